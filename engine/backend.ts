@@ -1,0 +1,239 @@
+/**
+ * The contracts that the stores fulfil. The engine composes backends; it never sees a client.
+ *
+ * @module
+ */
+
+import type { Fence, LockOwner } from "./lock.ts";
+import type { MigrationEntry, MigrationName, MigrationResult, Progress } from "./migration.ts";
+
+/** What every migration in the registry tells of itself. */
+export interface MigrationInfo extends MigrationName {
+  readonly description: string;
+  /** Hash of what it does; changes whenever its statements or its definition do. */
+  readonly checksum: string;
+}
+
+// ---- SQL -----------------------------------------------------------------------------------------------------------
+
+/** What a SQL store's bookkeeping says, read without writing. */
+export interface SqlState {
+  /** The version reached, 0 for none. */
+  readonly version: number;
+  /** The highest version this program knows. */
+  readonly latest: number;
+  readonly dirty: boolean;
+  /** The database is at a version that this program does not know. */
+  readonly ahead: boolean;
+  /** One for each known step, in order. `running` is never set here: the engine knows the lock. */
+  readonly entries: readonly MigrationEntry[];
+  /** Changed, missing, unknown or out-of-order applied steps, one sentence each. Empty when all is well. */
+  readonly drift: readonly string[];
+  /** What tells this database from another, without secrets: for saved plans. */
+  readonly identity: string;
+}
+
+/** The strongest lock a step takes on a table, and whether it is rewritten. */
+export interface SqlTablePlan {
+  readonly name: string;
+  readonly rows: number;
+  readonly bytes: number;
+  /** For example `ACCESS EXCLUSIVE`. */
+  readonly lock: string;
+  readonly rewrite: boolean;
+}
+
+/** Something that a step does to data, counted at planning time. */
+export interface SqlConsequence {
+  readonly kind:
+    | "rows_quarantined"
+    | "rows_deleted"
+    | "column_dropped"
+    | "table_dropped"
+    | "table_rewritten"
+    | "index_built";
+  readonly table: string;
+  readonly detail: string;
+  readonly rows: number;
+}
+
+/** One step as it would run. */
+export interface SqlStepPlan {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly statements: readonly string[];
+  readonly tables: readonly SqlTablePlan[];
+  readonly consequences: readonly SqlConsequence[];
+}
+
+/** What would be done to one SQL store. */
+export interface SqlPlan {
+  readonly current: number;
+  readonly latest: number;
+  readonly steps: readonly SqlStepPlan[];
+}
+
+/** What `verify` found in one SQL store. */
+export interface SqlVerification {
+  readonly ok: boolean;
+  readonly current: number;
+  readonly latest: number;
+  readonly dirty: boolean;
+  /** Differences between the live and the expected schema, drift, pending steps: one sentence each. */
+  readonly issues: readonly string[];
+}
+
+/** What a step back would cost. */
+export interface SqlDownPlan {
+  /** The steps to take back, the newest first. */
+  readonly steps: readonly SqlStepPlan[];
+  /** What goes or cannot come back, one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** How a session runs steps. */
+export interface SqlRunOptions {
+  /** Stops before the next attempt or statement; the statement in hand is cancelled and rolled back. */
+  readonly signal: AbortSignal;
+  /** Called within the step's transaction, just before it commits: throws when the lock is lost. */
+  readonly beforeCommit: () => Promise<void>;
+  /** Told of each attempt that gave up on `lock_timeout`, for logs. */
+  readonly onRetry?: (attempt: number, waitMs: number, reason: string) => void;
+  /** Told of each statement before it runs. */
+  readonly onStatement?: (index: number, count: number, statement: string) => void;
+}
+
+/** One connection for writing. It holds the store's half of the lock, and every step runs on it. */
+export interface SqlSession extends AsyncDisposable {
+  /**
+   * Tries to take the store's half of the lock, without waiting in the server.
+   *
+   * @param lease Token of the Redis lease that this run holds, or null for a run without Redis.
+   * @returns Null when taken, else who holds it.
+   */
+  tryLock(lease: string | null): Promise<LockOwner | null>;
+  /** Proves that the connection lives and still holds the lock. @throws {LockLostError} When not. */
+  ping(): Promise<void>;
+  /** Runs one step up and records it, both in one transaction where the step allows. */
+  up(version: number, options: SqlRunOptions): Promise<void>;
+  /** Takes one step back and records it. */
+  down(version: number, options: SqlRunOptions): Promise<void>;
+  /** Sets the version by hand and clears dirty. */
+  force(version: number): Promise<void>;
+  /** Empties what a step left behind. @returns The rows deleted. */
+  cleanup(version: number, options: SqlRunOptions): Promise<number>;
+}
+
+/** A SQL store. All methods but {@linkcode SqlBackend.connect} read only. */
+export interface SqlBackend {
+  readonly kind: "sql" | "clickhouse";
+  /** Known steps, in order. */
+  readonly migrations: readonly MigrationInfo[];
+  read(): Promise<SqlState>;
+  /** @param versions The pending versions to plan, in order: the whole rest or its beginning. */
+  plan(versions: readonly number[]): Promise<SqlPlan>;
+  planDown(steps: number): Promise<SqlDownPlan>;
+  /** Counts what cleanup of a step would delete, or returns null when the step leaves nothing behind. */
+  planCleanup(version: number): Promise<{ readonly rows: number; readonly detail: string } | null>;
+  verify(): Promise<SqlVerification>;
+  /** Opens the connection for writing. Nothing is locked or written yet. */
+  connect(): Promise<SqlSession>;
+  /** Who holds the store's half of the lock, or null. */
+  lockOwner(): Promise<LockOwner | null>;
+}
+
+// ---- Redis ---------------------------------------------------------------------------------------------------------
+
+/** What Redis' bookkeeping says, read without writing; older layouts are understood. */
+export interface RedisState {
+  /** One for each known migration, in order. `running` is set where a run began and did not end; the engine knows the lock. */
+  readonly entries: readonly MigrationEntry[];
+  /** What tells this Redis and deployment from another, without secrets. */
+  readonly identity: string;
+}
+
+/** A record before and after. Shown to people: bytes that are not UTF-8 are escaped, secrets are not shown. */
+export interface RedisExample {
+  readonly key: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+/** What one Redis migration would do. */
+export interface RedisMigrationPlan {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly estimatedItems: number;
+  /** Counts by kind of record, for example `{"tenants": 2000}`. */
+  readonly scope: Readonly<Record<string, number>>;
+  readonly examples: readonly RedisExample[];
+}
+
+/** What `verify` found of one Redis migration. */
+export interface RedisVerification {
+  readonly id: string;
+  readonly valid: boolean;
+  readonly checksRun: number;
+  readonly checksPassed: number;
+  readonly issues: readonly string[];
+}
+
+/** What `cleanup` did. */
+export interface CleanupResult {
+  readonly id: string;
+  readonly deleted: number;
+  readonly kept: number;
+  /** Up to 10 of what was kept, and why. */
+  readonly issues: readonly string[];
+}
+
+/** How a Redis migration walks. */
+export interface RedisRunOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+  /** Records a second at most; undefined for no limit. */
+  readonly maxRate?: number;
+  /** Records in one batch; undefined adapts to the server. */
+  readonly batchSize?: number;
+}
+
+/** How a Redis migration is applied. */
+export interface RedisApplyOptions extends RedisRunOptions {
+  /** Undefined only in tests of the records' own protection: then nothing but the compare-and-set guards a write. */
+  readonly fence?: Fence;
+  /** Runs although it is applied. */
+  readonly rerun?: boolean;
+  /** Accepts records that cannot be converted: notes them and finishes. */
+  readonly skipInvalid?: boolean;
+}
+
+/** How `verify` looks. */
+export interface RedisVerifyOptions extends RedisRunOptions {
+  /** Every record instead of a sample. */
+  readonly full: boolean;
+  /** Tenants (or whatever a migration's unit is) in the random sample. */
+  readonly sample: number;
+}
+
+/** The Redis store. `read`, `isFresh`, `plan`, `planCleanup` and `verify` only read. */
+export interface RedisBackend {
+  /** Known migrations, in order. */
+  readonly migrations: readonly MigrationInfo[];
+  read(): Promise<RedisState>;
+  /** True when nothing of the application is there yet. */
+  isFresh(): Promise<boolean>;
+  /** @param ids The pending migrations in order; each is planned as if those before it had run. */
+  plan(ids: readonly string[], options: RedisRunOptions): Promise<readonly RedisMigrationPlan[]>;
+  /** Runs one migration and records the outcome truthfully. A run cut off continues where it was. */
+  apply(id: string, options: RedisApplyOptions): Promise<MigrationResult>;
+  verify(ids: readonly string[], options: RedisVerifyOptions): Promise<readonly RedisVerification[]>;
+  /** How many originals there are to look at, or null when the migration leaves nothing behind. */
+  planCleanup(id: string, options: RedisRunOptions): Promise<number | null>;
+  cleanup(id: string, options: RedisApplyOptions): Promise<CleanupResult>;
+  /** Records older bookkeeping and what is not applicable under the current names. Needs the lock. */
+  adopt(): Promise<void>;
+  /** Marks everything applied on a fresh Redis, once: @returns False when somebody else was first. */
+  markFresh(): Promise<boolean>;
+}

@@ -1,0 +1,137 @@
+/**
+ * What a migration is and what becomes of it: the words that every other module uses.
+ *
+ * @module
+ */
+
+import { UnknownMigrationError } from "./errors.ts";
+
+/** The store a migration belongs to. `sql` is Postgres; `clickhouse` counts as SQL wherever sides are told apart. */
+export type MigrationKind = "sql" | "clickhouse" | "redis";
+
+/**
+ * - `pending`: not applied yet.
+ * - `applied`: done completely.
+ * - `not_applicable`: nothing to do here, for the reason given.
+ * - `running`: someone holds the lock and is at it.
+ * - `failed`: it ran and not everything is done.
+ * - `dirty`: another tool failed in the middle of it.
+ */
+export type MigrationStatus = "pending" | "applied" | "not_applicable" | "running" | "failed" | "dirty";
+
+/** One line of the registry with its status. */
+export interface MigrationEntry {
+  /** `sql/000005`, `clickhouse/000001` or `redis/002_timestamps`. */
+  readonly id: string;
+  readonly kind: MigrationKind;
+  readonly version: number;
+  readonly name: string;
+  readonly description: string;
+  readonly status: MigrationStatus;
+  /** Why the status is what it is, where that is not obvious. */
+  readonly reason: string | null;
+  readonly appliedAt: Date | null;
+}
+
+/** What became of one planned migration. Counts are records for Redis; SQL steps count 0. */
+export interface MigrationResult {
+  readonly id: string;
+  readonly outcome: "applied" | "failed" | "not_run";
+  readonly processed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** Records whose current form is newer than their old form and was kept. */
+  readonly conflicts: number;
+  readonly durationMs: number;
+  /** Up to 10 records that could not be converted, or the reason of the failure, for people. */
+  readonly issues: readonly string[];
+}
+
+/** Progress of the migration at work. */
+export interface Progress {
+  readonly id: string;
+  readonly processed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** Records to expect, or null while unknown. */
+  readonly total: number | null;
+  /** Records a second, over the last seconds. */
+  readonly ratePerSecond: number;
+  /** Time left in milliseconds, or null while unknown. */
+  readonly remainingMs: number | null;
+}
+
+/** True for a status that keeps a server from starting. */
+export function isPending(status: MigrationStatus): boolean {
+  return status !== "applied" && status !== "not_applicable";
+}
+
+/** Which side of the two a kind counts as. */
+export function sideOf(kind: MigrationKind): "sql" | "redis" {
+  return kind === "redis" ? "redis" : "sql";
+}
+
+/**
+ * Builds the ID of a migration.
+ *
+ * @param kind The store.
+ * @param version Version number, counted from 1.
+ * @param name `denormalize_attempts`, or `002_timestamps` for Redis.
+ * @returns `sql/000005`, or `redis/002_timestamps`.
+ */
+export function migrationId(kind: MigrationKind, version: number, name: string): string {
+  return kind === "redis" ? `redis/${name}` : `${kind}/${formatVersion(version)}`;
+}
+
+/** A SQL version as it stands in IDs and file names: `000005`. */
+export function formatVersion(version: number): string {
+  return String(version).padStart(6, "0");
+}
+
+/** What names a migration: enough to resolve loose IDs. */
+export interface MigrationName {
+  readonly id: string;
+  readonly kind: MigrationKind;
+  readonly version: number;
+  readonly name: string;
+}
+
+/**
+ * Finds the migration that a person means: `sql/000005`, `sql/5`, `5`, `000005_denormalize_attempts`,
+ * `denormalize_attempts`, `redis/2`, `002_timestamps`.
+ *
+ * @throws {UnknownMigrationError} When none matches, or more than one.
+ */
+export function resolveId<M extends MigrationName>(text: string, migrations: readonly M[]): M {
+  const wanted = text.trim();
+  const slash = wanted.indexOf("/");
+  const side = slash < 0 ? null : wanted.slice(0, slash).toLowerCase();
+  const rest = slash < 0 ? wanted : wanted.slice(slash + 1);
+  const found = migrations.filter((migration) =>
+    (side === null || side === migration.kind) && rest !== "" && namesOf(migration).has(rest.toLowerCase())
+  );
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return only;
+  const candidates = (found.length > 0 ? found : migrations).map((migration) => migration.id);
+  throw new UnknownMigrationError(
+    found.length > 0
+      ? `Cannot tell which migration "${wanted}" means: ${candidates.join(" or ")}`
+      : `No migration is called "${wanted}"`,
+    candidates,
+    {
+      hint: found.length > 0 ? "Write the ID with its store in front" : `Known are: ${candidates.join(", ")}`,
+    },
+  );
+}
+
+function namesOf({ kind, version, name }: MigrationName): Set<string> {
+  const names = new Set([String(version), name.toLowerCase()]);
+  if (kind === "redis") {
+    names.add(String(version).padStart(3, "0"));
+    names.add(name.replace(/^\d+_/, "").toLowerCase());
+  } else {
+    names.add(formatVersion(version));
+    names.add(`${formatVersion(version)}_${name}`.toLowerCase());
+  }
+  return names;
+}

@@ -1,0 +1,110 @@
+/**
+ * Real Redis servers for tests: one alone, or a cluster of three masters.
+ *
+ * @module
+ */
+
+import type { EventEmitter } from "node:events";
+import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { eventually, findProgram, freePort, type Server, spawnServer, stop } from "./server.ts";
+
+/** A Redis of this test's own. */
+export interface RedisServer extends Server {
+  /** A new client, closed with the server. */
+  client(options?: RedisOptions): Redis;
+}
+
+/**
+ * Starts `redis-server` on a free port, without persistence.
+ *
+ * @param args More arguments, for example `["--requirepass", "secret"]`.
+ */
+export async function startRedis(args: readonly string[] = [], port = freePort()): Promise<RedisServer> {
+  const directory = await Deno.makeTempDir({ prefix: "outpost-redis-" });
+  const process = spawnServer(findProgram("redis-server", "redis-server", ["/usr/bin", "/usr/local/bin"]), [
+    ...["--port", String(port), "--bind", "127.0.0.1", "--dir", directory],
+    ...["--save", "", "--appendonly", "no", "--daemonize", "no", ...args],
+  ]);
+  const clients: Redis[] = [];
+  await eventually(async () => {
+    using connection = await Deno.connect({
+      hostname: "127.0.0.1",
+      port: args.includes("--tls-port") ? Number(args[args.indexOf("--tls-port") + 1]) : port,
+    });
+    void connection;
+  });
+  return {
+    host: "127.0.0.1",
+    port,
+    pid: process.pid,
+    client(options = {}) {
+      const client = new Redis({ host: "127.0.0.1", port, maxRetriesPerRequest: 3, ...options });
+      client.on("error", () => {}); // A test that stops the server expects it; commands report their own failures.
+      clients.push(client);
+      return client;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const client of clients) client.disconnect();
+      await stop(process);
+      await Deno.remove(directory, { recursive: true }).catch(() => {});
+    },
+  };
+}
+
+/** A cluster of this test's own. */
+export interface RedisCluster extends AsyncDisposable {
+  readonly host: string;
+  readonly ports: readonly number[];
+  readonly nodes: readonly RedisServer[];
+  /** A new cluster client, closed with the cluster. */
+  client(): Cluster;
+}
+
+/** Starts three masters that share the slots evenly. */
+export async function startRedisCluster(masters = 3): Promise<RedisCluster> {
+  await using stack = new AsyncDisposableStack();
+  const nodes: RedisServer[] = [];
+  for (let i = 0; i < masters; i++) {
+    nodes.push(stack.use(
+      await startRedis([
+        ...["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"],
+        ...["--cluster-port", String(freePort()), "--cluster-require-full-coverage", "no"],
+      ]),
+    ));
+  }
+  const clients = nodes.map((node) => node.client());
+  const busPort = async (client: Redis) => (await client.config("GET", "cluster-port") as string[])[1] ?? "";
+  for (const [i, client] of clients.entries()) {
+    const [first, last] = [Math.floor((i * 16384) / masters), Math.floor(((i + 1) * 16384) / masters) - 1];
+    await client.call("CLUSTER", "ADDSLOTSRANGE", first, last);
+    if (i > 0) {
+      await client.call("CLUSTER", "MEET", "127.0.0.1", nodes[0]!.port, await busPort(clients[0]!));
+    }
+  }
+  for (const client of clients) {
+    await eventually(async () => {
+      const info = String(await client.call("CLUSTER", "INFO"));
+      if (!info.includes("cluster_state:ok") || !info.includes("cluster_slots_assigned:16384")) {
+        throw new Error(info);
+      }
+      if (!info.includes(`cluster_known_nodes:${masters}`)) throw new Error(info);
+    });
+  }
+  const clusters: Cluster[] = [];
+  const moved = stack.move();
+  return {
+    host: "127.0.0.1",
+    ports: nodes.map((node) => node.port),
+    nodes,
+    client() {
+      const cluster = new Cluster(nodes.map(({ host, port }) => ({ host, port })));
+      (cluster as unknown as EventEmitter).on("error", () => {}); // Older compilers miss the inherited method.
+      clusters.push(cluster);
+      return cluster;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const cluster of clusters) cluster.disconnect();
+      await moved.disposeAsync();
+    },
+  };
+}

@@ -1,0 +1,92 @@
+/**
+ * Starts a server program of this machine on a free port and stops it again: what the tests, the demo and the benchmark
+ * share.
+ *
+ * @module
+ */
+
+/** A server that this process started. */
+export interface Server extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  /** Process id, for tests that pause or kill it. */
+  readonly pid: number;
+}
+
+/** The program is not on this machine. */
+export class MissingProgramError extends Error {
+  constructor(readonly program: string, packageName: string) {
+    super(`${program} is not installed: run "./dev test", or install the package ${packageName}`);
+  }
+}
+
+/** Finds a program on PATH or in the given folders. */
+export function findProgram(name: string, packageName: string, folders: readonly string[] = []): string {
+  for (const folder of [...folders, ...(Deno.env.get("PATH") ?? "").split(":")]) {
+    const path = `${folder}/${name}`;
+    try {
+      if (Deno.statSync(path).isFile) return path;
+    } catch {
+      continue;
+    }
+  }
+  throw new MissingProgramError(name, packageName);
+}
+
+/** A port that was free a moment ago. Ports above the ephemeral range's middle are rarely taken twice. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** True for the super-user, whom PostgreSQL refuses to run as. */
+export function isRoot(): boolean {
+  return Deno.uid() === 0;
+}
+
+/**
+ * Spawns a program that dies with this one, whatever becomes of it.
+ *
+ * @param user Run as this user, where this process may choose.
+ */
+export function spawnServer(
+  program: string,
+  args: readonly string[],
+  options: { readonly user?: string; readonly cwd?: string; readonly env?: Record<string, string> } = {},
+): Deno.ChildProcess {
+  const as = options.user !== undefined && isRoot()
+    ? [`--reuid=${options.user}`, `--regid=${options.user}`, "--init-groups"]
+    : [];
+  const wrapped = Deno.build.os === "linux";
+  return new Deno.Command(wrapped ? "setpriv" : program, {
+    args: wrapped ? [...as, "--pdeathsig=KILL", program, ...args] : [...args],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.env === undefined ? {} : { env: options.env }),
+  }).spawn();
+}
+
+/** Tries until it succeeds: the only waiting that tests do. @throws The last error, after `timeoutMs`. */
+export async function eventually<T>(attempt: () => Promise<T> | T, timeoutMs = 20_000): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  while (true) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+}
+
+/** Ends a process and waits until it is gone. */
+export async function stop(process: Deno.ChildProcess, signal: Deno.Signal = "SIGKILL"): Promise<void> {
+  try {
+    process.kill(signal);
+  } catch {
+    // It has ended already.
+  }
+  await process.status;
+}
