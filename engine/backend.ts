@@ -149,6 +149,8 @@ export interface SqlBackend {
 export interface RedisState {
   /** One for each known migration, in order. `running` is set where a run began and did not end; the engine knows the lock. */
   readonly entries: readonly MigrationEntry[];
+  /** True when {@linkcode RedisBackend.adopt} would write something. */
+  readonly adoptable: boolean;
   /** What tells this Redis and deployment from another, without secrets. */
   readonly identity: string;
 }

@@ -1,0 +1,243 @@
+/**
+ * Applies what is pending: SQL first, then Redis, in version order, under the lock.
+ *
+ * @module
+ */
+
+import type { SqlState } from "./backend.ts";
+import { digestOf } from "./checksum.ts";
+import {
+  ApplyError,
+  DirtyError,
+  DriftError,
+  InterruptedError,
+  LockLostError,
+  PlanStaleError,
+} from "./errors.ts";
+import { type Locked, type LockRun, type LockSettings, withLock } from "./locked.ts";
+import type { MigrationEntry, MigrationResult, Progress } from "./migration.ts";
+import { basisOf, compareBasis, type PlanBasis, select } from "./plan.ts";
+import type { Backends, State } from "./state.ts";
+
+/** Something that happened while applying. */
+export type ApplyEvent =
+  | { readonly event: "start"; readonly id: string }
+  | { readonly event: "progress"; readonly id: string; readonly progress: Progress }
+  | {
+    readonly event: "retry";
+    readonly id: string;
+    readonly attempt: number;
+    readonly waitMs: number;
+    readonly reason: string;
+  }
+  | { readonly event: "done" | "failed"; readonly id: string; readonly result: MigrationResult };
+
+/** How {@linkcode Engine.apply} works. */
+export interface ApplyOptions extends LockRun {
+  /** Loose IDs; undefined or empty for everything that is pending. */
+  readonly ids?: readonly string[];
+  /** A saved plan: exactly this is applied, or nothing. */
+  readonly plan?: { readonly digest: string; readonly basis: PlanBasis };
+  /** Runs named Redis migrations again although they are applied. */
+  readonly rerun?: boolean;
+  /** Accepts records that cannot be converted: leaves them as they are, notes them, finishes. */
+  readonly skipInvalid?: boolean;
+  /** Records a second at most. */
+  readonly maxRate?: number;
+  /** Records in one batch; undefined adapts to the server. */
+  readonly batchSize?: number;
+  readonly onEvent?: (event: ApplyEvent) => void;
+}
+
+/** What {@linkcode Engine.apply} did. */
+export interface ApplyResult {
+  /** Every planned migration, in order. Empty when nothing was pending. */
+  readonly results: readonly MigrationResult[];
+  /** Somebody else applied what was pending while this run waited for the lock. */
+  readonly doneByOther: boolean;
+}
+
+type Context = Backends & {
+  readonly lock: LockSettings;
+  readonly deployment: string;
+  readonly version: string;
+};
+
+/** Applies. See {@linkcode Engine.apply} for the errors. */
+export async function apply(
+  context: Context,
+  read: () => Promise<State>,
+  options: ApplyOptions,
+): Promise<ApplyResult> {
+  const before = await chooseFrom(context, await read(), options);
+  if (before.length === 0) return { results: [], doneByOther: false };
+  return await withLock(context, "apply", options, async (locked) => {
+    // Read again under the lock: while this run waited, another one may have done the work.
+    const selected = await chooseFrom(context, await read(), options);
+    if (selected.length === 0) return { results: [], doneByOther: true };
+    await context.redis?.adopt();
+    return { results: await runAll(context, locked, selected, options), doneByOther: false };
+  });
+}
+
+/** What this run is to do, from what the stores say. Throws where nothing may be done. */
+async function chooseFrom(
+  context: Context,
+  state: State,
+  { ids = [], rerun = false, plan }: ApplyOptions,
+): Promise<readonly MigrationEntry[]> {
+  if (plan !== undefined) await assertUnchanged(context, state, plan);
+  const selected = select(ignoreRunning(state.entries), plan?.basis.selected ?? ids, { rerun });
+  for (const [i, { kind }] of context.sql.entries()) {
+    if (selected.some((entry) => entry.kind === kind)) assertSound(kind, state.sql[i]!);
+  }
+  return selected;
+}
+
+/** Under the lock nobody else runs, and before it a running migration is one to wait for: pending in both cases. */
+function ignoreRunning(entries: readonly MigrationEntry[]): readonly MigrationEntry[] {
+  return entries.map((entry) => (entry.status === "running" ? { ...entry, status: "pending" } : entry));
+}
+
+/** @throws {DirtyError | DriftError} When the SQL bookkeeping does not allow going on. */
+function assertSound(kind: "sql" | "clickhouse", state: SqlState): void {
+  if (state.dirty) {
+    throw new DirtyError(
+      state.version,
+      `Cannot apply ${kind} steps: another tool failed in the middle of version ${state.version} and left it dirty`,
+      {
+        hint: `Compare the schema (migrate verify), repair it, then set the version that it really has: ` +
+          `migrate force ${state.version} when version ${state.version} is complete, or migrate force ${
+            state.version - 1
+          }`,
+      },
+    );
+  }
+  const [drift] = state.drift;
+  if (drift !== undefined) {
+    throw new DriftError(`Cannot apply ${kind} steps: ${state.drift.join("; ")}`, {
+      hint: "Run migrate verify, and use the release that applied these steps",
+    });
+  }
+}
+
+/** @throws {PlanStaleError} When what the plan rests on has moved. */
+async function assertUnchanged(
+  context: Context,
+  state: State,
+  plan: { readonly digest: string; readonly basis: PlanBasis },
+): Promise<void> {
+  const tampered = await digestOf(plan.basis) !== plan.digest;
+  const chosen = state.entries.filter(({ id }) => plan.basis.selected.includes(id));
+  const changes = tampered
+    ? ["The file was changed: its digest does not match its contents"]
+    : compareBasis(plan.basis, basisOf(context, state, chosen));
+  if (changes.length === 0) return;
+  throw new PlanStaleError(`The saved plan no longer fits: ${changes.join("; ")}`, changes, {
+    hint: "Plan again: migrate plan --out FILE",
+  });
+}
+
+async function runAll(
+  context: Context,
+  locked: Locked,
+  selected: readonly MigrationEntry[],
+  options: ApplyOptions,
+): Promise<readonly MigrationResult[]> {
+  const results = selected.map((entry) => notRun(entry.id));
+  for (const [i, entry] of selected.entries()) {
+    locked.signal.throwIfAborted();
+    locked.lock.report({ migration: entry.id, progress: null });
+    options.onEvent?.({ event: "start", id: entry.id });
+    const startedAt = performance.now();
+    try {
+      results[i] = entry.kind === "redis"
+        ? await runRedis(context, locked, entry, options)
+        : await runSql(context, locked, entry, options, startedAt);
+    } catch (error) {
+      results[i] = {
+        ...notRun(entry.id),
+        outcome: "failed",
+        durationMs: performance.now() - startedAt,
+        issues: [error instanceof Error ? error.message : String(error)],
+      };
+      if (error instanceof InterruptedError || error instanceof LockLostError || locked.signal.aborted) {
+        throw error;
+      }
+      options.onEvent?.({ event: "failed", id: entry.id, result: results[i] });
+      throw failure(entry.id, results, error);
+    }
+    const failed = results[i].outcome === "failed";
+    options.onEvent?.({ event: failed ? "failed" : "done", id: entry.id, result: results[i] });
+    // What comes later builds on this one: recorded as applied, it would be wrong about the records that are missing.
+    if (failed) throw failure(entry.id, results, undefined);
+  }
+  return results;
+}
+
+async function runSql(
+  context: Context,
+  { lock, sessions, signal }: Locked,
+  entry: MigrationEntry,
+  options: ApplyOptions,
+  startedAt: number,
+): Promise<MigrationResult> {
+  const session = sessions[context.sql.findIndex(({ kind }) => kind === entry.kind)]!;
+  await session.up(entry.version, {
+    signal,
+    beforeCommit: () => lock.confirm(),
+    onRetry: (attempt, waitMs, reason) =>
+      options.onEvent?.({ event: "retry", id: entry.id, attempt, waitMs, reason }),
+    onStatement: (index, count) =>
+      lock.report({ migration: entry.id, progress: `statement ${index + 1} of ${count}` }),
+  });
+  return { ...notRun(entry.id), outcome: "applied", durationMs: performance.now() - startedAt };
+}
+
+async function runRedis(
+  context: Context,
+  { lock, signal }: Locked,
+  entry: MigrationEntry,
+  options: ApplyOptions,
+): Promise<MigrationResult> {
+  return await context.redis!.apply(entry.id, {
+    signal,
+    ...(lock.fence === null ? {} : { fence: lock.fence }),
+    rerun: options.rerun ?? false,
+    skipInvalid: options.skipInvalid ?? false,
+    ...(options.maxRate === undefined ? {} : { maxRate: options.maxRate }),
+    ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
+    onProgress: (progress) => {
+      const of = progress.total === null ? "" : ` of ${progress.total}`;
+      lock.report({ migration: entry.id, progress: `${progress.processed}${of} records` });
+      options.onEvent?.({ event: "progress", id: entry.id, progress });
+    },
+  });
+}
+
+function notRun(id: string): MigrationResult {
+  return {
+    id,
+    outcome: "not_run",
+    processed: 0,
+    failed: 0,
+    skipped: 0,
+    conflicts: 0,
+    durationMs: 0,
+    issues: [],
+  };
+}
+
+function failure(id: string, results: readonly MigrationResult[], cause: unknown): ApplyError {
+  const { failed } = results.find((result) => result.id === id)!;
+  return new ApplyError(
+    cause instanceof Error ? cause.message : `${id} could not convert ${failed} records; all others are done`,
+    results,
+    {
+      ...(cause === undefined ? {} : { cause }),
+      hint: cause instanceof Error
+        ? "Nothing of this step was kept. Remove the cause and run migrate apply again"
+        : "Repair the records named and run migrate apply again, or accept them as they are with --skip-invalid",
+    },
+  );
+}

@@ -1,0 +1,42 @@
+/**
+ * Prepares a fresh installation, and takes over old bookkeeping on a used one.
+ *
+ * @module
+ */
+
+import { type LockRun, type LockSettings, withLock } from "./locked.ts";
+import type { Backends, PendingCounts, State } from "./state.ts";
+
+/** How {@linkcode Engine.init} works. */
+export type InitOptions = LockRun;
+
+/** What {@linkcode Engine.init} found and did. */
+export interface InitResult {
+  /** `marked`: fresh, and its Redis migrations are now marked applied. `used`: it was in use, or another node was first. */
+  readonly redis: "marked" | "used" | null;
+  /** What is pending afterwards. */
+  readonly pending: PendingCounts;
+}
+
+type Context = Backends & { readonly lock: LockSettings; readonly version: string };
+
+/** Initializes. Takes the lock only where something is to be written. */
+export async function init(
+  context: Context,
+  read: () => Promise<State>,
+  options: InitOptions,
+): Promise<InitResult> {
+  const { redis } = context;
+  if (redis === null) return { redis: null, pending: (await read()).pending };
+  const before = await read();
+  const fresh = before.pending.redis > 0 && await redis.isFresh();
+  if (!fresh && !(before.redis?.adoptable ?? false)) return { redis: "used", pending: before.pending };
+  // The SQL half is left alone: nothing of it is written here.
+  const marked = await withLock({ ...context, sql: [] }, "init", options, async ({ lock }) => {
+    await lock.confirm();
+    if (fresh && await redis.isFresh() && await redis.markFresh()) return true;
+    await redis.adopt();
+    return false;
+  });
+  return { redis: marked ? "marked" : "used", pending: (await read()).pending };
+}

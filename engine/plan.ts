@@ -1,0 +1,166 @@
+/**
+ * From what was read to what would be done, and a digest that tells whether a saved plan still fits.
+ *
+ * @module
+ */
+
+import type { RedisMigrationPlan, SqlPlan } from "./backend.ts";
+import { digestOf } from "./checksum.ts";
+import { RefusedError } from "./errors.ts";
+import { isPending, type MigrationEntry, resolveId } from "./migration.ts";
+import type { Backends, State } from "./state.ts";
+
+/** What to plan. */
+export interface PlanOptions {
+  /** Loose IDs; undefined or empty for everything that is pending. */
+  readonly ids?: readonly string[];
+  /** Plans named Redis migrations although they are applied. */
+  readonly rerun?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** What a plan rests on: when any of it moves, the plan no longer fits. */
+export interface PlanBasis {
+  readonly deployment: string;
+  /** Which servers and databases, by store, without secrets. */
+  readonly stores: Readonly<Record<string, string>>;
+  /** Version reached, by SQL store; -1 is never used, 0 is none. */
+  readonly versions: Readonly<Record<string, number>>;
+  /** Every known migration: its checksum and status. */
+  readonly migrations: readonly { readonly id: string; readonly checksum: string; readonly status: string }[];
+  /** What is to be applied, in order. */
+  readonly selected: readonly string[];
+}
+
+/** What {@linkcode Engine.apply} would do. */
+export interface Plan {
+  /** SHA-256 over {@linkcode PlanBasis}, in hex. */
+  readonly digest: string;
+  readonly hasChanges: boolean;
+  readonly sql: SqlPlan | null;
+  readonly clickhouse: SqlPlan | null;
+  readonly redis: readonly RedisMigrationPlan[];
+  readonly basis: PlanBasis;
+}
+
+/** Plans what is pending, or the migrations named. Reads only. */
+export async function makePlan(
+  options: Backends & { readonly deployment: string },
+  state: State,
+  { ids = [], rerun = false, signal }: PlanOptions,
+): Promise<Plan> {
+  const selected = select(state.entries, ids, { rerun });
+  const basis = basisOf(options, state, selected);
+  const sqlPlans = await Promise.all(
+    options.sql.map((backend) =>
+      backend.plan(selected.filter((entry) => entry.kind === backend.kind).map((entry) => entry.version))
+    ),
+  );
+  const of = (kind: "sql" | "clickhouse") =>
+    sqlPlans[options.sql.findIndex((backend) => backend.kind === kind)] ?? null;
+  const redisIds = selected.filter((entry) => entry.kind === "redis").map((entry) => entry.id);
+  return {
+    digest: await digestOf(basis),
+    hasChanges: selected.length > 0,
+    sql: of("sql"),
+    clickhouse: of("clickhouse"),
+    redis: options.redis === null || redisIds.length === 0
+      ? []
+      : await options.redis.plan(redisIds, { signal: signal ?? new AbortController().signal }),
+    basis,
+  };
+}
+
+/**
+ * What is to be applied, in order.
+ *
+ * @param ids Loose IDs; empty for everything that is pending.
+ * @throws {UnknownMigrationError} When an ID names none or more than one.
+ * @throws {RefusedError} When an earlier pending migration of the same store is left out: records would be recorded as
+ * migrated that the earlier one has yet to make.
+ */
+export function select(
+  entries: readonly MigrationEntry[],
+  ids: readonly string[],
+  { rerun }: { readonly rerun: boolean },
+): readonly MigrationEntry[] {
+  if (ids.length === 0) return entries.filter((entry) => isPending(entry.status));
+  const named = new Set(ids.map((id) => resolveId(id, entries).id));
+  const selected = entries.filter(({ id, status, kind }) =>
+    named.has(id) && (isPending(status) || (rerun && kind === "redis" && status === "applied"))
+  );
+  for (const entry of selected) {
+    const missing = entries.filter((other) =>
+      other.kind === entry.kind && other.version < entry.version && isPending(other.status) &&
+      !named.has(other.id)
+    );
+    if (missing.length > 0) {
+      throw new RefusedError(
+        `Cannot apply ${entry.id} alone: ${missing.map(({ id }) => id).join(", ")} must come first`,
+        { hint: `Name them too, or apply everything that is pending` },
+      );
+    }
+  }
+  return selected;
+}
+
+/** What a plan rests on, from what was read. */
+export function basisOf(
+  options: Backends & { readonly deployment: string },
+  state: State,
+  selected: readonly MigrationEntry[],
+): PlanBasis {
+  const known = [
+    ...options.sql.flatMap((backend) => backend.migrations),
+    ...(options.redis?.migrations ?? []),
+  ];
+  const status = new Map(state.entries.map((entry) => [entry.id, entry.status]));
+  const sqlStates = options.sql.map((backend, i) => [backend.kind, state.sql[i]!] as const);
+  return {
+    deployment: options.deployment,
+    stores: Object.fromEntries([
+      ...sqlStates.map(([kind, { identity }]) => [kind, identity]),
+      ...(state.redis === null ? [] : [["redis", state.redis.identity]]),
+    ]),
+    versions: Object.fromEntries(sqlStates.map(([kind, { version }]) => [kind, version])),
+    migrations: known.map(({ id, checksum }) => ({ id, checksum, status: status.get(id) ?? "pending" })),
+    selected: selected.map(({ id }) => id),
+  };
+}
+
+/** Says what moved between a saved plan and now, one line each; empty when the plan still fits. */
+export function compareBasis(saved: PlanBasis, now: PlanBasis): readonly string[] {
+  const changes: string[] = [];
+  if (saved.deployment !== now.deployment) {
+    changes.push(`The deployment was "${saved.deployment}" and is "${now.deployment}"`);
+  }
+  for (const store of union(Object.keys(saved.stores), Object.keys(now.stores))) {
+    const [was, is] = [saved.stores[store], now.stores[store]];
+    if (was !== is) changes.push(`The ${store} store was ${was ?? "absent"} and is ${is ?? "absent"}`);
+    const [from, to] = [saved.versions[store], now.versions[store]];
+    if (from !== to) changes.push(`The ${store} version was ${from ?? "none"} and is ${to ?? "none"}`);
+  }
+  const was = new Map(saved.migrations.map((migration) => [migration.id, migration]));
+  const is = new Map(now.migrations.map((migration) => [migration.id, migration]));
+  for (const id of union([...was.keys()], [...is.keys()])) {
+    const [before, after] = [was.get(id), is.get(id)];
+    if (before === undefined) changes.push(`${id} is new`);
+    else if (after === undefined) changes.push(`${id} is gone`);
+    else if (before.checksum !== after.checksum) changes.push(`${id} was edited: its checksum changed`);
+    else if (before.status !== after.status) {
+      changes.push(`${id} was ${before.status} and is ${after.status}`);
+    }
+  }
+  if (changes.length === 0 && saved.selected.join() !== now.selected.join()) {
+    changes.push(
+      `The plan was for ${saved.selected.join(", ") || "nothing"}, now for ${
+        now.selected.join(", ") || "nothing"
+      }`,
+    );
+  }
+  return changes;
+}
+
+function union(a: readonly string[], b: readonly string[]): readonly string[] {
+  return [...new Set([...a, ...b])];
+}

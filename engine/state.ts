@@ -1,0 +1,72 @@
+/**
+ * What both stores say at this moment, read at once, without writing and without a lock.
+ *
+ * @module
+ */
+
+import type { RedisBackend, RedisState, SqlBackend, SqlState } from "./backend.ts";
+import { isPending, type MigrationEntry } from "./migration.ts";
+import type { LockOwner } from "./lock.ts";
+
+/** The stores an engine works on. A side that is absent is not contacted. */
+export interface Backends {
+  /** Postgres and ClickHouse, in this order, whichever there are. */
+  readonly sql: readonly SqlBackend[];
+  readonly redis: RedisBackend | null;
+}
+
+/** How many migrations are pending on each side. ClickHouse counts as SQL. */
+export interface PendingCounts {
+  readonly sql: number;
+  readonly redis: number;
+}
+
+/** What was read. `sql` runs parallel to {@linkcode Backends.sql}. */
+export interface State {
+  readonly sql: readonly SqlState[];
+  readonly redis: RedisState | null;
+  readonly lock: LockOwner | null;
+  /** All migrations, SQL first, in version order, their status seen together with the lock. */
+  readonly entries: readonly MigrationEntry[];
+  readonly pending: PendingCounts;
+}
+
+/**
+ * Reads all stores at once.
+ *
+ * @param readLock Tells who holds the lock; it is read after the bookkeeping, so that a run that ended meanwhile is not
+ * taken for a crashed one.
+ * @throws {StoreUnreachableError} When a store cannot be reached: an unreadable store is never "pending".
+ */
+export async function readState(
+  backends: Backends,
+  readLock: () => Promise<LockOwner | null>,
+): Promise<State> {
+  const before = await readLock();
+  const [sql, redis] = await Promise.all([
+    Promise.all(backends.sql.map((backend) => backend.read())),
+    backends.redis?.read() ?? null,
+  ]);
+  // Seen as held both before and after, or the bookkeeping may be of a run that has ended since.
+  const lock = await readLock() ?? before;
+  const entries = [...sql.flatMap((state) => state.entries), ...(redis?.entries ?? [])]
+    .map((entry) => seenWithLock(entry, lock));
+  return { sql, redis, lock, entries, pending: countPending(entries) };
+}
+
+/** A run that began is `running` only while somebody alive holds the lock for it; else it was cut off. */
+function seenWithLock(entry: MigrationEntry, lock: LockOwner | null): MigrationEntry {
+  const atWork = lock !== null && lock.alive && lock.migration === entry.id;
+  if (entry.status === "running" && !atWork) {
+    return { ...entry, status: "failed", reason: "Its run was cut off; apply continues it" };
+  }
+  if (entry.status === "pending" && atWork) return { ...entry, status: "running", reason: null };
+  return entry;
+}
+
+/** Counts what is pending, by side. */
+export function countPending(entries: readonly MigrationEntry[]): PendingCounts {
+  const pending = entries.filter((entry) => isPending(entry.status));
+  const redis = pending.filter((entry) => entry.kind === "redis").length;
+  return { sql: pending.length - redis, redis };
+}

@@ -1,0 +1,63 @@
+/**
+ * Proves that what is applied is true.
+ *
+ * @module
+ */
+
+import type { RedisVerification, SqlVerification } from "./backend.ts";
+import { isPending, resolveId } from "./migration.ts";
+import type { Backends, State } from "./state.ts";
+
+/** How {@linkcode Engine.verify} looks. */
+export interface VerifyOptions {
+  /** Loose IDs; undefined or empty for everything. */
+  readonly ids?: readonly string[];
+  /** Checks every record instead of a random sample. @default {false} */
+  readonly full?: boolean;
+  /** Size of the random sample, in tenants or whatever unit a migration has. @default {20} */
+  readonly sample?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What was found. A side that the engine was not given, or that no ID named, is null or empty. */
+export interface VerifyResult {
+  readonly ok: boolean;
+  readonly sql: SqlVerification | null;
+  readonly clickhouse: SqlVerification | null;
+  readonly redis: readonly RedisVerification[];
+}
+
+/** Verifies. What is pending cannot be verified, and is an issue. */
+export async function verify(
+  backends: Backends,
+  state: State,
+  { ids = [], full = false, sample = 20, signal }: VerifyOptions,
+): Promise<VerifyResult> {
+  const named = ids.map((id) => resolveId(id, state.entries));
+  const wants = (kind: string) => ids.length === 0 || named.some((entry) => entry.kind === kind);
+  const sql = await Promise.all(
+    backends.sql.map((backend) => (wants(backend.kind) ? backend.verify() : null)),
+  );
+  const of = (kind: "sql" | "clickhouse") =>
+    sql[backends.sql.findIndex((backend) => backend.kind === kind)] ?? null;
+  const chosen = (ids.length === 0 ? state.entries : named).filter(({ kind }) => kind === "redis");
+  const ready = chosen.filter(({ status }) => status === "applied").map(({ id }) => id);
+  const checked = backends.redis === null || ready.length === 0
+    ? []
+    : await backends.redis.verify(ready, { full, sample, signal: signal ?? new AbortController().signal });
+  const redis = chosen.filter(({ status }) => status !== "not_applicable").map((entry) =>
+    checked.find(({ id }) => id === entry.id) ?? {
+      id: entry.id,
+      valid: !isPending(entry.status),
+      checksRun: 0,
+      checksPassed: 0,
+      issues: [`It is ${entry.status}: what is not applied cannot be verified`],
+    }
+  );
+  return {
+    ok: sql.every((found) => found === null || found.ok) && redis.every(({ valid }) => valid),
+    sql: of("sql"),
+    clickhouse: of("clickhouse"),
+    redis,
+  };
+}
