@@ -69,11 +69,11 @@ export async function apply(
   read: () => Promise<State>,
   options: ApplyOptions,
 ): Promise<ApplyResult> {
-  const before = await chooseFrom(context, await read(), options);
+  const before = chooseFrom(context, await read(), options);
   if (before.length === 0) return { results: [], doneByOther: false };
   return await withLock(context, "apply", options, async (locked) => {
     // Read again under the lock: while this run waited, another one may have done the work.
-    const selected = await chooseFrom(context, await read(), options);
+    const selected = chooseFrom(context, await read(), options);
     if (selected.length === 0) return { results: [], doneByOther: true };
     await context.redis?.adopt();
     return { results: await runAll(context, locked, selected, options), doneByOther: false };
@@ -81,12 +81,12 @@ export async function apply(
 }
 
 /** What this run is to do, from what the stores say. Throws where nothing may be done. */
-async function chooseFrom(
+function chooseFrom(
   context: Context,
   state: State,
   { ids = [], rerun = false, plan }: ApplyOptions,
-): Promise<readonly MigrationEntry[]> {
-  if (plan !== undefined) await assertUnchanged(context, state, plan);
+): readonly MigrationEntry[] {
+  if (plan !== undefined) assertUnchanged(context, state, plan);
   const selected = select(ignoreRunning(state.entries), plan?.basis.selected ?? ids, { rerun });
   for (const [i, { kind }] of context.sql.entries()) {
     if (selected.some((entry) => entry.kind === kind)) assertSound(kind, state.sql[i]!);
@@ -122,12 +122,12 @@ function assertSound(kind: "sql" | "clickhouse", state: SqlState): void {
 }
 
 /** @throws {PlanStaleError} When what the plan rests on has moved. */
-async function assertUnchanged(
+function assertUnchanged(
   context: Context,
   state: State,
   plan: { readonly digest: string; readonly basis: PlanBasis },
-): Promise<void> {
-  const tampered = await digestOf(plan.basis) !== plan.digest;
+): void {
+  const tampered = digestOf(plan.basis) !== plan.digest;
   const chosen = state.entries.filter(({ id }) => plan.basis.selected.includes(id));
   const changes = tampered
     ? ["The file was changed: its digest does not match its contents"]

@@ -4,13 +4,15 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
+
 /**
  * SHA-256 of a value's canonical JSON: keys sorted at every depth, so that the order of writing does not count.
  *
  * @returns 64 hex digits.
  */
-export async function digestOf(value: unknown): Promise<string> {
-  return await checksumOf(
+export function digestOf(value: unknown): string {
+  return checksumOf(
     JSON.stringify(
       value,
       (_key, inner) =>
@@ -22,7 +24,6 @@ export async function digestOf(value: unknown): Promise<string> {
 }
 
 /** SHA-256 of a text. @returns 64 hex digits. */
-export async function checksumOf(text: string): Promise<string> {
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+export function checksumOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }

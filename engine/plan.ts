@@ -60,7 +60,7 @@ export async function makePlan(
     sqlPlans[options.sql.findIndex((backend) => backend.kind === kind)] ?? null;
   const redisIds = selected.filter((entry) => entry.kind === "redis").map((entry) => entry.id);
   return {
-    digest: await digestOf(basis),
+    digest: digestOf(basis),
     hasChanges: selected.length > 0,
     sql: of("sql"),
     clickhouse: of("clickhouse"),
