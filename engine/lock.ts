@@ -59,3 +59,13 @@ export interface HeldLock extends AsyncDisposable {
   /** Says what is being done, for others to see with the next heartbeat. */
   report(state: { readonly migration: string | null; readonly progress: string | null }): void;
 }
+
+export { acquireLock, type LockOptions } from "./acquire_lock.ts";
+export {
+  clearLock,
+  type ClearLockOptions,
+  type ClearLockResult,
+  readLock,
+  type ReadLockOptions,
+} from "./clear_lock.ts";
+export { describeOwner } from "./describe_owner.ts";

@@ -1,0 +1,233 @@
+/**
+ * The lock's half in Postgres: the session advisory lock that golang-migrate takes, so that both tools exclude each other.
+ *
+ * It is tried, never awaited: who waits inside the server holds a snapshot, and an index that is built concurrently waits
+ * for that snapshot, while the lock waits for the build.
+ *
+ * The lock lives and dies with its connection. That is its fencing, too: a runner that was paused past its lease still has
+ * its connection, and its open transaction would commit when it wakes. So the next runner, which holds the lease by then,
+ * ends that connection, and the server rolls back. Only such a connection is ended, numbered by what proves it:
+ *
+ * 1. it holds this advisory lock, and its application name tells this very lock and another lease than ours: since ours is
+ *    valid, that one is over;
+ * 2. it has been idle for longer than a lease. A runner at work talks over it with every heartbeat;
+ * 3. it is idle at the moment: a statement that runs is waited for. The server gives up on a statement by itself when its
+ *    client is gone, as `client_connection_check_interval` tells it.
+ *
+ * A run without a lease, or another tool, is only waited for.
+ *
+ * @module
+ */
+
+import type postgres from "postgres";
+import { LockLostError } from "../errors.ts";
+import type { LockOwner } from "../lock.ts";
+
+/** What golang-migrate multiplies its hash by. */
+const SALT = 1486364155;
+
+/** Longest name that Postgres keeps of a connection, in bytes. */
+const APPLICATION_NAME_BYTES = 63;
+
+/** Stands for the lease in the name of a connection that has none. */
+const NO_LEASE = "-";
+
+/** How long a connection that was ended is given to let go of the lock, in milliseconds. */
+const EVICTION_MS = 2000;
+
+/** Codes of errors that say nothing about the lock: the transaction failed already, or somebody cancelled a statement. */
+const STILL_CONNECTED = new Set(["25P02", "57014"]);
+
+/**
+ * The key of the advisory lock that golang-migrate takes for a version table.
+ *
+ * @returns Unsigned, below 2^32.
+ */
+export function golangMigrateLockKey(schema: string, table: string, database: string): bigint {
+  return advisoryLockKey([schema, table, database]);
+}
+
+/** The rule behind {@linkcode golangMigrateLockKey}, for any number of names. */
+export function advisoryLockKey(names: readonly string[]): bigint {
+  return BigInt(Math.imul(crc32(names.join("\0")), SALT) >>> 0);
+}
+
+/** How the lock is tried. */
+export interface AdvisoryLockOptions {
+  readonly key: bigint;
+  /** Token of the Redis lease that this run holds, or null for a run without Redis. */
+  readonly lease: string | null;
+  /** Name of the lock in Redis: tells the runners of this deployment from those of another. */
+  readonly lockName: string;
+  /** Length of the lease in milliseconds. */
+  readonly ttlMs: number;
+  /** What the connection is called in `pg_stat_activity`, without spaces. */
+  readonly toolName: string;
+}
+
+/**
+ * Tries to take the lock on a connection, and ends the connection of a predecessor whose lease ran out. To be called
+ * outside a transaction.
+ *
+ * @returns Null when taken, else who holds it.
+ */
+export async function tryAdvisoryLock(
+  connection: postgres.ReservedSql,
+  { key, lease, lockName, ttlMs, toolName }: AdvisoryLockOptions,
+): Promise<LockOwner | null> {
+  const prefix = `${toolName.slice(0, 20)} ${crc32(lockName).toString(16).padStart(8, "0")} `;
+  const name = (prefix + (lease ?? NO_LEASE)).slice(0, APPLICATION_NAME_BYTES);
+  await connection`select set_config('application_name', ${name}, false)`;
+  await watchClient(connection);
+  const deadline = performance.now() + EVICTION_MS;
+  while (true) {
+    const [tried] = await connection`select pg_try_advisory_lock(${String(key)}::bigint) as taken`;
+    if (tried?.taken === true) return null;
+    const holder = await findHolder(connection, key);
+    const stale = lease !== null && holder.application_name.startsWith(prefix) &&
+      holder.application_name !== name && holder.application_name !== prefix + NO_LEASE;
+    const owner = { ...ownerOf(holder), alive: !stale };
+    const mayEnd = holder.pid !== null && stale && performance.now() < deadline;
+    if (!mayEnd || !await evict(connection, holder, ttlMs)) return owner;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/**
+ * Proves that a connection lives and holds the lock, inside a transaction or outside.
+ *
+ * @throws {LockLostError} When it does not.
+ */
+export async function confirmAdvisoryLock(connection: postgres.ReservedSql, key: bigint): Promise<void> {
+  let held: boolean;
+  try {
+    const rows = await connection`
+      select 1 from pg_locks
+      where locktype = 'advisory' and granted and pid = pg_backend_pid()
+        and database = (select oid from pg_database where datname = current_database())
+        and classid::bigint = ${String(key >> 32n)}::bigint
+        and objid::bigint = ${String(key & 0xffffffffn)}::bigint and objsubid = 1`;
+    held = rows.length > 0;
+  } catch (error) {
+    // The server answered on this connection, which cannot have changed within a transaction: what failed fails by itself.
+    if (STILL_CONNECTED.has(codeOf(error))) return;
+    throw new LockLostError("Lost the lock: the connection to Postgres that held it is gone", {
+      cause: error,
+      hint: HINT,
+    });
+  }
+  if (!held) {
+    throw new LockLostError("Lost the lock: this connection to Postgres no longer holds it", { hint: HINT });
+  }
+}
+
+/** Who holds the lock, or null. Reads only, what every role may read. */
+export async function readAdvisoryLockOwner(sql: postgres.Sql, key: bigint): Promise<LockOwner | null> {
+  const holder = await findHolder(sql, key);
+  return holder.pid === null ? null : ownerOf(holder);
+}
+
+/** Gives the lock back, where the connection lives on. Harmless when it is not held. */
+export async function releaseAdvisoryLock(connection: postgres.ReservedSql, key: bigint): Promise<void> {
+  // Asked only if held: the server warns otherwise.
+  await connection`
+    select pg_advisory_unlock(${String(key)}::bigint) from pg_locks
+    where locktype = 'advisory' and granted and pid = pg_backend_pid()
+      and database = (select oid from pg_database where datname = current_database())
+      and classid::bigint = ${String(key >> 32n)}::bigint
+      and objid::bigint = ${String(key & 0xffffffffn)}::bigint and objsubid = 1`;
+}
+
+const HINT = "Run the same command again: it continues where this one stopped";
+
+/** The backend that holds the lock. What the role may not see is null, and all of it when nobody holds the lock. */
+interface Holder {
+  readonly pid: number | null;
+  readonly application_name: string;
+  readonly host: string | null;
+  readonly backend_start: Date | null;
+  readonly state: string | null;
+  readonly state_change: Date | null;
+}
+
+const NOBODY: Holder = {
+  pid: null,
+  application_name: "",
+  host: null,
+  backend_start: null,
+  state: null,
+  state_change: null,
+};
+
+async function findHolder(sql: postgres.Sql, key: bigint): Promise<Holder> {
+  const [row] = await sql<Holder[]>`
+    select l.pid, coalesce(a.application_name, '') as application_name, host(a.client_addr) as host,
+      a.backend_start, a.state, a.state_change
+    from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'advisory' and l.granted
+      and l.database = (select oid from pg_database where datname = current_database())
+      and l.classid::bigint = ${String(key >> 32n)}::bigint
+      and l.objid::bigint = ${String(key & 0xffffffffn)}::bigint and l.objsubid = 1
+    limit 1`;
+  return row ?? NOBODY;
+}
+
+function ownerOf({ pid, application_name, host, backend_start, state, state_change }: Holder): LockOwner {
+  return {
+    host,
+    pid: null,
+    version: null,
+    command: application_name === "" ? null : application_name.split(" ", 1)[0] ?? null,
+    migration: null,
+    progress: pid === null ? null : `Postgres backend ${pid}${state === null ? "" : `, ${state}`}`,
+    acquiredAt: backend_start,
+    heartbeatAt: state_change,
+    source: "postgres",
+    alive: true,
+  };
+}
+
+/** Ends the holder's connection if it is still the one that was seen and has been idle for longer than a lease. */
+async function evict(sql: postgres.Sql, holder: Holder, ttlMs: number): Promise<boolean> {
+  try {
+    const rows = await sql`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where pid = ${holder.pid} and application_name = ${holder.application_name} and state like 'idle%'
+        and clock_timestamp() - state_change > ${ttlMs}::double precision * interval '1 millisecond'`;
+    return rows.length > 0;
+  } catch (error) {
+    if (codeOf(error) === "42501") return false; // Another role's connection: only waited for.
+    throw error;
+  }
+}
+
+/**
+ * Has the server notice within half a minute that a client's host is gone, and a client's process while a statement runs;
+ * its defaults are hours, and for so long the lock of a dead holder would stay. Settings that a server does not know are
+ * left out.
+ */
+async function watchClient(connection: postgres.ReservedSql): Promise<void> {
+  try {
+    await connection`
+      select set_config(wanted.name, wanted.value, false)
+      from (values ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'),
+        ('client_connection_check_interval', '10000')) as wanted (name, value)
+      join pg_settings using (name)`;
+  } catch (error) {
+    if (codeOf(error) !== "22023") throw error; // This server's system cannot watch: its defaults must do.
+  }
+}
+
+function codeOf(error: unknown): string {
+  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+}
+
+/** CRC-32 as of IEEE 802.3, unsigned. */
+function crc32(text: string): number {
+  let crc = 0xffffffff;
+  for (const byte of new TextEncoder().encode(text)) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ 0xedb88320;
+  }
+  return (crc ^ 0xffffffff) >>> 0;
+}
