@@ -1,0 +1,170 @@
+/**
+ * The version table that golang-migrate keeps in ClickHouse, and a history of our own beside it.
+ *
+ * ClickHouse has no transactions: a step is recorded as dirty before it runs and as clean after it. The history tells whether
+ * a dirty version is ours (then the step, whose statements all stand being repeated, is run again) or another tool's (then a
+ * person has to look).
+ *
+ * @module
+ */
+
+import type { ClickHouseClient } from "@clickhouse/client";
+
+/** Names of both tables, prefix included. */
+export interface ClickHouseTables {
+  /** golang-migrate's: `version Int64, dirty UInt8, sequence UInt64`; the row with the highest sequence counts. */
+  readonly bookkeeping: string;
+  /** Ours. */
+  readonly history: string;
+}
+
+/** The newest row. Version 0 is none (-1 in the table). */
+export interface RecordedVersion {
+  readonly version: number;
+  readonly dirty: boolean;
+  /** Nanoseconds; a decimal string, since it exceeds what a number holds. Empty for no row. */
+  readonly sequence: string;
+}
+
+/** A line of the history. */
+export interface HistoryRow {
+  readonly version: number;
+  readonly checksum: string;
+  readonly state: "started" | "applied" | "taking_back" | "taken_back" | "forced";
+  /** Sequence of the bookkeeping row that was written with it. */
+  readonly sequence: string;
+  readonly at: Date;
+}
+
+/** Who writes. */
+export interface Recorder {
+  readonly who: string;
+  readonly toolVersion: string;
+}
+
+/** Quotes a name: prefixes may hold `-` or begin with a digit. */
+export function quoteName(name: string): string {
+  return `\`${name.replaceAll("\\", "\\\\").replaceAll("`", "\\`")}\``;
+}
+
+/** Rows of a query, without writing. */
+export async function select<Row>(
+  client: ClickHouseClient,
+  query: string,
+  parameters: Record<string, unknown> = {},
+): Promise<Row[]> {
+  const result = await client.query({ query, format: "JSONEachRow", query_params: parameters });
+  return await result.json<Row>();
+}
+
+/** True when the table is there. */
+export async function tableExists(client: ClickHouseClient, name: string): Promise<boolean> {
+  const [row] = await select<{ n: number | string }>(
+    client,
+    "SELECT count() AS n FROM system.tables WHERE database = currentDatabase() AND name = {name:String}",
+    { name },
+  );
+  return Number(row?.n ?? 0) > 0;
+}
+
+/** Reads the newest row. A missing table means that nothing is applied. */
+export async function readVersion(
+  client: ClickHouseClient,
+  { bookkeeping }: ClickHouseTables,
+): Promise<RecordedVersion> {
+  if (!await tableExists(client, bookkeeping)) return { version: 0, dirty: false, sequence: "" };
+  const [row] = await select<{ version: string; dirty: number; sequence: string }>(
+    client,
+    `SELECT toString(version) AS version, dirty, toString(sequence) AS sequence FROM ${quoteName(bookkeeping)}
+     ORDER BY ${quoteName(bookkeeping)}.sequence DESC LIMIT 1`,
+  );
+  if (row === undefined) return { version: 0, dirty: false, sequence: "" };
+  return {
+    version: Math.max(0, Number(row.version)),
+    dirty: Number(row.dirty) !== 0,
+    sequence: row.sequence,
+  };
+}
+
+/** Reads our history, the oldest first. A missing table means an empty one. */
+export async function readHistory(
+  client: ClickHouseClient,
+  { history }: ClickHouseTables,
+): Promise<HistoryRow[]> {
+  if (!await tableExists(client, history)) return [];
+  const rows = await select<
+    { version: string; checksum: string; state: HistoryRow["state"]; sequence: string; at: string }
+  >(
+    client,
+    `SELECT toString(version) AS version, checksum, state, toString(sequence) AS sequence,
+       toString(toUnixTimestamp64Milli(at)) AS at FROM ${quoteName(history)}
+     ORDER BY ${quoteName(history)}.sequence`,
+  );
+  return rows.map(({ version, at, ...row }) => ({
+    ...row,
+    version: Number(version),
+    at: new Date(Number(at)),
+  }));
+}
+
+/** Creates both tables where they are missing: as golang-migrate creates its own. */
+export async function createTables(
+  client: ClickHouseClient,
+  { bookkeeping, history }: ClickHouseTables,
+): Promise<void> {
+  await client.command({
+    query: `CREATE TABLE IF NOT EXISTS ${quoteName(bookkeeping)} (version Int64, dirty UInt8, sequence UInt64)
+      ENGINE = MergeTree ORDER BY sequence`,
+  });
+  await client.command({
+    query: `CREATE TABLE IF NOT EXISTS ${
+      quoteName(history)
+    } (version Int64, name String, checksum String, state String,
+      sequence UInt64, at DateTime64(3, 'UTC'), duration_ms UInt64, who String, tool_version String)
+      ENGINE = MergeTree ORDER BY sequence`,
+  });
+}
+
+/** The sequence of the next row: the time in nanoseconds, or one above the newest where a clock ran ahead. */
+export async function nextSequence(client: ClickHouseClient, tables: ClickHouseTables): Promise<string> {
+  const newest = BigInt((await readVersion(client, tables)).sequence || "0");
+  const now = BigInt(Date.now()) * 1_000_000n;
+  return String(now > newest ? now : newest + 1n);
+}
+
+/** Appends a row to the version table. Version 0 is written as -1, as golang-migrate does. */
+export async function appendVersion(
+  client: ClickHouseClient,
+  { bookkeeping }: ClickHouseTables,
+  { version, dirty, sequence }: RecordedVersion,
+): Promise<void> {
+  await client.insert({
+    table: quoteName(bookkeeping),
+    format: "JSONEachRow",
+    values: [{ version: version === 0 ? -1 : version, dirty: dirty ? 1 : 0, sequence }],
+  });
+}
+
+/** Appends a line to our history. */
+export async function appendHistory(
+  client: ClickHouseClient,
+  { history }: ClickHouseTables,
+  recorder: Recorder,
+  row: Omit<HistoryRow, "at"> & { readonly name: string; readonly durationMs: number },
+): Promise<void> {
+  await client.insert({
+    table: quoteName(history),
+    format: "JSONEachRow",
+    values: [{
+      version: row.version,
+      name: row.name,
+      checksum: row.checksum,
+      state: row.state,
+      sequence: row.sequence,
+      at: new Date().toISOString().replace("T", " ").replace("Z", ""),
+      duration_ms: Math.round(row.durationMs),
+      who: recorder.who,
+      tool_version: recorder.toolVersion,
+    }],
+  });
+}

@@ -1,0 +1,55 @@
+/**
+ * Tells what an error of the client or the server means, by its code.
+ *
+ * @module
+ */
+
+import { ClickHouseError } from "@clickhouse/client";
+import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../errors.ts";
+
+/** Authentication failed, wrong password, required password, unknown user, access denied. */
+const DENIED = new Set(["516", "193", "194", "192", "497"]);
+
+/**
+ * Turns an error met while reading or writing into one of the engine's.
+ *
+ * @param action What was attempted, for example `Cannot read the migrations in ClickHouse`.
+ * @returns The error itself when it says nothing about the connection.
+ */
+export function connectionError(error: unknown, action: string): unknown {
+  if (!(error instanceof Error) || error instanceof MigrationError) return error;
+  if (error instanceof ClickHouseError) {
+    if (DENIED.has(error.code)) {
+      return new StoreDeniedError("clickhouse", `${action}: ${firstSentence(error.message)}`, {
+        cause: error,
+        hint: "Check the user, its password and its rights",
+      });
+    }
+    if (error.code === "81") {
+      return new StoreUnreachableError("clickhouse", `${action}: there is no such database`, {
+        cause: error,
+        hint: "Check the name of the database",
+      });
+    }
+    return error;
+  }
+  const code = "code" in error && typeof error.code === "string" ? error.code : null;
+  // The client reports its own timeouts and a dropped connection without a code.
+  if (code === null && !/^(Timeout error|socket hang up)/i.test(error.message)) return error;
+  return new StoreUnreachableError("clickhouse", `${action}: ${REASONS[code ?? ""] ?? code ?? "timed out"}`, {
+    cause: error,
+    hint: "Check that ClickHouse runs and that its address names host and HTTP port",
+  });
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset",
+  ENOTFOUND: "host not found",
+  EAI_AGAIN: "host not found",
+  ETIMEDOUT: "timed out",
+};
+
+function firstSentence(message: string): string {
+  return message.split(/\.\s/, 1)[0]!.replace(/\.$/, "");
+}

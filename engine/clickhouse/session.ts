@@ -1,0 +1,170 @@
+/**
+ * Runs steps in ClickHouse, which has neither transactions nor locks: each step is recorded before and after, each of its
+ * statements stands being repeated, and the lease in Redis keeps others away.
+ *
+ * @module
+ */
+
+import type { ClickHouseClient } from "@clickhouse/client";
+import type { SqlRunOptions, SqlSession, SqlState } from "../backend.ts";
+import { MigrationError, RefusedError, StepFailedError } from "../errors.ts";
+import { migrationId } from "../migration.ts";
+import { runThroughLey } from "../sql/runner.ts";
+import { type SqlStep, stepChecksum, stepFileName, type StepModule } from "../sql/step.ts";
+import {
+  appendHistory,
+  appendVersion,
+  type ClickHouseTables,
+  createTables,
+  type HistoryRow,
+  nextSequence,
+  type Recorder,
+} from "./bookkeeping.ts";
+import { connectionError } from "./connection_error.ts";
+
+/** What a session works with. */
+export interface ClickHouseSessionOptions {
+  readonly client: ClickHouseClient;
+  readonly steps: readonly StepModule[];
+  readonly stepsDirectory: string | null;
+  readonly tables: ClickHouseTables;
+  readonly recorder: Recorder;
+  readonly read: () => Promise<SqlState>;
+  /** Puts the names of tables into a statement. */
+  readonly expand: (statement: string) => string;
+}
+
+/** The session of {@linkcode createClickHouseBackend}. */
+export class ClickHouseSession implements SqlSession {
+  readonly #options: ClickHouseSessionOptions;
+
+  constructor(options: ClickHouseSessionOptions) {
+    this.#options = options;
+  }
+
+  tryLock(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  async ping(): Promise<void> {
+    const { success } = await this.#options.client.ping();
+    // A server that is away for a moment holds no lock of ours that could be lost; the next statement tells.
+    void success;
+  }
+
+  async up(version: number, options: SqlRunOptions): Promise<void> {
+    await this.#run("up", version, options);
+  }
+
+  async down(version: number, options: SqlRunOptions): Promise<void> {
+    await this.#run("down", version, options);
+  }
+
+  async force(version: number): Promise<void> {
+    const { client, tables } = this.#options;
+    await this.#asked(`Cannot force version ${version} in ClickHouse`, async () => {
+      await createTables(client, tables);
+      const sequence = await nextSequence(client, tables);
+      await appendVersion(client, tables, { version, dirty: false, sequence });
+      await this.#note("forced", { version, name: "", checksum: "", sequence, durationMs: 0 });
+    });
+  }
+
+  cleanup(version: number): Promise<never> {
+    return Promise.reject(
+      new RefusedError(
+        `Cannot clean up after ${migrationId("clickhouse", version, "")}: it leaves nothing behind`,
+      ),
+    );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #run(direction: "up" | "down", version: number, options: SqlRunOptions): Promise<void> {
+    const { steps, stepsDirectory } = this.#options;
+    const { step } = steps[version - 1]!;
+    const files = steps.map((one) => stepFileName(one.step));
+    const id = migrationId("clickhouse", version, step.name);
+    await this.#asked(`Cannot run ${id}`, () =>
+      runThroughLey({
+        direction,
+        directory: stepsDirectory,
+        files,
+        applied: direction === "up" ? version - 1 : version,
+        expected: stepFileName(step),
+        run: () => this.#recorded(direction, step, options),
+      }));
+  }
+
+  async #recorded(direction: "up" | "down", step: SqlStep, options: SqlRunOptions): Promise<void> {
+    const { client, tables, steps } = this.#options;
+    const { version, name } = step;
+    const target = direction === "up" ? version : version - 1;
+    const startedAt = performance.now();
+    const row = { version, name, checksum: stepChecksum(step) };
+    await createTables(client, tables);
+    await options.beforeCommit();
+    // The history first: a crash between the two leaves a clean version, and one after them a dirty one known as ours.
+    const sequence = await nextSequence(client, tables);
+    await this.#note(direction === "up" ? "started" : "taking_back", { ...row, sequence, durationMs: 0 });
+    await appendVersion(client, tables, { version: target, dirty: true, sequence });
+    await steps[version - 1]![direction]({
+      run: async (_step, asked) => {
+        const statements = step[asked];
+        for (const [index, { text }] of statements.entries()) {
+          options.signal.throwIfAborted();
+          await options.beforeCommit();
+          options.onStatement?.(index, statements.length, text);
+          await this.#execute(step, this.#options.expand(text));
+        }
+      },
+    });
+    await options.beforeCommit();
+    const done = await nextSequence(client, tables);
+    await appendVersion(client, tables, { version: target, dirty: false, sequence: done });
+    const durationMs = performance.now() - startedAt;
+    await this.#note(direction === "up" ? "applied" : "taken_back", { ...row, sequence: done, durationMs });
+  }
+
+  async #execute(step: SqlStep, statement: string): Promise<void> {
+    try {
+      await this.#options.client.command({ query: statement });
+    } catch (error) {
+      const known = connectionError(
+        error,
+        `Cannot run ${migrationId("clickhouse", step.version, step.name)}`,
+      );
+      if (known instanceof MigrationError || !(known instanceof Error)) throw known;
+      const id = migrationId("clickhouse", step.version, step.name);
+      throw new StepFailedError(`Cannot run ${id} (${step.name}): ${known.message}`, {
+        id,
+        statement,
+        position: null,
+        serverCode: "code" in known ? String(known.code) : null,
+        detail: null,
+        serverHint: null,
+      }, {
+        cause: known,
+        hint: "Remove the cause and apply again: the step continues, each of its statements may be repeated",
+      });
+    }
+  }
+
+  async #note(
+    state: HistoryRow["state"],
+    row: Omit<HistoryRow, "at" | "state"> & { readonly name: string; readonly durationMs: number },
+  ): Promise<void> {
+    const { client, tables, recorder } = this.#options;
+    await appendHistory(client, tables, recorder, { ...row, state });
+  }
+
+  async #asked<T>(action: string, ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      throw connectionError(error, action);
+    }
+  }
+}

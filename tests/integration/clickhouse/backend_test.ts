@@ -1,0 +1,178 @@
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import type { ClickHouseClient } from "@clickhouse/client";
+import { connectClickHouse } from "../../../cli/clickhouse_client.ts";
+import type { SqlBackend, SqlRunOptions } from "../../../engine/backend.ts";
+import { createClickHouseBackend } from "../../../engine/clickhouse/backend.ts";
+import { compareTables, readTables } from "../../../engine/clickhouse/schema.ts";
+import { StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
+import { clickhouseOptions } from "../../../migrations/sql/clickhouse.ts";
+import { clickhouseSchemas } from "../../../migrations/sql/clickhouse_schemas.ts";
+import { startClickHouse } from "../../support/clickhouse.ts";
+import { freePort } from "../../support/server.ts";
+
+const prefix = "9-dp_";
+
+function backendOf(client: ClickHouseClient, deploymentId = "9-dp"): SqlBackend {
+  return createClickHouseBackend(
+    clickhouseOptions({ client, deploymentId, identity: "test", who: "t@h", version: "1" }),
+  );
+}
+
+function run(more: Partial<SqlRunOptions> = {}): SqlRunOptions {
+  return { signal: new AbortController().signal, beforeCommit: () => Promise.resolve(), ...more };
+}
+
+async function up(backend: SqlBackend, to: number, more: Partial<SqlRunOptions> = {}): Promise<void> {
+  await using session = await backend.connect();
+  for (let at = (await backend.read()).version + 1; at <= to; at++) await session.up(at, run(more));
+}
+
+async function differences(client: ClickHouseClient, version: number): Promise<string[]> {
+  const expected = clickhouseSchemas[version]!.map((table) => ({ ...table, name: prefix + table.name }));
+  const live = await readTables(client, [`${prefix}events`, `${prefix}attempts`]);
+  assertEquals(
+    live,
+    expected.toSorted((a, b) =>
+      live.findIndex((t) => t.name === a.name) - live.findIndex((t) => t.name === b.name)
+    ),
+  );
+  return compareTables(expected, live);
+}
+
+async function fill(client: ClickHouseClient): Promise<void> {
+  await client.command({
+    query:
+      `INSERT INTO \`${prefix}events\` (event_id, tenant_id, destination_id, topic, eligible_for_retry, event_time, metadata, data)
+      SELECT concat('e', toString(number)), 't', if(number % 10 = 0, '', concat('d', toString(number % 3))), 'x', true,
+        toDateTime64('2025-01-01 00:00:00', 3) + number, '{}', '{"a": 1}' FROM numbers(1000)`,
+  });
+}
+
+Deno.test("ClickHouse", async (t) => {
+  await using server = await startClickHouse();
+
+  await t.step("read() finds nothing applied in an empty database, and writes nothing", async () => {
+    const { client } = await server.createDatabase();
+    const state = await backendOf(client).read();
+    assertEquals([state.version, state.latest, state.dirty, state.ahead], [0, 3, false, false]);
+    assertEquals(state.entries.map(({ id, status }) => [id, status]), [
+      ["clickhouse/000001", "pending"],
+      ["clickhouse/000002", "pending"],
+      ["clickhouse/000003", "pending"],
+    ]);
+    const tables = await client.query({ query: "SHOW TABLES", format: "JSONEachRow" });
+    assertEquals(await tables.json(), []);
+  });
+
+  await t.step("up() and down() leave the schema of a released Outpost after each version", async () => {
+    const { client } = await server.createDatabase();
+    const backend = backendOf(client);
+    for (const version of [1, 2, 3]) {
+      await up(backend, version);
+      assertEquals(await differences(client, version), []);
+    }
+    assertEquals((await backend.verify()).issues, []);
+    await using session = await backend.connect();
+    for (const version of [3, 2, 1]) {
+      await session.down(version, run());
+      assertEquals(await differences(client, version - 1), []);
+      assertEquals((await backend.read()).version, version - 1);
+    }
+  });
+
+  await t.step("step 2 carries destination_id over, as its plan said", async () => {
+    const { client } = await server.createDatabase();
+    const backend = backendOf(client);
+    await up(backend, 1);
+    await fill(client);
+    const plan = await backend.plan([2, 3]);
+    assertEquals(plan.steps[0]!.tables.map(({ name, rows }) => [name, rows]), [["events", 1000]]);
+    assertEquals(plan.steps[0]!.consequences.map(({ kind, rows }) => [kind, rows]), [
+      ["table_rewritten", 900],
+      ["column_dropped", 900],
+    ]);
+    assertStringIncludes(plan.steps[0]!.statements[0]!, "`9-dp_events`");
+    await up(backend, 3);
+    const result = await client.query({
+      query:
+        `SELECT countIf(empty(matched_destination_ids)) AS none, countIf(length(matched_destination_ids) = 1) AS one
+        FROM \`${prefix}events\``,
+      format: "JSONEachRow",
+    });
+    assertEquals(
+      (await result.json<Record<string, unknown>>()).map(({ none, one }) => [Number(none), Number(one)]),
+      [[100, 900]],
+    );
+    const down = await backend.planDown(2);
+    assertEquals(down.steps.map(({ id }) => id), ["clickhouse/000003", "clickhouse/000002"]);
+  });
+
+  await t.step("up() continues a step that was cut off at any statement", async () => {
+    for (let cut = 0; cut < 6; cut++) {
+      const { client } = await server.createDatabase();
+      const backend = backendOf(client);
+      await up(backend, 1);
+      await fill(client);
+      const crash = (index: number) => {
+        if (index === cut) throw new Error("cut off");
+      };
+      await assertRejects(() => up(backend, 2, { onStatement: crash }), Error, "cut off");
+      const state = await backend.read();
+      assertEquals([state.version, state.dirty, state.entries[1]!.status], [1, false, "failed"]);
+      await up(backend, 3);
+      assertEquals(await differences(client, 3), []);
+      const rows = await client.query({
+        query: `SELECT count() AS n FROM \`${prefix}events\` WHERE notEmpty(matched_destination_ids)`,
+        format: "JSONEachRow",
+      });
+      assertEquals(Number((await rows.json<{ n: string }>())[0]!.n), 900);
+    }
+  });
+
+  await t.step("a version left dirty by golang-migrate is dirty, and one it reached is applied", async () => {
+    const { client } = await server.createDatabase();
+    const backend = backendOf(client);
+    await up(backend, 1);
+    const table = `\`${prefix}schema_migrations\``;
+    const record = (values: string) => client.command({ query: `INSERT INTO ${table} VALUES (${values})` });
+    await record("2, 0, 1900000000000000000");
+    assertEquals((await backend.read()).entries.map(({ status }) => status), [
+      "applied",
+      "applied",
+      "pending",
+    ]);
+    await record("3, 1, 1900000000000000001");
+    const state = await backend.read();
+    assertEquals([state.version, state.dirty, state.entries[2]!.status], [3, true, "dirty"]);
+    await using session = await backend.connect();
+    await session.force(2);
+    assertEquals(await backend.read().then(({ version, dirty }) => [version, dirty]), [2, false]);
+    await record("7, 0, 2000000000000000000");
+    assertEquals((await backend.read()).ahead, true);
+  });
+
+  await t.step("verify() names what differs and leaves the operator's own objects in peace", async () => {
+    const { client } = await server.createDatabase();
+    const backend = backendOf(client);
+    await up(backend, 3);
+    await client.command({ query: `ALTER TABLE \`${prefix}events\` ADD COLUMN mine String` });
+    assertEquals((await backend.verify()).ok, true);
+    await client.command({ query: `ALTER TABLE \`${prefix}events\` DROP INDEX idx_topic` });
+    await client.command({ query: `ALTER TABLE \`${prefix}attempts\` MODIFY COLUMN code Nullable(String)` });
+    assertEquals((await backend.verify()).issues, [
+      "The index idx_topic of 9-dp_events is missing",
+      "The type of the column code of 9-dp_attempts is Nullable(String) and should be String",
+    ]);
+  });
+
+  await t.step("read() says that the store refuses, or cannot be reached", async () => {
+    const at = (addr: string) =>
+      connectClickHouse({ addr, username: "x", password: "hunter2", database: "d", tls: false });
+    const wrong = at(`127.0.0.1:${server.port}`);
+    const denied = await assertRejects(() => backendOf(wrong).read(), StoreDeniedError);
+    assertEquals(denied.message.includes("hunter2"), false);
+    const absent = at(`127.0.0.1:${freePort()}`);
+    await assertRejects(() => backendOf(absent).read(), StoreUnreachableError);
+    await Promise.all([wrong.close(), absent.close()]);
+  });
+});
