@@ -7,7 +7,7 @@
  * @module
  */
 
-import { dirname, join } from "@std/path";
+import { dirname, join } from "node:path";
 
 /** What `deno compile` is given instead of the project's own. */
 export interface BuildTree {
@@ -21,7 +21,9 @@ export interface BuildTree {
 
 /** The part of `deno info --json FILE` that is used here. */
 interface ModuleGraph {
-  readonly modules: readonly { readonly dependencies?: readonly { readonly specifier: string }[] }[];
+  readonly modules: readonly {
+    readonly dependencies?: readonly { readonly specifier: string; readonly code?: unknown }[];
+  }[];
   readonly npmPackages: Readonly<Record<string, { readonly name: string; readonly version: string }>>;
 }
 
@@ -36,30 +38,37 @@ const LICENCE = /^(?:licen[cs]e|notice)(?:[.-].*)?$/i;
  * @param directory An empty folder for the tree; its owner removes it.
  */
 export async function makeBuildTree(root: string, directory: string): Promise<BuildTree> {
-  const graph = await info<ModuleGraph>(root, join(root, "main.ts"));
-  const { denoDir, npmCache } = await info<{ readonly denoDir: string; readonly npmCache: string }>(root);
   const tree = {
     config: join(directory, "deno.json"),
     lock: join(directory, "deno.lock"),
     cache: join(directory, "cache"),
   };
+  const main = join(root, "main.ts");
   const project = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
-  const imports = reachedImports(project.imports, graph);
+  const modules = await readInfo<ModuleGraph>(root, "--no-npm", main);
+  const imports = reachedImports(project.imports, modules);
   await Deno.writeTextFile(tree.config, JSON.stringify({ imports, nodeModulesDir: "none" }));
   await Deno.copyFile(join(root, "deno.lock"), tree.lock);
+
+  const settings = [`--config=${tree.config}`, `--lock=${tree.lock}`];
+  await runDeno(root, "cache", "--no-check", ...settings, main);
+  const graph = await readInfo<ModuleGraph>(root, ...settings, main);
+  const { denoDir, npmCache } = await readInfo<{ denoDir: string; npmCache: string }>(root);
   await copyPackages(npmCache, join(tree.cache, "npm"), graph, imports);
   await shareDownloads(join(denoDir, "dl"), join(tree.cache, "dl"));
   return tree;
 }
 
-/** The entries of an import map that some module of a graph uses. */
+/** The entries of an import map that the code of some module uses; types alone do not count. */
 export function reachedImports(
   imports: Readonly<Record<string, string>>,
   graph: Pick<ModuleGraph, "modules">,
 ): Record<string, string> {
-  const specifiers = new Set(graph.modules.flatMap(({ dependencies = [] }) =>
-    dependencies.map(({ specifier }) => specifier)
-  ));
+  const specifiers = new Set(
+    graph.modules.flatMap(({ dependencies = [] }) =>
+      dependencies.filter(({ code }) => code !== undefined).map(({ specifier }) => specifier)
+    ),
+  );
   return Object.fromEntries(
     Object.entries(imports).filter(([name]) =>
       specifiers.has(name) || (name.endsWith("/") && [...specifiers].some((one) => one.startsWith(name)))
@@ -125,7 +134,9 @@ async function reachedModules(folder: string, entries: readonly string[]): Promi
     if (reached.has(path)) continue;
     reached.add(path);
     const code = await Deno.readTextFile(join(folder, path));
-    for (const [, specifier] of code.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*["'](\.{1,2}\/[^"']+)["']/g)) {
+    for (
+      const [, specifier] of code.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*["'](\.{1,2}\/[^"']+)["']/g)
+    ) {
       queue.push(new URL(specifier!, `file:///${path}`).pathname.slice(1));
     }
   }
@@ -146,13 +157,15 @@ async function shareDownloads(from: string, to: string): Promise<void> {
   await Deno.symlink(from, to, { type: "junction" });
 }
 
-async function info<T>(root: string, ...args: readonly string[]): Promise<T> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", ...args],
-    cwd: root,
-  }).output();
-  if (!success) throw new Error(`Cannot read the modules: ${new TextDecoder().decode(stderr)}`);
-  return JSON.parse(new TextDecoder().decode(stdout)) as T;
+async function readInfo<T>(root: string, ...args: readonly string[]): Promise<T> {
+  return JSON.parse(await runDeno(root, "info", "--json", ...args)) as T;
+}
+
+async function runDeno(root: string, ...args: readonly string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: [...args], cwd: root })
+    .output();
+  if (!success) throw new Error(`deno ${args[0]} failed: ${new TextDecoder().decode(stderr)}`);
+  return new TextDecoder().decode(stdout);
 }
 
 async function exists(path: string): Promise<boolean> {

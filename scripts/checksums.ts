@@ -4,7 +4,7 @@
  * @module
  */
 
-import { basename } from "@std/path";
+import { basename } from "node:path";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 

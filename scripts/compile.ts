@@ -11,7 +11,8 @@
  * @module
  */
 
-import { basename, fromFileUrl, join, resolve } from "@std/path";
+import { basename, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type BuildTree, makeBuildTree } from "./build_tree.ts";
 import { checksumLine } from "./checksums.ts";
@@ -26,7 +27,7 @@ export const TARGETS: Readonly<Record<string, string>> = {
   "x86_64-pc-windows-msvc": "outpost-windows-x64.exe",
 };
 
-const ROOT = fromFileUrl(new URL("..", import.meta.url));
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** ley finds the steps by listing their folder, so it is embedded as a folder too. */
 const STEPS = "migrations/sql/postgres";
 
@@ -66,7 +67,9 @@ async function main(args: readonly string[]): Promise<void> {
   });
   if (values.all && values.output !== undefined) throw new Error("--all and --output contradict each other");
   if (values.all && Deno.env.get("DENORT_BIN") !== undefined) {
-    throw new Error("DENORT_BIN is a base for this machine alone: unset it, so that Deno downloads each target's own");
+    throw new Error(
+      "DENORT_BIN is a base for this machine alone: unset it, so that Deno downloads each target's own",
+    );
   }
   const directory = await Deno.makeTempDir({ prefix: "outpost-compile-" });
   try {
