@@ -1,0 +1,199 @@
+/**
+ * Postgres as a store of the engine. Reading happens in read-only transactions, with SELECT rights alone; nothing is created.
+ *
+ * @module
+ */
+
+import type {
+  MigrationInfo,
+  SqlBackend,
+  SqlDownPlan,
+  SqlPlan,
+  SqlSession,
+  SqlState,
+  SqlStepPlan,
+  SqlVerification,
+} from "../backend.ts";
+import type { LockOwner } from "../lock.ts";
+import { migrationId } from "../migration.ts";
+import { RefusedError, RegistryError } from "../errors.ts";
+import { checkSteps, type SqlStatement, type SqlStep, stepChecksum } from "../sql/step.ts";
+import { type Query, readBookkeeping } from "./bookkeeping.ts";
+import { compareSchema } from "./compare_schema.ts";
+import { connectionError, whereOf } from "./connection_error.ts";
+import { readAdvisoryLockOwner } from "./lock.ts";
+import type { PostgresOptions } from "./options.ts";
+import { PinnedConnection } from "./pinned_connection.ts";
+import { Counter, planStep } from "./read_plan.ts";
+import { readSchemaObjects } from "./schema_objects.ts";
+import { PostgresSession } from "./session.ts";
+import { readState } from "./state.ts";
+
+export type { PostgresNames, PostgresOptions } from "./options.ts";
+
+/**
+ * Creates the backend. Nothing is connected yet.
+ *
+ * @throws {RegistryError} When steps or schemas have gaps.
+ */
+export function createPostgresBackend(options: PostgresOptions): SqlBackend {
+  const steps = options.steps.map(({ step }) => step);
+  checkSteps(steps);
+  if (options.schemas.length !== steps.length) {
+    throw new RegistryError(
+      `Cannot use the Postgres steps: ${steps.length} steps, ${options.schemas.length} schemas`,
+    );
+  }
+  return new PostgresBackend(options, steps);
+}
+
+class PostgresBackend implements SqlBackend {
+  readonly kind = "sql";
+  readonly migrations: readonly MigrationInfo[];
+  readonly #options: PostgresOptions;
+  readonly #steps: readonly SqlStep[];
+
+  constructor(options: PostgresOptions, steps: readonly SqlStep[]) {
+    this.#options = options;
+    this.#steps = steps;
+    this.migrations = steps.map((step) => ({
+      id: migrationId("sql", step.version, step.name),
+      kind: "sql",
+      version: step.version,
+      name: step.name,
+      description: step.description,
+      checksum: stepChecksum(step),
+    }));
+  }
+
+  async read(): Promise<SqlState> {
+    return await this.#reading(
+      "read the migrations in",
+      (query) => readState(query, this.#steps, this.#options.names),
+    );
+  }
+
+  async plan(versions: readonly number[]): Promise<SqlPlan> {
+    return await this.#reading("plan the migration of", async (query) => {
+      const { version } = await this.#bookkeeping(query);
+      const counter = new Counter(query);
+      const steps: SqlStepPlan[] = [];
+      for (const wanted of versions) {
+        const step = this.#step(wanted);
+        if (step.version <= version) throw new RefusedError(`Cannot plan ${idOf(step)}: it is applied`);
+        steps.push(
+          await planStep(counter, step, await this.#upOf(query, step, version), step.forecast(version)),
+        );
+      }
+      return { current: version, latest: this.#steps.length, steps };
+    });
+  }
+
+  async planDown(count: number): Promise<SqlDownPlan> {
+    return await this.#reading("plan the way back of", async (query) => {
+      const { version } = await this.#bookkeeping(query);
+      const lowest = Math.max(0, version - count);
+      const going = this.#steps.slice(lowest, version).reverse();
+      const counter = new Counter(query);
+      const steps: SqlStepPlan[] = [];
+      const warnings: string[] = [];
+      for (const step of going) {
+        const forecast = step.forecastDown(version);
+        steps.push(await planStep(counter, step, step.down, forecast));
+        for (const { text, rows } of forecast.warnings) {
+          const found = await counter.rows(rows);
+          if (rows === null || found > 0) warnings.push(rows === null ? text : `${found} ${text}`);
+        }
+      }
+      return { steps, warnings };
+    });
+  }
+
+  async planCleanup(version: number): Promise<{ readonly rows: number; readonly detail: string } | null> {
+    const { remains } = this.#step(version);
+    if (remains === undefined) return null;
+    return await this.#reading("count what is left in", async (query) => {
+      const [found] = await query<{ there: boolean }>("SELECT to_regclass($1::text) IS NOT NULL AS there", [
+        remains.table,
+      ]);
+      const rows = found!.there ? await new Counter(query).rows(remains.count) : 0;
+      return { rows, detail: remains.detail };
+    });
+  }
+
+  async verify(): Promise<SqlVerification> {
+    return await this.#reading("verify", async (query, schema) => {
+      const { version, latest, dirty, ahead, drift, entries } = await readState(
+        query,
+        this.#steps,
+        this.#options.names,
+      );
+      const issues = [...drift];
+      if (dirty) issues.push(`Version ${version} was left dirty by another tool`);
+      if (ahead) issues.push(`The database is at version ${version}: this program knows ${latest}`);
+      const pending = entries.filter((entry) => entry.status === "pending" || entry.status === "failed");
+      if (pending.length > 0) issues.push(`Pending: ${pending.map((entry) => entry.id).join(", ")}`);
+      const expected = ahead || dirty ? undefined : this.#options.schemas[version - 1];
+      if (expected !== undefined) {
+        // An operator's own columns, and a way down and up again, move columns without harm.
+        issues.push(...compareSchema(expected, await readSchemaObjects(query, schema), { anyOrder: "all" }));
+      }
+      return { ok: issues.length === 0, current: version, latest, dirty, issues };
+    });
+  }
+
+  async connect(): Promise<SqlSession> {
+    return new PostgresSession(await PinnedConnection.open(this.#options.sql), this.#options);
+  }
+
+  async lockOwner(): Promise<LockOwner | null> {
+    const { sql, names } = this.#options;
+    return await this.#reading("read the lock in", async (query) => {
+      const [place] = await query<{ schema: string | null; database: string }>(
+        "SELECT current_schema() AS schema, current_database() AS database",
+      );
+      if (place === undefined || place.schema === null) return null;
+      return await readAdvisoryLockOwner(sql, names.lockKey(place.schema, place.database));
+    });
+  }
+
+  /** The database itself refuses to write, and all queries see the same moment. */
+  async #reading<T>(action: string, work: (query: Query, schema: string | null) => Promise<T>): Promise<T> {
+    const { sql } = this.#options;
+    try {
+      return await sql.begin("isolation level repeatable read read only", async (transaction) => {
+        const query: Query = (text, parameters = []) =>
+          transaction.unsafe(text, [...parameters]) as Promise<never>;
+        const [place] = await query<{ schema: string | null }>("SELECT current_schema() AS schema");
+        return await work(query, place!.schema);
+      }) as T;
+    } catch (error) {
+      throw connectionError(error, `Cannot ${action} Postgres`, whereOf(sql.options));
+    }
+  }
+
+  async #bookkeeping(query: Query) {
+    const [place] = await query<{ schema: string | null }>("SELECT current_schema() AS schema");
+    return await readBookkeeping(query, place!.schema, this.#options.names);
+  }
+
+  /** The statements that would run. Which variant a later step takes is known only when its turn comes: the first is shown. */
+  async #upOf(query: Query, step: SqlStep, current: number): Promise<readonly SqlStatement[]> {
+    for (const variant of step.variants ?? []) {
+      if (current < step.version - 1) return variant.up;
+      const [answer] = await query<Record<string, boolean>>(variant.when);
+      if (answer !== undefined && Object.values(answer)[0] === true) return variant.up;
+    }
+    return step.up;
+  }
+
+  #step(version: number): SqlStep {
+    const step = this.#steps[version - 1];
+    if (step === undefined) throw new RefusedError(`Cannot find SQL version ${version}: it is not known`);
+    return step;
+  }
+}
+
+function idOf(step: SqlStep): string {
+  return migrationId("sql", step.version, step.name);
+}

@@ -1,0 +1,237 @@
+/**
+ * The version table shared with golang-migrate (one row `version, dirty`; none at version 0) and, beside it, a history of
+ * this tool's own with name, checksum, who, when and how long.
+ *
+ * @module
+ */
+
+import type { SqlStep } from "../sql/step.ts";
+import { stepChecksum } from "../sql/step.ts";
+import { quoteIdentifier } from "./schema_objects.ts";
+
+/** Names of the two tables. */
+export interface BookkeepingNames {
+  /** golang-migrate's. */
+  readonly bookkeepingTable: string;
+  readonly historyTable: string;
+}
+
+/** Runs one query: a transaction of a client, or the connection of a session. */
+export type Query = <T extends object>(
+  text: string,
+  parameters?: readonly (string | number | boolean | null)[],
+) => Promise<T[]>;
+
+/** One step in the history. */
+export interface HistoryRow {
+  readonly version: number;
+  readonly name: string;
+  readonly checksum: string;
+  /** `applied`; `applying` or `reverting` while a step without a transaction is under way. */
+  readonly status: string;
+  /** Null for a step that was applied by another tool and adopted. */
+  readonly appliedAt: Date | null;
+}
+
+/** What the two tables say. */
+export interface Bookkeeping {
+  readonly version: number;
+  readonly dirty: boolean;
+  /** Rows in the version table: 0 or 1 when all is well. */
+  readonly rows: number;
+  /** In the order of recording. */
+  readonly history: readonly HistoryRow[];
+}
+
+/** Who records. */
+export interface Recorder {
+  /** Name of the tool, without spaces: what its connections are called. */
+  readonly name: string;
+  /** Version of the tool. */
+  readonly version: string;
+  /** For example `user@host`. */
+  readonly who: string;
+}
+
+/**
+ * Reads both tables; one that is missing means that nothing is recorded. Nothing is written.
+ *
+ * @param schema The current schema, or null where there is none.
+ */
+export async function readBookkeeping(
+  query: Query,
+  schema: string | null,
+  names: BookkeepingNames,
+): Promise<Bookkeeping> {
+  if (schema === null) return { version: 0, dirty: false, rows: 0, history: [] };
+  const rows = await exists(query, schema, names.bookkeepingTable)
+    ? await query<{ version: string; dirty: boolean }>(
+      `SELECT version::text AS version, dirty FROM ${
+        table(schema, names.bookkeepingTable)
+      } ORDER BY version DESC LIMIT 2`,
+    )
+    : [];
+  const history = await exists(query, schema, names.historyTable)
+    ? await query<{ version: string; name: string; checksum: string; status: string; millis: string | null }>(
+      `SELECT version::text AS version, name, checksum, status,
+              floor(extract(epoch FROM applied_at) * 1000)::bigint::text AS millis
+         FROM ${table(schema, names.historyTable)} ORDER BY id`,
+    )
+    : [];
+  return {
+    version: Number(rows[0]?.version ?? 0),
+    dirty: rows[0]?.dirty ?? false,
+    rows: rows.length,
+    history: history.map(({ version, millis, ...rest }) => ({
+      ...rest,
+      version: Number(version),
+      appliedAt: millis === null ? null : new Date(Number(millis)),
+    })),
+  };
+}
+
+/**
+ * Names what does not fit between the history and the known steps. A history that stops short of the version is no drift:
+ * golang-migrate went on from there.
+ *
+ * @returns One sentence each, without a final period; empty when all is well.
+ */
+export function findDrift(
+  { version, rows, history }: Bookkeeping,
+  steps: readonly SqlStep[],
+  names: BookkeepingNames,
+): string[] {
+  const drift: string[] = [];
+  if (rows > 1) drift.push(`"${names.bookkeepingTable}" holds more than one row: exactly one is expected`);
+  // What lies above the version was taken back by golang-migrate, which knows nothing of the history.
+  const recorded = history.filter((row) => row.version <= version);
+  const known = new Map(steps.map((step) => [step.version, step]));
+  let highest = 0;
+  for (const row of recorded) {
+    const step = known.get(row.version);
+    if (step === undefined) {
+      if (row.version <= steps.length) {
+        drift.push(`Version ${row.version} (${row.name}) is recorded and unknown`);
+      }
+    } else if (step.name !== row.name) {
+      drift.push(`Version ${row.version} is recorded as "${row.name}", and is "${step.name}" here`);
+    } else if (row.checksum !== stepChecksum(step)) {
+      drift.push(`Version ${row.version} (${row.name}) was changed after it was applied`);
+    }
+    if (row.version < highest) {
+      drift.push(`Version ${row.version} (${row.name}) was recorded after version ${highest}`);
+    }
+    highest = Math.max(highest, row.version);
+  }
+  for (const step of steps) {
+    if (step.version < highest && !recorded.some((row) => row.version === step.version)) {
+      drift.push(
+        `Version ${step.version} (${step.name}) is missing from "${names.historyTable}", where version ${highest} stands`,
+      );
+    }
+  }
+  return drift;
+}
+
+/** Creates the tables that are missing. The version table is made as golang-migrate makes it. */
+export async function ensureBookkeeping(
+  query: Query,
+  schema: string,
+  names: BookkeepingNames,
+): Promise<void> {
+  if (!await exists(query, schema, names.bookkeepingTable)) {
+    await query(
+      `CREATE TABLE IF NOT EXISTS ${
+        table(schema, names.bookkeepingTable)
+      } (version bigint not null primary key, dirty boolean not null)`,
+    );
+  }
+  if (await exists(query, schema, names.historyTable)) return;
+  await query(
+    `CREATE TABLE IF NOT EXISTS ${table(schema, names.historyTable)} (
+       version bigint NOT NULL PRIMARY KEY,
+       id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+       name text NOT NULL,
+       checksum text NOT NULL,
+       status text NOT NULL,
+       applied_by text NOT NULL,
+       applied_at timestamptz,
+       duration_ms bigint,
+       tool_version text NOT NULL
+     )`,
+  );
+}
+
+/** Makes the version table say `version`, not dirty; no row for 0. */
+export async function writeVersion(
+  query: Query,
+  schema: string,
+  names: BookkeepingNames,
+  version: number,
+): Promise<void> {
+  await query(`DELETE FROM ${table(schema, names.bookkeepingTable)}`);
+  if (version > 0) {
+    await query(
+      `INSERT INTO ${table(schema, names.bookkeepingTable)} (version, dirty) VALUES ($1::bigint, false)`,
+      [version],
+    );
+  }
+}
+
+/** What is recorded of a step. */
+export interface HistoryEntry {
+  readonly step: SqlStep;
+  readonly status: "applied" | "applying" | "reverting";
+  /** Milliseconds, or null for a step of another tool or one under way. */
+  readonly durationMs: number | null;
+  /** Applied by another tool before this one came: when is not known. */
+  readonly adopted: boolean;
+}
+
+/** Records a step, in place of what was recorded of it. */
+export async function writeHistory(
+  query: Query,
+  schema: string,
+  names: BookkeepingNames,
+  recorder: Recorder,
+  { step, status, durationMs, adopted }: HistoryEntry,
+): Promise<void> {
+  await query(`DELETE FROM ${table(schema, names.historyTable)} WHERE version = $1::bigint`, [step.version]);
+  await query(
+    `INSERT INTO ${table(schema, names.historyTable)}
+       (version, name, checksum, status, applied_by, applied_at, duration_ms, tool_version)
+     VALUES ($1::bigint, $2::text, $3::text, $4::text, $5::text, CASE WHEN $6::boolean THEN NULL ELSE clock_timestamp() END,
+             $7::bigint, $8::text)`,
+    [
+      step.version,
+      step.name,
+      stepChecksum(step),
+      status,
+      adopted ? "golang-migrate" : recorder.who,
+      adopted,
+      durationMs,
+      recorder.version,
+    ],
+  );
+}
+
+/** Forgets what the history holds above a version. */
+export async function trimHistory(
+  query: Query,
+  schema: string,
+  names: BookkeepingNames,
+  version: number,
+): Promise<void> {
+  await query(`DELETE FROM ${table(schema, names.historyTable)} WHERE version > $1::bigint`, [version]);
+}
+
+async function exists(query: Query, schema: string, name: string): Promise<boolean> {
+  const [found] = await query<{ there: boolean }>("SELECT to_regclass($1::text) IS NOT NULL AS there", [
+    table(schema, name),
+  ]);
+  return found!.there;
+}
+
+function table(schema: string, name: string): string {
+  return `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
+}

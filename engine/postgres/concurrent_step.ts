@@ -1,0 +1,63 @@
+/**
+ * Runs the statements of a step that cannot run in a transaction, such as `CREATE INDEX CONCURRENTLY`.
+ *
+ * @module
+ */
+
+import type { SqlRunOptions } from "../backend.ts";
+import { migrationId } from "../migration.ts";
+import type { SqlStep } from "../sql/step.ts";
+import { isServerError } from "./connection_error.ts";
+import type { PostgresOptions } from "./options.ts";
+import type { PinnedConnection } from "./pinned_connection.ts";
+import { quoteIdentifier } from "./schema_objects.ts";
+import { interrupted, stepFailed } from "./transaction.ts";
+
+/**
+ * Runs each statement by itself. An index that is there and valid is not built again; an invalid one is dropped first.
+ *
+ * @throws {StepFailedError} When a statement fails. What ran before it stays, and the next run does the rest.
+ * @throws {InterruptedError} When the signal fired.
+ */
+export async function runOutsideTransaction(
+  connection: PinnedConnection,
+  { statementTimeoutMs = 0 }: Pick<PostgresOptions, "statementTimeoutMs">,
+  step: SqlStep,
+  direction: "up" | "down",
+  options: SqlRunOptions,
+): Promise<void> {
+  const id = migrationId("sql", step.version, step.name);
+  const statements = direction === "up" ? step.up : step.down;
+  const run = async <T extends object>(text: string, parameters: readonly string[] = []): Promise<T[]> => {
+    try {
+      options.signal.throwIfAborted();
+      return await connection.query<T>(text, parameters, options.signal);
+    } catch (error) {
+      if (options.signal.aborted) throw interrupted(id, options.signal, error);
+      throw isServerError(error) ? stepFailed(id, text, error) : error;
+    }
+  };
+  // Building concurrently waits for every older transaction and blocks none meanwhile: here a limit would only leave invalid
+  // indexes behind.
+  await run(
+    "SELECT set_config('lock_timeout', '0', false), set_config('statement_timeout', $1::text, false)",
+    [
+      String(statementTimeoutMs),
+    ],
+  );
+  for (const [index, statement] of statements.entries()) {
+    options.onStatement?.(index, statements.length, statement.text);
+    if (statement.buildsIndex !== undefined) {
+      const [found] = await run<{ valid: boolean }>(INDEX_STATE, [
+        quoteIdentifier(connection.schema),
+        quoteIdentifier(statement.buildsIndex),
+      ]);
+      if (found?.valid === true) continue;
+      if (found !== undefined) await run(`DROP INDEX CONCURRENTLY ${quoteIdentifier(statement.buildsIndex)}`);
+    }
+    await run(statement.text);
+  }
+}
+
+const INDEX_STATE = `
+  SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = to_regclass($1::text || '.' || $2::text)`;

@@ -1,0 +1,126 @@
+/**
+ * Tells what an error of the client or the server means, by its code.
+ *
+ * @module
+ */
+
+import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../errors.ts";
+
+/** An error that the server sent. */
+export interface ServerError extends Error {
+  /** SQLSTATE, for example `55P03`. */
+  readonly code: string;
+  readonly detail?: string;
+  readonly hint?: string;
+  /** Characters from the start of the statement, counted from 1. */
+  readonly position?: string;
+}
+
+/** True for an error that the server sent, false for one of the client or the network. */
+export function isServerError(error: unknown): error is ServerError {
+  return error instanceof Error && "severity" in error && "code" in error && typeof error.code === "string";
+}
+
+/** True when a lock could not be had in time, or a deadlock was broken: the same again may succeed. */
+export function isLockTimeout(error: unknown): boolean {
+  return isServerError(error) && (error.code === "55P03" || error.code === "40P01");
+}
+
+/** True when the statement was cancelled on request. */
+export function isCancelled(error: unknown): boolean {
+  return isServerError(error) && error.code === "57014";
+}
+
+/** True when nothing more can come over the connection that this error came from. */
+export function isConnectionGone(error: unknown): boolean {
+  if (!isServerError(error)) {
+    return error instanceof Error && "code" in error && !(error instanceof MigrationError);
+  }
+  return error.code.startsWith("08") || ["57P01", "57P02", "57P05", "25P03", "25P04"].includes(error.code);
+}
+
+const DENIED = new Set(["28000", "28P01", "42501"]);
+
+// What a server says that is there but takes no connection of ours: no such database, too many connections, starting up.
+const NOT_NOW = new Set(["3D000", "53300", "57P03"]);
+
+/**
+ * Turns an error met while connecting or reading into one of the engine's.
+ *
+ * @param error What was thrown.
+ * @param action What was attempted, for example `Cannot read the migrations in Postgres`.
+ * @param where Host and port, or the socket's folder; never credentials.
+ * @returns The error itself when it says nothing about the connection.
+ */
+export function connectionError(error: unknown, action: string, where: string): unknown {
+  if (!(error instanceof Error) || error instanceof MigrationError) return error;
+  if (isServerError(error)) {
+    if (DENIED.has(error.code)) {
+      const hint = error.code === "42501"
+        ? "Grant the role the right, or connect as the owner of the tables"
+        : "Check user and password in the Postgres URL";
+      return new StoreDeniedError("postgres", `${action} at ${where}: ${sentence(error.message)}`, {
+        hint,
+        cause: error,
+      });
+    }
+    if (NOT_NOW.has(error.code) || isConnectionGone(error)) {
+      return new StoreUnreachableError("postgres", `${action} at ${where}: ${sentence(error.message)}`, {
+        hint: error.code === "3D000" ? "Check the name of the database in the Postgres URL" : HINT,
+        cause: error,
+      });
+    }
+    return error;
+  }
+  if (!isNetworkError(error)) return error;
+  return new StoreUnreachableError("postgres", `${action} at ${where}: ${reasonOf(error)}`, {
+    hint: HINT,
+    cause: error,
+  });
+}
+
+const HINT = "Check that Postgres runs and that the Postgres URL names its host and port";
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset",
+  EPIPE: "connection closed",
+  ENOENT: "no such socket",
+  EACCES: "no access to the socket",
+  ENOTFOUND: "host not found",
+  EAI_AGAIN: "host not found",
+  ETIMEDOUT: "timed out",
+  EHOSTUNREACH: "no route to the host",
+  ENETUNREACH: "no route to the host",
+  CONNECT_TIMEOUT: "timed out",
+  CONNECTION_CLOSED: "connection closed",
+  CONNECTION_ENDED: "connection closed",
+  CONNECTION_DESTROYED: "connection closed",
+};
+
+function isNetworkError(error: Error): boolean {
+  if ("code" in error && typeof error.code === "string") {
+    return error.code in REASONS ||
+      /^(E[A-Z]+|ERR_(TLS|SSL|OSSL)\w*|[A-Z_]*CERT[A-Z_]*|UNABLE_TO_\w+)$/.test(error.code);
+  }
+  return ["InvalidData", "NotFound", "ConnectionRefused", "ConnectionReset", "UnexpectedEof"].includes(
+    error.name,
+  );
+}
+
+function reasonOf(error: Error): string {
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  return REASONS[code] ?? sentence(error.message);
+}
+
+function sentence(message: string): string {
+  return message.replace(/\.$/, "");
+}
+
+/** Where a client connects to: `host:port`, or the path of the socket. Without credentials. */
+export function whereOf(
+  options: { readonly host: readonly string[]; readonly port: readonly number[] },
+): string {
+  return options.host.map((host, i) => (host.startsWith("/") ? host : `${host}:${options.port[i] ?? 5432}`))
+    .join(", ");
+}

@@ -1,0 +1,38 @@
+/**
+ * What the Postgres backend is told from outside: the steps, the names of an application's bookkeeping, and how patient to be.
+ *
+ * @module
+ */
+
+import type postgres from "postgres";
+import type { StepModule } from "../sql/step.ts";
+import type { BookkeepingNames, Recorder } from "./bookkeeping.ts";
+import type { SchemaObjects } from "./schema_objects.ts";
+
+/** Names and keys that an application's other tools use in Postgres. */
+export interface PostgresNames extends BookkeepingNames {
+  /** Key of the advisory lock for a schema of a database. */
+  readonly lockKey: (schema: string, database: string) => bigint;
+}
+
+/** Options of {@linkcode createPostgresBackend}. */
+export interface PostgresOptions {
+  /** Owned by the caller. Reading uses it; writing opens one connection more with the same settings. */
+  readonly sql: postgres.Sql;
+  /** All steps, in order, from version 1. */
+  readonly steps: readonly StepModule[];
+  /** Absolute path of the folder that holds the step files and nothing else, or null where there is none. */
+  readonly stepsDirectory: string | null;
+  readonly names: PostgresNames;
+  /** The schema after each version: `schemas[0]` is that of version 1. */
+  readonly schemas: readonly SchemaObjects[];
+  readonly tool: Recorder;
+  /** What the advisory lock says of the lease it is held beside. */
+  readonly lease: { readonly lockName: string; readonly ttlMs: number };
+  /** How long a statement may wait for a lock, in milliseconds. Readers queue behind it no longer. @default {1000} */
+  readonly lockTimeoutMs?: number;
+  /** How often a step is tried again after that. @default {10} */
+  readonly lockRetries?: number;
+  /** How long a statement may take, in milliseconds; 0 for as long as it needs. @default {0} */
+  readonly statementTimeoutMs?: number;
+}

@@ -1,0 +1,204 @@
+/**
+ * The one connection that a session works on. The client of a pool may hand out a new connection under the same handle when
+ * the old one dies; here that is noticed, because the lock and the settings died with it.
+ *
+ * @module
+ */
+
+import postgres from "postgres";
+import { RefusedError, StoreUnreachableError } from "../errors.ts";
+import { connectionError, isConnectionGone, whereOf } from "./connection_error.ts";
+
+type Client = postgres.Sql<Record<string, unknown>>;
+
+/** A value that a statement may be given. */
+export type QueryParameter = string | number | boolean | null;
+
+/** A client of its own with a single reserved connection. Dispose closes it. */
+export class PinnedConnection implements AsyncDisposable {
+  readonly reserved: postgres.ReservedSql;
+  /** Process id of the server's side. */
+  readonly backendPid: number;
+  /** The schema that unqualified names are created in. */
+  readonly schema: string;
+  readonly database: string;
+  readonly #source: Client;
+  readonly #client: Client;
+  readonly #state: { lost: boolean };
+
+  private constructor(
+    source: Client,
+    client: Client,
+    reserved: postgres.ReservedSql,
+    facts: Facts,
+    state: { lost: boolean },
+  ) {
+    this.#source = source;
+    this.#client = client;
+    this.reserved = reserved;
+    this.backendPid = facts.pid;
+    this.schema = facts.schema;
+    this.database = facts.database;
+    this.#state = state;
+  }
+
+  /**
+   * Connects as the given client does.
+   *
+   * @throws {RefusedError} When a pooler in transaction mode stands between, or no schema can be created in.
+   * @throws {StoreUnreachableError} When the server cannot be reached.
+   * @throws {StoreDeniedError} When it refuses the credentials.
+   */
+  static async open(source: Client): Promise<PinnedConnection> {
+    const state = { lost: false };
+    const client = derive(source, () => (state.lost = true));
+    try {
+      // The first query opens the connection: its errors say why that failed, those of a reservation do not.
+      await client.unsafe("SELECT 1");
+      const reserved = await client.reserve();
+      const found = await reserved.unsafe<(Omit<Facts, "schema"> & { schema: string | null })[]>(
+        "SELECT pg_backend_pid() AS pid, current_schema() AS schema, current_database() AS database",
+      );
+      const { pid, schema, database } = found[0]!;
+      if (schema === null) {
+        throw new RefusedError("Cannot migrate Postgres: no schema of the search path exists", {
+          hint: `Create the schema, or correct search_path in the Postgres URL`,
+        });
+      }
+      // A pooler invents the process id of the handshake; a server tells its own.
+      if (found.state.pid !== pid) await refuseSharedConnections(source, reserved, pid);
+      return new PinnedConnection(
+        source,
+        client,
+        reserved as postgres.ReservedSql,
+        { pid, schema, database },
+        state,
+      );
+    } catch (error) {
+      await client.end({ timeout: 0 });
+      throw connectionError(error, "Cannot connect to Postgres", whereOf(source.options));
+    }
+  }
+
+  /** True once the connection is gone. It never comes back. */
+  get lost(): boolean {
+    return this.#state.lost;
+  }
+
+  /**
+   * Runs one statement.
+   *
+   * @param signal Cancels the statement in the server.
+   * @throws {StoreUnreachableError} When the connection is gone. Errors of the server are passed on as they are.
+   */
+  async query<T extends object>(
+    text: string,
+    parameters: readonly QueryParameter[] = [],
+    signal?: AbortSignal,
+  ): Promise<T[]> {
+    if (this.lost) throw this.#gone();
+    const cancel = () => void (cancelling = this.#cancel());
+    let cancelling: Promise<void> | undefined;
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      return await this.reserved.unsafe<T[]>(text, [...parameters]);
+    } catch (error) {
+      if (!isConnectionGone(error)) throw error;
+      this.#state.lost = true;
+      throw this.#gone(error);
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      // Else the cancellation might hit the statement after this one.
+      await cancelling;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.lost) this.reserved.release();
+    await this.#client.end({ timeout: this.lost ? 0 : 5 });
+  }
+
+  async #cancel(): Promise<void> {
+    const client = derive(this.#source, () => {});
+    try {
+      await client.unsafe("SELECT pg_cancel_backend($1)", [this.backendPid]);
+    } catch {
+      // Without a second connection the statement runs to its end, and the run stops after it.
+    } finally {
+      await client.end({ timeout: 0 });
+    }
+  }
+
+  #gone(cause?: unknown): StoreUnreachableError {
+    return new StoreUnreachableError(
+      "postgres",
+      `The connection to Postgres at ${whereOf(this.#source.options)} was lost`,
+      { cause, hint: "What was not committed is undone: run the same command again" },
+    );
+  }
+}
+
+interface Facts {
+  readonly pid: number;
+  readonly schema: string;
+  readonly database: string;
+}
+
+/** A client with the same settings and one connection, which lives as long as it is needed. */
+function derive(source: Client, onclose: () => void): Client {
+  const options = {
+    ...source.options,
+    max: 1,
+    idle_timeout: null,
+    max_lifetime: null,
+    fetch_types: false,
+    prepare: false,
+    transform: { undefined: undefined, column: {}, value: {}, row: {} },
+    parameters: {},
+    shared: { retries: 0, typeArrayMap: {} },
+    onnotice: () => {},
+    onclose,
+  };
+  // Settings that were parsed once are taken as they are, which the declarations do not tell.
+  return postgres(options as unknown as postgres.Options<Record<string, postgres.PostgresType>>);
+}
+
+/**
+ * Behind a pooler in transaction mode a second connection, in a transaction, is given the server process that the first one
+ * just used; or the first one finds itself on another. In session mode neither happens.
+ */
+async function refuseSharedConnections(
+  source: Client,
+  reserved: postgres.ReservedSql<Record<string, unknown>>,
+  pid: number,
+): Promise<void> {
+  const other = derive(source, () => {});
+  const probe = async (): Promise<boolean> => {
+    await other.unsafe("BEGIN READ ONLY");
+    const [second] = await other.unsafe<{ pid: number }[]>("SELECT pg_backend_pid() AS pid");
+    if (second!.pid === pid) return true;
+    const [first] = await reserved.unsafe<{ pid: number }[]>("SELECT pg_backend_pid() AS pid");
+    return first!.pid !== pid;
+  };
+  try {
+    // A pool of a single connection in session mode never serves the second: then it is not shared either.
+    const shared = await Promise.race([probe().catch(() => false), elapsed(PROBE_MS)]);
+    if (shared) throw sharedConnectionError();
+  } finally {
+    await other.end({ timeout: 0 });
+  }
+}
+
+const PROBE_MS = 2000;
+
+function elapsed(ms: number): Promise<false> {
+  return new Promise((resolve) => Deno.unrefTimer(setTimeout(() => resolve(false), ms)));
+}
+
+/** A pooler moves the connection between server processes: locks and settings do not hold. */
+export function sharedConnectionError(): RefusedError {
+  return new RefusedError(
+    "Cannot migrate Postgres through a pooler in transaction mode: the lock would be lost between two statements",
+    { hint: "Connect to Postgres itself, or to a pool with pool_mode = session" },
+  );
+}

@@ -1,0 +1,324 @@
+/**
+ * The connection that writes: it holds the advisory lock, and every step runs on it.
+ *
+ * @module
+ */
+
+import type { SqlRunOptions, SqlSession } from "../backend.ts";
+import { DirtyError, LockLostError, RefusedError, StoreUnreachableError } from "../errors.ts";
+import type { LockOwner } from "../lock.ts";
+import { migrationId } from "../migration.ts";
+import { runThroughLey } from "../sql/runner.ts";
+import { type SqlStep, stepChecksum, stepFileName, type StepModule } from "../sql/step.ts";
+import {
+  type Bookkeeping,
+  ensureBookkeeping,
+  type Query,
+  readBookkeeping,
+  trimHistory,
+  writeHistory,
+  writeVersion,
+} from "./bookkeeping.ts";
+import { confirmAdvisoryLock, releaseAdvisoryLock, tryAdvisoryLock } from "./lock.ts";
+import type { PostgresOptions } from "./options.ts";
+import type { PinnedConnection } from "./pinned_connection.ts";
+import { TransactionRunner } from "./transaction.ts";
+import { runOutsideTransaction } from "./concurrent_step.ts";
+
+/** A session over one connection. Made by the backend's `connect()`. */
+export class PostgresSession implements SqlSession {
+  readonly #connection: PinnedConnection;
+  readonly #options: PostgresOptions;
+  readonly #key: bigint;
+  readonly #transactions: TransactionRunner;
+  #locked = false;
+
+  constructor(connection: PinnedConnection, options: PostgresOptions) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#key = options.names.lockKey(connection.schema, connection.database);
+    this.#transactions = new TransactionRunner(connection, options);
+  }
+
+  async tryLock(lease: string | null): Promise<LockOwner | null> {
+    const { tool, lease: { lockName, ttlMs } } = this.#options;
+    const owner = await tryAdvisoryLock(this.#connection.reserved, {
+      key: this.#key,
+      lease,
+      lockName,
+      ttlMs,
+      toolName: tool.name,
+    });
+    this.#locked = owner === null;
+    return owner;
+  }
+
+  async ping(): Promise<void> {
+    if (this.#connection.lost) throw lost();
+    await this.#guard(() => confirmAdvisoryLock(this.#connection.reserved, this.#key));
+  }
+
+  async up(version: number, options: SqlRunOptions): Promise<void> {
+    const module = this.#module(version);
+    const before = await this.#state();
+    if (before.version !== version - 1) {
+      throw new RefusedError(
+        `Cannot apply ${idOf(module.step)}: the database is at version ${before.version}`,
+        { hint: "Steps are applied in order, one after the other" },
+      );
+    }
+    await this.#run("up", module, before.version, options);
+  }
+
+  async down(version: number, options: SqlRunOptions): Promise<void> {
+    const module = this.#module(version);
+    const before = await this.#state();
+    if (before.version !== version) {
+      throw new RefusedError(
+        `Cannot take back ${idOf(module.step)}: the database is at version ${before.version}`,
+        { hint: "Steps are taken back in order, the newest first" },
+      );
+    }
+    await this.#run("down", module, before.version, options);
+  }
+
+  async force(version: number): Promise<void> {
+    if (!Number.isInteger(version) || version < 0 || version > this.#options.steps.length) {
+      throw new RefusedError(
+        `Cannot set the version to ${version}: known are 0 to ${this.#options.steps.length}`,
+      );
+    }
+    const { schema } = this.#connection;
+    await this.#guard(() =>
+      this.#transactions.run(`force ${version}`, quiet(), async (query) => {
+        const { names } = this.#options;
+        await ensureBookkeeping(query, schema, names);
+        await this.#adopt(query, await readBookkeeping(query, schema, names), version, { anew: true });
+        await writeVersion(query, schema, names, version);
+      })
+    );
+  }
+
+  async cleanup(version: number, options: SqlRunOptions): Promise<number> {
+    const { step } = this.#module(version);
+    const { remains } = step;
+    if (remains === undefined) return 0;
+    let deleted = 0;
+    await this.#guard(() =>
+      this.#transactions.run(idOf(step), options, async (query) => {
+        const [found] = await query<{ there: boolean }>("SELECT to_regclass($1::text) IS NOT NULL AS there", [
+          remains.table,
+        ]);
+        if (!found!.there) return;
+        const [count] = await query<{ n: string }>(
+          `WITH gone AS (${remains.delete} RETURNING 1) SELECT count(*)::text AS n FROM gone`,
+        );
+        deleted = Number(count!.n);
+      })
+    );
+    return deleted;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      if (this.#locked && !this.#connection.lost) {
+        await releaseAdvisoryLock(this.#connection.reserved, this.#key);
+      }
+    } finally {
+      this.#locked = false;
+      await this.#connection[Symbol.asyncDispose]();
+    }
+  }
+
+  async #run(
+    direction: "up" | "down",
+    { step, up, down }: StepModule,
+    current: number,
+    options: SqlRunOptions,
+  ): Promise<void> {
+    const { steps, stepsDirectory } = this.#options;
+    const action = direction === "up" ? up : down;
+    await this.#guard(() =>
+      runThroughLey({
+        direction,
+        directory: stepsDirectory,
+        files: steps.map((module) => stepFileName(module.step)),
+        applied: current,
+        expected: stepFileName(step),
+        run: () =>
+          step.transactional
+            ? this.#inTransaction(direction, step, action, options)
+            : this.#outside(direction, step, action, options),
+      })
+    );
+  }
+
+  /** The step and its record, or neither. */
+  async #inTransaction(
+    direction: "up" | "down",
+    step: SqlStep,
+    action: StepModule["up"],
+    options: SqlRunOptions,
+  ): Promise<void> {
+    await this.#transactions.run(idOf(step), options, async (query, statements) => {
+      const begun = performance.now();
+      await this.#prepare(query, step, direction);
+      await action({ run: (given, way) => statements(given, way) });
+      await this.#record(query, direction, step, performance.now() - begun);
+    });
+  }
+
+  /** Recorded as begun, run, recorded as done: whatever cuts it off, the next run finds it begun and does the rest. */
+  async #outside(
+    direction: "up" | "down",
+    step: SqlStep,
+    action: StepModule["up"],
+    options: SqlRunOptions,
+  ): Promise<void> {
+    const begun = performance.now();
+    const { names, tool } = this.#options;
+    await this.#transactions.run(idOf(step), options, async (query) => {
+      await this.#prepare(query, step, direction);
+      const status = direction === "up" ? "applying" : "reverting";
+      await writeHistory(query, this.#connection.schema, names, tool, {
+        step,
+        status,
+        durationMs: null,
+        adopted: false,
+      });
+    });
+    await action({
+      run: (given, way) => runOutsideTransaction(this.#connection, this.#options, given, way, options),
+    });
+    await this.#transactions.run(
+      idOf(step),
+      options,
+      (query) => this.#record(query, direction, step, performance.now() - begun),
+    );
+  }
+
+  /** Rereads what is recorded, now inside of the transaction, and adopts what another tool applied. */
+  async #prepare(query: Query, step: SqlStep, direction: "up" | "down"): Promise<void> {
+    const { names } = this.#options;
+    const { schema } = this.#connection;
+    await ensureBookkeeping(query, schema, names);
+    const found = await readBookkeeping(query, schema, names);
+    const expected = direction === "up" ? step.version - 1 : step.version;
+    if (found.dirty) throw dirty(found.version);
+    if (found.version !== expected) {
+      throw new RefusedError(
+        `Cannot run ${idOf(step)}: another tool moved the database to version ${found.version} meanwhile`,
+        { hint: `Look at the state again with "status"` },
+      );
+    }
+    await this.#adopt(query, found, found.version, { anew: false });
+  }
+
+  /**
+   * Makes the history tell the steps up to `version`.
+   *
+   * @param how.anew Trust the operator: what does not match is recorded as it stands in this program.
+   */
+  async #adopt(
+    query: Query,
+    found: Bookkeeping,
+    version: number,
+    how: { readonly anew: boolean },
+  ): Promise<void> {
+    const { names, tool, steps } = this.#options;
+    const { schema } = this.#connection;
+    const rows = new Map(found.history.map((row) => [row.version, row]));
+    const { anew } = how;
+    const highest = Math.max(
+      0,
+      ...found.history.filter((row) => row.version <= version).map((row) => row.version),
+    );
+    await trimHistory(query, schema, names, version);
+    let rewriting = false;
+    for (const { step } of steps.slice(0, version)) {
+      const row = rows.get(step.version);
+      const fits = row !== undefined && row.name === step.name && row.checksum === stepChecksum(step) &&
+        row.status === "applied";
+      // Everything above the first that is replaced is recorded again, so that the order of recording stays the order of versions.
+      rewriting ||= anew && !fits;
+      if (rewriting || (row === undefined && step.version > highest)) {
+        await writeHistory(query, schema, names, tool, {
+          step,
+          status: "applied",
+          durationMs: null,
+          adopted: true,
+        });
+      }
+    }
+  }
+
+  async #record(query: Query, direction: "up" | "down", step: SqlStep, durationMs: number): Promise<void> {
+    const { names, tool } = this.#options;
+    const { schema } = this.#connection;
+    const version = direction === "up" ? step.version : step.version - 1;
+    await writeVersion(query, schema, names, version);
+    if (direction === "down") return await trimHistory(query, schema, names, version);
+    await writeHistory(query, schema, names, tool, {
+      step,
+      status: "applied",
+      durationMs: Math.round(durationMs),
+      adopted: false,
+    });
+  }
+
+  async #state(): Promise<Bookkeeping> {
+    const found = await this.#guard(() =>
+      readBookkeeping(
+        (text, parameters) => this.#connection.query(text, parameters),
+        this.#connection.schema,
+        this.#options.names,
+      )
+    );
+    if (found.dirty) throw dirty(found.version);
+    return found;
+  }
+
+  #module(version: number): StepModule {
+    const module = this.#options.steps[version - 1];
+    if (module === undefined) throw new RefusedError(`Cannot run SQL version ${version}: it is not known`);
+    return module;
+  }
+
+  /** A dead connection took the lock along. */
+  async #guard<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      if (error instanceof StoreUnreachableError && this.#locked) {
+        this.#locked = false;
+        throw lost(error);
+      }
+      throw error;
+    }
+  }
+}
+
+function idOf(step: SqlStep): string {
+  return migrationId("sql", step.version, step.name);
+}
+
+function quiet(): SqlRunOptions {
+  return { signal: new AbortController().signal, beforeCommit: () => Promise.resolve() };
+}
+
+function lost(cause?: unknown): LockLostError {
+  return new LockLostError("The connection to Postgres was lost, and the lock with it", {
+    cause,
+    hint: "What was not committed is undone: run the same command again",
+  });
+}
+
+function dirty(version: number): DirtyError {
+  return new DirtyError(
+    version,
+    `Cannot change Postgres: version ${version} was left dirty by another tool`,
+    {
+      hint: `Repair what it left, then set the version by hand with "force"`,
+    },
+  );
+}

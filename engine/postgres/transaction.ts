@@ -1,0 +1,209 @@
+/**
+ * Runs work in one transaction that waits for no lock longer than it may, and is tried again from the start when it had to
+ * give up.
+ *
+ * @module
+ */
+
+import type { SqlRunOptions } from "../backend.ts";
+import { InterruptedError, LockLostError, StepFailedError } from "../errors.ts";
+import type { SqlStatement, SqlStep } from "../sql/step.ts";
+import type { Query } from "./bookkeeping.ts";
+import { isCancelled, isLockTimeout, isServerError, type ServerError } from "./connection_error.ts";
+import { errorPosition } from "./error_position.ts";
+import type { PostgresOptions } from "./options.ts";
+import { type PinnedConnection, sharedConnectionError } from "./pinned_connection.ts";
+
+/** Runs the statements of a step within the transaction. */
+export type RunStatements = (step: SqlStep, direction: "up" | "down") => Promise<void>;
+
+/** Transactions on one connection. */
+export class TransactionRunner {
+  readonly #connection: PinnedConnection;
+  readonly #lockTimeoutMs: number;
+  readonly #lockRetries: number;
+  readonly #statementTimeoutMs: number;
+
+  constructor(connection: PinnedConnection, options: PostgresOptions) {
+    this.#connection = connection;
+    this.#lockTimeoutMs = options.lockTimeoutMs ?? 1000;
+    this.#lockRetries = options.lockRetries ?? 10;
+    this.#statementTimeoutMs = options.statementTimeoutMs ?? 0;
+  }
+
+  /**
+   * @param id The migration, for messages.
+   * @throws {StepFailedError} When a statement fails, or a lock cannot be had after all retries. Everything is undone.
+   * @throws {InterruptedError} When the signal fired. Everything is undone.
+   */
+  async run(
+    id: string,
+    options: SqlRunOptions,
+    work: (query: Query, statements: RunStatements) => Promise<void>,
+  ): Promise<void> {
+    const patience = new Patience(this.#lockRetries, options);
+    while (true) {
+      try {
+        return await this.#attempt(id, options, patience, work);
+      } catch (error) {
+        if (!this.#connection.lost) await this.#rollBack();
+        if (options.signal.aborted) throw interrupted(id, options.signal, error);
+        if (!isLockTimeout(causeOf(error))) throw error;
+        if (!await patience.again(String((causeOf(error) as Error).message), this.#lockRetries)) throw error;
+      }
+    }
+  }
+
+  async #attempt(
+    id: string,
+    options: SqlRunOptions,
+    patience: Patience,
+    work: (query: Query, statements: RunStatements) => Promise<void>,
+  ): Promise<void> {
+    const { signal, beforeCommit } = options;
+    signal.throwIfAborted();
+    // Read committed, whatever the default is: what is read after a lock was taken must be what is there under it.
+    await this.#connection.query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+    const [session] = await this.#connection.query<{ pid: number }>(
+      `SELECT pg_backend_pid() AS pid, set_config('lock_timeout', $1::text, true),
+              set_config('statement_timeout', $2::text, true), set_config('TimeZone', 'UTC', true)`,
+      [String(this.#lockTimeoutMs), String(this.#statementTimeoutMs)],
+    );
+    if (session!.pid !== this.#connection.backendPid) throw sharedConnectionError();
+    const query: Query = async (text, parameters = []) => {
+      signal.throwIfAborted();
+      try {
+        return await this.#connection.query(text, parameters, signal);
+      } catch (error) {
+        throw isServerError(error) ? stepFailed(id, text, error) : error;
+      }
+    };
+    await work(query, async (step, direction) => {
+      const statements = direction === "up" ? await chooseUp(query, step) : step.down;
+      for (const [index, statement] of statements.entries()) {
+        signal.throwIfAborted();
+        options.onStatement?.(index, statements.length, statement.text);
+        await this.#statement(query, statement, patience);
+      }
+    });
+    await beforeCommit();
+    signal.throwIfAborted();
+    await this.#connection.query("COMMIT");
+  }
+
+  async #statement(query: Query, statement: SqlStatement, patience: Patience): Promise<void> {
+    if (!statement.retriesAlone) return void await query(statement.text);
+    await query("SAVEPOINT late_lock");
+    for (let tries = 1;; tries++) {
+      try {
+        await query(statement.text);
+        await query("RELEASE SAVEPOINT late_lock");
+        return;
+      } catch (error) {
+        if (!isLockTimeout(causeOf(error))) throw error;
+        // The transaction still holds its weaker locks: a reader that waits for one of them, and is waited for, would be waited
+        // for in vain. Half of the patience is left to begin anew without any lock.
+        if (!await patience.again(String((causeOf(error) as Error).message), this.#lockRetries / 2)) {
+          throw error;
+        }
+        await this.#connection.query("ROLLBACK TO SAVEPOINT late_lock");
+      }
+    }
+  }
+
+  async #rollBack(): Promise<void> {
+    try {
+      await this.#connection.query("ROLLBACK");
+    } catch (error) {
+      // A connection that dies here has rolled back as well; the error that led here is the one to tell.
+      if (!this.#connection.lost) throw error;
+    }
+  }
+}
+
+/** The statements of the way up that this database allows. */
+async function chooseUp(query: Query, step: SqlStep): Promise<readonly SqlStatement[]> {
+  for (const variant of step.variants ?? []) {
+    const [answer] = await query<Record<string, boolean>>(variant.when);
+    if (answer !== undefined && Object.values(answer)[0] === true) return variant.up;
+  }
+  return step.up;
+}
+
+/** Counts retries over a whole step and waits before each. */
+class Patience {
+  readonly #retries: number;
+  readonly #options: SqlRunOptions;
+  #used = 0;
+
+  constructor(retries: number, options: SqlRunOptions) {
+    this.#retries = retries;
+    this.#options = options;
+  }
+
+  /** Waits, and returns true; or false when no retry is left below `limit`. */
+  async again(reason: string, limit: number): Promise<boolean> {
+    if (this.#used >= Math.min(limit, this.#retries) || this.#options.signal.aborted) return false;
+    this.#used++;
+    const waitMs = backoffMs(this.#used);
+    this.#options.onRetry?.(this.#used, waitMs, reason);
+    await wait(waitMs, this.#options.signal);
+    return !this.#options.signal.aborted;
+  }
+}
+
+/** 100 ms, doubled each time up to 10 s, of which a random half is taken off: pods do not try in step. */
+function backoffMs(attempt: number): number {
+  const full = Math.min(100 * 2 ** (attempt - 1), 10_000);
+  return Math.round(full / 2 + Math.random() * full / 2);
+}
+
+function wait(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}
+
+/** Wraps what the server said of a statement. */
+export function stepFailed(id: string, statement: string, error: ServerError): StepFailedError {
+  const position = error.position === undefined ? null : errorPosition(statement, Number(error.position));
+  const where = position === null ? "" : ` at line ${position.line}, column ${position.column}`;
+  return new StepFailedError(`Cannot run ${id}: ${error.message.replace(/\.$/, "")}${where}`, {
+    id,
+    statement,
+    position,
+    serverCode: error.code,
+    detail: error.detail ?? null,
+    serverHint: error.hint ?? null,
+  }, { cause: error, ...hintFor(error) });
+}
+
+function hintFor(error: ServerError): { readonly hint?: string } {
+  if (error.code === "55P03") {
+    return { hint: "A long transaction holds the table: end it, or allow more time or more tries for locks" };
+  }
+  if (isCancelled(error)) {
+    return { hint: "Allow more time for a statement, or none to limit it, and run the same again" };
+  }
+  if (error.code === "42501") return { hint: "Run as the owner of the tables" };
+  return {};
+}
+
+/** Stopped on request, or because the lock was lost. */
+export function interrupted(id: string, signal: AbortSignal, cause: unknown): Error {
+  if (signal.reason instanceof LockLostError) return signal.reason;
+  return new InterruptedError(`Stopped before the end of ${id}: it was undone`, {
+    cause,
+    hint: "Run the same command again to continue",
+  });
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof StepFailedError ? error.cause : error;
+}

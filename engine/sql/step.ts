@@ -1,0 +1,140 @@
+/**
+ * A SQL step in ley's module format: one file that exports `up` and `down`, and beside them the step's definition, so that its
+ * statements can be shown and hashed without running them.
+ *
+ * @module
+ */
+
+import type { SqlConsequence } from "../backend.ts";
+import { checksumOf } from "../checksum.ts";
+import { RegistryError } from "../errors.ts";
+import { formatVersion } from "../migration.ts";
+
+/** One statement of a step. */
+export interface SqlStatement {
+  readonly text: string;
+  /**
+   * A lock that is taken late, after long work under weaker locks: where it cannot be had within `lock_timeout`, it alone is
+   * tried again, and the work before it is kept.
+   */
+  readonly retriesAlone?: boolean;
+  /**
+   * Name of the index that this statement builds outside of a transaction. A valid index of that name means that the statement
+   * is done; an invalid one was left by a crash and is dropped first.
+   */
+  readonly buildsIndex?: string;
+}
+
+/** A table that a step works on. */
+export interface TableUse {
+  /** Its name when the step begins. */
+  readonly name: string;
+  /** Its name in the database as it is now, or null while it does not exist yet. */
+  readonly storedAs: string | null;
+  /** Query for the rows that the step will find, one number; null for none. */
+  readonly rows: string | null;
+  /** The strongest lock that the step takes on it. */
+  readonly lock: string;
+  readonly rewrite: boolean;
+}
+
+/** A consequence and how to count it. */
+export interface ConsequenceQuery extends Omit<SqlConsequence, "rows"> {
+  /** Query for one number, or null for 0. */
+  readonly rows: string | null;
+}
+
+/** What planning asks of a database. */
+export interface StepForecast {
+  readonly tables: readonly TableUse[];
+  readonly consequences: readonly ConsequenceQuery[];
+}
+
+/** What taking a step back asks of a database. */
+export interface DownForecast extends StepForecast {
+  /** What goes or cannot come back; shown with its count where `rows` is a query, and only when that is above 0. */
+  readonly warnings: readonly { readonly text: string; readonly rows: string | null }[];
+}
+
+/** Another way to the same schema, taken where the database allows it. */
+export interface StepVariant {
+  /** Query for one boolean, asked when the step begins. */
+  readonly when: string;
+  readonly up: readonly SqlStatement[];
+}
+
+/** What a step leaves behind for `cleanup`. */
+export interface StepRemains {
+  readonly table: string;
+  /** Query for the number of rows. */
+  readonly count: string;
+  /** Statement that deletes them. */
+  readonly delete: string;
+  readonly detail: string;
+}
+
+/** A step: what it does, as data. */
+export interface SqlStep {
+  /** Counts from 1 without gaps. */
+  readonly version: number;
+  /** For example `denormalize_attempts`. */
+  readonly name: string;
+  readonly description: string;
+  /** False for a step whose statements cannot run in a transaction; each of them must then stand being repeated. */
+  readonly transactional: boolean;
+  readonly up: readonly SqlStatement[];
+  /** The first whose condition holds takes the place of `up`. */
+  readonly variants?: readonly StepVariant[];
+  readonly down: readonly SqlStatement[];
+  /** @param from Version of the database at planning time, below this step's. */
+  readonly forecast: (from: number) => StepForecast;
+  /** @param from Version of the database at planning time, this step's or above. */
+  readonly forecastDown: (from: number) => DownForecast;
+  readonly remains?: StepRemains;
+}
+
+/** Runs the statements of a step, in order; what `up` and `down` of a step module are given. */
+export interface StepRunner {
+  run(step: SqlStep, direction: "up" | "down"): Promise<void>;
+}
+
+/** The module of a step, as imported. */
+export interface StepModule {
+  readonly step: SqlStep;
+  readonly up: (runner: StepRunner) => Promise<void>;
+  readonly down: (runner: StepRunner) => Promise<void>;
+}
+
+/** Name of a step's file, for example `000005_denormalize_attempts.ts`. */
+export function stepFileName(step: Pick<SqlStep, "version" | "name">): string {
+  return `${formatVersion(step.version)}_${step.name}.ts`;
+}
+
+/** Hash of what a step does, in hexadecimal: changes whenever a statement does. */
+export function stepChecksum(step: SqlStep): string {
+  const { version, name, transactional, up, variants, down } = step;
+  return checksumOf(JSON.stringify({ version, name, transactional, up, variants, down }));
+}
+
+/**
+ * Checks that steps are in order, without gaps, repeats or empty ones.
+ *
+ * @throws {RegistryError} When they are not.
+ */
+export function checkSteps(steps: readonly SqlStep[]): void {
+  for (const [index, step] of steps.entries()) {
+    if (step.version !== index + 1) {
+      throw new RegistryError(
+        `Cannot order the SQL steps: "${stepFileName(step)}" stands where version ${index + 1} belongs`,
+      );
+    }
+    if (step.up.length === 0 || step.down.length === 0) {
+      throw new RegistryError(`Cannot use the SQL step "${stepFileName(step)}": it has no statements`);
+    }
+    if (!step.transactional && (step.variants ?? []).length > 0) {
+      throw new RegistryError(
+        `Cannot use the SQL step "${stepFileName(step)}": variants need a transaction to be chosen in`,
+      );
+    }
+  }
+}
