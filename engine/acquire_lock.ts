@@ -75,7 +75,8 @@ class Lock implements HeldLock {
   readonly #held: SqlSession[] = [];
   readonly #startedAt = performance.now();
   #beating: ReturnType<typeof setTimeout> | undefined;
-  #pinging = false;
+  readonly #pinging = new Set<SqlSession>();
+  #stopped = false;
   #released: Promise<void> | undefined;
 
   constructor(options: LockOptions) {
@@ -154,18 +155,18 @@ class Lock implements HeldLock {
   #scheduleBeat(): void {
     const heartbeatMs = this.#options.heartbeatMs ?? this.#ttlMs / 6;
     this.#beating = setTimeout(async () => {
-      for (const session of this.#held) this.#pingAside(session);
+      if (this.#released === undefined) { for (const session of this.#held) this.#pingAside(session); }
       // No answer is no loss yet: the lease says itself when its time is over.
       if (this.#lease?.begun) await this.#lease.heartbeat().catch(() => {});
-      if (this.#released === undefined && !this.#loss.signal.aborted) this.#scheduleBeat();
+      if (!this.#stopped && !this.#loss.signal.aborted) this.#scheduleBeat();
     }, heartbeatMs);
   }
 
   /** Not awaited by the heartbeat: behind a long statement the answer may come late, and that is no loss. */
   #pingAside(session: SqlSession): void {
-    if (this.#pinging) return;
-    this.#pinging = true;
-    this.#ping(session).catch(() => {}).finally(() => this.#pinging = false);
+    if (this.#pinging.has(session)) return;
+    this.#pinging.add(session);
+    this.#ping(session).catch(() => {}).finally(() => this.#pinging.delete(session));
   }
 
   async #ping(session: SqlSession): Promise<void> {
@@ -186,14 +187,27 @@ class Lock implements HeldLock {
     this.#loss.abort(error);
   }
 
+  /** The last taken first, whatever fails in between. Heartbeats keep the lease until the SQL sessions are gone. */
   async #release(): Promise<void> {
-    clearTimeout(this.#beating);
-    try {
-      for (const session of this.#options.sessions.toReversed()) await session[Symbol.asyncDispose]();
-    } finally {
-      await this.#lease?.release();
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => this.#lease?.release());
+    stack.defer(() => {
+      this.#stopped = true;
+      clearTimeout(this.#beating);
+    });
+    for (const session of this.#options.sessions) {
+      stack.defer(() => atMost(DISPOSE_MS, session[Symbol.asyncDispose]()));
     }
   }
+}
+
+/** How long a session may take to end, in milliseconds. A server that hangs must not keep the lease from being given back. */
+const DISPOSE_MS = 10_000;
+
+async function atMost(ms: number, promise: PromiseLike<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+  await Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
 }
 
 function heldError(owner: LockOwner, waitMs: number): LockHeldError {

@@ -61,7 +61,7 @@ export interface AdvisoryLockOptions {
   readonly lockName: string;
   /** Length of the lease in milliseconds. */
   readonly ttlMs: number;
-  /** What the connection is called in `pg_stat_activity`, without spaces. */
+  /** What the connection is called in `pg_stat_activity`; shortened where it does not fit. */
   readonly toolName: string;
 }
 
@@ -75,8 +75,9 @@ export async function tryAdvisoryLock(
   connection: postgres.ReservedSql,
   { key, lease, lockName, ttlMs, toolName }: AdvisoryLockOptions,
 ): Promise<LockOwner | null> {
-  const prefix = `${toolName.slice(0, 20)} ${crc32(lockName).toString(16).padStart(8, "0")} `;
-  const name = (prefix + (lease ?? NO_LEASE)).slice(0, APPLICATION_NAME_BYTES);
+  const words = [crc32(lockName).toString(16).padStart(8, "0"), lease ?? NO_LEASE] as const;
+  const tool = toolName.slice(0, APPLICATION_NAME_BYTES - words.join("  ").length);
+  const name = [tool, ...words].join(" ");
   await connection`select set_config('application_name', ${name}, false)`;
   await watchClient(connection);
   const deadline = performance.now() + EVICTION_MS;
@@ -84,8 +85,9 @@ export async function tryAdvisoryLock(
     const [tried] = await connection`select pg_try_advisory_lock(${String(key)}::bigint) as taken`;
     if (tried?.taken === true) return null;
     const holder = await findHolder(connection, key);
-    const stale = lease !== null && holder.application_name.startsWith(prefix) &&
-      holder.application_name !== name && holder.application_name !== prefix + NO_LEASE;
+    // The last two words tell; versions of a tool may bear different names.
+    const [itsLock, itsLease] = holder.application_name.split(" ").slice(-2);
+    const stale = lease !== null && itsLock === words[0] && itsLease !== lease && itsLease !== NO_LEASE;
     const owner = { ...ownerOf(holder), alive: !stale };
     const mayEnd = holder.pid !== null && stale && performance.now() < deadline;
     if (!mayEnd || !await evict(connection, holder, ttlMs)) return owner;

@@ -23,8 +23,14 @@ export interface LockSession extends SqlSession {
 
 /** Connects. @param ttlMs Length of the lease in milliseconds. */
 export async function connectLockSession(url: string, ttlMs: number, lockName: string): Promise<LockSession> {
-  const sql = postgres(url, { max: 1, onnotice: () => {}, connection: { application_name: "lock test" } });
-  const connection = await sql.reserve();
+  let lost = false;
+  const sql = postgres(url, { max: 1, onnotice: () => {}, onclose: () => lost = true });
+  const reserved = await sql.reserve();
+  // A query on a reserved connection that is gone would bring down the process.
+  const connection = new Proxy(reserved, {
+    apply: (target, self, args) =>
+      lost ? Promise.reject(new Error("Connection lost")) : Reflect.apply(target, self, args),
+  });
   const key = golangMigrateLockKey("public", "schema_migrations", new URL(url).pathname.slice(1));
   const unused = () => Promise.reject(new Error("A session for tests of the lock runs no steps"));
   return {

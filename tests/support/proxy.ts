@@ -9,10 +9,10 @@ export interface Proxy extends AsyncDisposable {
   readonly port: number;
   /** Drops every connection at once, as a network that resets does. New ones are accepted. */
   cut(): void;
-  /** Drops every connection and refuses new ones until {@linkcode Proxy.open}. */
+  /** Drops every connection and refuses new ones. */
   close(): void;
-  /** Accepts again. */
-  open(): void;
+  /** Drops every connection; new ones lead to another server, as after a failover. */
+  redirect(target: number): void;
 }
 
 /** Starts a proxy on a free port of the loopback. @param target Port of the server. */
@@ -55,8 +55,9 @@ export function startProxy(target: number): Proxy {
       closed = true;
       cut();
     },
-    open() {
-      closed = false;
+    redirect(other) {
+      target = other;
+      cut();
     },
     async [Symbol.asyncDispose]() {
       listener.close();
