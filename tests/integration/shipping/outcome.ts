@@ -1,0 +1,19 @@
+/**
+ * Runs a command to its end.
+ *
+ * @module
+ */
+
+/** What a command left. */
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command and keeps what it says. */
+export async function outcomeOf(command: string, options: Deno.CommandOptions): Promise<Outcome> {
+  const { code, stdout, stderr } = await new Deno.Command(command, { stdin: "null", ...options }).output();
+  const text = new TextDecoder();
+  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+}
