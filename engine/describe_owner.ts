@@ -18,7 +18,7 @@ export function describeOwner(owner: LockOwner): string {
   if (owner.host !== null) work.push(` on host ${owner.host}`);
   if (owner.pid !== null) work.push(`, process ${owner.pid}`);
   if (owner.version !== null) work.push(`, version ${owner.version}`);
-  work.push(", holds it");
+  work.push(work.length > 2 || owner.migration !== null ? ", holds it" : " holds it");
   if (owner.acquiredAt !== null) work.push(` since ${owner.acquiredAt.toISOString()}`);
   if (owner.heartbeatAt !== null) work.push(`, last heartbeat ${owner.heartbeatAt.toISOString()}`);
   if (!owner.alive) work.push(", which is too long ago");

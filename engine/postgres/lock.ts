@@ -175,6 +175,8 @@ async function findHolder(sql: postgres.Sql, key: bigint): Promise<Holder> {
 }
 
 function ownerOf({ pid, application_name, host, backend_start, state, state_change }: Holder): LockOwner {
+  const [lock = "", lease] = application_name.split(" ").slice(-2);
+  const beats = lease !== undefined && /^[0-9a-f]{8}$/.test(lock); // Ours talk over the connection with every heartbeat.
   return {
     host,
     pid: null,
@@ -183,7 +185,7 @@ function ownerOf({ pid, application_name, host, backend_start, state, state_chan
     migration: null,
     progress: pid === null ? null : `Postgres backend ${pid}${state === null ? "" : `, ${state}`}`,
     acquiredAt: backend_start,
-    heartbeatAt: state_change,
+    heartbeatAt: beats ? state_change : null,
     source: "postgres",
     alive: true,
   };

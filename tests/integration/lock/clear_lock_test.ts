@@ -1,0 +1,73 @@
+/** Clearing a lock: what is refused, what goes, and what the holder learns of it. */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { LockHeldError, LockLostError } from "../../../engine/errors.ts";
+import { acquireLock, clearLock, readLock } from "../../../engine/lock.ts";
+import { startRedis, startRedisCluster } from "../../support/redis.ts";
+import { eventually } from "../../support/server.ts";
+
+const names = {
+  lock: "outpost:migration:lock",
+  older: [".outpost:migration_lock"],
+  fence: "outpost:migration:fence",
+};
+const all = [names.lock, ...names.older];
+const owner = { host: "web-1", pid: 12, version: "1.2.0", command: "apply" };
+
+Deno.test("clearLock() refuses while the holder's heartbeat is fresh, unless forced", async () => {
+  await using redis = await startRedis();
+  const client = redis.client();
+  await using lock = await acquireLock({ redis: { client, names }, sessions: [], owner });
+  const refused = await assertRejects(
+    () => clearLock({ redis: { client, names } }),
+    LockHeldError,
+    "host web-1",
+  );
+  assertEquals(refused.hint?.includes("--force"), true);
+  await lock.confirm();
+  const { cleared, owner: cast } = await clearLock({ redis: { client, names }, force: true });
+  assertEquals(cleared, all);
+  assertEquals(cast?.host, "web-1");
+  assertEquals(await client.keys("*"), []);
+  await assertRejects(() => lock.confirm(), LockLostError);
+});
+
+Deno.test("clearLock() clears a lock whose heartbeat stopped, and its holder cannot go on", async () => {
+  await using redis = await startRedis();
+  const client = redis.client();
+  const options = { redis: { client, names }, sessions: [], owner, ttlMs: 4000, heartbeatMs: 1_000_000 };
+  await using lock = await acquireLock(options);
+  await assertRejects(() => clearLock({ redis: { client, names } }), LockHeldError);
+  await eventually(async () => assertEquals((await readLock({ redis: { client, names } }))?.alive, false));
+  assertEquals((await clearLock({ redis: { client, names } })).cleared, all);
+  assertEquals(await client.keys("*"), []);
+  await assertRejects(() => lock.fence!.renew(), LockLostError);
+});
+
+Deno.test("clearLock() clears what older tools left under each of their names", async () => {
+  await using redis = await startRedis();
+  const client = redis.client();
+  await client.set(names.older[0]!, new Uint8Array([0xff, 0x00, 0x7b]) as Buffer, "EX", 3600);
+  const found = await readLock({ redis: { client, names } });
+  assertEquals(found, {
+    ...{ host: null, pid: null, version: null, command: null, migration: null, progress: null },
+    ...{ acquiredAt: null, heartbeatAt: null, source: names.older[0]!, alive: true },
+  });
+  assertEquals(await clearLock({ redis: { client, names } }), { cleared: [names.older[0]!], owner: found });
+  assertEquals(await client.keys("*"), []);
+});
+
+Deno.test("clearLock() finds nothing to clear, and does without Redis", async () => {
+  await using redis = await startRedis();
+  assertEquals(await clearLock({ redis: { client: redis.client(), names } }), { cleared: [], owner: null });
+  assertEquals(await clearLock({ redis: null }), { cleared: [], owner: null });
+});
+
+Deno.test("clearLock() breaks the fence on every master of a cluster", async () => {
+  await using redis = await startRedisCluster();
+  const client = redis.client();
+  await using lock = await acquireLock({ redis: { client, names }, sessions: [], owner });
+  assertEquals((await clearLock({ redis: { client, names }, force: true })).cleared, all);
+  for (const node of redis.nodes) assertEquals(await node.client().keys("*"), []);
+  await assertRejects(() => lock.confirm(), LockLostError);
+});

@@ -1,0 +1,127 @@
+/**
+ * The fence itself, without processes: a runner whose heartbeats never come stands for one that is paused while its writers
+ * go on.
+ */
+
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import type { Cluster, Redis } from "ioredis";
+import { LockLostError } from "../../../engine/errors.ts";
+import { acquireLock, type Fence, type HeldLock } from "../../../engine/lock.ts";
+import { FenceKeys, type PreparedFence } from "../../../engine/redis/fence.ts";
+import { tagOfSlot } from "../../../engine/redis/hash_slot.ts";
+import { appendFenced } from "../../support/fenced_log.ts";
+import { startRedis, startRedisCluster } from "../../support/redis.ts";
+import { eventually } from "../../support/server.ts";
+
+const names = {
+  lock: "outpost:migration:lock",
+  older: [".outpost:migration_lock"],
+  fence: "outpost:migration:fence",
+};
+const owner = { host: "web-1", pid: 12, version: "1.2.0", command: "apply" };
+
+function acquire(client: Redis | Cluster, ttlMs: number, heartbeatMs?: number): Promise<HeldLock> {
+  const options = { redis: { client, names }, sessions: [], owner, ttlMs, waitMs: 60_000 };
+  return acquireLock({ ...options, ...(heartbeatMs === undefined ? {} : { heartbeatMs }) });
+}
+
+async function keyNames(fence: Fence): Promise<string[]> {
+  return (await fence.keys()).map((name) => new TextDecoder().decode(name));
+}
+
+Deno.test("fence ends before the lease of a paused runner passes to the next", async () => {
+  await using redis = await startRedis();
+  const client = redis.client();
+  await using paused = await acquire(client, 1000, 1_000_000);
+  const [key] = await keyNames(paused.fence!);
+  assertEquals(await client.get(key!), paused.fence!.token);
+  const samples: string[] = [];
+  await eventually(async () => {
+    const [[, lock], [, fence]] = await client.multi().exists(names.lock).exists(key!).exec() as [
+      [null, number],
+      [
+        null,
+        number,
+      ],
+    ];
+    samples.push(`${lock}${fence}`);
+    assertEquals(lock, 0);
+  });
+  assertEquals(samples.filter((sample) => sample === "01"), []);
+  assert(samples.includes("10"));
+  await using next = await acquire(client, 10_000);
+  await appendFenced(client, "log", next.fence!);
+  await assertRejects(() => appendFenced(client, "log", paused.fence!), LockLostError);
+  assertEquals(await client.lrange("log", 0, -1), [next.fence!.token]);
+});
+
+Deno.test("fence is established anew, under another name, when its key is gone", async () => {
+  await using redis = await startRedis();
+  const client = redis.client();
+  await using lock = await acquire(client, 10_000, 1_000_000);
+  const [before] = await keyNames(lock.fence!);
+  await client.del(before!);
+  await appendFenced(client, "log", lock.fence!);
+  const [after] = await keyNames(lock.fence!);
+  assertNotEquals(after, before);
+  assertEquals(await client.lrange("log", 0, -1), [lock.fence!.token]);
+});
+
+Deno.test("fence is prolonged once in each round, however often the command arrives", async () => {
+  await using redis = await startRedis();
+  const client = redis.client();
+  const keys = new FenceKeys(client, names.fence, "token", 20_000);
+  const round = async () => {
+    const prepared: PreparedFence = { ready: [], masters: null };
+    await keys.prepare(prepared);
+    return prepared;
+  };
+  const first = await round();
+  assertEquals(keys.names(), []);
+  keys.commit(first.ready, first.masters);
+  const name = first.ready[0]!.name;
+  await client.pexpire(name, 5000);
+  const second = await round();
+  assert(await client.pttl(name) > 5000);
+  await client.pexpire(name, 5000);
+  await round();
+  assert(await client.pttl(name) <= 5000, "a round was executed twice");
+  keys.commit(second.ready, second.masters);
+  await round();
+  assert(await client.pttl(name) > 5000);
+  await keys.release();
+  assertEquals(await client.keys("*"), []);
+});
+
+Deno.test("fence deletes nothing that a pointer of foreign content tells", async () => {
+  await using redis = await startRedis();
+  const client = redis.client();
+  await client.set("tenant:{a}:tenant", "precious");
+  await client.set(`${names.fence}:{${tagOfSlot(0)}}`, "tenant:{a}:tenant 0");
+  await using lock = await acquire(client, 10_000);
+  await lock.confirm();
+  assertEquals(await client.get("tenant:{a}:tenant"), "precious");
+});
+
+Deno.test("fence of a cluster keeps out the older of two runners when a failover lost the lock's key", async () => {
+  await using redis = await startRedisCluster();
+  const [client, other] = [redis.client(), redis.client()];
+  const lists = [0, 6000, 12_000].map((slot) => `log:{${tagOfSlot(slot)}}`);
+  await using older = await acquire(client, 60_000, 1_000_000);
+  assertEquals((await older.fence!.keys()).length, 3);
+  for (const list of lists) await appendFenced(client, list, older.fence!);
+  for (const name of [names.lock, ...names.older]) await client.del(name);
+  await using newer = await acquire(other, 60_000);
+  // The older one believes in its lease still; not one master takes its writes.
+  assertEquals(older.signal.aborted, false);
+  for (const name of await keyNames(older.fence!)) assertEquals(await client.get(name), null);
+  for (const list of lists) await appendFenced(other, list, newer.fence!);
+  for (const list of lists) {
+    await assertRejects(() => appendFenced(client, list, older.fence!), LockLostError);
+  }
+  assert(older.signal.aborted);
+  for (const list of lists) await appendFenced(other, list, newer.fence!);
+  for (const list of lists) {
+    assertEquals(await client.lrange(list, 0, -1), [older, newer, newer].map((lock) => lock.fence!.token));
+  }
+});
