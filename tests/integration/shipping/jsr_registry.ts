@@ -33,7 +33,7 @@ export function startJsrRegistry(): JsrRegistry {
       /^\/api\/scopes\/([^/]+)\/packages\/([^/]+)(?:\/versions\/([^/]+))?$/.exec(path) ??
         [];
     if (scope === undefined || name === undefined) return notFound();
-    if (request.method === "GET") return Response.json({ scope, name });
+    if (request.method === "GET") return version === undefined ? Response.json({ scope, name }) : notFound();
     if (version === undefined) return notFound();
     published = { scope, name, version, files: await unpack(await request.bytes()) };
     return Response.json({ id: "1", status: "success", error: null });
