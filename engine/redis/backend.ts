@@ -1,0 +1,287 @@
+/**
+ * The Redis store, as the engine sees it.
+ *
+ * @module
+ */
+
+import type {
+  CleanupResult,
+  MigrationInfo,
+  RedisApplyOptions,
+  RedisBackend,
+  RedisMigrationPlan,
+  RedisRunOptions,
+  RedisState,
+  RedisVerification,
+  RedisVerifyOptions,
+} from "../backend.ts";
+import { digestOf } from "../checksum.ts";
+import { RefusedError, UnknownMigrationError } from "../errors.ts";
+import { type MigrationEntry, migrationId, type MigrationResult } from "../migration.ts";
+import { display, encode } from "./binary.ts";
+import { Bookkeeping, type RedisLayout, type StoredState } from "./bookkeeping.ts";
+import { toStoreError } from "./connection_error.ts";
+import { anyKey } from "./key_search.ts";
+import type { RedisMigration } from "./migration.ts";
+import { forecast } from "./plan.ts";
+import { ProgressReporter } from "./progress.ts";
+import { runMigration } from "./run.ts";
+import { type RedisClient, RedisStore } from "./store.ts";
+import { Tally } from "./tally.ts";
+import { readTopology } from "./topology.ts";
+import type { TransformPattern } from "./transform_records.ts";
+import { verifyMigration } from "./verification.ts";
+
+/** What a Redis store is made of. */
+export interface RedisBackendOptions {
+  /** Owned by the caller: never closed here. It must not add a prefix to keys. */
+  readonly client: RedisClient;
+  /** All migrations, in order. */
+  readonly migrations: readonly RedisMigration[];
+  readonly layout: RedisLayout;
+  /** The time, for bookkeeping. @default The clock of this machine. */
+  readonly now?: () => Date;
+}
+
+/**
+ * Creates the Redis store. Nothing is sent before a method is called.
+ *
+ * Every method throws {@linkcode StoreUnreachableError} when the server does not answer, and
+ * {@linkcode StoreDeniedError} when it refuses the credentials or the user lacks rights.
+ */
+export function createRedisBackend(options: RedisBackendOptions): RedisBackend {
+  return new Backend(options);
+}
+
+class Backend implements RedisBackend {
+  readonly migrations: readonly MigrationInfo[];
+  readonly #definitions: readonly RedisMigration[];
+  readonly #store: RedisStore;
+  readonly #layout: RedisLayout;
+  readonly #bookkeeping: Bookkeeping;
+
+  constructor({ client, migrations, layout, now = () => new Date() }: RedisBackendOptions) {
+    this.#definitions = migrations;
+    this.migrations = migrations.map(infoOf);
+    this.#store = new RedisStore(client);
+    this.#layout = layout;
+    this.#bookkeeping = new Bookkeeping(this.#store, layout, now);
+  }
+
+  read(): Promise<RedisState> {
+    return this.#asking("Cannot read the state of the Redis migrations", async () => {
+      const entries: MigrationEntry[] = [];
+      let adoptable = false;
+      for (const migration of this.#definitions) {
+        const stored = await this.#bookkeeping.read(migration.name, migration.version);
+        adoptable ||= isAdoptable(stored, migration.isApplicable());
+        entries.push(toEntry(migration, judgeState(stored, migration.isApplicable())));
+      }
+      return { entries, adoptable, identity: await this.#identity() };
+    });
+  }
+
+  isFresh(): Promise<boolean> {
+    return this.#asking("Cannot tell whether Redis is in use", async () => {
+      for (const pattern of this.#layout.usedPatterns) {
+        const used = await anyKey(
+          this.#store,
+          encode(pattern),
+          new AbortController().signal,
+          (keys) => keys.some((key) => !this.#layout.isIgnored(key)),
+        );
+        if (used) return false;
+      }
+      return true;
+    });
+  }
+
+  plan(ids: readonly string[], options: RedisRunOptions): Promise<readonly RedisMigrationPlan[]> {
+    return this.#asking("Cannot plan the Redis migrations", async () => {
+      const chosen = ids.map((id) => this.#find(id));
+      const applicable = chosen.filter((migration) => migration.isApplicable() === null);
+      const context = { store: this.#store, later: [], ...options };
+      const forecasts = await forecast(applicable, context);
+      return chosen.map((migration) => {
+        const found = forecasts.find((one) => one.migration === migration);
+        const { id, name, description } = infoOf(migration);
+        const { items = 0, scope = {}, examples = [] } = found ?? {};
+        return { id, name, description, estimatedItems: items, scope, examples };
+      });
+    });
+  }
+
+  apply(id: string, options: RedisApplyOptions): Promise<MigrationResult> {
+    return this.#asking(`Cannot apply ${id}`, async () => {
+      const migration = this.#find(id);
+      const nothing = { processed: 0, failed: 0, skipped: 0, conflicts: 0, durationMs: 0 };
+      const reason = migration.isApplicable();
+      if (reason !== null) {
+        await this.#bookkeeping.notApplicable(migration.name, reason, options.fence);
+        return { id, outcome: "applied", ...nothing, issues: [reason] };
+      }
+      const state = await this.#stateOf(migration);
+      if (state.status === "applied" && options.rerun !== true) {
+        return { id, outcome: "applied", ...nothing, issues: [] };
+      }
+      return await runMigration({
+        store: this.#store,
+        bookkeeping: this.#bookkeeping,
+        migration,
+        later: this.#later(migration),
+        options,
+        from: state.position,
+      });
+    });
+  }
+
+  verify(ids: readonly string[], options: RedisVerifyOptions): Promise<readonly RedisVerification[]> {
+    return this.#asking("Cannot verify the Redis migrations", async () => {
+      const results: RedisVerification[] = [];
+      for (const id of ids) {
+        const migration = this.#find(id);
+        const context = { store: this.#store, later: this.#later(migration) };
+        results.push(await verifyMigration(id, migration, await this.#stateOf(migration), context, options));
+      }
+      return results;
+    });
+  }
+
+  planCleanup(id: string, options: RedisRunOptions): Promise<number | null> {
+    return this.#asking(`Cannot plan the cleanup of ${id}`, async () => {
+      const migration = this.#find(id);
+      if (migration.planCleanup === undefined || migration.isApplicable() !== null) return null;
+      return await migration.planCleanup({ store: this.#store, later: this.#later(migration), ...options });
+    });
+  }
+
+  cleanup(id: string, options: RedisApplyOptions): Promise<CleanupResult> {
+    return this.#asking(`Cannot clean up ${id}`, async () => {
+      const migration = this.#find(id);
+      if (migration.cleanup === undefined || migration.isApplicable() !== null) {
+        return { id, deleted: 0, kept: 0, issues: [] };
+      }
+      const { status } = await this.#stateOf(migration);
+      if (status !== "applied") {
+        throw new RefusedError(`Cannot clean up ${id}: it is ${status}, not applied`, {
+          hint: `Run "outpost migrate apply" first`,
+        });
+      }
+      const tally = new Tally();
+      const progress = new ProgressReporter(id, tally, options.onProgress);
+      const report = await migration.cleanup({
+        store: this.#store,
+        later: this.#later(migration),
+        tally,
+        fence: options.fence,
+        skipInvalid: false,
+        signal: options.signal,
+        maxRate: options.maxRate,
+        batchSize: options.batchSize,
+        onStep: (_position, share) => progress.step(share),
+      });
+      progress.finish();
+      return { id, ...report };
+    });
+  }
+
+  adopt(): Promise<void> {
+    return this.#asking("Cannot adopt older bookkeeping", async () => {
+      for (const { name, version, isApplicable } of this.#definitions) {
+        const reason = isApplicable();
+        const state = await this.#bookkeeping.read(name, version);
+        if (!isAdoptable(state, reason)) continue;
+        await this.#bookkeeping.adopt(name, reason === null ? { appliedAt: state.at } : { reason });
+      }
+    });
+  }
+
+  markFresh(): Promise<boolean> {
+    return this.#asking("Cannot mark the Redis migrations as applied", async () => {
+      if (!await this.isFresh()) return false;
+      let first: boolean | null = null;
+      for (const { name, isApplicable } of this.#definitions) {
+        const reason = isApplicable();
+        const written = await this.#bookkeeping.adopt(
+          name,
+          reason === null ? { appliedAt: null } : { reason },
+        );
+        // The first hash decides who was first. Whoever comes second completes what is missing: it is the same.
+        first ??= written;
+      }
+      return first ?? true;
+    });
+  }
+
+  async #stateOf({ name, version, isApplicable }: RedisMigration): Promise<StoredState> {
+    return judgeState(await this.#bookkeeping.read(name, version), isApplicable());
+  }
+
+  #find(id: string): RedisMigration {
+    const found = this.#definitions.find((migration) => infoOf(migration).id === id);
+    if (found !== undefined) return found;
+    const known = this.migrations.map((info) => info.id);
+    throw new UnknownMigrationError(`No Redis migration is called "${id}"`, known);
+  }
+
+  /** The in-place migrations after one. */
+  #later(migration: RedisMigration): TransformPattern[] {
+    return this.#definitions.filter(({ version }) => version > migration.version)
+      .map((other) => other.plan()).filter((pattern) => pattern.type === "transform");
+  }
+
+  async #identity(): Promise<string> {
+    const { nodes } = await readTopology(this.#store);
+    const names = nodes.map(({ name }) => name).sort().join(",");
+    const database = this.#store.clustered ? 0 : nodes[0]!.client.options.db ?? 0;
+    return `redis://${names}/${database}#${display(encode(this.#layout.deployment))}`;
+  }
+
+  async #asking<T>(action: string, ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      throw toStoreError(error, action);
+    }
+  }
+}
+
+function infoOf(migration: RedisMigration): MigrationInfo {
+  const { name, version, description } = migration;
+  const { type, pattern, fields } = migration.plan();
+  return {
+    id: migrationId("redis", version, name),
+    kind: "redis",
+    version,
+    name,
+    description,
+    checksum: digestOf({ name, version, description, type, pattern, fields }),
+  };
+}
+
+/** The stored state, where nothing about the deployment itself says otherwise. */
+function judgeState(state: StoredState, reason: string | null): StoredState {
+  if (reason !== null) return { ...state, status: "not_applicable", reason };
+  // It was found not applicable once, and is applicable now.
+  if (state.status === "not_applicable") return { ...state, status: "pending", reason: null, at: null };
+  return state;
+}
+
+/** True for what is known, but not from a key of the current name. */
+function isAdoptable(state: StoredState, reason: string | null): boolean {
+  return reason === null
+    ? state.inheritedFrom !== null && state.status === "applied"
+    : state.inheritedFrom !== null || state.status === "pending";
+}
+
+function toEntry(
+  migration: RedisMigration,
+  { status, reason, at, inheritedFrom }: StoredState,
+): MigrationEntry {
+  const { id, kind, version, name, description } = infoOf(migration);
+  return {
+    ...{ id, kind, version, name, description, status },
+    reason: reason ?? (inheritedFrom === null ? null : `Recorded in ${inheritedFrom}`),
+    appliedAt: status === "applied" ? at : null,
+  };
+}

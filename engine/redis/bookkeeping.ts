@@ -1,0 +1,266 @@
+/**
+ * What is recorded of each Redis migration: the hashes that released versions write and read, with what this tool adds
+ * while a run is at work or failed; and the older layouts, which are understood and can be brought up to date.
+ *
+ * @module
+ */
+
+import type { Fence } from "../lock.ts";
+import type { MigrationStatus } from "../migration.ts";
+import { encode, fromBytes, toArgument } from "./binary.ts";
+import { parseTimestamp } from "../timestamp.ts";
+import { RECORD } from "./scripts.ts";
+import type { RedisStore } from "./store.ts";
+import type { Tally } from "./tally.ts";
+import type { Position } from "./walk.ts";
+
+/** An older place where a migration's state may stand. */
+export interface OlderState {
+  readonly key: string;
+  /**
+   * - `hash`: as today, under another name.
+   * - `phase`: a string of JSON or a hash, whose field `phase` is one of `donePhases` when the migration was applied.
+   * - `version`: a number; the migrations up to it were applied.
+   */
+  readonly form: "hash" | "phase" | "version";
+}
+
+/** The names of keys that the bookkeeping uses, and which keys tell that an installation is in use. */
+export interface RedisLayout {
+  /** Tells this deployment from another in the same Redis; may be empty. */
+  readonly deployment: string;
+  /** The hash of a migration. */
+  stateKey(name: string): string;
+  /** Older places, the one that holds first in front. */
+  olderStates(name: string): readonly OlderState[];
+  /** Phases after which a migration counts as applied. */
+  readonly donePhases: readonly string[];
+  /** SCAN patterns of keys that a used installation has. */
+  readonly usedPatterns: readonly string[];
+  /** True for a key that also stands on a fresh installation, such as a lock. */
+  isIgnored(key: string): boolean;
+}
+
+/** What the store says of one migration. */
+export interface StoredState {
+  readonly status: Extract<MigrationStatus, "pending" | "applied" | "not_applicable" | "running" | "failed">;
+  readonly reason: string | null;
+  /** When it was applied, or found not applicable. */
+  readonly at: Date | null;
+  /** The older key that said so, or null. */
+  readonly inheritedFrom: string | null;
+  /** Where an interrupted run stood. */
+  readonly position: Position | undefined;
+}
+
+const UNKNOWN: StoredState = {
+  status: "pending",
+  reason: null,
+  at: null,
+  inheritedFrom: null,
+  position: undefined,
+};
+
+/** Reads and writes the state of migrations. */
+export class Bookkeeping {
+  readonly #store: RedisStore;
+  readonly #layout: RedisLayout;
+  readonly #now: () => Date;
+
+  constructor(store: RedisStore, layout: RedisLayout, now: () => Date) {
+    this.#store = store;
+    this.#layout = layout;
+    this.#now = now;
+  }
+
+  /** Reads the state of one migration, its own or an older one. */
+  async read(name: string, version: number): Promise<StoredState> {
+    const own = fromHash(await this.#hash(this.#layout.stateKey(name)));
+    if (own !== null) return own;
+    for (const older of this.#layout.olderStates(name)) {
+      const found = await this.#readOlder(older, version);
+      if (found !== null) return { ...found, inheritedFrom: older.key };
+    }
+    return UNKNOWN;
+  }
+
+  /** The fields of a hash; empty for a key that is none. */
+  async #hash(key: string): Promise<Map<string, string>> {
+    const [reply] = await this.#store.callMany([["HGETALL", toArgument(encode(key))]]);
+    const fields = new Map<string, string>();
+    if (!Array.isArray(reply)) return fields;
+    for (let i = 0; i + 1 < reply.length; i += 2) fields.set(String(reply[i]), String(reply[i + 1]));
+    return fields;
+  }
+
+  async #readOlder({ key, form }: OlderState, version: number): Promise<StoredState | null> {
+    if (form === "hash") return fromHash(await this.#hash(key));
+    const [reply] = await this.#store.callMany([["GET", toArgument(encode(key))]]);
+    const text = reply instanceof Uint8Array ? fromBytes(reply) : null;
+    if (form === "version") {
+      return text !== null && /^\d+$/.test(text.trim()) && Number(text) >= version
+        ? { ...UNKNOWN, status: "applied" }
+        : null;
+    }
+    const fields = text === null ? await this.#hash(key) : parseObject(text);
+    if (!this.#layout.donePhases.includes(fields.get("phase") ?? "")) return null;
+    const time = ["applied_at", "completed_at", "started_at"].map((name) => fields.get(name)).find(Boolean);
+    return { ...UNKNOWN, status: "applied", at: parseTimestamp(time ?? "") };
+  }
+
+  /** Says that a run began. @param run What tells this run from others. */
+  async begin(
+    name: string,
+    run: string,
+    position: Position | undefined,
+    fence: Fence | undefined,
+  ): Promise<void> {
+    const checkpoint = position === undefined ? [] : ["checkpoint", JSON.stringify(position)];
+    const fields = ["status", "running", "run", run, "started_at", this.#time(), ...checkpoint];
+    await this.#write(name, "replace", "", fields, fence);
+  }
+
+  /** Notes how far a run is, unless another run has taken its place. */
+  async checkpoint(
+    name: string,
+    run: string,
+    position: Position,
+    tally: Tally,
+    fence: Fence | undefined,
+  ): Promise<void> {
+    const fields = ["checkpoint", JSON.stringify(position), "checked_at", this.#time(), ...counts(tally)];
+    await this.#write(name, "run", run, fields, fence);
+  }
+
+  /** Says that a migration was applied, in the words of released versions. */
+  async applied(name: string, tally: Tally, fence: Fence | undefined): Promise<void> {
+    const noted = tally.invalid === 0
+      ? []
+      : ["skipped_invalid", String(tally.invalid), "issues", JSON.stringify(tally.issues)];
+    await this.#write(
+      name,
+      "replace",
+      "",
+      ["status", "applied", "applied_at", this.#time(), ...noted],
+      fence,
+    );
+  }
+
+  /** Says that a migration ran and that not everything could be done. */
+  async failed(
+    name: string,
+    tally: Tally,
+    issues: readonly string[],
+    fence: Fence | undefined,
+  ): Promise<void> {
+    await this.#write(name, "replace", "", [
+      ...["status", "failed", "failed_at", this.#time(), ...counts(tally)],
+      ...["issues", JSON.stringify(issues)],
+    ], fence);
+  }
+
+  /** Says that there is nothing to do, in the words of released versions. */
+  async notApplicable(name: string, reason: string, fence: Fence | undefined): Promise<void> {
+    const fields = ["status", "not_applicable", "checked_at", this.#time(), "reason", reason];
+    await this.#write(name, "replace", "", fields, fence);
+  }
+
+  /** Writes a state only where none is. @returns False when one was there. */
+  async adopt(
+    name: string,
+    state: { readonly reason: string } | { readonly appliedAt: Date | null },
+  ): Promise<boolean> {
+    const fields = "reason" in state
+      ? ["status", "not_applicable", "checked_at", this.#time(), "reason", state.reason]
+      : [
+        "status",
+        "applied",
+        "applied_at",
+        state.appliedAt === null ? this.#time() : rfc3339(state.appliedAt),
+      ];
+    return await this.#write(name, "new", "", fields, undefined) === "1";
+  }
+
+  #write(
+    name: string,
+    mode: "replace" | "new" | "run",
+    run: string,
+    fields: readonly string[],
+    fence: Fence | undefined,
+  ): Promise<string> {
+    const key = toArgument(encode(this.#layout.stateKey(name)));
+    return this.#store.write(RECORD, [key], [mode, run, ...fields], fence);
+  }
+
+  #time(): string {
+    return rfc3339(this.#now());
+  }
+}
+
+/** As released versions write times: without fractions. */
+function rfc3339(time: Date): string {
+  return time.toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+function counts(tally: Tally): string[] {
+  const { processed, failed, skipped, conflicts } = tally;
+  return Object.entries({ processed, failed, skipped, conflicts }).flatMap((
+    [name, count],
+  ) => [name, String(count)]);
+}
+
+/** @returns Null for a hash that tells no status that is known. */
+function fromHash(fields: ReadonlyMap<string, string>): StoredState | null {
+  const status = fields.get("status");
+  switch (status) {
+    case "applied":
+      return { ...UNKNOWN, status, at: parseTimestamp(fields.get("applied_at") ?? "") };
+    case "not_applicable":
+      return {
+        ...UNKNOWN,
+        status,
+        at: parseTimestamp(fields.get("checked_at") ?? ""),
+        reason: fields.get("reason") ?? null,
+      };
+    case "failed":
+      return { ...UNKNOWN, status, reason: failure(fields) };
+    case "running":
+      return {
+        ...UNKNOWN,
+        status,
+        reason: `A run that began at ${fields.get("started_at")} has not ended, ${
+          fields.get("processed") ?? 0
+        } records were done`,
+        position: parsePosition(fields.get("checkpoint")),
+      };
+    default:
+      return null;
+  }
+}
+
+function failure(fields: ReadonlyMap<string, string>): string {
+  const issues = parseJson(fields.get("issues"));
+  const named = Array.isArray(issues) && issues.length > 0 ? `: ${issues.join("; ")}` : "";
+  return `${fields.get("failed") ?? "Some"} records could not be done${named}`;
+}
+
+function parsePosition(text: string | undefined): Position | undefined {
+  const position = parseJson(text);
+  return typeof position === "object" && position !== null ? position as Position : undefined;
+}
+
+function parseObject(text: string): Map<string, string> {
+  const value = parseJson(text);
+  if (typeof value !== "object" || value === null) return new Map();
+  return new Map(Object.entries(value).map(([name, field]) => [name, String(field)]));
+}
+
+/** What somebody else wrote may be anything: what is no JSON tells nothing. */
+function parseJson(text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

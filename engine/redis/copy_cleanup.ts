@@ -1,0 +1,132 @@
+/**
+ * Deletes originals whose copies are proven: the same apart from what later migrations changed, or newer.
+ *
+ * Within one server the proof and the deletion are one step. In a cluster the copy is read first, and the original is
+ * deleted on its node only if it is byte for byte what the copy was proven against. The copy may change or go in between:
+ * then the application did that to a record that was complete, as it might have a moment later.
+ *
+ * @module
+ */
+
+import { type Binary, display, toArgument } from "./binary.ts";
+import { type Content, judge, readContents } from "./content.ts";
+import { type CopySpec, findPairs, hasLookalikes, type Pair } from "./copy_keys.ts";
+import type { CleanupReport, ReadContext, WriteContext } from "./migration.ts";
+import type { BatchSize } from "./pacing.ts";
+import { DELETE_PROVEN } from "./scripts.ts";
+import type { Argument } from "./store.ts";
+import { NAMED_RECORDS } from "./tally.ts";
+import { walk } from "./walk.ts";
+
+/** A record that changes again and again is looked at again this often before it is kept. */
+const ATTEMPTS = 20;
+
+/** Counts the originals that are still there. */
+export async function countOriginals(spec: CopySpec, context: ReadContext): Promise<number> {
+  const lookalikes = await hasLookalikes(spec, context);
+  let count = 0;
+  await walk(context.store, {
+    ...context,
+    pattern: spec.pattern,
+    visit: async (keys) => {
+      const pairs = await findPairs(spec, context.store, lookalikes, keys, { scripts: false });
+      count += pairs.length; // Not in one with the await: other batches add to it meanwhile.
+    },
+  });
+  return count;
+}
+
+/** Deletes what is proven. What is kept is counted and, for the first few, named. */
+export async function cleanUp(spec: CopySpec, context: WriteContext): Promise<CleanupReport> {
+  const lookalikes = await hasLookalikes(spec, context);
+  const kept = new Map<Binary, string>();
+  const report = { deleted: 0, kept: 0, issues: [] as string[] };
+  await walk(context.store, {
+    ...context,
+    pattern: spec.pattern,
+    visit: (keys, size) => deleteProven(spec, context, { lookalikes, keys, size, report, kept }),
+  });
+  report.kept = kept.size;
+  for (const [key, why] of [...kept].slice(0, NAMED_RECORDS)) report.issues.push(`${display(key)}: ${why}`);
+  return report;
+}
+
+interface Work {
+  readonly lookalikes: boolean;
+  readonly keys: readonly Binary[];
+  readonly size: BatchSize;
+  readonly report: CleanupReport;
+  readonly kept: Map<Binary, string>;
+}
+
+async function deleteProven(spec: CopySpec, context: WriteContext, work: Work): Promise<void> {
+  const { store } = context;
+  let keys = work.keys;
+  for (let attempt = 1; keys.length > 0; attempt++) {
+    const pairs = await findPairs(spec, store, work.lookalikes, keys, { scripts: true });
+    const contents = await work.size.measure(
+      pairs.length,
+      () => readContents(store, pairs.flatMap(({ source, target }) => [source, target])),
+    );
+    const proven: Proof[] = [];
+    pairs.forEach((pair, i) => {
+      const [original, copy] = [contents[2 * i]!, contents[2 * i + 1]!];
+      if (original === null) return;
+      const reason = reasonToKeep(context, pair, original, copy);
+      if (reason !== null) work.kept.set(pair.source, reason);
+      else proven.push({ ...pair, original, copy: copy! });
+    });
+    keys = await unlink(context, proven, work);
+    if (attempt === ATTEMPTS) {
+      for (const key of keys) work.kept.set(key, "it changed each time before it could be deleted");
+      return;
+    }
+  }
+}
+
+interface Proof extends Pair {
+  readonly original: Content;
+  readonly copy: Content;
+}
+
+function reasonToKeep(
+  { later }: WriteContext,
+  pair: Pair,
+  original: Content,
+  copy: Content | null,
+): string | null {
+  if (pair.ambiguous === true) return "it may be a current record as well";
+  if (copy === null) return `it has no copy ${display(pair.target)}`;
+  return judge(pair.target, original, copy, later) === "different"
+    ? `its copy ${display(pair.target)} is different`
+    : null;
+}
+
+/** @returns The originals that changed meanwhile, they or their copies. */
+async function unlink(
+  { store, fence }: WriteContext,
+  proven: readonly Proof[],
+  work: Work,
+): Promise<Binary[]> {
+  const again: Binary[] = [];
+  await Promise.all(
+    store.bySlot(proven.map(({ source }) => source)).map(async (group) => {
+      const keys: Argument[] = [];
+      const args: Argument[] = [];
+      for (const i of group) {
+        const { source, target, original, copy } = proven[i]!;
+        // In a cluster the copy is elsewhere: the script gets the original's own name in its place, unread.
+        keys.push(toArgument(source), toArgument(store.clustered ? source : target));
+        args.push(original.digest, store.clustered ? "*" : copy.digest);
+      }
+      const answer = await store.write(DELETE_PROVEN, keys, args, fence);
+      group.forEach((i, at) => {
+        const { source } = proven[i]!;
+        if (answer[at] === "0") again.push(source);
+        else work.kept.delete(source);
+        if (answer[at] === "1") work.report.deleted++;
+      });
+    }),
+  );
+  return again;
+}

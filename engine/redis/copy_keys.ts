@@ -1,0 +1,169 @@
+/**
+ * A pattern for migrations that give records new names: a pure function from a key, and what needs to be known of the
+ * record, to the key of its copy. The originals stay until cleanup.
+ *
+ * @module
+ */
+
+import { type Binary, display } from "./binary.ts";
+import { cleanUp, countOriginals } from "./copy_cleanup.ts";
+import { copyAcrossNodes } from "./copy_across_nodes.ts";
+import { copyOnServer } from "./copy_on_server.ts";
+import { judge, readContents } from "./content.ts";
+import { type Facts, readFacts } from "./facts.ts";
+import type { CleanupReport, ReadContext, VerifyContext, WriteContext } from "./migration.ts";
+import { chooseSample, sampleOf } from "./sample.ts";
+import type { RedisStore } from "./store.ts";
+import { anyRecord, type Lookalikes, type Values } from "./transform_records.ts";
+import { walk } from "./walk.ts";
+
+/** Where a record goes. */
+export interface Destination {
+  /** Key of the copy. */
+  readonly target: Binary;
+  /** What kind of record it is, as counted by `plan`. */
+  readonly kind: string;
+  /** True where the same key could as well be a current record: it is copied, but never deleted. */
+  readonly ambiguous?: boolean;
+}
+
+/** A guess from the key alone, with what must hold of the record: checked in the server, in the step that copies. */
+export interface Guess extends Destination {
+  /** For each field \`+value\`, \`-\` for none or \`*\` for any. The record is a hash. */
+  readonly expect: readonly string[];
+}
+
+/** What a copying migration says of itself. */
+export interface CopySpec {
+  /** SCAN pattern of the keys. More may match than are meant. */
+  readonly pattern: Binary;
+  /** The fields that decide. */
+  readonly fields: readonly string[];
+  /** For keys that can mean one thing only, if the record is as expected; null for all others. */
+  guess(key: Binary): Guess | null;
+  /** Decides by the record's own fields: where it goes, \`null\` for a key to leave alone, or \`ask\` when others decide. */
+  decide(key: Binary, values: Values | null, lookalikes: boolean): Destination | null | "ask";
+  /** Other records to know of before a key can be judged. */
+  questions(key: Binary, facts: Facts): readonly Binary[];
+  /** Decides by what is known of others. */
+  judge(key: Binary, facts: Facts, known: (key: Binary) => Facts): Destination | null;
+  /** The part of a key by which records are drawn together into a sample; null for keys that are hardly originals. */
+  groupOf(key: Binary): Binary | null;
+  /** Records that make current keys look like old ones; searched for once. */
+  readonly lookalikes: Pick<Lookalikes, "pattern" | "isOne">;
+}
+
+/** A copying migration, ready to be planned, applied, verified and cleaned up. */
+export interface CopyPattern extends CopySpec {
+  readonly type: "copy";
+  apply(context: WriteContext): Promise<void>;
+  verify(context: VerifyContext): Promise<void>;
+  planCleanup(context: ReadContext): Promise<number>;
+  cleanup(context: WriteContext): Promise<CleanupReport>;
+}
+
+/** An original with the key of its copy. */
+export interface Pair extends Destination {
+  readonly source: Binary;
+  /** Type of the original; an empty string where only the fields were looked at, which makes it a hash. */
+  readonly type: string;
+  /** The fields that decided. */
+  readonly values: Values;
+}
+
+/** Builds a migration that copies records to new keys, with their TTL, never over an existing record. */
+export function copyKeys(spec: CopySpec): CopyPattern {
+  return {
+    ...spec,
+    type: "copy",
+    async apply(context) {
+      const lookalikes = await hasLookalikes(spec, context);
+      const copy = context.store.clustered ? copyAcrossNodes : copyOnServer;
+      await walk(context.store, {
+        ...context,
+        pattern: spec.pattern,
+        visit: (keys, size) => copy(spec, context, lookalikes, keys, size),
+      });
+    },
+    async verify(context) {
+      const lookalikes = await hasLookalikes(spec, context);
+      const check = (keys: readonly Binary[]) => checkCopies(spec, context, lookalikes, keys);
+      if (context.sample === undefined) {
+        await walk(context.store, { ...context, pattern: spec.pattern, visit: check });
+      } else {
+        const sample = chooseSample(context.sample, spec.groupOf);
+        await walk(context.store, { ...context, pattern: spec.pattern, visit: sample.visit });
+        for (const keys of sampleOf(sample)) await check(keys);
+      }
+    },
+    planCleanup: (context) => countOriginals(spec, context),
+    cleanup: (context) => cleanUp(spec, context),
+  };
+}
+
+/** True when some keys can only be told apart by asking other records. */
+export async function hasLookalikes(spec: CopySpec, context: ReadContext): Promise<boolean> {
+  return await anyRecord(context, spec.lookalikes.pattern, spec.fields, spec.lookalikes.isOne);
+}
+
+/** Finds out what the keys of a batch are. @returns The originals among them. */
+export async function findPairs(
+  spec: CopySpec,
+  store: RedisStore,
+  lookalikes: boolean,
+  keys: readonly Binary[],
+  reading: { readonly scripts: boolean },
+): Promise<Pair[]> {
+  const table = await store.readFields(keys, spec.fields, reading);
+  const pairs: Pair[] = [];
+  const undecided: Binary[] = [];
+  keys.forEach((source, i) => {
+    const values = table.isHash[i] ? table.values.slice(i * table.width, (i + 1) * table.width) : null;
+    const guess = values === null ? null : spec.guess(source);
+    const destination = guess !== null && values !== null && fits(guess.expect, values)
+      ? guess
+      : spec.decide(source, values, lookalikes);
+    if (destination === "ask") undecided.push(source);
+    else if (destination !== null) pairs.push({ ...destination, source, type: "hash", values: values! });
+  });
+  return undecided.length === 0 ? pairs : [...pairs, ...await askOthers(spec, store, undecided)];
+}
+
+/** True when a record's fields are as a guess expects. */
+function fits(expect: readonly string[], values: Values): boolean {
+  return expect.every((want, j) => want === "*" || want === (values[j] === null ? "-" : `+${values[j]}`));
+}
+
+async function askOthers(spec: CopySpec, store: RedisStore, keys: readonly Binary[]): Promise<Pair[]> {
+  const own = await readFacts(store, keys, spec.fields);
+  const asked = keys.flatMap((key) =>
+    own.get(key)!.type === "none" ? [] : spec.questions(key, own.get(key)!)
+  );
+  const others = await readFacts(store, asked, spec.fields);
+  const none: Facts = { type: "none", values: spec.fields.map(() => null) };
+  return keys.flatMap((source) => {
+    const facts = own.get(source)!;
+    if (facts.type === "none") return [];
+    const destination = spec.judge(source, facts, (key) => others.get(key) ?? none);
+    return destination === null ? [] : [{ ...destination, source, ...facts }];
+  });
+}
+
+/** Compares the originals of a batch with their copies. */
+async function checkCopies(
+  spec: CopySpec,
+  { store, report, later }: VerifyContext,
+  lookalikes: boolean,
+  keys: readonly Binary[],
+): Promise<void> {
+  const pairs = await findPairs(spec, store, lookalikes, keys, { scripts: false });
+  const contents = await readContents(store, pairs.flatMap(({ source, target }) => [source, target]));
+  pairs.forEach(({ source, target }, i) => {
+    const [original, copy] = [contents[2 * i]!, contents[2 * i + 1]!];
+    if (original === null) return;
+    if (copy === null) report.fail(`${display(source)}: its copy ${display(target)} is missing`);
+    else if (judge(target, original, copy, later) === "different") {
+      report.fail(`${display(source)}: its copy ${display(target)} is different`);
+    } else report.pass();
+  });
+}

@@ -1,0 +1,35 @@
+/**
+ * What is known of a record: its type and a few fields. Read with read commands alone.
+ *
+ * @module
+ */
+
+import { type Binary, fromBytes, toArgument } from "./binary.ts";
+import type { RedisStore } from "./store.ts";
+
+/** Type and fields of one record, in the order in which the fields were asked for. */
+export interface Facts {
+  /** As TYPE says: `none` when there is no such record. */
+  readonly type: string;
+  /** Null for each field that is not there, and for all of a record that is no hash. */
+  readonly values: readonly (Binary | null)[];
+}
+
+/** Reads the facts of many records at once, each of them at one moment of its own. */
+export async function readFacts(
+  store: RedisStore,
+  keys: readonly Binary[],
+  fields: readonly string[],
+): Promise<Map<Binary, Facts>> {
+  const distinct = [...new Set(keys)];
+  const replies = await store.callMany(distinct.flatMap((key) => {
+    const argument = toArgument(key);
+    return [["TYPE", argument], ["HMGET", argument, ...fields]] as const;
+  }));
+  return new Map(distinct.map((key, i) => {
+    const type = String(replies[2 * i]);
+    const values = replies[2 * i + 1];
+    const known = Array.isArray(values) ? values as (Uint8Array | null)[] : fields.map(() => null);
+    return [key, { type, values: known.map((value) => value === null ? null : fromBytes(value)) }];
+  }));
+}

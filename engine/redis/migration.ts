@@ -1,0 +1,76 @@
+/**
+ * What a Redis migration is made of. Authors build one from {@linkcode transformRecords} or {@linkcode copyKeys}.
+ *
+ * @module
+ */
+
+import type { Fence } from "../lock.ts";
+import type { CopyPattern } from "./copy_keys.ts";
+import type { RedisStore } from "./store.ts";
+import type { Tally } from "./tally.ts";
+import type { TransformPattern } from "./transform_records.ts";
+import type { Position } from "./walk.ts";
+
+/** What a migration's functions are given to read with. */
+export interface ReadContext {
+  readonly store: RedisStore;
+  readonly signal: AbortSignal;
+  readonly maxRate?: number | undefined;
+  readonly batchSize?: number | undefined;
+  /** The in-place migrations that come after this one: what they change in a copy is no difference. */
+  readonly later: readonly TransformPattern[];
+  /** Told of how far the walk is, 0 to 1, and where it stands. */
+  readonly onStep?: (position: Position, share: number) => void;
+}
+
+/** What `apply` and `cleanup` are given. */
+export interface WriteContext extends ReadContext {
+  readonly fence: Fence | undefined;
+  readonly tally: Tally;
+  readonly skipInvalid: boolean;
+  /** Where an interrupted run stood. */
+  readonly from?: Position | undefined;
+}
+
+/** What `verify` is given. */
+export interface VerifyContext extends ReadContext {
+  /** Groups of records (tenants, say) to look at, chosen at random; undefined for all records. */
+  readonly sample?: number | undefined;
+  readonly report: VerifyReport;
+}
+
+/** What `verify` finds. */
+export interface VerifyReport {
+  /** Counts a record that is as it should be. */
+  pass(): void;
+  /** Counts a record that is not, and says why. */
+  fail(issue: string): void;
+}
+
+/** What `cleanup` did. */
+export interface CleanupReport {
+  deleted: number;
+  kept: number;
+  /** Up to 10 of what was kept, and why. */
+  readonly issues: string[];
+}
+
+/** One Redis migration. */
+export interface RedisMigration {
+  /** As in `002_timestamps`. */
+  readonly name: string;
+  readonly version: number;
+  readonly description: string;
+  /** @returns Why there is nothing to do here, or null when it applies. */
+  isApplicable(): string | null;
+  /** What it would do, told by the pattern that it is built from. */
+  plan(): CopyPattern | TransformPattern;
+  /** Does it. What became of the records is told in the context's tally. */
+  apply(context: WriteContext): Promise<void>;
+  /** Looks for records that are not as they should be. */
+  verify(context: VerifyContext): Promise<void>;
+  /** Deletes what `apply` left behind. Absent where it leaves nothing. */
+  cleanup?(context: WriteContext): Promise<CleanupReport>;
+  /** Counts what `cleanup` would look at. */
+  planCleanup?(context: ReadContext): Promise<number>;
+}

@@ -1,0 +1,110 @@
+/**
+ * How much at a time, and how fast: batches that keep a single command short on the server, and a limit of records a
+ * second.
+ *
+ * @module
+ */
+
+import { InterruptedError, MigrationError } from "../errors.ts";
+
+/** A command is meant to take this long on the server. A little below the limit of 5 ms that holds for each. */
+const TARGET_MS = 2.5;
+const SMALLEST = 20;
+const LARGEST = 2000;
+/** A batch carries about this many bytes of values at most. */
+const LARGEST_BYTES = 512 * 1024;
+
+/** Finds the size of a batch from how long the last ones took. */
+export class BatchSize {
+  readonly #fixed: number | undefined;
+  #size = 100;
+  #msPerRecord = 0;
+  #lastReply = 0;
+
+  /** @param fixed Records in a batch, or undefined to adapt. */
+  constructor(fixed?: number) {
+    this.#fixed = fixed;
+  }
+
+  /** Records in the next batch. */
+  get current(): number {
+    return this.#fixed ?? this.#size;
+  }
+
+  /**
+   * Runs one command for a batch and learns from it. Commands of one connection are answered in order; so a command was
+   * being served, at the longest, from the reply before it (or from when it was sent, if that is later) to its own.
+   */
+  async measure<T>(
+    records: number,
+    command: () => Promise<T>,
+    bytes: (reply: T) => number = () => 0,
+  ): Promise<T> {
+    const sentAt = performance.now();
+    const reply = await command();
+    const now = performance.now();
+    const served = now - Math.max(sentAt, this.#lastReply);
+    this.#lastReply = now;
+    if (records > 0) this.#learn(served / records, bytes(reply) / records);
+    return reply;
+  }
+
+  #learn(msPerRecord: number, bytesPerRecord: number): void {
+    this.#msPerRecord = this.#msPerRecord === 0 ? msPerRecord : this.#msPerRecord * 0.8 + msPerRecord * 0.2;
+    const byTime = TARGET_MS / Math.max(this.#msPerRecord, 1e-4);
+    const byBytes = LARGEST_BYTES / Math.max(bytesPerRecord, 1);
+    const wanted = Math.min(byTime, byBytes, this.#size * 1.5);
+    this.#size = Math.round(Math.min(LARGEST, Math.max(SMALLEST, wanted)));
+  }
+}
+
+/** Lets records pass at a given rate. */
+export class RateLimit {
+  readonly #perSecond: number | undefined;
+  readonly #signal: AbortSignal;
+  #freeAt = 0;
+
+  /** @param perSecond Records a second, or undefined for no limit. */
+  constructor(perSecond: number | undefined, signal: AbortSignal) {
+    this.#perSecond = perSecond;
+    this.#signal = signal;
+  }
+
+  /** Waits until so many more records may be handled; returns at once when the signal has fired. */
+  async take(records: number): Promise<void> {
+    if (this.#perSecond === undefined) return;
+    const now = performance.now();
+    const start = Math.max(now, this.#freeAt);
+    this.#freeAt = start + (records / this.#perSecond) * 1000;
+    await pause(start - now, this.#signal);
+  }
+}
+
+/** Waits, but not longer than until the signal fires. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms <= 0 || signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}
+
+/**
+ * Stops a run whose signal has fired.
+ *
+ * @throws {MigrationError} The signal's reason where it is one, such as a lost lock.
+ * @throws {InterruptedError} Otherwise.
+ */
+export function throwIfAborted(signal: AbortSignal): void {
+  if (!signal.aborted) return;
+  if (signal.reason instanceof MigrationError) throw signal.reason;
+  throw new InterruptedError("Interrupted: the batch in hand was finished", {
+    cause: signal.reason,
+    hint: "Run the same command again to continue",
+  });
+}

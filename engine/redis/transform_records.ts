@@ -1,0 +1,263 @@
+/**
+ * A pattern for migrations that change hashes in place: which keys, which fields to read, and a pure function from these
+ * to the fields to set.
+ *
+ * @module
+ */
+
+import { type Binary, display, toArgument } from "./binary.ts";
+import { type Facts, readFacts } from "./facts.ts";
+import { anyKey } from "./key_search.ts";
+import type { ReadContext, VerifyContext, WriteContext } from "./migration.ts";
+import type { BatchSize } from "./pacing.ts";
+import { chooseSample, sampleOf } from "./sample.ts";
+import { WRITE_FIELDS } from "./scripts.ts";
+import type { Argument, FieldTable, RedisStore } from "./store.ts";
+import { walk } from "./walk.ts";
+
+/** Values of the fields asked for, as binary strings, in the order of the fields; null for one that is not there. */
+export type Values = readonly (Binary | null)[];
+
+/** Fields to set, each followed by its value; null for nothing to do; `invalid` for a record that cannot be converted. */
+export type Changes = readonly string[] | null | "invalid";
+
+/** Records of another kind whose keys look the same. They are searched for once; only if there are any, each is asked. */
+export interface Lookalikes {
+  /** SCAN pattern of the records that give them away. */
+  readonly pattern: Binary;
+  /** Fields to read of those, and of the records asked about. */
+  readonly fields: readonly string[];
+  /** True for a record that gives lookalikes away. */
+  isOne(key: Binary, facts: Facts): boolean;
+  /** The records to know of before a key can be judged. */
+  questions(key: Binary, values: Values): readonly Binary[];
+  /** True when a key is a lookalike, to be left alone. */
+  isOther(key: Binary, values: Values, known: (key: Binary) => Facts): boolean;
+}
+
+/** What an in-place migration says of itself. */
+export interface TransformSpec {
+  /** SCAN pattern of the keys. More may match than are meant: `kindOf` decides. */
+  readonly pattern: Binary;
+  /** The fields to read. Nothing else may decide what is set, since only these are compared before the write. */
+  readonly fields: readonly string[];
+  /** What kind of record this is, as counted by `plan`; null for a key that is none of them. */
+  kindOf(key: Binary, values: Values): string | null;
+  /** Pure: the same values always give the same changes, and changed values give null. */
+  change(kind: string, values: Values): Changes;
+  /** The part of a key by which records are drawn together into a sample, such as the tenant. */
+  groupOf(key: Binary): Binary;
+  readonly lookalikes?: Lookalikes | undefined;
+}
+
+/** An in-place migration, ready to be planned, applied and verified. */
+export interface TransformPattern extends TransformSpec {
+  readonly type: "transform";
+  apply(context: WriteContext): Promise<void>;
+  verify(context: VerifyContext): Promise<void>;
+}
+
+/** A record that changes again and again is read again this often before it counts as failed. */
+const ATTEMPTS = 50;
+
+/**
+ * Builds a migration that changes hashes in place. Each write is conditional on the fields that were read, keeps the
+ * TTL, and never creates a record.
+ *
+ * @example
+ * ```ts ignore
+ * const pattern = transformRecords({
+ *   pattern: "user:*",
+ *   fields: ["email"],
+ *   kindOf: () => "users",
+ *   change: (_kind, [email]) => email && email !== email.toLowerCase() ? ["email", email.toLowerCase()] : null,
+ *   groupOf: (key) => key,
+ * });
+ * ```
+ */
+export function transformRecords(spec: TransformSpec): TransformPattern {
+  return {
+    ...spec,
+    type: "transform",
+    async apply(context) {
+      const others = await findLookalikes(spec, context);
+      await walk(context.store, {
+        ...context,
+        pattern: spec.pattern,
+        visit: (keys, size) => transform(spec, context, others, keys, size),
+      });
+    },
+    async verify(context) {
+      const others = await findLookalikes(spec, context);
+      const check = (keys: readonly Binary[]) => checkRecords(spec, context, others, keys);
+      if (context.sample === undefined) {
+        await walk(context.store, { ...context, pattern: spec.pattern, visit: check });
+      } else {
+        const sample = chooseSample(context.sample, spec.groupOf);
+        await walk(context.store, { ...context, pattern: spec.pattern, visit: sample.visit });
+        for (const keys of sampleOf(sample)) await check(keys);
+      }
+    },
+  };
+}
+
+/** True when there are records of another kind with keys of this form. */
+export async function findLookalikes(spec: TransformSpec, context: ReadContext): Promise<boolean> {
+  const { lookalikes } = spec;
+  if (lookalikes === undefined) return false;
+  return await anyRecord(context, lookalikes.pattern, lookalikes.fields, lookalikes.isOne);
+}
+
+/** Walks until a record is found that is meant. */
+export async function anyRecord(
+  context: ReadContext,
+  pattern: Binary,
+  fields: readonly string[],
+  isMeant: (key: Binary, facts: Facts) => boolean,
+): Promise<boolean> {
+  return await anyKey(context.store, pattern, context.signal, async (keys) => {
+    const facts = await readFacts(context.store, keys, fields);
+    return keys.some((key) => isMeant(key, facts.get(key)!));
+  });
+}
+
+/** Which keys of a batch are meant, by index, and of which kind: null for those to leave alone. */
+export async function kindsOf(
+  spec: TransformSpec,
+  store: RedisStore,
+  others: boolean,
+  keys: readonly Binary[],
+  table: FieldTable,
+): Promise<(string | null)[]> {
+  const width = spec.fields.length;
+  const valuesOf = (i: number) => table.values.slice(i * width, (i + 1) * width);
+  const kinds = keys.map((key, i) => table.isHash[i] === true ? spec.kindOf(key, valuesOf(i)) : null);
+  if (!others || spec.lookalikes === undefined) return kinds;
+  const { questions, isOther, fields } = spec.lookalikes;
+  const asked = keys.flatMap((key, i) => kinds[i] === null ? [] : questions(key, valuesOf(i)));
+  const facts = await readFacts(store, asked, fields);
+  const known = (key: Binary) => facts.get(key) ?? { type: "none", values: fields.map(() => null) };
+  return kinds.map((kind, i) => kind !== null && isOther(keys[i]!, valuesOf(i), known) ? null : kind);
+}
+
+/** Converts one batch; what changes meanwhile is read again. */
+async function transform(
+  spec: TransformSpec,
+  context: WriteContext,
+  others: boolean,
+  batch: readonly Binary[],
+  size: BatchSize,
+): Promise<void> {
+  const { store, tally } = context;
+  let keys = batch;
+  for (let attempt = 1; keys.length > 0; attempt++) {
+    const table = await size.measure(
+      keys.length,
+      () => store.readFields(keys, spec.fields, { scripts: true }),
+      ({ values }) => values.reduce((sum, value) => sum + (value?.length ?? 0), 0),
+    );
+    const kinds = await kindsOf(spec, store, others, keys, table);
+    const todo = decide(spec, context, keys, table, kinds);
+    if (todo.length === 0) return;
+    const results = await size.measure(todo.length, () => write(spec, context, keys, table, todo));
+    const again: Binary[] = [];
+    todo.forEach(({ index }, i) => {
+      const key = keys[index]!;
+      if (results[i] === "1") {
+        tally.processed++;
+        tally.recover(key);
+      } else if (results[i] === "0") again.push(key); // A record that is gone, "-", stays gone.
+    });
+    if (attempt === ATTEMPTS) {
+      for (const key of again) tally.fail(key, "it changed each time before it could be written");
+      return;
+    }
+    keys = again;
+  }
+}
+
+interface Todo {
+  readonly index: number;
+  readonly changes: readonly string[];
+}
+
+/** Counts what needs nothing or cannot be converted. @returns What is to be written. */
+function decide(
+  spec: TransformSpec,
+  { tally, skipInvalid }: WriteContext,
+  keys: readonly Binary[],
+  table: FieldTable,
+  kinds: readonly (string | null)[],
+): Todo[] {
+  const width = table.width;
+  const todo: Todo[] = [];
+  for (let index = 0; index < keys.length; index++) {
+    const kind = kinds[index];
+    if (kind === null || kind === undefined) continue;
+    const changes = spec.change(kind, table.values.slice(index * width, (index + 1) * width));
+    if (changes === "invalid") {
+      if (skipInvalid) {
+        tally.invalid++;
+        tally.skipped++;
+        tally.note(`${display(keys[index]!)}: left as it is, it cannot be converted`);
+      } else tally.fail(keys[index]!, "it cannot be converted");
+    } else if (changes === null) {
+      tally.skipped++;
+      tally.recover(keys[index]!);
+    } else todo.push({ index, changes });
+  }
+  return todo;
+}
+
+/** @returns The answer for each of `todo`. */
+async function write(
+  spec: TransformSpec,
+  { store, fence }: WriteContext,
+  keys: readonly Binary[],
+  table: FieldTable,
+  todo: readonly Todo[],
+): Promise<string[]> {
+  const { width, values } = table;
+  const head = [String(width), ...spec.fields];
+  const results: string[] = new Array(todo.length);
+  await Promise.all(
+    store.bySlot(todo.map(({ index }) => keys[index]!)).map(async (group) => {
+      const names: Argument[] = [];
+      const args: Argument[] = [...head];
+      for (const i of group) {
+        const { index, changes } = todo[i]!;
+        names.push(toArgument(keys[index]!));
+        for (let j = index * width; j < (index + 1) * width; j++) {
+          const value = values[j];
+          args.push(value === null || value === undefined ? "-" : toArgument("+" + value));
+        }
+        args.push(String(changes.length / 2));
+        for (const change of changes) args.push(toArgument(change));
+      }
+      const answer = await store.write(WRITE_FIELDS, names, args, fence);
+      group.forEach((i, at) => results[i] = answer[at]!);
+    }),
+  );
+  return results;
+}
+
+/** Looks at a batch for records that would still be changed. */
+async function checkRecords(
+  spec: TransformSpec,
+  { store, report }: VerifyContext,
+  others: boolean,
+  keys: readonly Binary[],
+): Promise<void> {
+  const table = await store.readFields(keys, spec.fields, { scripts: false });
+  const kinds = await kindsOf(spec, store, others, keys, table);
+  kinds.forEach((kind, i) => {
+    if (kind === null) return;
+    const changes = spec.change(kind, table.values.slice(i * table.width, (i + 1) * table.width));
+    if (changes === null) report.pass();
+    else {
+      report.fail(
+        `${display(keys[i]!)}: ${changes === "invalid" ? "it cannot be converted" : "it is not converted"}`,
+      );
+    }
+  });
+}

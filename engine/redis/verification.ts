@@ -1,0 +1,57 @@
+/**
+ * Verifies one migration against the records.
+ *
+ * @module
+ */
+
+import type { RedisVerification, RedisVerifyOptions } from "../backend.ts";
+import type { StoredState } from "./bookkeeping.ts";
+import type { ReadContext, RedisMigration } from "./migration.ts";
+import { ProgressReporter } from "./progress.ts";
+import { NAMED_RECORDS, Tally } from "./tally.ts";
+
+/** Looks at the records of a migration that is applied. What is pending cannot be verified. */
+export async function verifyMigration(
+  id: string,
+  migration: RedisMigration,
+  state: StoredState,
+  { store, later }: Pick<ReadContext, "store" | "later">,
+  options: RedisVerifyOptions,
+): Promise<RedisVerification> {
+  if (state.status === "not_applicable") {
+    return { id, valid: true, checksRun: 0, checksPassed: 0, issues: [] };
+  }
+  if (state.status !== "applied") {
+    const issue = `${id} is ${state.status}: it cannot be verified before it is applied`;
+    return { id, valid: false, checksRun: 0, checksPassed: 0, issues: [issue] };
+  }
+  const tally = new Tally();
+  const progress = new ProgressReporter(id, tally, options.onProgress);
+  const issues: string[] = [];
+  let failures = 0;
+  await migration.verify({
+    store,
+    later,
+    signal: options.signal,
+    maxRate: options.maxRate,
+    batchSize: options.batchSize,
+    sample: options.full ? undefined : options.sample,
+    onStep: (_position, share) => progress.step(share),
+    report: {
+      pass: () => tally.processed++,
+      fail: (issue) => {
+        failures++;
+        if (issues.length < NAMED_RECORDS) issues.push(issue);
+      },
+    },
+  });
+  progress.finish();
+  if (failures > issues.length) {
+    issues.push(`${failures - issues.length} more records are not as they should be`);
+  }
+  if (failures > 0 && state.inheritedFrom !== null) {
+    issues.unshift(`${state.inheritedFrom} says that it was applied, the records say otherwise`);
+  }
+  const checksPassed = tally.processed;
+  return { id, valid: failures === 0, checksRun: checksPassed + failures, checksPassed, issues };
+}

@@ -1,0 +1,240 @@
+/**
+ * The walk over the keyspace that every Redis migration uses: SCAN on every master, in bounded batches, several of them
+ * in flight, so that scanning, reading, converting and writing overlap and memory does not grow with the number of keys.
+ *
+ * What changes underneath makes it repeat work and never skip any:
+ * 1. A SCAN cursor is good for one server process. When a connection was lost and another process answers, the walk over
+ *    that node begins anew.
+ * 2. In a cluster, keys move between masters. A pass counts only if the slots were the same before and after it and none
+ *    was on the move; else there is another pass.
+ *
+ * @module
+ */
+
+import type { Buffer } from "node:buffer";
+import { RefusedError } from "../errors.ts";
+import { type Binary, fromBytes, toArgument } from "./binary.ts";
+import { replyCode, toStoreError } from "./connection_error.ts";
+import { StoreUnreachableError } from "../errors.ts";
+import { BatchSize, pause, RateLimit, throwIfAborted } from "./pacing.ts";
+import type { RedisStore } from "./store.ts";
+import { type MasterNode, processOf, readTopology, type Topology, watchConnection } from "./topology.ts";
+
+/** Batches in flight on one node: enough to keep the server busy while this program converts. */
+const DEPTH = 4;
+/** Passes that a cluster on the move is given, and the pause before each but the first. */
+const PASSES = 200;
+const PASS_PAUSE_MS = 250;
+const LARGEST_COUNT = 4000;
+
+/** Where a walk stands: for each master, by name, its process and the cursor up to which every batch is done. */
+export interface Position {
+  readonly [node: string]: { readonly process: string; readonly cursor: string };
+}
+
+/** What a walk visits and how. */
+export interface WalkOptions {
+  /** SCAN pattern of the keys. */
+  readonly pattern: Binary;
+  readonly signal: AbortSignal;
+  readonly maxRate?: number | undefined;
+  readonly batchSize?: number | undefined;
+  /** Where an interrupted walk stood. What it had passed is looked at again, but last. */
+  readonly from?: Position | undefined;
+  /**
+   * Handles a batch of keys. A key may come more than once. The size of batches adapts to what is measured with `size`.
+   */
+  readonly visit: (keys: readonly Binary[], size: BatchSize) => Promise<void>;
+  /** Told, after each batch, of the position and the share of the walk that is done, 0 to 1. */
+  readonly onStep?: (position: Position, share: number) => void;
+}
+
+/**
+ * Visits every key that matches and that exists from beginning to end of the walk, at least once.
+ *
+ * @throws {InterruptedError} When the signal fired. The batches in hand were finished.
+ */
+export async function walk(store: RedisStore, options: WalkOptions): Promise<void> {
+  let from = options.from;
+  for (let pass = 1; pass <= PASSES; pass++) {
+    throwIfAborted(options.signal);
+    const complete = await tryPass(store, { ...options, from });
+    if (complete) return;
+    from = undefined;
+    await pause(PASS_PAUSE_MS, options.signal);
+  }
+  throw new RefusedError("Cannot finish while the cluster's slots are on the move", {
+    hint: "Run the same command again when the resharding is over: what is done stays done",
+  });
+}
+
+/** @returns False when the topology changed, so that keys may have been missed. */
+async function tryPass(store: RedisStore, options: WalkOptions): Promise<boolean> {
+  try {
+    const before = await readTopology(store);
+    const position = new SharedPosition(before, options);
+    await settleAll(before.nodes.map((node) => new NodeWalk(store, node, options, position).run()));
+    throwIfAborted(options.signal);
+    if (!store.clustered) return true;
+    const after = await readTopology(store);
+    return !before.moving && !after.moving && before.slots === after.slots;
+  } catch (error) {
+    // A master that goes away is replaced after a while: the pass is repeated then.
+    const failure = toStoreError(error, "Cannot walk over the keys");
+    if (!store.clustered || !(failure instanceof StoreUnreachableError)) throw error;
+    if (replyCode(error) === null && store.client.status === "end") throw error;
+    return false;
+  }
+}
+
+/** Waits for all, also when one fails, so that nothing is at work any more when this returns. */
+async function settleAll(tasks: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(tasks)) {
+    if (result.status === "rejected") throw result.reason;
+  }
+}
+
+/** The positions and shares of all nodes of a pass. */
+class SharedPosition {
+  readonly #position: Record<string, { process: string; cursor: string }> = {};
+  readonly #shares = new Map<string, number>();
+  readonly #report: WalkOptions["onStep"];
+
+  constructor(topology: Topology, options: WalkOptions) {
+    for (const { name } of topology.nodes) this.#shares.set(name, 0);
+    this.#report = options.onStep;
+  }
+
+  /** @param cursor Up to where all is done, or null while that cannot be told to a later run. */
+  update(node: MasterNode, cursor: string | null, share: number): void {
+    if (cursor !== null && node.process !== null) {
+      this.#position[node.name] = { process: node.process, cursor };
+    }
+    this.#shares.set(node.name, share);
+    const sum = [...this.#shares.values()].reduce((one, other) => one + other, 0);
+    this.#report?.({ ...this.#position }, sum / this.#shares.size);
+  }
+}
+
+/** A reply of SCAN whose keys are being visited. */
+interface Stretch {
+  readonly next: string;
+  pending: number;
+}
+
+/** The walk over one node. */
+class NodeWalk {
+  readonly #store: RedisStore;
+  readonly #node: MasterNode;
+  readonly #options: WalkOptions;
+  readonly #position: SharedPosition;
+  readonly #size: BatchSize;
+  readonly #scanSize = new BatchSize();
+  readonly #rate: RateLimit;
+  readonly #flying = new Set<Promise<void>>();
+  #failure: { readonly error: unknown } | null = null;
+
+  constructor(store: RedisStore, node: MasterNode, options: WalkOptions, position: SharedPosition) {
+    this.#store = store;
+    this.#node = node;
+    this.#options = options;
+    this.#position = position;
+    this.#size = new BatchSize(options.batchSize);
+    this.#rate = new RateLimit(options.maxRate, options.signal);
+  }
+
+  async run(): Promise<void> {
+    const { process, name } = this.#node;
+    const saved = this.#options.from?.[name];
+    const start = saved !== undefined && saved.process === process ? saved.cursor : "0";
+    let done = await this.#scan(start, null);
+    // What an interrupted run had passed may have got new records since. The part is known by its cursors.
+    if (done && start !== "0") done = await this.#scan("0", this.#store.clustered ? null : start);
+    while (!done && !this.#options.signal.aborted) done = await this.#scan("0", null);
+  }
+
+  /** @returns False when the server's process changed: then the cursors were worth nothing. */
+  async #scan(start: string, until: string | null): Promise<boolean> {
+    using connection = watchConnection(this.#node.client);
+    const stretches: Stretch[] = [];
+    let cursor = start;
+    let looked = 0;
+    const total = Math.max(1, Number(await this.#node.client.call("DBSIZE")));
+    try {
+      do {
+        if (this.#options.signal.aborted || this.#failure !== null) break;
+        const count = this.#count();
+        const [next, keys] = await this.#next(cursor, count);
+        if (connection.closed > 0 && !await this.#sameProcess()) return false;
+        looked += count;
+        const stretch: Stretch = { next, pending: 1 };
+        stretches.push(stretch);
+        await this.#visitAll(keys, stretch, () => this.#advance(stretches, until, looked / total));
+        cursor = next;
+      } while (cursor !== "0" && !(until !== null && isPast(cursor, until)));
+    } finally {
+      while (this.#flying.size > 0) await Promise.allSettled([...this.#flying]);
+    }
+    if (this.#failure !== null) throw this.#failure.error;
+    return connection.closed === 0 || await this.#sameProcess();
+  }
+
+  /** Keys to ask for: about one batch. Where few keys match, more are passed over at a time. */
+  #count(): number {
+    const { batchSize } = this.#options;
+    return batchSize ?? Math.min(LARGEST_COUNT, Math.max(this.#scanSize.current, this.#size.current));
+  }
+
+  async #next(cursor: string, count: number): Promise<[string, Binary[]]> {
+    const reply = await this.#scanSize.measure(count, () =>
+      this.#node.client.callBuffer("SCAN", [
+        cursor,
+        ...["MATCH", toArgument(this.#options.pattern)],
+        ...["COUNT", String(count)],
+      ])) as [Buffer, Buffer[]];
+    return [fromBytes(reply[0]), reply[1].map(fromBytes)];
+  }
+
+  /** Starts the visits of a stretch; waits only while too many are in flight. */
+  async #visitAll(keys: readonly Binary[], stretch: Stretch, onDone: () => void): Promise<void> {
+    const finish = () => {
+      if (--stretch.pending === 0) onDone();
+    };
+    for (let at = 0; at < keys.length;) {
+      const batch = keys.slice(at, at + this.#size.current);
+      at += batch.length;
+      await this.#rate.take(batch.length);
+      while (this.#flying.size >= DEPTH) await Promise.race(this.#flying);
+      if (this.#options.signal.aborted || this.#failure !== null) return; // The stretch stays undone.
+      stretch.pending++;
+      const visit = this.#options.visit(batch, this.#size).then(finish, (error: unknown) => {
+        this.#failure ??= { error };
+      }).finally(() => this.#flying.delete(visit));
+      this.#flying.add(visit);
+    }
+    finish();
+  }
+
+  /** Moves the position over the stretches at the front that are done. */
+  #advance(stretches: Stretch[], until: string | null, share: number): void {
+    let reached: string | null = null;
+    while (stretches[0]?.pending === 0) reached = stretches.shift()!.next;
+    // The second look of a continued walk is not worth continuing: a third run begins where the first one stood.
+    const tellable = until === null && reached !== "0";
+    this.#position.update(this.#node, tellable ? reached : null, Math.min(1, share));
+  }
+
+  async #sameProcess(): Promise<boolean> {
+    const { process, client } = this.#node;
+    return process !== null && await processOf(client) === process;
+  }
+}
+
+/** Cursors count with their bits in reverse order. @returns True when a cursor has come as far as another. */
+function isPast(cursor: string, other: string): boolean {
+  return reversed(cursor) >= reversed(other);
+}
+
+function reversed(cursor: string): bigint {
+  return BigInt(`0b${[...BigInt(cursor).toString(2).padStart(64, "0")].reverse().join("")}`);
+}

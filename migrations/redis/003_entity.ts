@@ -1,0 +1,31 @@
+/**
+ * Tenants and destinations say what they are, for the search index that covers both.
+ *
+ * Before: no field `entity`. After: `entity` = `tenant` or `destination`.
+ *
+ * A rerun is safe: a record that has the field is left alone, and the field is set only where it is still missing.
+ *
+ * @module
+ */
+
+import type { RedisMigration } from "../../engine/redis/migration.ts";
+import { transformRecords } from "../../engine/redis/transform_records.ts";
+import { currentRecords } from "./current_records.ts";
+
+/** Builds the migration for a deployment. */
+export function entity(deploymentId: string): RedisMigration {
+  const pattern = transformRecords({
+    ...currentRecords(deploymentId),
+    fields: ["id", "entity"],
+    change: (kind, [, found]) => found ? null : ["entity", kind === "tenants" ? "tenant" : "destination"],
+  });
+  return {
+    name: "003_entity",
+    version: 3,
+    description: "The field entity for tenants and destinations",
+    isApplicable: () => null,
+    plan: () => pattern,
+    apply: pattern.apply,
+    verify: pattern.verify,
+  };
+}

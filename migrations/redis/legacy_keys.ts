@@ -1,0 +1,217 @@
+/**
+ * Which keys are of the form before hash tags, and where they go.
+ *
+ * IDs may hold anything, so that a key can often be read in several ways. What decides, in this order:
+ * 1. The record itself: the `id` of a tenant is the rest of its key, that of a destination the end of its key.
+ * 2. Whether the tenants exist that a key could belong to, the longest first: they have records of their own.
+ * 3. The form: a summary or a destination where it looks like one, else a key of the shortest tenant.
+ *
+ * Keys that begin with a brace are current, unless the old record of a tenant with a braced ID says otherwise.
+ *
+ * @module
+ */
+
+import type { Binary } from "../../engine/redis/binary.ts";
+import type { CopySpec, Destination, Guess } from "../../engine/redis/copy_keys.ts";
+import type { Facts } from "../../engine/redis/facts.ts";
+import type { Values } from "../../engine/redis/transform_records.ts";
+import { isBracedTenant } from "./current_records.ts";
+
+const TENANT = "tenant:";
+const SUMMARY = "destination_summary:";
+const DESTINATION = ":destination:";
+const DESTINATIONS = ":destinations";
+
+type Known = (key: Binary) => Facts;
+
+/** How 001 reads keys. The fields are `id` and `deleted_at`. */
+export const legacyKeys: CopySpec = {
+  pattern: "[td]e[ns]*:*", // Both `tenant:` and `destination_summary:` in one walk.
+  fields: ["id", "deleted_at"],
+  guess,
+  decide,
+  questions,
+  judge,
+  groupOf,
+  lookalikes: { pattern: "tenant:{*}", isOne: isBracedTenant },
+};
+
+/** Keys whose IDs hold neither colons nor braces, if the record is what the key says. */
+function guess(key: Binary): Guess | null {
+  if (!key.startsWith(TENANT)) return null;
+  const rest = key.slice(TENANT.length);
+  if (rest === "" || rest.includes("{") || rest.includes("}")) return null;
+  const colon = rest.indexOf(":");
+  if (colon < 0) return { target: current(rest, "tenant"), kind: "tenants", expect: [`+${rest}`, "*"] };
+  const tenant = rest.slice(0, colon);
+  if (tenant === "") return null;
+  const suffix = rest.slice(colon);
+  if (suffix === DESTINATIONS) {
+    return { target: current(tenant, "destinations"), kind: "summaries", expect: ["-", "-"] };
+  }
+  const id = suffix.slice(DESTINATION.length);
+  return suffix.startsWith(DESTINATION) && !id.includes(":")
+    ? { target: current(tenant, suffix.slice(1)), kind: "destinations", expect: [`+${id}`, "*"] }
+    : null;
+}
+
+/** What the record itself decides. @param values Null for a record that is no hash. */
+function decide(key: Binary, values: Values | null, lookalikes: boolean): Destination | null | "ask" {
+  if (key.startsWith(SUMMARY)) return "ask";
+  if (!key.startsWith(TENANT)) return null;
+  const rest = key.slice(TENANT.length);
+  const [id = null, deletedAt = null] = values ?? [];
+  if (!rest.includes(":") && id !== rest && deletedAt === null) return null; // Neither a tenant nor what is left of one.
+  if (id !== null && id === rest) return { target: current(rest, "tenant"), kind: "tenants" };
+  if (isCurrent(rest, values)) {
+    // Only destinations and keys without an ID can be those of a braced tenant.
+    return lookalikes && !rest.endsWith(`${id}}:tenant`) ? "ask" : null;
+  }
+  if (id !== null && rest.endsWith(DESTINATION + id)) {
+    const tenant = rest.slice(0, -(DESTINATION + id).length);
+    if (!isBraced(tenant)) return { target: current(tenant, `destination:${id}`), kind: "destinations" };
+  }
+  return "ask";
+}
+
+/** True for a key of current form whose record does not say otherwise. */
+function isCurrent(rest: Binary, values: Values | null): boolean {
+  if (!rest.startsWith("{") || values === null) return false;
+  const [id, deletedAt] = values as [Binary | null, Binary | null];
+  if (id !== null) return rest === `{${id}}:tenant` || rest.endsWith(`}${DESTINATION}${id}`);
+  const suffix = rest.slice(rest.indexOf("}:") + 2);
+  return suffix === "destinations" && deletedAt === null && rest.indexOf("}:") === rest.lastIndexOf("}:");
+}
+
+/** The records of every tenant that a key could belong to, old and current, and what tells copies from originals. */
+function questions(key: Binary): Binary[] {
+  if (key.startsWith(SUMMARY)) {
+    const rest = key.slice(SUMMARY.length);
+    return colons(rest).flatMap((at) => {
+      const tenant = rest.slice(0, at);
+      return [...records(tenant), `${TENANT}${tenant}${DESTINATION}${rest.slice(at + 1)}`];
+    });
+  }
+  const rest = key.slice(TENANT.length);
+  const asked = colons(rest).flatMap((at) => records(rest.slice(0, at)));
+  for (const { inner, suffix } of braces(rest)) {
+    asked.push(...records(`{${inner}}`), ...records(inner), `${TENANT}${inner}:${suffix}`);
+  }
+  return asked;
+}
+
+/** What is known of others decides. */
+function judge(key: Binary, facts: Facts, known: Known): Destination | null {
+  if (key.startsWith(SUMMARY)) return judgeSummary(key.slice(SUMMARY.length), known);
+  const rest = key.slice(TENANT.length);
+  const readings = braces(rest);
+  const [id = null] = facts.values;
+  for (const { inner, suffix } of readings) {
+    // A destination's own ID tells which reading is meant.
+    if (id !== null && suffix.startsWith("destination:") && suffix !== `destination:${id}`) continue;
+    const old = `${TENANT}{${inner}}`;
+    if (!isBracedTenant(old, known(old))) continue;
+    if (known(`${TENANT}${inner}:${suffix}`).type !== "none") return null; // It is the copy of that one.
+    return {
+      target: current(`{${inner}}`, suffix),
+      kind: kindOf(suffix, facts),
+      ambiguous: exists(inner, known),
+    };
+  }
+  const longest = longestTenant(rest, facts, known);
+  if (readings.length > 0) {
+    if (readings.some(({ inner }) => exists(inner, known)) || longest === null) return null;
+  }
+  return byForm(rest, facts, longest);
+}
+
+function judgeSummary(rest: Binary, known: Known): Destination | null {
+  const splits = colons(rest);
+  const tenantAt = (at: number) => rest.slice(0, at);
+  const at =
+    splits.find((at) =>
+      known(`${TENANT}${tenantAt(at)}${DESTINATION}${rest.slice(at + 1)}`).type === "hash"
+    ) ??
+      splits.findLast((at) => exists(tenantAt(at), known)) ?? splits[0];
+  if (at === undefined) return null;
+  return { target: current(tenantAt(at), `destination_summary:${rest.slice(at + 1)}`), kind: "summaries" };
+}
+
+/** The longest tenant that exists and that a key can belong to. What is left of a deleted record is no other key. */
+function longestTenant(rest: Binary, facts: Facts, known: Known): Binary | null {
+  const splits = isTombstone(facts) ? occurrences(rest, DESTINATION) : colons(rest);
+  const at = splits.findLast((at) => exists(rest.slice(0, at), known));
+  return at === undefined ? null : rest.slice(0, at);
+}
+
+function byForm(rest: Binary, facts: Facts, longest: Binary | null): Destination | null {
+  const isHash = facts.type === "hash";
+  const tenant = longest ??
+    (isHash && !isTombstone(facts) && rest.endsWith(DESTINATIONS)
+      ? rest.slice(0, -DESTINATIONS.length)
+      : isHash && occurrences(rest, DESTINATION).length > 0
+      ? rest.slice(0, occurrences(rest, DESTINATION)[0])
+      : isTombstone(facts)
+      ? null
+      : rest.slice(0, colons(rest)[0] ?? rest.length));
+  if (tenant === null) return { target: current(rest, "tenant"), kind: "tenants" };
+  if (tenant === rest) return null;
+  const suffix = rest.slice(tenant.length + 1);
+  return { target: current(tenant, suffix), kind: kindOf(suffix, facts) };
+}
+
+function kindOf(suffix: Binary, { type }: Facts): string {
+  if (type === "hash" && suffix.startsWith("destination:")) return "destinations";
+  return type === "hash" && suffix === "destinations" ? "summaries" : "other";
+}
+
+/** What is left of a deleted record. */
+function isTombstone({ type, values: [id, deletedAt] }: Facts): boolean {
+  return type === "hash" && id === null && deletedAt !== null;
+}
+
+/** True when a tenant has a record, old or current, deleted or not. */
+function exists(tenant: Binary, known: Known): boolean {
+  return records(tenant).some((key) => {
+    const { type, values: [id, deletedAt] } = known(key);
+    return type === "hash" && (id === null ? deletedAt !== null : id === tenant);
+  });
+}
+
+/** The keys of a tenant's own record, old and current. */
+function records(tenant: Binary): Binary[] {
+  return [TENANT + tenant, current(tenant, "tenant")];
+}
+
+function current(tenant: Binary, suffix: Binary): Binary {
+  return `${TENANT}{${tenant}}:${suffix}`;
+}
+
+function isBraced(tenant: Binary): boolean {
+  return tenant.length > 1 && tenant.startsWith("{") && tenant.endsWith("}");
+}
+
+/** Where a part can end and another begin. An empty part in front is none. */
+function colons(text: Binary): number[] {
+  return occurrences(text, ":");
+}
+
+function occurrences(text: Binary, part: string): number[] {
+  const found: number[] = [];
+  for (let at = text.indexOf(part, 1); at > 0; at = text.indexOf(part, at + 1)) found.push(at);
+  return found;
+}
+
+/** Every way to read a key as `{<inner>}:<suffix>`. */
+function braces(rest: Binary): { readonly inner: Binary; readonly suffix: Binary }[] {
+  if (!rest.startsWith("{")) return [];
+  return occurrences(rest, "}:").map((at) => ({ inner: rest.slice(1, at), suffix: rest.slice(at + 2) }));
+}
+
+/** The part up to the first colon: all keys of a tenant share it, whatever its ID. Current keys are left out. */
+function groupOf(key: Binary): Binary | null {
+  const rest = key.startsWith(SUMMARY) ? key.slice(SUMMARY.length) : key.slice(TENANT.length);
+  if (rest.startsWith("{") && rest.includes("}:")) return null;
+  const colon = rest.indexOf(":", 1);
+  return colon < 0 ? rest : rest.slice(0, colon);
+}

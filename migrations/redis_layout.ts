@@ -1,0 +1,43 @@
+/**
+ * The names of keys that Outpost and its migration tools use in Redis.
+ *
+ * @module
+ */
+
+import type { OlderState, RedisLayout } from "../engine/redis/bookkeeping.ts";
+
+/** What keys of a deployment begin with: nothing, or its ID and a colon. */
+export function deploymentPrefix(deploymentId: string): string {
+  return deploymentId === "" ? "" : `${deploymentId}:`;
+}
+
+/**
+ * The bookkeeping of a deployment.
+ *
+ * @param deploymentId Empty for an installation without one.
+ */
+export function redisLayout(deploymentId: string): RedisLayout {
+  const prefix = deploymentPrefix(deploymentId);
+  const ignored = [`${prefix}outpost:migration:lock`, `${prefix}outpost:migration:fence`];
+  return {
+    deployment: deploymentId,
+    stateKey: (name) => `${prefix}outpost:migration:${name}`,
+    olderStates: (name) => deploymentId === "" ? firstTool(name) : shared(name),
+    donePhases: ["applied", "verified", "cleaned"],
+    usedPatterns: [`${prefix}outpost:*`, `${prefix}tenant:*`],
+    isIgnored: (key) => ignored.some((name) => key === name || key.startsWith(`${name}:`)),
+  };
+}
+
+/** Before v0.14 all deployments shared the names without a prefix. */
+function shared(name: string): OlderState[] {
+  return [{ key: `outpost:migration:${name}`, form: "hash" }];
+}
+
+/** The first tool knew no deployments. */
+function firstTool(name: string): OlderState[] {
+  return [
+    { key: `outpost:migration:${name}:state`, form: "phase" },
+    { key: "outpost:schema:version", form: "version" },
+  ];
+}
