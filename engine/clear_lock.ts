@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Buffer } from "node:buffer";
 import type { Cluster, Redis } from "ioredis";
 import { describeOwner } from "./describe_owner.ts";
 import { LockHeldError } from "./errors.ts";

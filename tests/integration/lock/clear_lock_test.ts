@@ -1,5 +1,6 @@
 /** Clearing a lock: what is refused, what goes, and what the holder learns of it. */
 
+import { Buffer } from "node:buffer";
 import { assertEquals, assertRejects } from "@std/assert";
 import { LockHeldError, LockLostError } from "../../../engine/errors.ts";
 import { acquireLock, clearLock, readLock } from "../../../engine/lock.ts";
@@ -47,7 +48,7 @@ Deno.test("clearLock() clears a lock whose heartbeat stopped, and its holder can
 Deno.test("clearLock() clears what older tools left under each of their names", async () => {
   await using redis = await startRedis();
   const client = redis.client();
-  await client.set(names.older[0]!, new Uint8Array([0xff, 0x00, 0x7b]) as Buffer, "EX", 3600);
+  await client.set(names.older[0]!, Buffer.from([0xff, 0x00, 0x7b]), "EX", 3600);
   const found = await readLock({ redis: { client, names } });
   assertEquals(found, {
     ...{ host: null, pid: null, version: null, command: null, migration: null, progress: null },
