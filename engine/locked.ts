@@ -8,17 +8,8 @@ import type { Cluster, Redis } from "ioredis";
 import type { SqlSession } from "./backend.ts";
 import { InterruptedError } from "./errors.ts";
 import { acquireLock, type HeldLock, type LockOwner } from "./lock.ts";
+import type { RedisLockNames } from "./redis/lease.ts";
 import type { Backends } from "./state.ts";
-
-/** The names of the lock in Redis, handed in by the application. */
-export interface RedisLockNames {
-  /** The lock itself. */
-  readonly lock: string;
-  /** Names that older tools use for the same lock: held too, and honoured. */
-  readonly older: readonly string[];
-  /** What the names of fence keys begin with. */
-  readonly fence: string;
-}
 
 /** How the lock is taken. */
 export interface LockSettings {

@@ -50,7 +50,7 @@ export interface ClickHouseBackendOptions {
   readonly tables: ClickHouseTables;
   /** What stands before the name of every table of the application; empty for nothing. */
   readonly prefix: string;
-  /** Expected tables after each version, without the prefix; index 0 is the empty database. */
+  /** The tables after each version, without the prefix: `schemas[0]` are those of version 1. */
   readonly schemas: readonly (readonly ClickHouseTable[])[];
   readonly recorder: Recorder;
   /** What tells this database from another, without secrets, for example host and database. */
@@ -195,7 +195,7 @@ class ClickHouseBackend implements SqlBackend {
 
   async #differences(version: number): Promise<string[]> {
     const { client, prefix, schemas } = this.#options;
-    const expected = (schemas[version] ?? []).map((table) => ({ ...table, name: prefix + table.name }));
+    const expected = (schemas[version - 1] ?? []).map((table) => ({ ...table, name: prefix + table.name }));
     return await this.#asked(
       "Cannot read the schema of ClickHouse",
       async () => compareTables(expected, await readTables(client, expected.map(({ name }) => name))),

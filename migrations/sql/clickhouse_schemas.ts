@@ -76,9 +76,8 @@ const attemptsWithType = table(
   [...attemptIndexes, bloom("destination_type")],
 );
 
-/** Index: version. Names without a prefix. */
+/** The tables after each version, under their names without a prefix: `clickhouseSchemas[0]` are those of version 1. */
 export const clickhouseSchemas: readonly (readonly ClickHouseTable[])[] = [
-  [],
   [eventsWithOne, attempts],
   [eventsWithMany, attempts],
   [eventsWithMany, attemptsWithType],

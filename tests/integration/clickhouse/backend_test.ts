@@ -5,7 +5,7 @@ import type { SqlBackend, SqlRunOptions } from "../../../engine/backend.ts";
 import { createClickHouseBackend } from "../../../engine/clickhouse/backend.ts";
 import { compareTables, readTables } from "../../../engine/clickhouse/schema.ts";
 import { StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
-import { clickhouseOptions } from "../../../migrations/sql/clickhouse.ts";
+import { outpostNames, outpostRegistry } from "../../../migrations/mod.ts";
 import { clickhouseSchemas } from "../../../migrations/sql/clickhouse_schemas.ts";
 import { startClickHouse } from "../../support/clickhouse.ts";
 import { freePort } from "../../support/server.ts";
@@ -13,9 +13,19 @@ import { freePort } from "../../support/server.ts";
 const prefix = "9-dp_";
 
 function backendOf(client: ClickHouseClient, deploymentId = "9-dp"): SqlBackend {
-  return createClickHouseBackend(
-    clickhouseOptions({ client, deploymentId, identity: "test", who: "t@h", version: "1" }),
-  );
+  const { steps, directory, schemas } = outpostRegistry(deploymentId).clickhouse!;
+  const { prefix, ...tables } = outpostNames(deploymentId).clickhouse!;
+  const recorder = { who: "t@h", toolVersion: "1" };
+  return createClickHouseBackend({
+    client,
+    steps,
+    stepsDirectory: directory,
+    schemas,
+    tables,
+    prefix,
+    recorder,
+    identity: "test",
+  });
 }
 
 function run(more: Partial<SqlRunOptions> = {}): SqlRunOptions {
@@ -28,7 +38,10 @@ async function up(backend: SqlBackend, to: number, more: Partial<SqlRunOptions> 
 }
 
 async function differences(client: ClickHouseClient, version: number): Promise<string[]> {
-  const expected = clickhouseSchemas[version]!.map((table) => ({ ...table, name: prefix + table.name }));
+  const expected = (clickhouseSchemas[version - 1] ?? []).map((table) => ({
+    ...table,
+    name: prefix + table.name,
+  }));
   const live = await readTables(client, [`${prefix}events`, `${prefix}attempts`]);
   assertEquals(
     live,

@@ -1,0 +1,137 @@
+/**
+ * Puts an engine together from a registry, the names that an application uses, and clients that the caller owns.
+ *
+ * @module
+ */
+
+import type { ClickHouseClient } from "@clickhouse/client";
+import type { Cluster, Redis } from "ioredis";
+import type { Sql } from "postgres";
+import type { SqlBackend } from "./backend.ts";
+import { createClickHouseBackend } from "./clickhouse/backend.ts";
+import type { ClickHouseTables } from "./clickhouse/bookkeeping.ts";
+import { Engine } from "./engine.ts";
+import { RegistryError } from "./errors.ts";
+import { createPostgresBackend } from "./postgres/backend.ts";
+import type { PostgresNames } from "./postgres/options.ts";
+import { createRedisBackend } from "./redis/backend.ts";
+import type { RedisLayout } from "./redis/bookkeeping.ts";
+import type { RedisLockNames } from "./redis/lease.ts";
+import type { Registry } from "./registry.ts";
+
+/** What an application calls its bookkeeping and its locks. */
+export interface Names {
+  /** Name of the program, without spaces: what its connections are called. */
+  readonly tool: string;
+  readonly postgres?: PostgresNames;
+  readonly clickhouse?: ClickHouseTables & { readonly prefix: string };
+  readonly redis?: RedisLayout;
+  readonly lock: RedisLockNames;
+}
+
+/** A Postgres to migrate. */
+export interface PostgresStore {
+  /** Owned by the caller. Writing opens one connection more with the same settings, and closes it. */
+  readonly client: Sql;
+  /** How long a statement may wait for a lock, in milliseconds. @default {1000} */
+  readonly lockTimeoutMs?: number | undefined;
+  /** How often a step is tried again after that. @default {10} */
+  readonly lockRetries?: number | undefined;
+  /** How long a statement may take, in milliseconds; 0 for as long as it needs. @default {0} */
+  readonly statementTimeoutMs?: number | undefined;
+}
+
+/** A ClickHouse to migrate. */
+export interface ClickHouseStore {
+  /** Owned by the caller. */
+  readonly client: ClickHouseClient;
+  /** What tells this database from another, without secrets: host and database. */
+  readonly identity: string;
+}
+
+/** What {@linkcode createEngine} needs. A store that is left out is not contacted. */
+export interface CreateEngineOptions {
+  readonly registry: Registry;
+  readonly names: Names;
+  readonly postgres?: PostgresStore | undefined;
+  readonly clickhouse?: ClickHouseStore | undefined;
+  /** Owned by the caller. It must not add a prefix to keys. The heartbeat runs on a connection of its own beside it. */
+  readonly redis?: Redis | Cluster | undefined;
+  /** Tells this deployment from others, in saved plans and outputs. @default {""} */
+  readonly deployment?: string | undefined;
+  /** Version of the program that migrates, written into history and locks. */
+  readonly version: string;
+  /** Who migrates, for others to see. */
+  readonly holder: { readonly host: string; readonly pid: number; readonly user?: string | undefined };
+  /** Length of the lease in milliseconds: a dead holder frees the lock within this time. @default {30000} */
+  readonly lockTtlMs?: number | undefined;
+}
+
+const LEASE_MS = 30_000;
+
+/**
+ * Creates an engine. Nothing is contacted before a method is called.
+ *
+ * @throws {RegistryError} When a store is given without its steps or names.
+ */
+export function createEngine(options: CreateEngineOptions): Engine {
+  const { redis, registry, names, holder, version } = options;
+  const sql: SqlBackend[] = [];
+  if (options.postgres !== undefined) sql.push(postgresBackend(options, options.postgres));
+  if (options.clickhouse !== undefined) sql.push(clickhouseBackend(options, options.clickhouse));
+  return new Engine({
+    sql,
+    redis: redis === undefined ? null : createRedisBackend({
+      client: redis,
+      migrations: given(registry.redis, "Redis migrations"),
+      layout: given(names.redis, "names for Redis"),
+    }),
+    lock: {
+      redis: redis === undefined ? null : { client: redis, names: names.lock },
+      holder: { host: holder.host, pid: holder.pid },
+      ttlMs: options.lockTtlMs ?? LEASE_MS,
+    },
+    deployment: options.deployment ?? "",
+    version,
+  });
+}
+
+function postgresBackend(options: CreateEngineOptions, store: PostgresStore): SqlBackend {
+  const { steps, directory, schemas } = given(options.registry.postgres, "Postgres steps");
+  return createPostgresBackend({
+    sql: store.client,
+    steps,
+    stepsDirectory: directory,
+    schemas,
+    names: given(options.names.postgres, "names for Postgres"),
+    tool: { name: options.names.tool, version: options.version, who: whoOf(options) },
+    lease: { lockName: options.names.lock.lock, ttlMs: options.lockTtlMs ?? LEASE_MS },
+    ...(store.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: store.lockTimeoutMs }),
+    ...(store.lockRetries === undefined ? {} : { lockRetries: store.lockRetries }),
+    ...(store.statementTimeoutMs === undefined ? {} : { statementTimeoutMs: store.statementTimeoutMs }),
+  });
+}
+
+function clickhouseBackend(options: CreateEngineOptions, store: ClickHouseStore): SqlBackend {
+  const { steps, directory, schemas } = given(options.registry.clickhouse, "ClickHouse steps");
+  const { prefix, ...tables } = given(options.names.clickhouse, "names for ClickHouse");
+  return createClickHouseBackend({
+    client: store.client,
+    identity: store.identity,
+    steps,
+    stepsDirectory: directory,
+    schemas,
+    tables,
+    prefix,
+    recorder: { who: whoOf(options), toolVersion: options.version },
+  });
+}
+
+function whoOf({ holder: { user, host } }: CreateEngineOptions): string {
+  return user === undefined ? host : `${user}@${host}`;
+}
+
+function given<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new RegistryError(`Cannot create the engine: it has no ${what}`);
+  return value;
+}

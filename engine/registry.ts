@@ -1,0 +1,63 @@
+/**
+ * The ordered lists of what an application's stores have been through: one registry over SQL and Redis.
+ *
+ * @module
+ */
+
+import type { ClickHouseTable } from "./clickhouse/schema.ts";
+import { RegistryError } from "./errors.ts";
+import type { SchemaObjects } from "./postgres/schema_objects.ts";
+import type { RedisMigration } from "./redis/migration.ts";
+import { checkSteps, type StepModule } from "./sql/step.ts";
+
+/** The steps of one SQL store. */
+export interface SqlSteps<Schema> {
+  /** In order, from version 1. */
+  readonly steps: readonly StepModule[];
+  /** Absolute path of the folder that holds the step files and nothing else, or null where there is none. */
+  readonly directory: string | null;
+  /** The schema after each version: `schemas[0]` is that of version 1. What `verify` compares with. */
+  readonly schemas: readonly Schema[];
+}
+
+/** Every migration that an application knows. A store without any is left out. */
+export interface Registry {
+  readonly postgres?: SqlSteps<SchemaObjects>;
+  readonly clickhouse?: SqlSteps<readonly ClickHouseTable[]>;
+  /** In order, from version 1. */
+  readonly redis?: readonly RedisMigration[];
+}
+
+/**
+ * Checks a registry as a whole, before anything runs.
+ *
+ * @returns The registry itself.
+ * @throws {RegistryError} On gaps, repeats, empty steps, and a missing schema. The message names the offender.
+ * @example
+ * ```ts
+ * import { createRegistry } from "@outpost/migrate";
+ *
+ * const registry = createRegistry({ redis: [] });
+ * ```
+ */
+export function createRegistry(registry: Registry): Registry {
+  for (const sql of [registry.postgres, registry.clickhouse]) {
+    if (sql === undefined) continue;
+    checkSteps(sql.steps.map(({ step }) => step));
+    if (sql.schemas.length !== sql.steps.length) {
+      throw new RegistryError(
+        `Cannot use the SQL steps: ${sql.steps.length} steps, ${sql.schemas.length} schemas`,
+      );
+    }
+  }
+  for (const [index, { version, name }] of (registry.redis ?? []).entries()) {
+    if (version !== index + 1) {
+      throw new RegistryError(
+        `Cannot order the Redis migrations: "${name}" has version ${version} and stands where ${
+          index + 1
+        } belongs`,
+      );
+    }
+  }
+  return registry;
+}

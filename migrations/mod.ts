@@ -1,0 +1,95 @@
+/**
+ * Outpost's own registry: its migrations, what its bookkeeping and locks are called, and an engine over both.
+ *
+ * @module
+ */
+
+import type { Cluster, Redis } from "ioredis";
+import type { Sql } from "postgres";
+import {
+  type ClickHouseStore,
+  createEngine,
+  type Names,
+  type PostgresStore,
+} from "../engine/create_engine.ts";
+import type { Engine } from "../engine/engine.ts";
+import { golangMigrateLockKey } from "../engine/postgres/lock.ts";
+import { createRegistry, type Registry } from "../engine/registry.ts";
+import { redisMigrations } from "./redis.ts";
+import { deploymentPrefix, redisLayout } from "./redis_layout.ts";
+import { clickhouseSchemas } from "./sql/clickhouse_schemas.ts";
+import { clickhouseSteps, clickhouseStepsDirectory } from "./sql/clickhouse.ts";
+import { postgresSchemas, postgresSteps, postgresStepsDirectory } from "./sql/postgres.ts";
+
+const BOOKKEEPING = "schema_migrations";
+const HISTORY = "outpost_migrations";
+
+/** Every migration of Outpost. @param deploymentId Empty for none; some Redis migrations depend on it. */
+export function outpostRegistry(deploymentId: string): Registry {
+  return createRegistry({
+    postgres: { steps: postgresSteps, directory: postgresStepsDirectory, schemas: postgresSchemas },
+    clickhouse: { steps: clickhouseSteps, directory: clickhouseStepsDirectory, schemas: clickhouseSchemas },
+    redis: redisMigrations(deploymentId),
+  });
+}
+
+/** What Outpost calls its bookkeeping and its locks, those of released versions included. */
+export function outpostNames(deploymentId: string): Names {
+  const prefix = deploymentPrefix(deploymentId);
+  const tablePrefix = deploymentId === "" ? "" : `${deploymentId}_`;
+  return {
+    tool: "outpost",
+    postgres: {
+      bookkeepingTable: BOOKKEEPING,
+      historyTable: HISTORY,
+      lockKey: (schema, database) => golangMigrateLockKey(schema, BOOKKEEPING, database),
+    },
+    clickhouse: {
+      bookkeeping: `${tablePrefix}${BOOKKEEPING}`,
+      history: `${tablePrefix}${HISTORY}`,
+      prefix: tablePrefix,
+    },
+    redis: redisLayout(deploymentId),
+    lock: {
+      lock: `${prefix}outpost:migration:lock`,
+      older: [`${prefix}.outpost:migration:lock`, `${prefix}.outpost:migration_lock`],
+      fence: `${prefix}outpost:migration:fence`,
+    },
+  };
+}
+
+/** What {@linkcode createOutpostEngine} needs. Clients are owned by the caller; a store left out is not contacted. */
+export interface OutpostEngineOptions {
+  readonly postgres?: Sql | undefined;
+  readonly clickhouse?: ClickHouseStore | undefined;
+  readonly redis?: Redis | Cluster | undefined;
+  /** Empty for none. @default {""} */
+  readonly deploymentId?: string | undefined;
+  /** Version of the program that migrates. */
+  readonly version: string;
+  /** Who migrates, for others to see. */
+  readonly holder: { readonly host: string; readonly pid: number; readonly user?: string | undefined };
+  /** Length of the lease in milliseconds. @default {30000} */
+  readonly lockTtlMs?: number | undefined;
+  readonly postgresSettings?: Omit<PostgresStore, "client"> | undefined;
+}
+
+/**
+ * Creates an engine over the stores of an Outpost deployment. Nothing is contacted before a method is called.
+ *
+ * @example An application's own start
+ * ```ts ignore
+ * const engine = createOutpostEngine({ postgres, redis, version: "1.0.0", holder: { host: "pod-1", pid: 1 } });
+ * await engine.assertCurrent(); // throws PendingError while anything is pending
+ * ```
+ */
+export function createOutpostEngine(options: OutpostEngineOptions): Engine {
+  const { postgres, deploymentId = "", postgresSettings, ...rest } = options;
+  return createEngine({
+    ...rest,
+    deployment: deploymentId,
+    registry: outpostRegistry(deploymentId),
+    names: outpostNames(deploymentId),
+    postgres: postgres === undefined ? undefined : { client: postgres, ...postgresSettings },
+  });
+}

@@ -1,0 +1,63 @@
+/**
+ * One migration system for the SQL and the Redis data of an application.
+ *
+ * Define migrations, put them in a registry, create an engine over clients that you own, and call what the command line
+ * calls. No export prints, reads the environment, or exits.
+ *
+ * @example The gate for an application's own start
+ * ```ts ignore
+ * import { createOutpostEngine, PendingError } from "@outpost/migrate";
+ *
+ * const engine = createOutpostEngine({ postgres, redis, version: "1.0.0", holder: { host: "pod-1", pid: 1 } });
+ * await engine.assertCurrent(); // throws PendingError while anything is pending
+ * ```
+ *
+ * @module
+ */
+
+export type { ApplyEvent, ApplyOptions, ApplyResult } from "./engine/apply.ts";
+export type {
+  CleanupResult,
+  RedisExample,
+  RedisMigrationPlan,
+  RedisVerification,
+  SqlConsequence,
+  SqlDownPlan,
+  SqlPlan,
+  SqlStepPlan,
+  SqlTablePlan,
+  SqlVerification,
+} from "./engine/backend.ts";
+export type { CleanupItem, CleanupOptions, CleanupPlan } from "./engine/cleanup.ts";
+export {
+  type ClickHouseStore,
+  createEngine,
+  type CreateEngineOptions,
+  type Names,
+  type PostgresStore,
+} from "./engine/create_engine.ts";
+export type { DownOptions } from "./engine/down.ts";
+export { Engine, type EngineOptions, type MigrationList } from "./engine/engine.ts";
+export * from "./engine/errors.ts";
+export type { InitOptions, InitResult } from "./engine/init.ts";
+export type { LockOwner } from "./engine/lock.ts";
+export type { LockRun } from "./engine/locked.ts";
+export type {
+  MigrationEntry,
+  MigrationKind,
+  MigrationResult,
+  MigrationStatus,
+  Progress,
+} from "./engine/migration.ts";
+export type { Plan, PlanBasis, PlanOptions } from "./engine/plan.ts";
+export { copyKeys } from "./engine/redis/copy_keys.ts";
+export type { RedisMigration } from "./engine/redis/migration.ts";
+export { transformRecords } from "./engine/redis/transform_records.ts";
+export { createRegistry, type Registry, type SqlSteps } from "./engine/registry.ts";
+export type { SqlStatement, SqlStep, StepModule, StepRunner } from "./engine/sql/step.ts";
+export type { PendingCounts } from "./engine/state.ts";
+export type { SqlStatus, Status } from "./engine/status.ts";
+export { parseTimestamp } from "./engine/timestamp.ts";
+export type { ClearedLock, UnlockOptions } from "./engine/unlock.ts";
+export type { VerifyOptions, VerifyResult } from "./engine/verify.ts";
+export { createOutpostEngine, type OutpostEngineOptions } from "./migrations/mod.ts";
