@@ -1,0 +1,38 @@
+/**
+ * All commands, in the order in which help lists them.
+ *
+ * @module
+ */
+
+import type { Command } from "./command.ts";
+import { complete, completions } from "./completions.ts";
+import { config } from "./config.ts";
+import { applyCommand } from "./migrate/apply.ts";
+import { cleanupCommand } from "./migrate/cleanup.ts";
+import { downCommand } from "./migrate/down.ts";
+import { forceCommand } from "./migrate/force.ts";
+import { initCommand } from "./migrate/init.ts";
+import { listCommand } from "./migrate/list.ts";
+import { planCommand } from "./migrate/plan.ts";
+import { statusCommand } from "./migrate/status.ts";
+import { unlockCommand } from "./migrate/unlock.ts";
+import { verifyCommand } from "./migrate/verify.ts";
+import { serve } from "./serve.ts";
+
+/** Every command. */
+export const COMMANDS: readonly Command[] = [
+  initCommand,
+  listCommand,
+  statusCommand,
+  planCommand,
+  applyCommand,
+  verifyCommand,
+  cleanupCommand,
+  downCommand,
+  forceCommand,
+  unlockCommand,
+  serve,
+  config,
+  completions,
+  complete,
+];

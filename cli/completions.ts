@@ -1,0 +1,62 @@
+/**
+ * `outpost completions`, and the hidden command that the shells call with the words typed so far.
+ *
+ * @module
+ */
+
+import { type Command, type CommandInput, defineCommand } from "./command.ts";
+import { UsageError } from "./errors.ts";
+import { EXIT } from "./error_catalogue.ts";
+import { closest } from "./suggest.ts";
+
+const SHELLS = ["bash", "zsh", "fish"];
+
+/** Prints the script that teaches a shell. */
+export const completions: Command = defineCommand(
+  {
+    path: "completions",
+    summary: "Print the script that completes commands, options and migration IDs in bash, zsh or fish",
+    details: ["Completing contacts no store."],
+    examples: [
+      { command: "source <(outpost completions bash)", does: "in ~/.bashrc" },
+      { command: "source <(outpost completions zsh)", does: "in ~/.zshrc, after compinit" },
+      { command: "outpost completions fish | source", does: "in ~/.config/fish/config.fish" },
+    ],
+    arguments: [{ name: "<shell>", description: "bash, zsh or fish", completes: "shell" }],
+    needs: "none",
+  },
+  readShell,
+  async (context, shell) => {
+    const { completionScript } = await import("./completion_script.ts");
+    context.output.text(await completionScript(shell, context.host.programWords));
+    return EXIT.done;
+  },
+);
+
+/** Prints what may come next. */
+export const complete: Command = defineCommand(
+  {
+    path: "complete",
+    summary: "Print what may come next, for shells",
+    examples: [{ command: "outpost complete -- migrate pl", does: "what a shell asks" }],
+    arguments: [{ name: "[words...]", description: "The words typed so far" }],
+    needs: "none",
+    hidden: true,
+  },
+  (input: CommandInput) => input.args,
+  async (context, words) => {
+    const { suggestions } = await import("./completion_script.ts");
+    const { COMMANDS } = await import("./commands.ts");
+    context.output.text(await suggestions(words, COMMANDS));
+    return EXIT.done;
+  },
+);
+
+function readShell(input: CommandInput): string {
+  const [shell = ""] = input.args;
+  if (SHELLS.includes(shell)) return shell;
+  const meant = closest(shell, SHELLS, 2);
+  throw new UsageError(`There are no completions for "${shell}"`, {
+    hint: meant === null ? `Known are ${SHELLS.join(", ")}` : `Did you mean ${meant}?`,
+  });
+}

@@ -1,0 +1,113 @@
+/**
+ * `outpost config`
+ *
+ * @module
+ */
+
+import { type Command, defineCommand } from "./command.ts";
+import type { Context } from "./context.ts";
+import { EXIT } from "./error_catalogue.ts";
+import type { Layout } from "./output.ts";
+import { nextCommand } from "./output.ts";
+import { HIDDEN, hideUrl } from "./secrets.ts";
+import { checkSettings, type Origin, type ResolvedSetting } from "./settings.ts";
+import type { SettingsFile } from "./settings_file.ts";
+import { renderTable, wrap } from "./table.ts";
+
+/** The settings and where they came from. */
+export const config: Command = defineCommand(
+  {
+    path: "config",
+    summary: "Show every setting, its value and where it came from, secrets hidden",
+    details: [
+      "A flag counts before the environment, the environment before the file, the file before the default. Contacts no store. " +
+      "Exits 2 when a setting cannot be used.",
+    ],
+    examples: [
+      { command: "outpost config", does: "what counts here" },
+      { command: "outpost config -c /etc/outpost.yaml", does: "what would count with this file" },
+      { command: "outpost config --json", does: "the same for programs" },
+    ],
+    settings: [
+      "lockWaitMs",
+      "lockTtlMs",
+      "maxRate",
+      "batchSize",
+      "lockTimeoutMs",
+      "lockRetries",
+      "statementTimeoutMs",
+    ],
+    reportsProblems: true,
+  },
+  () => ({}),
+  run,
+);
+
+async function run({ resolved, file, output }: Context): Promise<number> {
+  const sound = resolved.every(({ problem }) => problem === null);
+  if (sound || !output.json) {
+    output.result(configJson(resolved, file), (layout) => renderConfig(resolved, file, layout));
+  }
+  checkSettings(resolved);
+  return await Promise.resolve(EXIT.done);
+}
+
+function configJson(resolved: readonly ResolvedSetting[], file: SettingsFile | null) {
+  return {
+    file: file?.path ?? null,
+    settings: resolved.map((setting) => ({
+      name: setting.definition.name,
+      env: setting.definition.env,
+      flag: setting.definition.flag === null ? null : `--${setting.definition.flag}`,
+      value: shownValue(setting),
+      origin: setting.origin.kind,
+      origin_name: setting.origin.name,
+    })),
+    unknown: (file?.unknown ?? []).map(({ key, suggestion }) => ({ key, suggestion })),
+  };
+}
+
+/** A setting as it may be shown. */
+export function shownValue({ definition, value, problem }: ResolvedSetting): string {
+  if (problem !== null) return "";
+  const text = definition.type.show(value);
+  if (definition.secret !== true || text === "") return text;
+  return definition.name === "postgres" ? hideUrl(text) : HIDDEN;
+}
+
+function renderConfig(
+  resolved: readonly ResolvedSetting[],
+  file: SettingsFile | null,
+  { style, width }: Layout,
+): string {
+  const rows = resolved.map((setting) => {
+    const { definition, origin, problem } = setting;
+    const value = problem === null ? shownValue(setting) : style.red("cannot be used");
+    const shown = value === "" ? style.dim("(none)") : value;
+    return [definition.name, definition.env, shown, originText(origin)];
+  });
+  const lines = [
+    file === null ? "No configuration file was found." : `Configuration file: ${file.path}`,
+    "",
+    ...renderTable(
+      [
+        { title: "SETTING" },
+        { title: "VARIABLE" },
+        { title: "VALUE" },
+        { title: "FROM" },
+      ],
+      rows,
+      { width: Infinity, title: style.dim },
+    ),
+  ];
+  for (const { key, suggestion } of file?.unknown ?? []) {
+    const meant = suggestion === null ? "" : `; did you mean ${suggestion}?`;
+    lines.push("", wrap(`${style.yellow("!")} ${file!.path}: ${key} is not known${meant}`, width, "  "));
+  }
+  return [...lines, "", nextCommand(style, "outpost migrate status", "are the stores there?")].join("\n");
+}
+
+function originText({ kind, name, file }: Origin): string {
+  if (kind === "default") return "default";
+  return kind === "file" ? `${file}: ${name}` : name!;
+}

@@ -1,0 +1,136 @@
+/**
+ * What a command receives.
+ *
+ * @module
+ */
+
+import { InterruptedError } from "../engine/errors.ts";
+import { confirm, type Question } from "./confirm.ts";
+import type { Host } from "./host.ts";
+import { Logger } from "./log.ts";
+import type { OpenEngine, StoreNeeds } from "./open_engine.ts";
+import { Output } from "./output.ts";
+import { Progress } from "./progress.ts";
+import { makeScrub, type Scrub } from "./secrets.ts";
+import type { Settings } from "./setting_table.ts";
+import type { ResolvedSetting } from "./settings.ts";
+import type { SettingsFile } from "./settings_file.ts";
+import { makeStyle, wantsColours } from "./style.ts";
+import type { Telemetry } from "./telemetry.ts";
+
+/** The flags that every command has. */
+export interface OutputFlags {
+  readonly json: boolean;
+  readonly verbose: boolean;
+  readonly quiet: boolean;
+  /** From `--color` and `--no-color`; undefined when neither was given. */
+  readonly colours: boolean | undefined;
+  /** `--log-level` was given, which counts before `--verbose` and `--quiet`. */
+  readonly levelGiven: boolean;
+}
+
+/** What a context is made of. */
+export interface ContextParts {
+  readonly host: Host;
+  readonly flags: OutputFlags;
+  readonly settings: Settings;
+  readonly resolved: readonly ResolvedSetting[];
+  readonly file: SettingsFile | null;
+  readonly telemetry: Telemetry;
+}
+
+/** What a command works with: settings, streams, clock, questions, and the engine when it asks for it. */
+export interface Context extends ContextParts {
+  readonly output: Output;
+  readonly log: Logger;
+  readonly progress: Progress;
+  readonly scrub: Scrub;
+  /** Fires when the user wants to stop. */
+  readonly signal: AbortSignal;
+  /** Asks. @throws {NeedsConfirmationError} When there is nobody to answer. */
+  confirm(question: Question): Promise<boolean>;
+  /** Opens the stores and the engine over them. Clients connect when first used, and are closed by disposing. */
+  openEngine(needs?: Partial<StoreNeeds>): Promise<OpenEngine>;
+  /**
+   * Waits for work that only reads, and stops waiting when the user wants to stop.
+   *
+   * @throws {InterruptedError} Then.
+   */
+  reading<T>(work: Promise<T>): Promise<T>;
+}
+
+const DEFAULT_WIDTH = 100;
+
+/** Makes a context. */
+export function makeContext(parts: ContextParts): Context {
+  const { host, flags, settings } = parts;
+  const style = (terminal: boolean) =>
+    makeStyle({ colours: wantsColours(flags.colours, host.env, terminal) });
+  const scrub = makeScrub(settings);
+  const log = new Logger({
+    sink: host.stderr,
+    format: settings.logFormat,
+    level: flags.levelGiven
+      ? settings.logLevel
+      : flags.verbose
+      ? "debug"
+      : flags.quiet
+      ? "error"
+      : settings.logLevel,
+    style: style(host.stderr.terminal),
+    scrub,
+    now: () => host.now(),
+  });
+  const width = () => host.columns() ?? DEFAULT_WIDTH;
+  const output = new Output({
+    sink: host.stdout,
+    json: flags.json,
+    layout: () => ({
+      style: style(host.stdout.terminal),
+      width: host.stdout.terminal ? width() : DEFAULT_WIDTH,
+      now: host.now(),
+      verbose: flags.verbose,
+    }),
+  });
+  const progress = new Progress({
+    sink: host.stderr,
+    log,
+    style: style(host.stderr.terminal),
+    columns: width,
+    now: () => host.now(),
+    shown: !flags.quiet && !flags.json,
+  });
+  const context: Context = {
+    ...parts,
+    output,
+    log,
+    progress,
+    scrub,
+    signal: host.signal,
+    confirm: (question) => confirm({ host, output, style: style(host.stderr.terminal) }, question),
+    async openEngine(needs = {}) {
+      const { openEngine } = await import("./open_engine.ts");
+      return await openEngine(context, needs);
+    },
+    reading: (work) => untilStopped(host.signal, work),
+  };
+  return context;
+}
+
+async function untilStopped<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = () =>
+    reject(
+      new InterruptedError("Stopped on request; nothing was changed", { hint: "Run the same command again" }),
+    );
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+    // Whichever lost the race may still fail later, when nobody listens any more.
+    promise.catch(() => {});
+    work.catch(() => {});
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * What can go wrong before the engine is asked: the command line and the settings.
+ *
+ * @module
+ */
+
+import { MigrationError, type MigrationErrorOptions } from "../engine/errors.ts";
+
+/** The command line makes no sense: an unknown or contradictory option, a missing argument. */
+export class UsageError extends MigrationError {
+  readonly code = "usage";
+}
+
+/** A question would have to be asked, and there is nobody to answer. */
+export class NeedsConfirmationError extends MigrationError {
+  readonly code = "needs_confirmation";
+}
+
+/** Settings that cannot be used. `problems` has every one, not only the first. */
+export class SettingsError extends MigrationError {
+  readonly code = "settings_invalid";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[], options: MigrationErrorOptions = {}) {
+    super(
+      problems.length === 1
+        ? problems[0]!
+        : `${problems.length} settings cannot be used: ${problems.join("; ")}`,
+      options,
+    );
+    this.problems = problems;
+  }
+}
+
+/** A file that was named cannot be read, written or understood. */
+export class FileError extends MigrationError {
+  readonly code = "file_invalid";
+}
+
+/** A saved plan is no plan, or of another format. */
+export class PlanFileError extends MigrationError {
+  readonly code = "plan_invalid";
+}
+
+/** What is recorded as applied could not be proven. */
+export class NotVerifiedError extends MigrationError {
+  readonly code = "not_verified";
+}
+
+/** The server program is missing or cannot be started. */
+export class ServerProgramError extends MigrationError {
+  readonly code = "server_missing";
+}
+
+/** The answer to a question was no. */
+export class DeclinedError extends MigrationError {
+  readonly code = "declined";
+}

@@ -1,0 +1,117 @@
+/**
+ * A plan as a page for a change ticket.
+ *
+ * @module
+ */
+
+import type { RedisMigrationPlan, SqlPlan, SqlStepPlan } from "../../engine/backend.ts";
+import type { Plan } from "../../engine/plan.ts";
+import { formatBytes, formatCount, formatCounted, formatTime } from "../format.ts";
+import { VERSION } from "../version.ts";
+import { type Html, html, htmlPage, htmlTable } from "./page.ts";
+
+/** What a page tells beside the plan. */
+export interface PlanPageOptions {
+  readonly created: Date;
+  readonly deployment: string;
+}
+
+const IRREVERSIBLE = ["rows_deleted", "column_dropped", "table_dropped"];
+
+/** Renders the page. */
+export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): string {
+  const steps = [...(plan.sql?.steps ?? []), ...(plan.clickhouse?.steps ?? [])];
+  const records = plan.redis.reduce((sum, migration) => sum + migration.estimatedItems, 0);
+  const losses = steps.flatMap((step) =>
+    step.consequences.filter(({ kind }) => IRREVERSIBLE.includes(kind)).map((loss) =>
+      [step.id, loss] as const
+    )
+  );
+  return htmlPage({
+    title: "Migration plan",
+    verdict: plan.hasChanges
+      ? {
+        text: `${formatCounted(steps.length, "SQL step")} and ${
+          formatCounted(plan.redis.length, "Redis migration")
+        } to apply`,
+        kind: losses.length > 0 ? "warn" : "good",
+      }
+      : { text: "Nothing to do: no migration is pending", kind: "good" },
+    facts: [
+      ["Deployment", deployment === "" ? "the only one" : deployment],
+      ["Planned", formatTime(created)],
+      ["Redis records", formatCount(records)],
+      ["Digest", html`<code>${plan.digest}</code>`],
+      ["Program", `outpost ${VERSION}`],
+    ],
+  }, [
+    losses.length === 0 ? "" : html`<h2>Cannot be taken back</h2>${
+      htmlTable(
+        ["Migration", "Table", "What goes", "Rows"],
+        losses.map((
+          [id, loss],
+        ) => [id, html`<code>${loss.table}</code>`, loss.detail, formatCount(loss.rows)]),
+        { numbers: ["Rows"] },
+      )
+    }`,
+    storeSection("Postgres", plan.sql),
+    storeSection("ClickHouse", plan.clickhouse),
+    plan.redis.length === 0 ? "" : html`<h2>Redis</h2>${plan.redis.map(redisSection)}`,
+    plan.hasChanges
+      ? html`
+        <h2>To apply it</h2>
+        <pre>outpost migrate apply --yes
+        outpost migrate verify</pre>
+      `
+      : "",
+  ]);
+}
+
+function storeSection(name: string, store: SqlPlan | null): Html {
+  if (store === null || store.steps.length === 0) return html``;
+  const last = Number(store.steps.at(-1)!.id.split("/")[1]);
+  return html`<h2>${name}: from version ${store.current} to ${last}</h2>${store.steps.map(stepSection)}`;
+}
+
+function stepSection(step: SqlStepPlan): Html {
+  const tables = step.tables.map((table) => [
+    html`<code>${table.name}</code>`,
+    formatCount(table.rows),
+    formatBytes(table.bytes),
+    table.lock,
+    table.rewrite ? html`<span class="warn">rewritten</span>` : "stays in place",
+  ]);
+  const consequences = step.consequences.map(({ kind, table, detail, rows }) => [
+    html`<span class="${IRREVERSIBLE.includes(kind) ? "bad" : "dim"}">${kind.replace("_", " ")}</span>`,
+    html`<code>${table}</code>`,
+    detail,
+    rows > 0 ? formatCount(rows) : "",
+  ]);
+  return html`<h3>${step.id} ${step.name}</h3><p>${step.description}</p>${
+    tables.length === 0
+      ? ""
+      : htmlTable(["Table", "Rows", "Size", "Strongest lock", "Data"], tables, { numbers: ["Rows", "Size"] })
+  }${
+    consequences.length === 0
+      ? ""
+      : htmlTable(["Consequence", "Table", "Detail", "Rows"], consequences, { numbers: ["Rows"] })
+  }<details><summary>${formatCounted(step.statements.length, "statement")}</summary>${
+    step.statements.map((statement) => html`<pre>${statement.trim()}</pre>`)
+  }</details>`;
+}
+
+function redisSection(migration: RedisMigrationPlan): Html {
+  const scope = Object.entries(migration.scope).map(([kind, count]) => [kind, formatCount(count)]);
+  return html`<h3>${migration.id}</h3><p>${migration.description}</p><p>${
+    formatCounted(migration.estimatedItems, "record")
+  }</p>${scope.length === 0 ? "" : htmlTable(["Records", "Count"], scope, { numbers: ["Count"] })}${
+    migration.examples.map(({ key, before, after }) =>
+      html`<p>For example <code>${key}</code></p>${
+        htmlTable(["Before", "After"], [[
+          html`<code>${before}</code>`,
+          html`<code>${after}</code>`,
+        ]])
+      }`
+    )
+  }`;
+}

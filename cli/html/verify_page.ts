@@ -1,0 +1,76 @@
+/**
+ * A verification as a page for a change ticket.
+ *
+ * @module
+ */
+
+import type { SqlVerification } from "../../engine/backend.ts";
+import type { VerifyResult } from "../../engine/verify.ts";
+import { formatCount, formatDuration, formatTime } from "../format.ts";
+import { VERSION } from "../version.ts";
+import { type Html, html, htmlPage, htmlTable } from "./page.ts";
+
+/** What a page tells beside the result. */
+export interface VerifyPageOptions {
+  readonly created: Date;
+  readonly deployment: string;
+  readonly durationMs: number;
+  readonly full: boolean;
+  readonly sample: number;
+}
+
+/** Renders the page. */
+export function verifyPage(result: VerifyResult, options: VerifyPageOptions): string {
+  const { created, deployment, durationMs, full, sample } = options;
+  return htmlPage({
+    title: "Migration verification",
+    verdict: result.ok ? { text: "Verified", kind: "good" } : { text: "Not verified", kind: "bad" },
+    facts: [
+      ["Deployment", deployment === "" ? "the only one" : deployment],
+      ["Checked", formatTime(created)],
+      ["Took", formatDuration(durationMs)],
+      ["Records", full ? "every record" : `a random sample of ${formatCount(sample)} tenants`],
+      ["Program", `outpost ${VERSION}`],
+    ],
+  }, [
+    storeSection("Postgres", result.sql),
+    storeSection("ClickHouse", result.clickhouse),
+    result.redis.length === 0 ? "" : html`<h2>Redis</h2>${
+      htmlTable(
+        ["Migration", "Result", "Checks run", "Checks passed"],
+        result.redis.map(({ id, valid, checksRun, checksPassed }) => [
+          id,
+          mark(valid),
+          formatCount(checksRun),
+          formatCount(checksPassed),
+        ]),
+        { numbers: ["Checks run", "Checks passed"] },
+      )
+    }`,
+    ...result.redis.map(({ id, issues }) => issueList(id, issues)),
+  ]);
+}
+
+function storeSection(name: string, found: SqlVerification | null): Html {
+  if (found === null) return html``;
+  return html`<h2>${name}</h2>${
+    htmlTable(["Version", "Latest", "Dirty", "Result"], [[
+      found.current,
+      found.latest,
+      found.dirty ? "yes" : "no",
+      mark(found.ok),
+    ]], { numbers: ["Version", "Latest"] })
+  }${issueList(`${name}: issues`, found.issues)}`;
+}
+
+function mark(ok: boolean): Html {
+  return ok ? html`<span class="good">verified</span>` : html`<span class="bad">not verified</span>`;
+}
+
+function issueList(title: string, issues: readonly string[]): Html {
+  if (issues.length === 0) return html``;
+  return html`
+    <h3>${title}</h3>
+    <ul>${issues.map((issue) => html`<li>${issue}</li>`)}</ul>
+  `;
+}

@@ -1,0 +1,255 @@
+/**
+ * `outpost migrate apply`
+ *
+ * @module
+ */
+
+import type { ApplyEvent, ApplyResult } from "../../engine/apply.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { ApplyError } from "../../engine/errors.ts";
+import type { MigrationResult } from "../../engine/migration.ts";
+import { type Command, type CommandInput, defineCommand } from "../command.ts";
+import { assertCanAsk, type Question } from "../confirm.ts";
+import type { Context } from "../context.ts";
+import { DeclinedError, UsageError } from "../errors.ts";
+import { EXIT } from "../error_catalogue.ts";
+import { formatCounted, formatDuration } from "../format.ts";
+import { applyEventJson, applySummaryJson } from "../json.ts";
+import { lockRun, paceOf } from "../lock_run.ts";
+import { nextCommand } from "../output.ts";
+import { readPlanFile, type SavedPlan } from "../plan_file.ts";
+import { renderDone, renderResults, resultSentence } from "../render/apply.ts";
+import { renderPlan } from "../render/plan.ts";
+import { describeError, errorJson } from "../report_error.ts";
+import { LOCK_SETTINGS, PACE_SETTINGS, STEP_SETTINGS } from "../shared_options.ts";
+
+interface ApplyCommandOptions {
+  readonly ids: readonly string[];
+  readonly yes: boolean;
+  readonly rerun: boolean;
+  readonly plan: string | undefined;
+  readonly skipInvalid: boolean;
+}
+
+/** Applies what is pending. */
+export const applyCommand: Command = defineCommand(
+  {
+    path: "migrate apply",
+    summary: "Apply what is pending: SQL first, then Redis, in version order",
+    details: [
+      "Safe to run before every start: with nothing pending it takes no lock and ends at once. Pods that start together wait " +
+      "for each other. Interrupted or killed, run it again: it continues where it was.",
+    ],
+    examples: [
+      { command: "outpost migrate apply", does: "show the plan, ask, apply" },
+      { command: "outpost migrate apply --yes", does: "without a question, for scripts" },
+      { command: "outpost migrate apply redis/002_timestamps", does: "one migration" },
+      { command: "outpost migrate apply --plan plan.json", does: "exactly a saved plan, or nothing" },
+      { command: "outpost migrate apply --yes --max-rate 2000", does: "gently, on a busy Redis" },
+    ],
+    arguments: [{
+      name: "[id...]",
+      description: "Migrations, for example sql/5 or 002_timestamps",
+      completes: "migration",
+    }],
+    flags: [
+      { flags: "-y, --yes", description: "Do not ask" },
+      { flags: "--all", description: "Everything that is pending, which is the default" },
+      { flags: "--rerun", description: "Run named Redis migrations again although they are applied" },
+      { flags: "--plan <FILE>", description: "Apply exactly the saved plan, or refuse with exit status 5" },
+      {
+        flags: "--skip-invalid",
+        description: "Accept records that cannot be converted: leave them as they are, note them, finish",
+      },
+    ],
+    settings: [...LOCK_SETTINGS, ...PACE_SETTINGS, ...STEP_SETTINGS],
+  },
+  read,
+  run,
+);
+
+function read(input: CommandInput): ApplyCommandOptions {
+  const ids = input.args;
+  const plan = input.text("plan");
+  const rerun = input.has("rerun");
+  if (input.has("all") && ids.length > 0) throw contradiction("--all", "the IDs named");
+  if (plan !== undefined && ids.length > 0) throw contradiction("--plan", "the IDs named");
+  if (plan !== undefined && input.has("all")) throw contradiction("--plan", "--all");
+  if (plan !== undefined && rerun) throw contradiction("--plan", "--rerun");
+  if (rerun && ids.length === 0) {
+    throw new UsageError("--rerun needs the IDs of the Redis migrations to run again", {
+      hint: "For example: outpost migrate apply redis/002_timestamps --rerun",
+    });
+  }
+  return { ids, yes: input.has("yes"), rerun, plan, skipInvalid: input.has("skip-invalid") };
+}
+
+function contradiction(one: string, other: string): UsageError {
+  return new UsageError(`${one} and ${other} contradict each other`, { hint: "Leave one of them away" });
+}
+
+async function run(context: Context, options: ApplyCommandOptions): Promise<number> {
+  const events = new EventReport(context);
+  try {
+    const saved = options.plan === undefined ? undefined : await readPlanFile(options.plan);
+    await using open = await context.openEngine();
+    const ids = options.ids.map((id) => open.engine.resolve(id));
+    if (options.rerun) assertRedis(ids);
+    if (!options.yes && !await agreed(context, open.engine, { ...options, ids }, saved)) return EXIT.done;
+    const result = await open.engine.apply({
+      ...lockRun(context),
+      ...paceOf(context),
+      ids,
+      rerun: options.rerun,
+      skipInvalid: options.skipInvalid,
+      ...(saved === undefined ? {} : { plan: { digest: saved.plan.digest, basis: saved.plan.basis } }),
+      onEvent: (event) => events.take(event),
+    });
+    context.progress.clear();
+    if (context.output.json) context.output.object(applySummaryJson(result.results));
+    else context.output.text(renderOutcome(context, result));
+    return EXIT.done;
+  } catch (error) {
+    events.stop();
+    const results = error instanceof ApplyError ? error.results : events.results;
+    if (context.output.json) {
+      const described = describeError(error, { scrub: context.scrub, stoppedBy: context.host.stoppedBy() });
+      context.output.object(applySummaryJson(results, errorJson(described).error));
+      return described.exitStatus;
+    }
+    if (results.length > 0) context.output.text(context.scrub(renderResults(results, context.output.layout)));
+    throw error;
+  }
+}
+
+function assertRedis(ids: readonly string[]): void {
+  const other = ids.find((id) => !id.startsWith("redis/"));
+  if (other === undefined) return;
+  throw new UsageError(`--rerun cannot run ${other} again: SQL steps run once`, {
+    hint: "Name Redis migrations alone; to take SQL steps back, use outpost migrate down",
+  });
+}
+
+/** Shows the plan and asks. True when the answer was yes; false when there is nothing to ask about. */
+async function agreed(
+  context: Context,
+  engine: Engine,
+  { ids, rerun, plan: file }: ApplyCommandOptions,
+  saved: SavedPlan | undefined,
+): Promise<boolean> {
+  const { output } = context;
+  const words = [
+    "outpost migrate apply",
+    ...ids,
+    ...(rerun ? ["--rerun"] : []),
+    ...(file ? [`--plan ${file}`] : []),
+  ];
+  const question = (count: number): Question => ({
+    text: `Apply ${formatCounted(count, "migration")}${deploymentText(context)}?`,
+    instead: [...words, "--yes"].join(" "),
+  });
+  const pending = saved?.plan.basis.selected.length ?? await countPending(context, engine, ids, rerun);
+  if (pending === 0) {
+    if (output.json) output.object(applySummaryJson([]));
+    else output.text(renderOutcome(context, { results: [], doneByOther: false }));
+    return false;
+  }
+  // Before the records are counted, which may take minutes: whoever cannot answer learns it at once.
+  assertCanAsk({ host: context.host, json: output.json }, question(pending));
+  const plan = saved?.plan ?? await context.reading(engine.plan({ ids, rerun, signal: context.signal }));
+  output.text(renderPlan(plan, output.layout, { statements: false }));
+  if (await context.confirm(question(plan.basis.selected.length))) return true;
+  throw new DeclinedError("Nothing was applied: the answer was no");
+}
+
+/** How many migrations there are to ask about, from the bookkeeping alone. */
+async function countPending(
+  context: Context,
+  engine: Engine,
+  ids: readonly string[],
+  rerun: boolean,
+): Promise<number> {
+  const { migrations } = await context.reading(engine.list());
+  const named = migrations.filter(({ id }) => ids.length === 0 || ids.includes(id));
+  return named.filter(({ status, kind }) =>
+    (status !== "applied" && status !== "not_applicable") ||
+    (rerun && kind === "redis" && status === "applied")
+  ).length;
+}
+
+function deploymentText({ settings }: Context): string {
+  return settings.deploymentId === "" ? "" : ` to deployment "${settings.deploymentId}"`;
+}
+
+function renderOutcome(context: Context, { results, doneByOther }: ApplyResult): string {
+  const { layout } = context.output;
+  if (results.length > 0) return `${renderResults(results, layout)}\n\n${renderDone(results, layout.style)}`;
+  const text = doneByOther
+    ? "Nothing left to do: another process applied it meanwhile."
+    : "Nothing to do: no migration is pending.";
+  return `${layout.style.green(text)}\n${nextCommand(layout.style, "outpost serve", "start the server")}`;
+}
+
+/** Tells of each event as it comes: a JSON line, a line on standard error, a span. */
+class EventReport {
+  readonly #context: Context;
+  readonly results: MigrationResult[] = [];
+  #startedAt = 0;
+  #endSpan: (attributes?: Record<string, string | number>, error?: string) => void = () => {};
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  take(event: ApplyEvent): void {
+    const { output, log, progress, host, telemetry } = this.#context;
+    if (event.event === "start") {
+      this.#startedAt = host.now().getTime();
+      this.#endSpan = telemetry.begin("outpost.migration", { "outpost.migration.id": event.id });
+      progress.restart();
+      log.debug(`starting ${event.id}`, { event: "start", migration: event.id });
+    }
+    if (event.event === "progress") progress.update(event.progress);
+    if (event.event === "retry") {
+      log.warn(
+        `${event.id}: ${event.reason}; attempt ${event.attempt}, again in ${formatDuration(event.waitMs)}`,
+        {
+          event: "retry",
+          migration: event.id,
+          attempt: event.attempt,
+          wait_ms: event.waitMs,
+        },
+      );
+    }
+    if (event.event === "done" || event.event === "failed") this.#finish(event.result);
+    const line = output.json ? applyEventJson(event, host.now().getTime() - this.#startedAt) : null;
+    if (line !== null) output.object(line);
+  }
+
+  /** Ends what is still open after an error. */
+  stop(): void {
+    this.#context.progress.clear();
+    this.#endSpan({}, "stopped");
+  }
+
+  #finish(result: MigrationResult): void {
+    const { log, progress, telemetry, scrub } = this.#context;
+    this.results.push(result);
+    progress.restart();
+    const { id, outcome, processed, failed, skipped, durationMs } = result;
+    const fields = {
+      event: outcome,
+      migration: id,
+      processed,
+      failed,
+      skipped,
+      duration_ms: Math.round(durationMs),
+    };
+    if (outcome === "applied") log.info(resultSentence(result), fields);
+    else log.error(resultSentence(result), { ...fields, issues: result.issues.map(scrub) });
+    telemetry.count("outpost.migration.records", processed, { "outpost.migration.id": id });
+    telemetry.count("outpost.migration.failures", failed, { "outpost.migration.id": id });
+    this.#endSpan({ "outpost.migration.records": processed }, outcome === "applied" ? undefined : outcome);
+    this.#endSpan = () => {};
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * `outpost migrate cleanup`
+ *
+ * @module
+ */
+
+import type { CleanupResult } from "../../engine/backend.ts";
+import type { CleanupItem } from "../../engine/cleanup.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { type Command, type CommandInput, defineCommand } from "../command.ts";
+import { assertCanAsk, type Question } from "../confirm.ts";
+import type { Context } from "../context.ts";
+import { DeclinedError, NotVerifiedError } from "../errors.ts";
+import { EXIT } from "../error_catalogue.ts";
+import { formatCount, formatCounted } from "../format.ts";
+import { cleanupJson } from "../json.ts";
+import { lockRun, paceOf } from "../lock_run.ts";
+import { type Layout, nextCommand } from "../output.ts";
+import { LOCK_SETTINGS, PACE_SETTINGS } from "../shared_options.ts";
+import { wrap } from "../table.ts";
+
+interface CleanupCommandOptions {
+  readonly id: string | undefined;
+  readonly yes: boolean;
+  readonly force: boolean;
+}
+
+/** Deletes what migrations left behind. */
+export const cleanupCommand: Command = defineCommand(
+  {
+    path: "migrate cleanup",
+    summary: "Delete what a migration left behind, once proven copied",
+    details: [
+      "Verifies first, then asks. Each original is deleted only in the same atomic command that proves its copy complete; what " +
+      "is not proven stays and is listed, with exit status 1.",
+      "Without an ID it cleans up after the Redis migrations. Rows that a SQL step kept aside exist nowhere else: they go only " +
+      "when their step is named.",
+    ],
+    examples: [
+      { command: "outpost migrate cleanup", does: "verify, ask, delete the originals" },
+      { command: "outpost migrate cleanup redis/1 --yes", does: "one migration, without a question" },
+      { command: "outpost migrate cleanup sql/5", does: "the rows that step 5 kept aside" },
+    ],
+    arguments: [{
+      name: "[id]",
+      description: "A migration, for example redis/001_hash_tags",
+      completes: "migration",
+    }],
+    flags: [
+      { flags: "-y, --yes", description: "Do not ask" },
+      {
+        flags: "-f, --force",
+        description: "Skip the verification beforehand; never the proof of each record",
+      },
+    ],
+    settings: [...LOCK_SETTINGS, ...PACE_SETTINGS],
+  },
+  read,
+  run,
+);
+
+function read(input: CommandInput): CleanupCommandOptions {
+  return { id: input.args[0], yes: input.has("yes"), force: input.has("force") };
+}
+
+async function run(context: Context, options: CleanupCommandOptions): Promise<number> {
+  await using open = await context.openEngine();
+  const id = options.id === undefined ? undefined : open.engine.resolve(options.id);
+  const instead = ["outpost migrate cleanup", ...(id === undefined ? [] : [id]), "--yes"].join(" ");
+  if (!options.yes) {
+    const text = `Delete what ${id ?? "the Redis migrations"} left behind?`;
+    assertCanAsk({ host: context.host, json: context.output.json }, { text, instead });
+  }
+  if (id !== undefined) await assertApplied(context, open.engine, id);
+  const { items } = await context.reading(open.engine.planCleanup({ signal: context.signal }));
+  const chosen = items.filter((item) =>
+    item.count > 0 && (id === undefined ? isRedis(item) : item.id === id)
+  );
+  const others = items.filter((item) => item.count > 0 && !chosen.includes(item));
+  if (chosen.length === 0) {
+    const empty = { id: id ?? null, deleted: 0, kept: 0, issues: [] };
+    context.output.result(cleanupJson(empty), (layout) => renderNothing(id, others, layout));
+    return EXIT.done;
+  }
+  if (!options.force) await assertVerified(context, open.engine, chosen);
+  if (!options.yes) await ask(context, chosen, instead);
+  let kept = 0;
+  for (const item of chosen) {
+    // Verified just now, before the question: a second time would only make the user wait.
+    const result = await open.engine.cleanup(item.id, {
+      ...lockRun(context),
+      ...paceOf(context),
+      force: true,
+      onProgress: (progress) => context.progress.update(progress),
+    });
+    context.progress.clear();
+    context.telemetry.count("outpost.cleanup.deleted", result.deleted, { "outpost.migration.id": item.id });
+    context.output.result(cleanupJson(result), (layout) => renderCleanup(result, layout));
+    kept += result.kept;
+  }
+  context.output.text(renderNext(kept, others, context.output.layout));
+  return kept > 0 ? EXIT.failed : EXIT.done;
+}
+
+function isRedis({ id }: CleanupItem): boolean {
+  return id.startsWith("redis/");
+}
+
+async function assertApplied(context: Context, engine: Engine, id: string): Promise<void> {
+  const { migrations } = await context.reading(engine.list());
+  const { status } = migrations.find((entry) => entry.id === id)!;
+  if (status === "applied" || status === "not_applicable") return;
+  throw new NotVerifiedError(
+    `Cannot clean up after ${id}: it is ${status}, and the originals are needed until it is applied`,
+    { hint: "Apply it first: outpost migrate apply" },
+  );
+}
+
+async function assertVerified(
+  context: Context,
+  engine: Engine,
+  items: readonly CleanupItem[],
+): Promise<void> {
+  const ids = items.map(({ id }) => id);
+  const result = await context.reading(engine.verify({ ids, signal: context.signal }));
+  if (result.ok) return;
+  const issues = [
+    ...(result.sql?.issues ?? []),
+    ...(result.clickhouse?.issues ?? []),
+    ...result.redis.flatMap((found) => found.issues),
+  ];
+  throw new NotVerifiedError(
+    `Cannot clean up after ${ids.join(", ")}: it does not verify: ${issues.slice(0, 3).join("; ")}`,
+    {
+      hint: "Look at outpost migrate verify --full; --force skips this check, never the proof of each record",
+    },
+  );
+}
+
+async function ask(context: Context, items: readonly CleanupItem[], instead: string): Promise<void> {
+  const what = items.map(({ id, count, detail }) => `${formatCount(count)} ${detail} of ${id}`);
+  context.output.text(what.map((line) => `Will look at ${line}.`).join("\n"));
+  const question: Question = { text: `Delete ${what.join(" and ")}? This cannot be taken back.`, instead };
+  if (!await context.confirm(question)) throw new DeclinedError("Nothing was deleted: the answer was no");
+}
+
+function renderNothing(id: string | undefined, others: readonly CleanupItem[], { style }: Layout): string {
+  return [
+    style.green(id === undefined ? "Nothing to clean up." : `Nothing to clean up after ${id}.`),
+    ...others.map((item) => keptAside(item)),
+    ...(others.length === 0 ? [] : [nextCommand(style, `outpost migrate cleanup ${others[0]!.id}`)]),
+  ].join("\n");
+}
+
+function keptAside({ id, count, detail }: CleanupItem): string {
+  return `${id} left ${formatCount(count)} ${detail} behind.`;
+}
+
+function renderCleanup({ id, deleted, kept, issues }: CleanupResult, { style, width }: Layout): string {
+  return [
+    `${style.cyan(id)}  ${formatCounted(deleted, "original")} deleted, ${formatCount(kept)} kept`,
+    ...issues.map((issue) => wrap(`  ${style.yellow("!")} ${issue}`, width, "    ")),
+  ].join("\n");
+}
+
+function renderNext(kept: number, others: readonly CleanupItem[], { style }: Layout): string {
+  const [other] = others;
+  return [
+    kept === 0 ? style.green("Cleaned up.") : style.yellow("What is not proven to be copied was kept."),
+    ...others.map((item) => keptAside(item)),
+    kept > 0
+      ? nextCommand(style, "outpost migrate verify --full", "why")
+      : other === undefined
+      ? nextCommand(style, "outpost migrate status")
+      : nextCommand(style, `outpost migrate cleanup ${other.id}`, "only when these rows are not needed"),
+  ].join("\n");
+}

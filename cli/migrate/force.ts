@@ -1,0 +1,74 @@
+/**
+ * `outpost migrate force`
+ *
+ * @module
+ */
+
+import { type Command, type CommandInput, defineCommand } from "../command.ts";
+import { assertCanAsk, type Question } from "../confirm.ts";
+import type { Context } from "../context.ts";
+import { DeclinedError } from "../errors.ts";
+import { EXIT } from "../error_catalogue.ts";
+import { forceJson } from "../json.ts";
+import { lockRun } from "../lock_run.ts";
+import { nextCommand } from "../output.ts";
+import { LOCK_SETTINGS } from "../shared_options.ts";
+import { readWholeNumber } from "../whole_number.ts";
+
+interface ForceCommandOptions {
+  readonly version: number;
+  readonly yes: boolean;
+}
+
+/** Sets the SQL version by hand. */
+export const forceCommand: Command = defineCommand(
+  {
+    path: "migrate force",
+    summary: "Set the SQL version by hand after a repair, and clear dirty",
+    details: [
+      "Runs no step and changes no table: it only writes down which version the database has. Needed when another tool left the " +
+      "bookkeeping dirty; no run of this program can.",
+    ],
+    examples: [
+      { command: "outpost migrate force 6", does: "after the repair of a half-done step 7" },
+      { command: "outpost migrate force 000006 --yes", does: "without a question" },
+    ],
+    arguments: [{ name: "<version>", description: "The version that the schema really has; 0 for none" }],
+    flags: [{ flags: "-y, --yes", description: "Do not ask" }],
+    settings: LOCK_SETTINGS,
+  },
+  read,
+  run,
+);
+
+function read(input: CommandInput): ForceCommandOptions {
+  // People copy IDs from other outputs: sql/000006 means 6 here.
+  const text = (input.args[0] ?? "").replace(/^sql\//, "").replace(/^0+(?=\d)/, "");
+  return { version: readWholeNumber("VERSION", text, { min: 0 }), yes: input.has("yes") };
+}
+
+async function run(context: Context, { version, yes }: ForceCommandOptions): Promise<number> {
+  const question: Question = {
+    text: `Record that the database is at version ${version}, whatever its tables look like?`,
+    instead: `outpost migrate force ${version} --yes`,
+  };
+  if (!yes) assertCanAsk({ host: context.host, json: context.output.json }, question);
+  await using open = await context.openEngine({ sides: "sql" });
+  if (!yes) {
+    const { sql } = await context.reading(open.engine.status());
+    if (sql !== null) {
+      context.output.text(
+        `The database is at version ${sql.version} of ${sql.latest}${sql.dirty ? ", dirty" : ""}.`,
+      );
+    }
+    if (!await context.confirm(question)) throw new DeclinedError("Nothing was changed: the answer was no");
+  }
+  await open.engine.force(version, lockRun(context));
+  context.progress.clear();
+  context.output.result(forceJson(version), ({ style }) =>
+    [
+      style.green(`The database is recorded at version ${version}, not dirty.`),
+      nextCommand(style, "outpost migrate verify", "does the schema agree?"),
+    ].join("\n"));
+  return EXIT.done;
+}

@@ -1,0 +1,62 @@
+/**
+ * `outpost migrate init`
+ *
+ * @module
+ */
+
+import type { InitResult } from "../../engine/init.ts";
+import { type Command, type CommandInput, defineCommand } from "../command.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../error_catalogue.ts";
+import { initJson } from "../json.ts";
+import { lockRun } from "../lock_run.ts";
+import { type Layout, nextCommand } from "../output.ts";
+import { pendingSentence } from "../render/list.ts";
+import { LOCK_SETTINGS } from "../shared_options.ts";
+
+interface InitCommandOptions {
+  readonly current: boolean;
+}
+
+/** Prepares a fresh installation. */
+export const initCommand: Command = defineCommand(
+  {
+    path: "migrate init",
+    summary: "Prepare a fresh installation; with --current, fail when anything is pending",
+    details: [
+      "On a fresh Redis there is nothing to migrate: its migrations are marked applied, once, whichever of many nodes comes " +
+      "first. On a used one nothing changes, but bookkeeping of older releases is taken over. SQL steps are left to apply.",
+    ],
+    examples: [
+      { command: "outpost migrate init", does: "at the first start" },
+      { command: "outpost migrate init --current && outpost serve", does: "in a start script" },
+    ],
+    flags: [{ flags: "--current", description: "Exit 1 when anything is pending" }],
+    settings: LOCK_SETTINGS,
+  },
+  (input: CommandInput): InitCommandOptions => ({ current: input.has("current") }),
+  run,
+);
+
+async function run(context: Context, { current }: InitCommandOptions): Promise<number> {
+  await using open = await context.openEngine();
+  const result = await open.engine.init(lockRun(context));
+  context.progress.clear();
+  context.output.result(initJson(result), (layout) => renderInit(result, layout));
+  const pending = result.pending.sql + result.pending.redis;
+  return current && pending > 0 ? EXIT.failed : EXIT.done;
+}
+
+function renderInit({ redis, pending }: InitResult, { style }: Layout): string {
+  const found = {
+    marked: "A fresh Redis: its migrations are marked applied, there is nothing to migrate.",
+    used: "Redis is in use: nothing was changed.",
+  };
+  return [
+    ...(redis === null ? [] : [found[redis]]),
+    pendingSentence(pending, style),
+    pending.sql + pending.redis > 0
+      ? nextCommand(style, "outpost migrate apply", "apply it")
+      : nextCommand(style, "outpost serve", "start the server"),
+  ].join("\n");
+}

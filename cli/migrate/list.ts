@@ -1,0 +1,34 @@
+/**
+ * `outpost migrate list`
+ *
+ * @module
+ */
+
+import { type Command, defineCommand } from "../command.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../error_catalogue.ts";
+import { listJson } from "../json.ts";
+import { renderList } from "../render/list.ts";
+
+/** Every migration with its status. */
+export const listCommand: Command = defineCommand(
+  {
+    path: "migrate list",
+    summary: "List every migration, SQL and Redis, with its status",
+    details: ["Reads only: it takes no lock, creates nothing, and answers while another run is at work."],
+    examples: [
+      { command: "outpost migrate list", does: "every migration and its status" },
+      { command: "outpost migrate list --json", does: "the same for programs" },
+      { command: "outpost migrate list --redis-only", does: "without contacting a SQL store" },
+    ],
+  },
+  () => ({}),
+  run,
+);
+
+async function run(context: Context): Promise<number> {
+  await using open = await context.openEngine();
+  const list = await context.reading(open.engine.list());
+  context.output.result(listJson(list), (layout) => renderList(list, layout));
+  return EXIT.done;
+}

@@ -1,0 +1,88 @@
+/**
+ * `outpost migrate plan`
+ *
+ * @module
+ */
+
+import type { Plan } from "../../engine/plan.ts";
+import { type Command, type CommandInput, defineCommand } from "../command.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../error_catalogue.ts";
+import { planPage } from "../html/plan_page.ts";
+import { planJson } from "../json.ts";
+import { nextAfterPlan, renderPlan } from "../render/plan.ts";
+import { writePlanFile } from "../plan_file.ts";
+import { writeFile } from "../write_file.ts";
+
+interface PlanCommandOptions {
+  readonly ids: readonly string[];
+  readonly out: string | undefined;
+  readonly html: string | undefined;
+  readonly statements: boolean;
+  readonly check: boolean;
+}
+
+/** What apply would change. */
+export const planCommand: Command = defineCommand(
+  {
+    path: "migrate plan",
+    summary: "Show what apply would change: counts, SQL, table sizes and locks, examples",
+    details: [
+      "Reads only. Redis records are counted by scanning; migrations that build on each other are planned as they will run.",
+    ],
+    examples: [
+      { command: "outpost migrate plan", does: "everything that is pending" },
+      { command: "outpost migrate plan sql/5 --sql", does: "one step, its statements in full" },
+      { command: "outpost migrate plan --out plan.json", does: "save it, to apply exactly this later" },
+      { command: "outpost migrate plan --html plan.html", does: "a page for the change ticket" },
+      { command: "outpost migrate plan --check", does: "exit 1 when anything is pending" },
+    ],
+    arguments: [{
+      name: "[id...]",
+      description: "Migrations, for example sql/5 or 002_timestamps",
+      completes: "migration",
+    }],
+    flags: [
+      { flags: "--out <FILE>", description: "Save the plan with its digest, for apply --plan" },
+      { flags: "--html <FILE>", description: "Write the plan as one self-contained page" },
+      { flags: "--sql", description: "Show the statements in full" },
+      { flags: "--check", description: "Exit 1 when anything is pending" },
+    ],
+  },
+  read,
+  run,
+);
+
+function read(input: CommandInput): PlanCommandOptions {
+  return {
+    ids: input.args,
+    out: input.text("out"),
+    html: input.text("html"),
+    statements: input.has("sql"),
+    check: input.has("check"),
+  };
+}
+
+async function run(context: Context, options: PlanCommandOptions): Promise<number> {
+  const plan = await makePlan(context, options.ids);
+  const created = context.host.now();
+  if (options.out !== undefined) await writePlanFile(options.out, plan, created);
+  if (options.html !== undefined) {
+    await writeFile(options.html, planPage(plan, { created, deployment: context.settings.deploymentId }));
+  }
+  context.output.result(planJson(plan), (layout) =>
+    [
+      renderPlan(plan, layout, { statements: options.statements }),
+      "",
+      ...(options.out === undefined ? [] : [`Saved as ${options.out}, digest ${plan.digest.slice(0, 12)}.`]),
+      ...(options.html === undefined ? [] : [`Written as a page to ${options.html}.`]),
+      nextAfterPlan(plan, layout.style, options.out),
+    ].join("\n"));
+  return options.check && plan.hasChanges ? EXIT.failed : EXIT.done;
+}
+
+async function makePlan(context: Context, ids: readonly string[]): Promise<Plan> {
+  await using open = await context.openEngine();
+  const resolved = ids.map((id) => open.engine.resolve(id));
+  return await context.reading(open.engine.plan({ ids: resolved, signal: context.signal }));
+}

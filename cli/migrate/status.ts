@@ -1,0 +1,36 @@
+/**
+ * `outpost migrate status`
+ *
+ * @module
+ */
+
+import { type Command, defineCommand } from "../command.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../error_catalogue.ts";
+import { statusJson } from "../json.ts";
+import { renderStatus } from "../render/status.ts";
+
+/** The short answer: can I deploy? */
+export const statusCommand: Command = defineCommand(
+  {
+    path: "migrate status",
+    summary: "Can I deploy? Versions, pending counts, and who holds the lock",
+    details: [
+      "Reads only. Exits 0 whatever the answer is; to fail when something is pending, use outpost migrate plan --check or " +
+      "outpost migrate init --current.",
+    ],
+    examples: [
+      { command: "outpost migrate status", does: "the answer on one screen" },
+      { command: "outpost migrate status --json | jq .pending", does: "how much is pending, for programs" },
+    ],
+  },
+  () => ({}),
+  run,
+);
+
+async function run(context: Context): Promise<number> {
+  await using open = await context.openEngine();
+  const status = await context.reading(open.engine.status());
+  context.output.result(statusJson(status), (layout) => renderStatus(status, layout));
+  return EXIT.done;
+}

@@ -1,0 +1,95 @@
+/**
+ * `outpost migrate unlock`
+ *
+ * @module
+ */
+
+import { LockHeldError } from "../../engine/errors.ts";
+import type { LockOwner } from "../../engine/lock.ts";
+import { type Command, type CommandInput, defineCommand } from "../command.ts";
+import { assertCanAsk, type Question } from "../confirm.ts";
+import type { Context } from "../context.ts";
+import { DeclinedError } from "../errors.ts";
+import { EXIT } from "../error_catalogue.ts";
+import { unlockJson } from "../json.ts";
+import { type Layout, nextCommand } from "../output.ts";
+import { activityText, ageText, ownerText } from "../render/owner.ts";
+
+interface UnlockCommandOptions {
+  readonly yes: boolean;
+  readonly force: boolean;
+}
+
+/** Clears a dead lock. */
+export const unlockCommand: Command = defineCommand(
+  {
+    path: "migrate unlock",
+    summary: "Clear a dead lock",
+    details: [
+      "Rarely needed: a lock frees itself soon after its holder died. It shows the holder and refuses while its heartbeat is " +
+      "fresh. It needs no SQL database: the lock there ends with the connection of its holder.",
+    ],
+    examples: [
+      { command: "outpost migrate unlock", does: "show the holder, ask, clear" },
+      { command: "outpost migrate unlock --yes", does: "without a question" },
+      {
+        command: "outpost migrate unlock --force",
+        does: "also when the holder is alive: it stops before its next write",
+      },
+    ],
+    flags: [
+      { flags: "-y, --yes", description: "Do not ask" },
+      { flags: "-f, --force", description: "Also clear the lock of a living holder" },
+    ],
+  },
+  (input: CommandInput): UnlockCommandOptions => ({ yes: input.has("yes"), force: input.has("force") }),
+  run,
+);
+
+async function run(context: Context, { yes, force }: UnlockCommandOptions): Promise<number> {
+  await using open = await context.openEngine({ sides: "redis" });
+  const owner = await context.reading(open.engine.lockOwner());
+  if (owner === null) {
+    context.output.result(unlockJson([], null), ({ style }) => style.green("Nobody holds the lock."));
+    return EXIT.done;
+  }
+  context.output.text(renderOwner(owner, context.output.layout));
+  if (owner.alive && !force) throw aliveError(owner);
+  if (!yes) await ask(context, owner, force);
+  const { cleared, owner: was } = await open.engine.unlock({ force });
+  context.output.result(unlockJson(cleared, was), ({ style }) => renderCleared(cleared, style));
+  return EXIT.done;
+}
+
+function aliveError(owner: LockOwner): LockHeldError {
+  return new LockHeldError(`Cannot clear the lock: ${ownerText(owner)} holds it and is alive`, owner, {
+    hint: "Wait for it, or stop it; outpost migrate unlock --force takes the lock away from it",
+  });
+}
+
+async function ask(context: Context, owner: LockOwner, force: boolean): Promise<void> {
+  const question: Question = {
+    text: owner.alive
+      ? `Take the lock away from ${ownerText(owner)}, which is alive and will stop?`
+      : `Clear the lock of ${ownerText(owner)}, which shows no sign of life?`,
+    instead: `outpost migrate unlock ${force ? "--force " : ""}--yes`,
+  };
+  assertCanAsk({ host: context.host, json: context.output.json }, question);
+  if (!await context.confirm(question)) throw new DeclinedError("The lock was left alone: the answer was no");
+}
+
+function renderOwner(owner: LockOwner, { style, now }: Layout): string {
+  const state = owner.alive ? style.green("alive") : style.red("no sign of life");
+  return [
+    `Held by ${ownerText(owner)}: ${state}`,
+    ...[activityText(owner), ageText(owner, now)].filter((line) => line !== "").map((line) => `  ${line}`),
+  ].join("\n");
+}
+
+function renderCleared(cleared: readonly string[], style: Layout["style"]): string {
+  const next = nextCommand(style, "outpost migrate status");
+  if (cleared.length === 0) {
+    return `Nothing was cleared: the lock ended meanwhile, or ends with its connection.\n${next}`;
+  }
+  return `${style.green(`Cleared ${cleared.join(", ")}.`)}\n${next}`;
+}

@@ -1,0 +1,91 @@
+/**
+ * `outpost migrate verify`
+ *
+ * @module
+ */
+
+import { type Command, type CommandInput, defineCommand } from "../command.ts";
+import type { Context } from "../context.ts";
+import { UsageError } from "../errors.ts";
+import { EXIT } from "../error_catalogue.ts";
+import { verifyPage } from "../html/verify_page.ts";
+import { verifyJson } from "../json.ts";
+import { renderVerify } from "../render/verify.ts";
+import { readWholeNumber } from "../whole_number.ts";
+import { writeFile } from "../write_file.ts";
+
+const DEFAULT_SAMPLE = 20;
+
+interface VerifyCommandOptions {
+  readonly ids: readonly string[];
+  readonly full: boolean;
+  readonly sample: number;
+  readonly html: string | undefined;
+}
+
+/** Proves what is applied. */
+export const verifyCommand: Command = defineCommand(
+  {
+    path: "migrate verify",
+    summary: "Prove it: schema, checksums of the applied steps, records",
+    details: [
+      "Reads only. Exits 1 when anything does not verify, or is pending and cannot be verified. All schema checks always run; " +
+      "records are checked in a random sample unless --full is given.",
+    ],
+    examples: [
+      { command: "outpost migrate verify", does: "the schema, and a random sample of records" },
+      { command: "outpost migrate verify --full", does: "every record" },
+      { command: "outpost migrate verify redis/1 --sample 500", does: "one migration, a larger sample" },
+      { command: "outpost migrate verify --html verify.html", does: "a page for the change ticket" },
+    ],
+    arguments: [{
+      name: "[id...]",
+      description: "Migrations, for example sql/5 or 002_timestamps",
+      completes: "migration",
+    }],
+    flags: [
+      { flags: "--full", description: "Check every record" },
+      {
+        flags: "--sample <N>",
+        description: "Tenants to check, with all their destinations",
+        default: String(DEFAULT_SAMPLE),
+      },
+      { flags: "--html <FILE>", description: "Write the result as one self-contained page" },
+    ],
+  },
+  read,
+  run,
+);
+
+function read(input: CommandInput): VerifyCommandOptions {
+  const sample = input.text("sample");
+  if (input.has("full") && sample !== undefined) {
+    throw new UsageError("--full and --sample contradict each other", { hint: "Leave one of them away" });
+  }
+  return {
+    ids: input.args,
+    full: input.has("full"),
+    sample: sample === undefined ? DEFAULT_SAMPLE : readWholeNumber("--sample", sample, { min: 1 }),
+    html: input.text("html"),
+  };
+}
+
+async function run(context: Context, { ids, full, sample, html }: VerifyCommandOptions): Promise<number> {
+  await using open = await context.openEngine();
+  const resolved = ids.map((id) => open.engine.resolve(id));
+  const started = context.host.now();
+  const result = await context.reading(
+    open.engine.verify({ ids: resolved, full, sample, signal: context.signal }),
+  );
+  if (html !== undefined) {
+    const durationMs = context.host.now().getTime() - started.getTime();
+    const { deploymentId: deployment } = context.settings;
+    await writeFile(html, verifyPage(result, { created: started, deployment, durationMs, full, sample }));
+  }
+  context.output.result(verifyJson(result), (layout) =>
+    [
+      renderVerify(result, layout, { full, sample }),
+      ...(html === undefined ? [] : [`Written as a page to ${html}.`]),
+    ].join("\n"));
+  return result.ok ? EXIT.done : EXIT.failed;
+}

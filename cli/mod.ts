@@ -1,0 +1,113 @@
+/**
+ * The command line: from arguments to an exit status.
+ *
+ * @module
+ */
+
+import { COMMANDS } from "./commands.ts";
+import { type Context, makeContext, type OutputFlags } from "./context.ts";
+import { EXIT } from "./error_catalogue.ts";
+import { UsageError } from "./errors.ts";
+import type { Host } from "./host.ts";
+import { type ParsedLine, parseLine } from "./program.ts";
+import { describeError, errorJson, renderError } from "./report_error.ts";
+import { makeScrub, type Scrub } from "./secrets.ts";
+import type { Settings } from "./setting_table.ts";
+import { checkSettings, resolveSettings } from "./settings.ts";
+import { readSettingsFile } from "./settings_file.ts";
+import { makeStyle, wantsColours } from "./style.ts";
+import { openTelemetry } from "./telemetry.ts";
+import { VERSION } from "./version.ts";
+
+/**
+ * Runs one command.
+ *
+ * @returns The exit status. Never throws: every failure has been reported.
+ */
+export async function run(host: Host): Promise<number> {
+  const state: Reporting = { scrub: makeScrub({}), context: null };
+  try {
+    return await dispatch(host, state);
+  } catch (error) {
+    return report(host, error, state);
+  }
+}
+
+/** What is known for reporting an error, as far as the command line was understood. */
+interface Reporting {
+  scrub: Scrub;
+  context: Context | null;
+}
+
+async function dispatch(host: Host, state: Reporting): Promise<number> {
+  const line = parseLine(host.args, COMMANDS, VERSION, helpOptions(host));
+  if (line.kind === "version") {
+    host.stdout.write(`${VERSION}\n`);
+    return EXIT.done;
+  }
+  if (line.kind === "help") {
+    host.stdout.write(line.text);
+    return EXIT.done;
+  }
+  const work = line.command.prepare(line.input);
+  const context = await prepareContext(host, line, state);
+  state.context = context;
+  return await context.telemetry.span(`outpost ${line.command.path}`, {}, () => work(context));
+}
+
+async function prepareContext(
+  host: Host,
+  line: ParsedLine & { kind: "command" },
+  state: Reporting,
+): Promise<Context> {
+  const { command, output: flags } = line;
+  const named = line.config ?? (host.env.CONFIG === "" ? undefined : host.env.CONFIG);
+  const file = command.needs === "none" ? null : await readSettingsFile(named);
+  const env = command.needs === "none" ? {} : host.env;
+  const resolved = resolveSettings({ flags: line.settings, env, file });
+  const tentative = Object.fromEntries(resolved.map(({ key, value }) => [key, value])) as unknown as Settings;
+  state.scrub = makeScrub(tentative);
+  const settings = command.reportsProblems === true ? tentative : checkSettings(resolved);
+  const telemetry = await openTelemetry(host.env, VERSION);
+  return makeContext({ host, flags, settings, resolved, file, telemetry });
+}
+
+function report(host: Host, error: unknown, { scrub, context }: Reporting): number {
+  context?.progress.clear();
+  const described = describeError(error, { scrub, stoppedBy: host.stoppedBy() });
+  if (wantsJson(host, context?.flags)) {
+    host.stdout.write(`${JSON.stringify(errorJson(described))}\n`);
+  } else if (context?.log.format === "json") {
+    const { code, message, hint, details } = described;
+    context.log.error(message, { code, hint, details });
+  } else {
+    const colours = wantsColours(context?.flags.colours, host.env, host.stderr.terminal);
+    const width = host.stderr.terminal ? host.columns() ?? 100 : Infinity;
+    host.stderr.write(`${renderError(described, { style: makeStyle({ colours }), width })}\n`);
+    if (error instanceof UsageError && host.args.length === 0) {
+      host.stderr.write(`\n${helpOf(host)}`);
+    }
+  }
+  return described.exitStatus;
+}
+
+/** A line that could not be parsed may still have asked for JSON. */
+function wantsJson(host: Host, flags: OutputFlags | undefined): boolean {
+  if (flags !== undefined) return flags.json;
+  const end = host.args.indexOf("--");
+  return host.args.slice(0, end < 0 ? undefined : end).includes("--json");
+}
+
+function helpOf(host: Host): string {
+  const line = parseLine(["--help"], COMMANDS, VERSION, helpOptions(host));
+  return line.kind === "help" ? line.text : "";
+}
+
+function helpOptions(host: Host) {
+  const colours = wantsColours(
+    host.args.includes("--no-color") ? false : undefined,
+    host.env,
+    host.stdout.terminal,
+  );
+  return { width: Math.min(host.columns() ?? 100, 110), style: makeStyle({ colours }) };
+}

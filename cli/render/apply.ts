@@ -1,0 +1,71 @@
+/**
+ * What became of each migration of a run, for people.
+ *
+ * @module
+ */
+
+import type { MigrationResult } from "../../engine/migration.ts";
+import { formatCount, formatCounted, formatDuration } from "../format.ts";
+import { type Layout, nextCommand } from "../output.ts";
+import type { Style } from "../style.ts";
+import { renderTable, wrap } from "../table.ts";
+
+/** Renders the account of `outpost migrate apply`. */
+export function renderResults(results: readonly MigrationResult[], { style, width }: Layout): string {
+  const rows = results.map((result) => [
+    result.id,
+    outcomeText(result.outcome, style),
+    count(result.processed),
+    count(result.skipped),
+    count(result.conflicts),
+    result.failed === 0 ? "" : style.red(formatCount(result.failed)),
+    result.outcome === "not_run" ? "" : formatDuration(result.durationMs),
+  ]);
+  const lines = [...renderTable(
+    [
+      { title: "MIGRATION" },
+      { title: "OUTCOME" },
+      { title: "RECORDS", align: "right" },
+      { title: "SKIPPED", align: "right" },
+      { title: "KEPT NEWER", align: "right" },
+      { title: "FAILED", align: "right" },
+      { title: "TIME", align: "right" },
+    ],
+    rows,
+    { width, title: style.dim },
+  )];
+  for (const { id, issues } of results) {
+    for (const issue of issues) lines.push(wrap(`${style.yellow("!")} ${id}: ${issue}`, width, "  "));
+  }
+  return lines.join("\n");
+}
+
+/** What one migration did, in a line: `applied sql/000005 in 1.2 s`. */
+export function resultSentence(
+  { id, outcome, processed, failed, skipped, durationMs }: MigrationResult,
+): string {
+  const counts = [
+    ...(processed > 0 ? [formatCounted(processed, "record")] : []),
+    ...(skipped > 0 ? [`${formatCount(skipped)} skipped`] : []),
+    ...(failed > 0 ? [`${formatCount(failed)} failed`] : []),
+  ];
+  const with_ = counts.length === 0 ? "" : `: ${counts.join(", ")}`;
+  return `${outcome === "applied" ? "applied" : "FAILED"} ${id} in ${formatDuration(durationMs)}${with_}`;
+}
+
+/** The last lines of a run in which everything was done. */
+export function renderDone(results: readonly MigrationResult[], style: Style): string {
+  return [
+    style.green(`Applied ${formatCounted(results.length, "migration")}.`),
+    nextCommand(style, "outpost migrate verify", "prove it"),
+  ].join("\n");
+}
+
+function outcomeText(outcome: MigrationResult["outcome"], style: Style): string {
+  if (outcome === "applied") return style.green("applied");
+  return outcome === "failed" ? style.red("failed") : style.dim("not run");
+}
+
+function count(number: number): string {
+  return number === 0 ? "" : formatCount(number);
+}

@@ -1,0 +1,71 @@
+/**
+ * Every migration with its status, for people.
+ *
+ * @module
+ */
+
+import type { MigrationList } from "../../engine/engine.ts";
+import type { MigrationStatus } from "../../engine/migration.ts";
+import type { PendingCounts } from "../../engine/state.ts";
+import { formatCounted, formatTime } from "../format.ts";
+import { type Layout, nextCommand } from "../output.ts";
+import type { Style } from "../style.ts";
+import { renderTable } from "../table.ts";
+
+/** Renders `outpost migrate list`. */
+export function renderList(list: MigrationList, { style, width }: Layout): string {
+  const rows = list.migrations.map((entry) => [
+    entry.id,
+    entry.kind === "redis" ? "" : entry.name,
+    paintStatus(entry.status, style),
+    entry.appliedAt === null ? "" : formatTime(entry.appliedAt),
+    entry.reason ?? entry.description,
+  ]);
+  const table = renderTable(
+    [
+      { title: "MIGRATION" },
+      { title: "NAME" },
+      { title: "STATUS" },
+      { title: "APPLIED" },
+      { title: "WHAT", shrinks: true },
+    ],
+    rows,
+    { width, title: style.dim },
+  );
+  return [...table, "", pendingSentence(list.pending, style), nextAfterState(list, style)].join("\n");
+}
+
+/** A status in its colour, `not applicable` without its underscore. */
+export function paintStatus(status: MigrationStatus, style: Style): string {
+  const text = status.replace("_", " ");
+  if (status === "applied") return style.green(text);
+  if (status === "not_applicable") return style.dim(text);
+  return status === "failed" || status === "dirty" ? style.red(text) : style.yellow(text);
+}
+
+/** `Nothing is pending.` or `Pending: 6 SQL migrations, 3 Redis migrations.` */
+export function pendingSentence({ sql, redis }: PendingCounts, style: Style): string {
+  if (sql === 0 && redis === 0) return style.green("Nothing is pending.");
+  return style.yellow(`Pending: ${pendingText({ sql, redis })}.`);
+}
+
+/** `6 SQL migrations and 3 Redis migrations`; sides with nothing pending are left out. */
+export function pendingText({ sql, redis }: PendingCounts): string {
+  const parts = [
+    ...(sql > 0 ? [formatCounted(sql, "SQL migration")] : []),
+    ...(redis > 0 ? [formatCounted(redis, "Redis migration")] : []),
+  ];
+  return parts.join(" and ");
+}
+
+function nextAfterState({ migrations, pending }: MigrationList, style: Style): string {
+  if (migrations.some(({ status }) => status === "dirty")) {
+    return nextCommand(style, "outpost migrate verify", "what the dirty step left behind");
+  }
+  if (migrations.some(({ status }) => status === "running")) {
+    return nextCommand(style, "outpost migrate status", "who is at work");
+  }
+  return pending.sql + pending.redis > 0
+    ? nextCommand(style, "outpost migrate plan", "what apply would change")
+    : nextCommand(style, "outpost migrate verify", "prove it");
+}

@@ -1,0 +1,154 @@
+/**
+ * A plan that reads like a change request: what, how much, what locks, what cannot come back.
+ *
+ * @module
+ */
+
+import type { RedisMigrationPlan, SqlPlan, SqlStepPlan } from "../../engine/backend.ts";
+import type { Plan } from "../../engine/plan.ts";
+import { formatBytes, formatCount, formatCounted } from "../format.ts";
+import { type Layout, nextCommand } from "../output.ts";
+import type { Style } from "../style.ts";
+import { renderTable, wrap } from "../table.ts";
+
+/** What is shown of a plan. */
+export interface PlanView {
+  /** The statements in full. */
+  readonly statements: boolean;
+}
+
+/** Renders `outpost migrate plan`, without the last line: who shows it knows what comes next. */
+export function renderPlan(plan: Plan, layout: Layout, { statements }: PlanView): string {
+  const { style } = layout;
+  const stores = [["Postgres", plan.sql], ["ClickHouse", plan.clickhouse]] as const;
+  if (!plan.hasChanges) {
+    return [
+      style.green("Nothing to do: no migration is pending."),
+      ...stores.flatMap(([n, s]) => storeLine(n, s)),
+    ]
+      .join("\n");
+  }
+  const parts = [summary(plan, style)];
+  for (const [name, store] of stores) {
+    if (store === null || store.steps.length === 0) continue;
+    parts.push(style.bold(`${name}: from version ${store.current} to ${lastVersion(store)}`));
+    for (const step of store.steps) parts.push(renderStep(step, layout, { statements }));
+  }
+  if (plan.redis.length > 0) parts.push(style.bold("Redis"));
+  for (const migration of plan.redis) parts.push(renderRedis(migration, layout));
+  parts.push(renderLosses(plan, layout));
+  return parts.filter((part) => part !== "").join("\n\n");
+}
+
+/** The line below a plan. */
+export function nextAfterPlan(plan: Plan, style: Style, file: string | null = null): string {
+  if (!plan.hasChanges) return nextCommand(style, "outpost serve", "start the server");
+  const command = file === null ? "outpost migrate apply" : `outpost migrate apply --plan ${file}`;
+  return nextCommand(style, command, file === null ? "apply it" : "apply exactly this, or nothing");
+}
+
+function storeLine(name: string, store: SqlPlan | null): readonly string[] {
+  if (store === null) return [];
+  return [
+    store.current > store.latest
+      ? `${name} is at version ${store.current}, ahead of the ${store.latest} that this program knows.`
+      : `${name} is at version ${store.current} of ${store.latest}.`,
+  ];
+}
+
+function lastVersion({ steps, latest }: SqlPlan): number {
+  return Number(steps.at(-1)?.id.split("/")[1] ?? latest);
+}
+
+function summary(plan: Plan, style: Style): string {
+  const sql = (plan.sql?.steps.length ?? 0) + (plan.clickhouse?.steps.length ?? 0);
+  const items = plan.redis.reduce((sum, { estimatedItems }) => sum + estimatedItems, 0);
+  const parts = [
+    ...(sql > 0 ? [formatCounted(sql, "SQL step")] : []),
+    ...(plan.redis.length > 0
+      ? [`${formatCounted(plan.redis.length, "Redis migration")} over ${formatCounted(items, "record")}`]
+      : []),
+  ];
+  return style.bold(`Plan: ${parts.join(", then ")}`);
+}
+
+function renderStep(step: SqlStepPlan, { style, width }: Layout, { statements }: PlanView): string {
+  const lines = [`${style.cyan(step.id)}  ${step.name}`, `  ${wrap(step.description, width - 2, "  ")}`];
+  if (step.tables.length > 0) {
+    const rows = step.tables.map((table) => [
+      `  ${table.name}`,
+      formatCount(table.rows),
+      formatBytes(table.bytes),
+      table.lock,
+      table.rewrite ? style.yellow("rewritten") : "",
+    ]);
+    lines.push(...renderTable(
+      [
+        { title: "  TABLE" },
+        { title: "ROWS", align: "right" },
+        { title: "SIZE", align: "right" },
+        { title: "STRONGEST LOCK" },
+        { title: "DATA" },
+      ],
+      rows,
+      { width, title: style.dim },
+    ));
+  }
+  for (const { kind, table, detail, rows } of step.consequences) {
+    const severe = kind === "rows_deleted" || kind === "column_dropped" || kind === "table_dropped";
+    const mark = severe ? style.red("-") : kind === "rows_quarantined" ? style.yellow("~") : style.green("+");
+    const count = rows > 0 ? ` (${formatCounted(rows, "row")})` : "";
+    lines.push(`  ${mark} ${wrap(`${consequenceText(kind, table)}${count}: ${detail}`, width - 4, "    ")}`);
+  }
+  if (statements) {
+    for (const statement of step.statements) {
+      const text = statement.trim().replace(/;?$/, ";");
+      lines.push("", ...text.split("\n").map((line) => (line.trim() === "" ? "" : `    ${line}`)));
+    }
+  } else if (step.statements.length > 0) {
+    lines.push(
+      style.dim(`  ${formatCounted(step.statements.length, "statement")}, shown in full with --sql`),
+    );
+  }
+  return lines.join("\n");
+}
+
+function consequenceText(kind: SqlStepPlan["consequences"][number]["kind"], table: string): string {
+  const words = {
+    rows_quarantined: "rows kept aside from",
+    rows_deleted: "rows deleted from",
+    column_dropped: "column dropped from",
+    table_dropped: "table dropped:",
+    table_rewritten: "table rewritten:",
+    index_built: "index built on",
+  };
+  return `${words[kind]} ${table}`;
+}
+
+function renderRedis(migration: RedisMigrationPlan, { style, width }: Layout): string {
+  const scope = Object.entries(migration.scope).map(([kind, count]) => `${kind} ${formatCount(count)}`);
+  const lines = [
+    `${style.cyan(migration.id)}  ${formatCounted(migration.estimatedItems, "record")}`,
+    `  ${wrap(migration.description, width - 2, "  ")}`,
+    ...(scope.length > 0 ? [`  ${wrap(scope.join(", "), width - 2, "  ")}`] : []),
+  ];
+  for (const { key, before, after } of migration.examples) {
+    lines.push(
+      `  ${style.dim("for example")} ${key}`,
+      `    ${style.red("-")} ${wrap(before, width - 6, "      ")}`,
+      `    ${style.green("+")} ${wrap(after, width - 6, "      ")}`,
+    );
+  }
+  return lines.join("\n");
+}
+
+/** What cannot come back is said once more at the end, where nobody scrolls past it. */
+function renderLosses(plan: Plan, { style, width }: Layout): string {
+  const steps = [...(plan.sql?.steps ?? []), ...(plan.clickhouse?.steps ?? [])];
+  const losses = steps.flatMap((step) =>
+    step.consequences
+      .filter(({ kind }) => kind === "rows_deleted" || kind === "column_dropped" || kind === "table_dropped")
+      .map(({ table, detail }) => wrap(`${style.red("-")} ${step.id} ${table}: ${detail}`, width, "  "))
+  );
+  return losses.length === 0 ? "" : [style.bold("Cannot be taken back:"), ...losses].join("\n");
+}

@@ -1,0 +1,94 @@
+/**
+ * The short answer for people: can I deploy?
+ *
+ * @module
+ */
+
+import type { SqlStatus, Status } from "../../engine/status.ts";
+import { formatCount } from "../format.ts";
+import { type Layout, nextCommand } from "../output.ts";
+import type { Style } from "../style.ts";
+import { wrap } from "../table.ts";
+import { pendingText } from "./list.ts";
+import { activityText, ageText, ownerText } from "./owner.ts";
+
+/** Renders `outpost migrate status`. */
+export function renderStatus(status: Status, { style, width, now }: Layout): string {
+  const lines: string[] = [verdict(status, style), ""];
+  const row = (name: string, text: string) =>
+    lines.push(`  ${name.padEnd(10)}  ${wrap(text, width - 14, " ".repeat(14))}`);
+  if (status.sql !== null) row("Postgres", sqlText(status.sql, style));
+  if (status.clickhouse !== null) row("ClickHouse", sqlText(status.clickhouse, style));
+  if (status.redis !== null) row("Redis", redisText(status.redis, style));
+  const { lock } = status;
+  row(
+    "Lock",
+    lock === null ? "free" : `${lock.alive ? style.yellow("held") : style.red("dead")} by ${ownerText(lock)}`,
+  );
+  if (lock !== null) {
+    for (const more of [activityText(lock), ageText(lock, now)]) if (more !== "") row("", more);
+  }
+  for (const sql of [status.sql, status.clickhouse]) {
+    for (const drift of sql?.drift ?? []) lines.push("", wrap(`${style.red("!")} ${drift}`, width, "  "));
+  }
+  return [...lines, "", nextStep(status, style)].join("\n");
+}
+
+function verdict({ pending, sql, clickhouse, lock }: Status, style: Style): string {
+  const stores = [sql, clickhouse].filter((store) => store !== null);
+  if (stores.some((store) => store.dirty)) {
+    return style.red("Do not deploy: another tool failed in the middle of a SQL step.");
+  }
+  if (stores.some((store) => store.drift.length > 0)) {
+    return style.red("Do not deploy: applied SQL steps are not what this program knows.");
+  }
+  const open = pending.sql + pending.redis;
+  if (open > 0) {
+    const atWork = lock !== null && lock.alive ? ", and somebody is at work" : "";
+    const are = open === 1 ? "is" : "are";
+    return style.yellow(`Not ready to deploy: ${pendingText(pending)} ${are} pending${atWork}.`);
+  }
+  if (stores.some((store) => store.ahead)) {
+    return style.yellow(
+      "Ready to deploy, but the database is ahead of this program: deploy the release it belongs to.",
+    );
+  }
+  return style.green("Ready to deploy: nothing is pending.");
+}
+
+function sqlText({ version, latest, dirty, ahead }: SqlStatus, style: Style): string {
+  const at = `version ${formatCount(version)} of ${formatCount(latest)}`;
+  if (dirty) return `${at}, ${style.red("dirty")}`;
+  if (ahead) {
+    return `version ${formatCount(version)}, ${style.yellow("ahead")}: this program knows ${
+      formatCount(latest)
+    }`;
+  }
+  const behind = latest - version;
+  return behind > 0
+    ? `${at}, ${style.yellow(`${formatCount(behind)} pending`)}`
+    : `${at}, ${style.green("up to date")}`;
+}
+
+function redisText(
+  { applied, total }: { readonly applied: number; readonly total: number },
+  style: Style,
+): string {
+  const at = `${formatCount(applied)} of ${formatCount(total)} migrations done`;
+  return applied < total
+    ? `${at}, ${style.yellow(`${formatCount(total - applied)} pending`)}`
+    : `${at}, ${style.green("up to date")}`;
+}
+
+function nextStep({ pending, sql, clickhouse, lock }: Status, style: Style): string {
+  if ([sql, clickhouse].some((store) => store?.dirty || (store?.drift.length ?? 0) > 0)) {
+    return nextCommand(style, "outpost migrate verify", "what is wrong, in detail");
+  }
+  if (lock !== null && !lock.alive) {
+    return nextCommand(style, "outpost migrate unlock", "clear the dead lock");
+  }
+  if (pending.sql + pending.redis === 0) return nextCommand(style, "outpost serve", "start the server");
+  return lock === null
+    ? nextCommand(style, "outpost migrate plan", "what apply would change")
+    : nextCommand(style, "outpost migrate status", "again, when the other is done");
+}

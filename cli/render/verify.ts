@@ -1,0 +1,66 @@
+/**
+ * What verification found, for people.
+ *
+ * @module
+ */
+
+import type { SqlVerification } from "../../engine/backend.ts";
+import type { VerifyResult } from "../../engine/verify.ts";
+import { formatCount } from "../format.ts";
+import { type Layout, nextCommand } from "../output.ts";
+import type { Style } from "../style.ts";
+import { wrap } from "../table.ts";
+
+/** How the records were looked at. */
+export interface VerifyView {
+  readonly full: boolean;
+  readonly sample: number;
+}
+
+/** Renders `outpost migrate verify`. */
+export function renderVerify(result: VerifyResult, { style, width }: Layout, view: VerifyView): string {
+  const lines: string[] = [];
+  const part = (ok: boolean, title: string, issues: readonly string[]) => {
+    lines.push(`${mark(ok, style)} ${title}`);
+    for (const issue of issues) lines.push(`    ${wrap(`- ${issue}`, width - 4, "      ")}`);
+  };
+  for (const [name, store] of [["Postgres", result.sql], ["ClickHouse", result.clickhouse]] as const) {
+    if (store !== null) part(store.ok, `${name.padEnd(24)}${sqlText(store)}`, store.issues);
+  }
+  for (const { id, valid, checksRun, checksPassed, issues } of result.redis) {
+    const counts = checksRun === 0
+      ? "nothing to check"
+      : `${formatCount(checksPassed)} of ${formatCount(checksRun)} checks passed`;
+    part(valid, `${id.padEnd(24)}${counts}`, issues);
+  }
+  const how = result.redis.length === 0 ? [] : [
+    style.dim(
+      view.full ? "Every record was checked." : `A random sample of ${view.sample} tenants was checked.`,
+    ),
+  ];
+  return [...lines, "", ...how, verdict(result, style), next(result, style, view)].join("\n");
+}
+
+function mark(ok: boolean, style: Style): string {
+  return ok ? style.green("ok  ") : style.red("FAIL");
+}
+
+function sqlText({ current, latest, dirty }: SqlVerification): string {
+  return `version ${current} of ${latest}${dirty ? ", dirty" : ""}`;
+}
+
+function verdict({ ok }: VerifyResult, style: Style): string {
+  return ok ? style.green("Verified.") : style.red("Not verified.");
+}
+
+function next({ ok, sql, clickhouse, redis }: VerifyResult, style: Style, { full }: VerifyView): string {
+  if (ok && !full && redis.length > 0) {
+    return nextCommand(style, "outpost migrate verify --full", "check every record");
+  }
+  if (ok) return nextCommand(style, "outpost serve", "start the server");
+  const behind = [sql, clickhouse].some((store) => store !== null && store.current < store.latest) ||
+    redis.some(({ valid, checksRun }) => !valid && checksRun === 0);
+  return behind
+    ? nextCommand(style, "outpost migrate plan", "something is pending")
+    : nextCommand(style, "outpost migrate apply --rerun ID", "converts the records named once more");
+}

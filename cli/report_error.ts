@@ -1,0 +1,131 @@
+/**
+ * Turns any error into text, JSON and an exit status, credentials removed.
+ *
+ * @module
+ */
+
+import {
+  ApplyError,
+  InterruptedError,
+  LockHeldError,
+  MigrationError,
+  PlanStaleError,
+  StepFailedError,
+} from "../engine/errors.ts";
+import { ERROR_CODES, EXIT } from "./error_catalogue.ts";
+import { NotVerifiedError, SettingsError } from "./errors.ts";
+import type { StopSignal } from "./host.ts";
+import type { ErrorJson } from "./json.ts";
+import type { Scrub } from "./secrets.ts";
+import type { Style } from "./style.ts";
+import { wrap } from "./table.ts";
+
+/** An error as it is told. */
+export interface ErrorReport {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | null;
+  /** Lines that say where and what, for people. */
+  readonly details: readonly string[];
+  readonly exitStatus: number;
+}
+
+/** What is known beside the error. */
+export interface ReportOptions {
+  readonly scrub: Scrub;
+  /** Which signal stopped the command, or null. */
+  readonly stoppedBy: StopSignal | null;
+}
+
+const REPORT_BUG = "This is a fault of outpost: please report it, with the command and this message";
+
+/** Describes an error. */
+export function describeError(error: unknown, { scrub, stoppedBy }: ReportOptions): ErrorReport {
+  const cause = unwrap(error);
+  if (!(cause instanceof MigrationError)) {
+    return {
+      code: "internal",
+      message: scrub(`Unexpected failure: ${firstLine(cause)}`),
+      hint: REPORT_BUG,
+      details: [],
+      exitStatus: EXIT.failed,
+    };
+  }
+  return {
+    code: cause.code,
+    message: scrub(cause.message),
+    hint: hintOf(cause, error, scrub),
+    details: detailsOf(cause).map(scrub),
+    exitStatus: exitStatusOf(cause, stoppedBy),
+  };
+}
+
+/** The JSON form: `{"error": {"code", "message", "hint"}}`. */
+export function errorJson({ code, message, hint }: ErrorReport): ErrorJson {
+  return { error: { code, message, hint } };
+}
+
+/** The text form: what failed, where, and what to do next. */
+export function renderError(report: ErrorReport, { style, width }: { style: Style; width: number }): string {
+  const { code, message, hint, details } = report;
+  const lines = [
+    wrap(`${style.red("error:")} ${message} ${style.dim(`[${code}]`)}`, width, "  "),
+    ...details.map((line) => `  ${line}`),
+  ];
+  if (hint !== null) lines.push(wrap(`${style.cyan("hint:")}  ${hint}`, width, "       "));
+  return lines.join("\n");
+}
+
+/** A failed apply is told by what made it fail, where that says more. */
+function unwrap(error: unknown): unknown {
+  return error instanceof ApplyError && error.cause instanceof MigrationError ? error.cause : error;
+}
+
+function exitStatusOf(error: MigrationError, stoppedBy: StopSignal | null): number {
+  if (error instanceof InterruptedError) return EXIT[stoppedBy ?? "SIGINT"];
+  return ERROR_CODES[error.code] ?? EXIT.failed;
+}
+
+function hintOf(cause: MigrationError, error: unknown, scrub: Scrub): string | null {
+  const hint = cause.hint ?? (error instanceof MigrationError ? error.hint : undefined);
+  return hint === undefined ? null : scrub(withProgramName(hint));
+}
+
+/** The engine does not know what the program is called; it says `migrate apply` where a person types more. */
+export function withProgramName(hint: string): string {
+  return hint.replace(
+    /(?<!outpost )\bmigrate (init|list|status|plan|apply|verify|cleanup|down|force|unlock)\b/g,
+    "outpost migrate $1",
+  );
+}
+
+function detailsOf(error: MigrationError): readonly string[] {
+  if (error instanceof StepFailedError) return stepDetails(error);
+  if (error instanceof PlanStaleError && error.changes.length > 1) {
+    return error.changes.map((change) => `- ${change}`);
+  }
+  if (error instanceof SettingsError && error.problems.length > 1) {
+    return error.problems.map((problem) => `- ${problem}`);
+  }
+  if (error instanceof NotVerifiedError || error instanceof LockHeldError) return [];
+  if (error instanceof ApplyError) {
+    return error.results.flatMap((result) => result.issues.map((issue) => `${result.id}: ${issue}`));
+  }
+  return [];
+}
+
+function stepDetails({ failure }: StepFailedError): readonly string[] {
+  const { id, position, serverCode, detail, serverHint } = failure;
+  return [
+    position === null ? `in ${id}` : `in ${id}, line ${position.line}, column ${position.column}:`,
+    ...(position?.excerpt.split("\n").map((line) => `  ${line}`) ?? []),
+    ...(serverCode === null ? [] : [`server code: ${serverCode}`]),
+    ...(detail === null ? [] : [`detail: ${detail}`]),
+    ...(serverHint === null ? [] : [`server's hint: ${serverHint}`]),
+  ];
+}
+
+function firstLine(error: unknown): string {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return text.split("\n")[0]!;
+}

@@ -1,0 +1,150 @@
+/**
+ * Finds and reads the configuration file. An Outpost file holds dozens of settings that are not this tool's business: they
+ * are left alone; what is unknown in the sections that this tool reads is reported by `outpost config`.
+ *
+ * @module
+ */
+
+import { parse as parseYaml } from "@std/yaml";
+import { parseDotenv } from "./dotenv.ts";
+import { FileError } from "./errors.ts";
+import { SETTING_KEYS, SETTINGS } from "./setting_table.ts";
+import { closest } from "./suggest.ts";
+
+/** Where a file is looked for, in this order, when none is named. */
+export const SEARCHED_FILES: readonly string[] = [
+  ".env",
+  ".outpost.yaml",
+  "config/outpost.yaml",
+  "config/outpost/config.yaml",
+  "config/outpost/.env",
+  "/config/outpost.yaml",
+  "/config/outpost/config.yaml",
+  "/config/outpost/.env",
+];
+
+/** A key that nobody reads, and the one that was probably meant. */
+export interface UnknownKey {
+  readonly key: string;
+  readonly suggestion: string | null;
+}
+
+/** What a file holds. Nothing of it has been checked. */
+export interface SettingsFile {
+  readonly path: string;
+  /** `env` files use the names of the environment, `yaml` files the paths. */
+  readonly kind: "env" | "yaml";
+  /** Values by name, as written. */
+  readonly values: ReadonlyMap<string, unknown>;
+  readonly unknown: readonly UnknownKey[];
+}
+
+/**
+ * Reads the file that is named, or the first that exists of {@linkcode SEARCHED_FILES}.
+ *
+ * @returns Null when none is named and none exists.
+ * @throws {FileError} When the named file is missing, or the file cannot be read or parsed.
+ */
+export async function readSettingsFile(named: string | undefined): Promise<SettingsFile | null> {
+  for (const path of named === undefined ? SEARCHED_FILES : [named]) {
+    let content: string;
+    try {
+      content = await Deno.readTextFile(path);
+    } catch (error) {
+      if (named === undefined && error instanceof Deno.errors.NotFound) continue;
+      // A folder named .env or config/outpost.yaml is somebody else's.
+      if (named === undefined && error instanceof Deno.errors.IsADirectory) continue;
+      if (named === undefined && error instanceof Deno.errors.NotADirectory) continue;
+      throw new FileError(`Cannot read the configuration file "${path}": ${reason(error)}`, {
+        cause: error,
+        hint: "Name the file with --config or CONFIG, or make it readable",
+      });
+    }
+    return parseSettingsFile(path, content);
+  }
+  return null;
+}
+
+function reason(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "it does not exist";
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
+  return error instanceof Error ? error.name : "unknown reason";
+}
+
+/** Parses a file. @throws {FileError} When it is neither YAML nor lines of NAME=value, as its name says. */
+export function parseSettingsFile(path: string, content: string): SettingsFile {
+  return isEnvFile(path) ? readEnv(path, content) : readYaml(path, content);
+}
+
+function isEnvFile(path: string): boolean {
+  const name = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
+  return name.endsWith(".env") || name.startsWith(".env");
+}
+
+function readEnv(path: string, content: string): SettingsFile {
+  const { values, problems } = parseDotenv(content);
+  if (problems.length > 0) {
+    throw new FileError(`Cannot understand the configuration file "${path}": ${problems.join("; ")}`, {
+      hint: "Write one NAME=value a line, and quote values that hold spaces or #",
+    });
+  }
+  const names = SETTING_KEYS.map((key) => SETTINGS[key].env as string);
+  const unknown = [...values.keys()].filter((name) => !names.includes(name)).flatMap((name) => {
+    // Other programs share these files and their prefixes: only what looks like a slip is worth a word.
+    const suggestion = /^(REDIS|POSTGRES|CLICKHOUSE|MIGRATE|DEPLOYMENT|LOG)/.test(name)
+      ? closest(name, names, 2)
+      : null;
+    return suggestion === null ? [] : [{ key: name, suggestion }];
+  });
+  return { path, kind: "env", values, unknown };
+}
+
+function readYaml(path: string, content: string): SettingsFile {
+  let root: unknown;
+  try {
+    root = parseYaml(content);
+  } catch (error) {
+    // The parser's message quotes the text around the fault, which may be a secret: only the place is told.
+    const place = error instanceof Error ? /line (\d+), column (\d+)/.exec(error.message) : null;
+    throw new FileError(
+      `Cannot understand the configuration file "${path}": it is not valid YAML${
+        place === null ? "" : ` at line ${place[1]}, column ${place[2]}`
+      }`,
+      { hint: "Check the indentation and quote values that hold special characters" },
+    );
+  }
+  if (root !== null && root !== undefined && (typeof root !== "object" || Array.isArray(root))) {
+    throw new FileError(`Cannot understand the configuration file "${path}": it is not a list of settings`, {
+      hint: "Write settings such as redis.host as nested YAML, or use a file named .env for NAME=value lines",
+    });
+  }
+  const values = flatten((root ?? {}) as Record<string, unknown>);
+  return { path, kind: "yaml", values, unknown: unknownPaths(values) };
+}
+
+/** Paths of all scalars. A section that is empty (`redis:` alone) holds nothing and is no value. */
+function flatten(node: Readonly<Record<string, unknown>>, prefix = ""): Map<string, unknown> {
+  const values = new Map<string, unknown>();
+  for (const [key, value] of Object.entries(node)) {
+    if (value === null || value === undefined) continue;
+    if (typeof value === "object" && !Array.isArray(value) && !(value instanceof Date)) {
+      for (const [path, inner] of flatten(value as Record<string, unknown>, `${prefix}${key}.`)) {
+        values.set(path, inner);
+      }
+    } else {
+      values.set(prefix + key, value);
+    }
+  }
+  return values;
+}
+
+function unknownPaths(values: ReadonlyMap<string, unknown>): UnknownKey[] {
+  const names = SETTING_KEYS.map((key) => SETTINGS[key].name as string);
+  const sections = new Set(names.map((name) => name.split(".")[0]!));
+  return [...values.keys()].filter((path) => !names.includes(path)).flatMap((path) => {
+    const owned = sections.has(path.split(".")[0]!);
+    const suggestion = closest(path, names, owned ? 4 : 2);
+    return owned || suggestion !== null ? [{ key: path, suggestion }] : [];
+  });
+}

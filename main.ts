@@ -1,0 +1,121 @@
+/**
+ * The edge of the process: arguments, environment, streams, signals and the exit status. Nothing else touches them.
+ *
+ * @module
+ */
+
+import { InterruptedError } from "./engine/errors.ts";
+import { EXIT } from "./cli/error_catalogue.ts";
+import type { Host, StopSignal, TextSink } from "./cli/host.ts";
+import { run } from "./cli/mod.ts";
+
+const encoder = new TextEncoder();
+
+function sink(stream: typeof Deno.stdout | typeof Deno.stderr): TextSink {
+  let broken = false;
+  return {
+    terminal: stream.isTerminal(),
+    write(text) {
+      for (let rest = encoder.encode(text); rest.length > 0 && !broken;) {
+        try {
+          rest = rest.subarray(stream.writeSync(rest));
+        } catch (error) {
+          if (error instanceof Deno.errors.WouldBlock) continue;
+          // The reader has gone, as `head` does: what is left to say has no listener, but the work goes on.
+          broken = true;
+        }
+      }
+    },
+  };
+}
+
+/** One line of standard input, read byte by byte so that nothing is taken from whoever reads after. */
+async function readLine(): Promise<string | null> {
+  const bytes: number[] = [];
+  const byte = new Uint8Array(1);
+  while (true) {
+    const count = await Deno.stdin.read(byte);
+    if (count === null) return bytes.length === 0 ? null : new TextDecoder().decode(new Uint8Array(bytes));
+    if (byte[0] === 10) return new TextDecoder().decode(new Uint8Array(bytes)).replace(/\r$/, "");
+    bytes.push(byte[0]!);
+  }
+}
+
+function columns(): number | null {
+  try {
+    return Deno.consoleSize().columns || null;
+  } catch {
+    return null; // No terminal.
+  }
+}
+
+const STOP: readonly StopSignal[] = ["SIGINT", "SIGTERM"];
+const PASSED: readonly Deno.Signal[] = ["SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"];
+
+function listenForSignals() {
+  const controller = new AbortController();
+  let stoppedBy: StopSignal | null = null;
+  let taken: ((signal: Deno.Signal) => void) | null = null;
+  const windows = Deno.build.os === "windows";
+  for (const signal of windows ? STOP.slice(0, 1) : STOP) {
+    Deno.addSignalListener(signal, () => {
+      if (taken !== null) return taken(signal);
+      if (stoppedBy !== null) Deno.exit(EXIT[signal]);
+      stoppedBy = signal;
+      controller.abort(new InterruptedError("Stopped on request", { hint: "Run the same command again" }));
+    });
+  }
+  return {
+    signal: controller.signal,
+    stoppedBy: () => stoppedBy,
+    takeSignals(handler: (signal: Deno.Signal) => void): Disposable {
+      taken = handler;
+      const listeners = windows ? [] : PASSED.map((signal) => [signal, () => handler(signal)] as const);
+      for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
+      return {
+        [Symbol.dispose]() {
+          taken = null;
+          for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
+        },
+      };
+    },
+  };
+}
+
+function hostname(): string {
+  try {
+    return Deno.hostname();
+  } catch {
+    return "unknown";
+  }
+}
+
+/** A compiled program starts by its own name; a checkout and a URL start by way of Deno. */
+function programWords(): readonly string[] {
+  return Deno.build.standalone ? [Deno.execPath()] : [Deno.execPath(), "run", "-A", import.meta.url];
+}
+
+/** Starts the program. */
+async function main(): Promise<never> {
+  const env = Deno.env.toObject();
+  const user = env.USER ?? env.USERNAME;
+  const host: Host = {
+    args: Deno.args,
+    env,
+    stdout: sink(Deno.stdout),
+    stderr: sink(Deno.stderr),
+    stdinTerminal: Deno.stdin.isTerminal(),
+    readLine,
+    columns,
+    now: () => new Date(),
+    ...listenForSignals(),
+    holder: { host: hostname(), pid: Deno.pid, ...(user === undefined ? {} : { user }) },
+    programFolder: Deno.build.standalone
+      ? Deno.execPath().replace(/[/\\][^/\\]*$/, "")
+      : import.meta.dirname ?? null,
+    programWords: programWords(),
+  };
+  Deno.exit(await run(host));
+}
+
+if (import.meta.main) await main();
