@@ -20,7 +20,7 @@ import { RefusedError, UnknownMigrationError } from "../errors.ts";
 import { type MigrationEntry, migrationId, type MigrationResult } from "../migration.ts";
 import { display, encode } from "./binary.ts";
 import { Bookkeeping, type RedisLayout, type StoredState } from "./bookkeeping.ts";
-import { toStoreError } from "./connection_error.ts";
+import { toStoreError, watchFailures } from "./connection_error.ts";
 import { anyKey } from "./key_search.ts";
 import type { RedisMigration } from "./migration.ts";
 import { forecast } from "./plan.ts";
@@ -59,11 +59,13 @@ class Backend implements RedisBackend {
   readonly #store: RedisStore;
   readonly #layout: RedisLayout;
   readonly #bookkeeping: Bookkeeping;
+  readonly #lastFailure: () => Error | null;
 
   constructor({ client, migrations, layout, now = () => new Date() }: RedisBackendOptions) {
     this.#definitions = migrations;
     this.migrations = migrations.map(infoOf);
     this.#store = new RedisStore(client);
+    this.#lastFailure = watchFailures(client);
     this.#layout = layout;
     this.#bookkeeping = new Bookkeeping(this.#store, layout, now);
   }
@@ -241,7 +243,7 @@ class Backend implements RedisBackend {
     try {
       return await ask();
     } catch (error) {
-      throw toStoreError(error, action);
+      throw toStoreError(error, action, this.#lastFailure());
     }
   }
 }

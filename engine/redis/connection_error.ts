@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { EventEmitter } from "node:events";
+import type { Cluster, Redis } from "ioredis";
 import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../errors.ts";
 
 const DENIED = new Set(["NOAUTH", "WRONGPASS", "NOPERM"]);
@@ -24,14 +26,16 @@ function isReply(error: Error): boolean {
  * Turns what a client threw into an error that names the failure, without any credential.
  *
  * @param action What was tried, as in "Cannot read the state".
+ * @param last What the connection failed with last: a closed connection alone does not tell why.
  * @returns The given error when it is one of the engine's, or a fault of the command itself.
  */
-export function toStoreError(error: unknown, action: string): unknown {
+export function toStoreError(error: unknown, action: string, last: Error | null = null): unknown {
   if (error instanceof MigrationError || !(error instanceof Error)) return error;
   if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {
     return error;
   }
-  const inner = innermost(error);
+  const told = innermost(error);
+  const inner = last !== null && replyCode(told) === null && !("code" in told) ? innermost(last) : told;
   const code = replyCode(inner);
   if (code !== null && DENIED.has(code)) {
     return new StoreDeniedError("redis", `${action}: Redis refuses (${code})`, {
@@ -41,6 +45,18 @@ export function toStoreError(error: unknown, action: string): unknown {
         : "Check the Redis user name and password",
     });
   }
+  if (code === "MOVED" || error.name === "ClusterAllFailedError" && code === "ERR") {
+    return new StoreUnreachableError(
+      "redis",
+      `${action}: Redis is ${code === "MOVED" ? "a" : "no"} cluster`,
+      {
+        cause: error,
+        hint: code === "MOVED"
+          ? "Turn cluster mode on for this Redis"
+          : "Turn cluster mode off for this Redis",
+      },
+    );
+  }
   if (code !== null && !UNAVAILABLE.has(code)) return error;
   const reason = code ?? (inner as { code?: unknown }).code ?? "the connection is closed";
   return new StoreUnreachableError("redis", `${action}: Redis cannot be reached (${reason})`, {
@@ -49,6 +65,20 @@ export function toStoreError(error: unknown, action: string): unknown {
       ? "Point the configuration at the master, this is a replica"
       : "Check the Redis host, port and TLS settings, and that it is running",
   });
+}
+
+/**
+ * Remembers what a client's connections failed with. Also keeps the client from printing it.
+ *
+ * @returns The last failure since the connection was well, or null.
+ */
+export function watchFailures(client: Redis | Cluster): () => Error | null {
+  const events = client as unknown as EventEmitter; // Older compilers miss the inherited methods.
+  let last: Error | null = null;
+  events.on("error", (error: Error) => last = error);
+  events.on("node error", (error: Error) => last = error);
+  events.on("ready", () => last = null);
+  return () => last;
 }
 
 /** What a cluster client or a retry limit wraps. */
