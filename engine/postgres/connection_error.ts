@@ -74,7 +74,7 @@ export function connectionError(error: unknown, action: string, where: string): 
   }
   if (!isNetworkError(error)) return error;
   return new StoreUnreachableError("postgres", `${action} at ${where}: ${reasonOf(error)}`, {
-    hint: HINT,
+    hint: isTlsError(error) ? "Check sslmode and sslrootcert in the Postgres URL" : HINT,
     cause: error,
   });
 }
@@ -92,6 +92,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: "timed out",
   EHOSTUNREACH: "no route to the host",
   ENETUNREACH: "no route to the host",
+  TLS_REFUSED: "the server offers no TLS, which sslmode asks for",
   CONNECT_TIMEOUT: "timed out",
   CONNECTION_CLOSED: "connection closed",
   CONNECTION_ENDED: "connection closed",
@@ -106,6 +107,11 @@ function isNetworkError(error: Error): boolean {
   return ["InvalidData", "NotFound", "ConnectionRefused", "ConnectionReset", "UnexpectedEof"].includes(
     error.name,
   );
+}
+
+function isTlsError(error: Error): boolean {
+  const code = "code" in error && typeof error.code === "string" ? error.code : error.name;
+  return code === "InvalidData" || /TLS|SSL|CERT|VERIFY/.test(code);
 }
 
 function reasonOf(error: Error): string {

@@ -25,6 +25,7 @@ export class PinnedConnection implements AsyncDisposable {
   readonly #source: Client;
   readonly #client: Client;
   readonly #state: { lost: boolean };
+  #running = 0;
 
   private constructor(
     source: Client,
@@ -85,6 +86,11 @@ export class PinnedConnection implements AsyncDisposable {
     return this.#state.lost;
   }
 
+  /** True while a statement is under way: another one would wait for its end. */
+  get busy(): boolean {
+    return this.#running > 0;
+  }
+
   /**
    * Runs one statement.
    *
@@ -100,6 +106,7 @@ export class PinnedConnection implements AsyncDisposable {
     const cancel = () => void (cancelling = this.#cancel());
     let cancelling: Promise<void> | undefined;
     signal?.addEventListener("abort", cancel, { once: true });
+    this.#running++;
     try {
       return await this.reserved.unsafe<T[]>(text, [...parameters]);
     } catch (error) {
@@ -107,6 +114,7 @@ export class PinnedConnection implements AsyncDisposable {
       this.#state.lost = true;
       throw this.#gone(error);
     } finally {
+      this.#running--;
       signal?.removeEventListener("abort", cancel);
       // Else the cancellation might hit the statement after this one.
       await cancelling;

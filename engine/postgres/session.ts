@@ -55,6 +55,8 @@ export class PostgresSession implements SqlSession {
 
   async ping(): Promise<void> {
     if (this.#connection.lost) throw lost();
+    // A question would wait for the end of a long statement; and where that one fails to end, it reports the loss itself.
+    if (this.#connection.busy) return;
     await this.#guard(() => confirmAdvisoryLock(this.#connection.reserved, this.#key));
   }
 
