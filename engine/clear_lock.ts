@@ -10,6 +10,7 @@ import type { Cluster, Redis } from "ioredis";
 import { describeOwner } from "./describe_owner.ts";
 import { LockHeldError } from "./errors.ts";
 import type { LockOwner } from "./lock.ts";
+import { toStoreError, watchFailures } from "./redis/connection_error.ts";
 import { breakFence } from "./redis/fence.ts";
 import type { RedisLockNames } from "./redis/lease.ts";
 import { decodeOwner } from "./redis/lease_value.ts";
@@ -84,8 +85,13 @@ async function read(
   client: Redis | Cluster,
   name: string,
 ): Promise<{ readonly value: Buffer; readonly owner: LockOwner } | null> {
-  const value = await client.getBuffer(name);
-  if (value === null) return null;
-  const ttlLeftMs = await client.pttl(name);
-  return ttlLeftMs === -2 ? null : { value, owner: decodeOwner(value, ttlLeftMs, name) };
+  const last = watchFailures(client);
+  try {
+    const value = await client.getBuffer(name);
+    if (value === null) return null;
+    const ttlLeftMs = await client.pttl(name);
+    return ttlLeftMs === -2 ? null : { value, owner: decodeOwner(value, ttlLeftMs, name) };
+  } catch (error) {
+    throw toStoreError(error, "Cannot read the lock", last());
+  }
 }

@@ -45,7 +45,7 @@ export function toStoreError(error: unknown, action: string, last: Error | null 
         : "Check the Redis user name and password",
     });
   }
-  if (code === "MOVED" || error.name === "ClusterAllFailedError" && code === "ERR") {
+  if (code === "MOVED" || ("lastNodeError" in error && code === "ERR")) {
     return new StoreUnreachableError(
       "redis",
       `${action}: Redis is ${code === "MOVED" ? "a" : "no"} cluster`,
@@ -67,12 +67,21 @@ export function toStoreError(error: unknown, action: string, last: Error | null 
   });
 }
 
+/** One watch a client: more would leave a listener behind with every look. */
+const watched = new WeakMap<Redis | Cluster, () => Error | null>();
+
 /**
  * Remembers what a client's connections failed with. Also keeps the client from printing it.
  *
  * @returns The last failure since the connection was well, or null.
  */
 export function watchFailures(client: Redis | Cluster): () => Error | null {
+  const known = watched.get(client) ?? beginWatch(client);
+  watched.set(client, known);
+  return known;
+}
+
+function beginWatch(client: Redis | Cluster): () => Error | null {
   const events = client as unknown as EventEmitter; // Older compilers miss the inherited methods.
   let last: Error | null = null;
   events.on("error", (error: Error) => last = error);
