@@ -20,11 +20,26 @@ export interface BuildTree {
 }
 
 /** The part of `deno info --json FILE` that is used here. */
-interface ModuleGraph {
+export interface ModuleGraph {
   readonly modules: readonly {
     readonly dependencies?: readonly { readonly specifier: string; readonly code?: unknown }[];
+    /** Set where the module is an entry of a package. */
+    readonly npmPackage?: string;
   }[];
-  readonly npmPackages: Readonly<Record<string, { readonly name: string; readonly version: string }>>;
+  readonly npmPackages: Readonly<Record<string, NpmPackage>>;
+}
+
+/** A resolved package; the IDs of others are the keys of the graph's list. */
+interface NpmPackage {
+  readonly name: string;
+  readonly version: string;
+  readonly dependencies: readonly string[];
+}
+
+/** The part of a lock file that is used here. */
+export interface LockFile {
+  readonly specifiers: Readonly<Record<string, string>>;
+  readonly npm: Readonly<Record<string, unknown>>;
 }
 
 const RUNNABLE = /\.(?:js|cjs|mjs|json|wasm|node)$/;
@@ -54,7 +69,10 @@ export async function makeBuildTree(root: string, directory: string): Promise<Bu
   await runDeno(root, "cache", "--no-check", ...settings, main);
   const graph = await readInfo<ModuleGraph>(root, ...settings, main);
   const { denoDir, npmCache } = await readInfo<{ denoDir: string; npmCache: string }>(root);
-  await copyPackages(npmCache, join(tree.cache, "npm"), graph, imports);
+  const packages = reachedPackages(graph);
+  const lock = JSON.parse(await Deno.readTextFile(tree.lock)) as LockFile;
+  await Deno.writeTextFile(tree.lock, JSON.stringify(reachedLock(lock, packages)));
+  await copyPackages(npmCache, join(tree.cache, "npm"), [...packages.values()], imports);
   await shareDownloads(join(denoDir, "dl"), join(tree.cache, "dl"));
   return tree;
 }
@@ -76,15 +94,40 @@ export function reachedImports(
   );
 }
 
+/** The packages that some module leads to, directly or through others, by ID. Types that a lock file keeps are none of them. */
+export function reachedPackages({ modules, npmPackages }: ModuleGraph): Map<string, NpmPackage> {
+  const reached = new Map<string, NpmPackage>();
+  const queue = modules.flatMap(({ npmPackage }) => npmPackage ?? []);
+  for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+    const found = npmPackages[id];
+    if (found === undefined || reached.has(id)) continue;
+    reached.set(id, found);
+    queue.push(...found.dependencies);
+  }
+  return reached;
+}
+
+/** A lock file with these packages alone, and their hashes as they were. */
+export function reachedLock<T extends LockFile>(lock: T, packages: ReadonlyMap<string, unknown>): T {
+  // `npm:ioredis@6.0.0` and what it was resolved to, `6.0.0`, make the ID `ioredis@6.0.0`.
+  const isReached = ([specifier, version]: [string, string]) =>
+    packages.has(`${specifier.replace(/^npm:\/?/, "").replace(/(?!^)@.*$/, "")}@${version}`);
+  return {
+    ...lock,
+    specifiers: Object.fromEntries(Object.entries(lock.specifiers).filter(isReached)),
+    npm: Object.fromEntries(Object.entries(lock.npm).filter(([id]) => packages.has(id))),
+  };
+}
+
 async function copyPackages(
   from: string,
   to: string,
-  { npmPackages }: ModuleGraph,
+  packages: readonly NpmPackage[],
   imports: Readonly<Record<string, string>>,
 ): Promise<void> {
   for await (const registry of Deno.readDir(from)) {
     if (!registry.isDirectory) continue;
-    for (const { name, version } of Object.values(npmPackages)) {
+    for (const { name, version } of packages) {
       const source = join(from, registry.name, name);
       if (!await exists(join(source, version))) continue;
       const target = join(to, registry.name, name);

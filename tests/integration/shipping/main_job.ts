@@ -32,12 +32,7 @@ export async function doMainJob(program: Program): Promise<void> {
   await using postgres = await startPostgres();
   const postgresUrl = await postgres.createDatabase("outpost");
   await bringToVersion(postgresUrl, 4, (sql) => fillLegacyLog(sql, { events: EVENTS, orphans: ORPHANS }));
-  await seedLegacyRedis({
-    host: redis.host,
-    port: redis.port,
-    tenants: TENANTS,
-    destinations: DESTINATIONS,
-  });
+  await seedLegacyRedis(redis, { tenants: TENANTS, destinationsPerTenant: DESTINATIONS, deletedShare: 0 });
   const env = { REDIS_HOST: redis.host, REDIS_PORT: String(redis.port), POSTGRES_URL: postgresUrl };
   const expect = async (code: number, ...args: readonly string[]) => {
     const outcome = await program.run(args, env);

@@ -1,6 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { dirname, join } from "@std/path";
-import { entriesOf, reachedImports, wantedFiles } from "../../../scripts/build_tree.ts";
+import {
+  entriesOf,
+  reachedImports,
+  reachedLock,
+  reachedPackages,
+  wantedFiles,
+} from "../../../scripts/build_tree.ts";
 
 async function packageOf(files: Readonly<Record<string, string>>): Promise<string> {
   const folder = await Deno.makeTempDir();
@@ -28,6 +34,34 @@ Deno.test("reachedImports() keeps what the code of a module imports, and not wha
   assertEquals(reachedImports(imports, graph), {
     "ioredis": "npm:ioredis@6.0.0",
     "@std/path/": "npm:/deno-std@1.4.0/path/",
+  });
+});
+
+Deno.test("reachedPackages() follows dependencies, round in circles too, and leaves what nothing leads to", () => {
+  const one = (name: string, ...dependencies: readonly string[]) => ({
+    name,
+    version: "1.0.0",
+    dependencies,
+  });
+  const npmPackages = {
+    "a@1.0.0_b@1.0.0": one("a", "b@1.0.0"),
+    "b@1.0.0": one("b", "@c/d@1.0.0", "absent@1.0.0"),
+    "@c/d@1.0.0": one("@c/d", "b@1.0.0"),
+    "@types/node@22.0.0": one("@types/node"),
+  };
+  const packages = reachedPackages({ modules: [{ npmPackage: "a@1.0.0_b@1.0.0" }, {}], npmPackages });
+  assertEquals([...packages.keys()].sort(), ["@c/d@1.0.0", "a@1.0.0_b@1.0.0", "b@1.0.0"]);
+
+  const integrity = "sha512-x";
+  const lock = {
+    version: "5",
+    specifiers: { "npm:a@1": "1.0.0_b@1.0.0", "npm:/@c/d@1/x": "1.0.0", "npm:@types/node@*": "22.0.0" },
+    npm: { "a@1.0.0_b@1.0.0": { integrity }, "@types/node@22.0.0": { integrity } },
+  };
+  assertEquals(reachedLock(lock, packages), {
+    version: "5",
+    specifiers: { "npm:a@1": "1.0.0_b@1.0.0", "npm:/@c/d@1/x": "1.0.0" },
+    npm: { "a@1.0.0_b@1.0.0": { integrity } },
   });
 });
 
