@@ -55,7 +55,7 @@ export const complete: Command = defineCommand(
 function readShell(input: CommandInput): string {
   const [shell = ""] = input.args;
   if (SHELLS.includes(shell)) return shell;
-  const meant = closest(shell, SHELLS, 2);
+  const meant = closest(shell, SHELLS, 1);
   throw new UsageError(`There are no completions for "${shell}"`, {
     hint: meant === null ? `Known are ${SHELLS.join(", ")}` : `Did you mean ${meant}?`,
   });

@@ -10,8 +10,9 @@ import { EXIT } from "./error_catalogue.ts";
 import type { Layout } from "./output.ts";
 import { nextCommand } from "./output.ts";
 import { HIDDEN, hideUrl } from "./secrets.ts";
-import { checkSettings, type Origin, type ResolvedSetting } from "./settings.ts";
+import { checkSettings, type ResolvedSetting } from "./settings.ts";
 import type { SettingsFile } from "./settings_file.ts";
+import { originText } from "./store_place.ts";
 import { renderTable, wrap } from "./table.ts";
 
 /** The settings and where they came from. */
@@ -105,9 +106,4 @@ function renderConfig(
     lines.push("", wrap(`${style.yellow("!")} ${file!.path}: ${key} is not known${meant}`, width, "  "));
   }
   return [...lines, "", nextCommand(style, "outpost migrate status", "are the stores there?")].join("\n");
-}
-
-function originText({ kind, name, file }: Origin): string {
-  if (kind === "default") return "default";
-  return kind === "file" ? `${file}: ${name}` : name!;
 }

@@ -34,7 +34,7 @@ export const ERROR_CODES: Readonly<Record<string, number>> = {
   plan_stale: EXIT.stale,
   refused: EXIT.usage,
   registry_invalid: EXIT.failed,
-  server_missing: EXIT.failed,
+  server_missing: EXIT.usage,
   settings_invalid: EXIT.usage,
   step_failed: EXIT.failed,
   store_denied: EXIT.unreachable,

@@ -15,6 +15,7 @@ import { makeScrub, type Scrub } from "./secrets.ts";
 import type { Settings } from "./setting_table.ts";
 import { checkSettings, resolveSettings } from "./settings.ts";
 import { readSettingsFile } from "./settings_file.ts";
+import { storePlace } from "./store_place.ts";
 import { makeStyle, wantsColours } from "./style.ts";
 import { openTelemetry } from "./telemetry.ts";
 import { VERSION } from "./version.ts";
@@ -74,7 +75,11 @@ async function prepareContext(
 
 function report(host: Host, error: unknown, { scrub, context }: Reporting): number {
   context?.progress.clear();
-  const described = describeError(error, { scrub, stoppedBy: host.stoppedBy() });
+  const described = describeError(error, {
+    scrub,
+    stoppedBy: host.stoppedBy(),
+    whereIs: (store) => (context === null ? null : storePlace(store, context.resolved)),
+  });
   if (wantsJson(host, context?.flags)) {
     host.stdout.write(`${JSON.stringify(errorJson(described))}\n`);
   } else if (context?.log.format === "json") {

@@ -5,7 +5,7 @@
  */
 
 import type { Progress as RunProgress } from "../engine/migration.ts";
-import { formatCount, formatDuration } from "./format.ts";
+import { formatCount, formatCounted, formatDuration } from "./format.ts";
 import type { TextSink } from "./host.ts";
 import type { Logger } from "./log.ts";
 import { displayWidth, PLAIN, type Style } from "./style.ts";
@@ -29,21 +29,27 @@ export interface ProgressOptions {
 export class Progress {
   readonly #options: ProgressOptions;
   #line = "";
-  #last = 0;
+  #last = -Infinity;
 
   constructor(options: ProgressOptions) {
     this.#options = options;
     options.log.beforeLine = () => this.clear();
   }
 
+  /** True when a person sees each event as it comes. */
+  get live(): boolean {
+    const { sink, log, shown } = this.#options;
+    return shown && sink.terminal && log.format === "text" && log.writes("info");
+  }
+
   /** Shows how far a migration is, unless the last line is too recent. */
   update(progress: RunProgress): void {
-    const { log, sink, style, columns } = this.#options;
-    if (!this.#due(sink.terminal && log.format === "text" ? TERMINAL_EVERY_MS : PLAIN_EVERY_MS)) return;
-    if (sink.terminal && log.format === "text") {
-      this.#draw(renderProgress(progress, { style, width: columns() - 1 }));
+    const { log, style, columns } = this.#options;
+    if (!this.#due(this.live ? TERMINAL_EVERY_MS : PLAIN_EVERY_MS)) return;
+    if (this.live) {
+      this.#draw(renderProgress(progress, { style, width: columns() - 1, bar: true }));
     } else {
-      log.info(renderProgress(progress, { style: PLAIN, width: Infinity }), {
+      log.info(renderProgress(progress, { style: PLAIN, width: Infinity, bar: false }), {
         event: "progress",
         migration: progress.id,
         processed: progress.processed,
@@ -57,9 +63,9 @@ export class Progress {
 
   /** Shows a sentence in place of the bar, for example whom it waits for. */
   say(sentence: string, fields: Readonly<Record<string, string | number | null>> = {}): void {
-    const { log, sink, columns } = this.#options;
-    if (!this.#due(sink.terminal && log.format === "text" ? TERMINAL_EVERY_MS : PLAIN_EVERY_MS)) return;
-    if (sink.terminal && log.format === "text") this.#draw(cut(sentence, columns() - 1));
+    const { log, columns } = this.#options;
+    if (!this.#due(this.live ? TERMINAL_EVERY_MS : PLAIN_EVERY_MS)) return;
+    if (this.live) this.#draw(cut(sentence, columns() - 1));
     else log.info(sentence, fields);
   }
 
@@ -70,10 +76,10 @@ export class Progress {
     this.#line = "";
   }
 
-  /** Lets the next update be shown at once: another thing begins. */
+  /** Another thing begins: on a terminal its first update is shown at once, elsewhere after the usual pause. */
   restart(): void {
     this.clear();
-    this.#last = 0;
+    this.#last = this.live ? -Infinity : this.#options.now().getTime();
   }
 
   #due(everyMs: number): boolean {
@@ -91,31 +97,39 @@ export class Progress {
   }
 }
 
+/** How a progress line is laid out. */
+export interface ProgressLayout {
+  readonly style: Style;
+  /** Columns to stay within. */
+  readonly width: number;
+  readonly bar: boolean;
+}
+
 /** One line: ID, bar, counts, rate and remaining time, as far as they are known and the width allows. */
-export function renderProgress(
-  { id, processed, failed, skipped, total, ratePerSecond, remainingMs }: RunProgress,
-  { style, width }: { readonly style: Style; readonly width: number },
-): string {
+export function renderProgress(progress: RunProgress, layout: ProgressLayout): string {
+  const { id, processed, failed, skipped, total, ratePerSecond, remainingMs } = progress;
+  const { style, width } = layout;
   const done = processed + failed + skipped;
-  const share = total === null || total === 0 ? null : Math.min(1, done / total);
-  const counts = total === null
-    ? `${formatCount(done)} records`
-    : `${formatCount(Math.min(done, total))} of ${formatCount(total)} records`;
-  const parts = [
+  const known = total !== null && total > 0;
+  const share = known ? Math.min(1, done / total) : 0;
+  const counts = known
+    ? `${formatCount(Math.min(done, total))} of ${formatCount(total)} records`
+    : formatCounted(done, "record");
+  const percent = known ? `${Math.floor(share * 100)}%`.padStart(layout.bar ? 4 : 0) : "";
+  const parts = {
     id,
-    ...(share === null ? [] : [`${bar(share, style)} ${String(Math.floor(share * 100)).padStart(3)}%`]),
+    bar: known && layout.bar ? `${bar(share, style)}${percent}` : percent,
     counts,
-    ...(ratePerSecond > 0 ? [`${formatCount(ratePerSecond)}/s`] : []),
-    ...(remainingMs === null ? [] : [`${formatDuration(remainingMs)} left`]),
-    ...(failed > 0 ? [style.red(`${formatCount(failed)} failed`)] : []),
-  ];
-  // What matters least goes first when the screen is narrow: the time left, the rate, the bar.
-  for (const drop of [4, 3, 1]) {
-    if (displayWidth(parts.join("  ")) <= width) break;
-    parts.splice(Math.min(drop, parts.length - 1), 1);
+    rate: ratePerSecond > 0 ? `${formatCount(ratePerSecond)}/s` : "",
+    left: remainingMs === null || !known ? "" : `${formatDuration(remainingMs)} left`,
+    failed: failed > 0 ? style.red(`${formatCount(failed)} failed`) : "",
+  };
+  const line = () => Object.values(parts).filter((part) => part !== "").join("  ");
+  // What matters least goes first when the screen is narrow.
+  for (const drop of ["left", "rate", "bar"] as const) {
+    if (displayWidth(line()) > width) parts[drop] = "";
   }
-  const line = parts.join("  ");
-  return displayWidth(line) <= width ? line : cut(`${id}  ${counts}`, width);
+  return displayWidth(line()) <= width ? line() : cut(`${id}  ${counts}`, width);
 }
 
 function bar(share: number, style: Style): string {

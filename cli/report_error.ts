@@ -11,6 +11,9 @@ import {
   MigrationError,
   PlanStaleError,
   StepFailedError,
+  StoreDeniedError,
+  type StoreName,
+  StoreUnreachableError,
 } from "../engine/errors.ts";
 import { ERROR_CODES, EXIT } from "./error_catalogue.ts";
 import { NotVerifiedError, SettingsError } from "./errors.ts";
@@ -24,6 +27,8 @@ import { wrap } from "./table.ts";
 export interface ErrorReport {
   readonly code: string;
   readonly message: string;
+  /** The message without what the details repeat, for people. */
+  readonly headline: string;
   readonly hint: string | null;
   /** Lines that say where and what, for people. */
   readonly details: readonly string[];
@@ -35,27 +40,29 @@ export interface ReportOptions {
   readonly scrub: Scrub;
   /** Which signal stopped the command, or null. */
   readonly stoppedBy: StopSignal | null;
+  /** Where a store was looked for and who said so, without secrets: `redis:6379, by default`; null when unknown. */
+  readonly whereIs?: (store: StoreName) => string | null;
 }
 
 const REPORT_BUG = "This is a fault of outpost: please report it, with the command and this message";
 
 /** Describes an error. */
-export function describeError(error: unknown, { scrub, stoppedBy }: ReportOptions): ErrorReport {
+export function describeError(error: unknown, options: ReportOptions): ErrorReport {
+  const { scrub, stoppedBy } = options;
   const cause = unwrap(error);
   if (!(cause instanceof MigrationError)) {
-    return {
-      code: "internal",
-      message: scrub(`Unexpected failure: ${firstLine(cause)}`),
-      hint: REPORT_BUG,
-      details: [],
-      exitStatus: EXIT.failed,
-    };
+    const message = scrub(`Unexpected failure: ${firstLine(cause)}`);
+    const exitStatus = stoppedBy === null ? EXIT.failed : EXIT[stoppedBy];
+    return { code: "internal", message, headline: message, hint: REPORT_BUG, details: [], exitStatus };
   }
+  const details = detailsOf(cause);
+  const listed = details[0]?.startsWith("- ") ?? false;
   return {
     code: cause.code,
     message: scrub(cause.message),
-    hint: hintOf(cause, error, scrub),
-    details: detailsOf(cause).map(scrub),
+    headline: scrub(listed ? cause.message.split(": ")[0]! : cause.message),
+    hint: hintOf(cause, error, options),
+    details: details.map(scrub),
     exitStatus: exitStatusOf(cause, stoppedBy),
   };
 }
@@ -67,9 +74,9 @@ export function errorJson({ code, message, hint }: ErrorReport): ErrorJson {
 
 /** The text form: what failed, where, and what to do next. */
 export function renderError(report: ErrorReport, { style, width }: { style: Style; width: number }): string {
-  const { code, message, hint, details } = report;
+  const { code, headline, hint, details } = report;
   const lines = [
-    wrap(`${style.red("error:")} ${message} ${style.dim(`[${code}]`)}`, width, "  "),
+    wrap(`${style.red("error:")} ${headline} ${style.dim(`[${code}]`)}`, width, "  "),
     ...details.map((line) => `  ${line}`),
   ];
   if (hint !== null) lines.push(wrap(`${style.cyan("hint:")}  ${hint}`, width, "       "));
@@ -86,9 +93,17 @@ function exitStatusOf(error: MigrationError, stoppedBy: StopSignal | null): numb
   return ERROR_CODES[error.code] ?? EXIT.failed;
 }
 
-function hintOf(cause: MigrationError, error: unknown, scrub: Scrub): string | null {
+function hintOf(cause: MigrationError, error: unknown, { scrub, whereIs }: ReportOptions): string | null {
   const hint = cause.hint ?? (error instanceof MigrationError ? error.hint : undefined);
-  return hint === undefined ? null : scrub(withProgramName(hint));
+  const store = cause instanceof StoreUnreachableError || cause instanceof StoreDeniedError
+    ? cause.store
+    : null;
+  const where = store === null ? null : whereIs?.(store) ?? null;
+  const parts = [
+    ...(hint === undefined ? [] : [withProgramName(hint)]),
+    ...(where === null ? [] : [`It was looked for at ${where}`]),
+  ];
+  return parts.length === 0 ? null : scrub(parts.join(". "));
 }
 
 /** The engine does not know what the program is called; it says `migrate apply` where a person types more. */

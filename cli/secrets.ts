@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parsePostgresUrl } from "./postgres_url.ts";
 import type { Settings } from "./setting_table.ts";
 
 /** What stands where a secret stood. */
@@ -62,33 +63,25 @@ export function makeScrub(settings: Partial<Settings>): Scrub {
     );
 }
 
-/** A URL as it may be shown: without its password, wherever it stands. */
+/** A Postgres URL as it may be shown: without its password, wherever it stands. */
 export function hideUrl(url: string): string {
-  if (!URL.canParse(url)) return HIDDEN;
-  const parsed = new URL(url);
-  const shown = new URL(url);
-  if (parsed.password !== "") shown.password = "hidden";
-  for (const name of parsed.searchParams.keys()) {
-    if (/pass|secret|token|key/i.test(name)) shown.searchParams.set(name, "hidden");
-  }
-  return shown.href;
+  const [, scheme, authority, rest] = /^([a-z]+:\/\/)([^/?]*)(.*)$/is.exec(url) ?? [];
+  if (scheme === undefined) return HIDDEN;
+  const at = authority!.lastIndexOf("@");
+  const user = authority!.slice(0, Math.max(0, at)).split(":")[0]!;
+  const credentials = at < 0 ? "" : authority!.slice(0, at).includes(":") ? `${user}:${HIDDEN}@` : `${user}@`;
+  const parameters = rest!.replace(/([?&][^=&]*(?:pass|secret|token)[^=&]*=)[^&]*/gi, `$1${HIDDEN}`);
+  return `${scheme}${credentials}${authority!.slice(at + 1)}${parameters}`;
 }
 
 function urlSecrets(url: string | null): string[] {
-  if (url === null || !URL.canParse(url)) return [];
-  const { password, searchParams } = new URL(url);
-  const secrets = [password, decode(password)];
-  for (const [name, value] of searchParams) if (/pass|secret|token|key/i.test(name)) secrets.push(value);
-  // As it was written, which is not always what the parser makes of it.
-  const written = /:\/\/[^/@]*?:(.*)@/.exec(url)?.[1];
-  if (written !== undefined) secrets.push(written, decode(written));
-  return secrets;
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  if (url === null) return [];
+  const { password, parameters } = parsePostgresUrl(url);
+  const written = /^[a-z]+:\/\/[^/?@]*?:([^/?]*)@/i.exec(url)?.[1];
+  return [
+    ...(password === null ? [] : [password]),
+    // As it was written, which is not always what the parser makes of it.
+    ...(written === undefined ? [] : [written]),
+    ...[...parameters].filter(([name]) => /pass|secret|token/i.test(name)).map(([, value]) => value),
+  ];
 }

@@ -58,9 +58,8 @@ function read(input: CommandInput): ServeOptions {
 }
 
 async function run(context: Context, { command, waitMs }: ServeOptions): Promise<number> {
-  // Found first: a missing server is known at once, not after minutes of waiting.
-  const server = await findServer(command, context.host);
   await assertCurrent(context, waitMs);
+  const server = await findServer(command, context.host);
   context.log.debug(`starting ${server[0]}`, { event: "serve" });
   return await runServer(server, context);
 }
@@ -78,7 +77,7 @@ async function assertCurrent(context: Context, waitMs: number): Promise<void> {
       return;
     }
     const waited = context.host.now().getTime() - started;
-    if (waited >= waitMs) throw pendingError(status, waited);
+    if (waited >= waitMs) throw pendingError(status, waited, waitMs > 0);
     const who = status.lock === null ? "nobody is at work yet" : `${ownerText(status.lock)} is at work`;
     context.progress.say(
       `Waiting for migrations: ${pendingText(status.pending)} pending, ${who}; ${formatDuration(waited)} of ${
@@ -104,9 +103,9 @@ function warnWhenAhead({ sql, clickhouse }: Status, { log }: Context): void {
   }
 }
 
-function pendingError(status: Status, waitedMs: number): PendingError {
+function pendingError(status: Status, waitedMs: number, asked: boolean): PendingError {
   const { pending, lock } = status;
-  const after = waitedMs > 0 ? ` after ${formatDuration(waitedMs)}` : "";
+  const after = asked ? ` after ${formatDuration(waitedMs)}` : "";
   const what = pendingText(pending);
   const message = isDirty(status)
     ? `Cannot start the server: another tool failed in the middle of a SQL step${

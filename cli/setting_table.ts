@@ -16,8 +16,8 @@ import {
   matching,
   optionalChoice,
   optionalInteger,
+  optionalPostgresUrl,
   optionalText,
-  optionalUrl,
   type SettingType,
   text,
 } from "./setting_types.ts";
@@ -126,7 +126,7 @@ export const SETTINGS = {
   ),
   postgresUrl: define(
     ["postgres", "POSTGRES_URL", "postgres-url"],
-    optionalUrl(["postgres", "postgresql"]),
+    optionalPostgresUrl,
     null,
     POSTGRES,
     "Connection URL",

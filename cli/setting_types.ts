@@ -4,7 +4,9 @@
  * @module
  */
 
+import { SettingsError } from "./errors.ts";
 import { durationText, parseDuration } from "./duration.ts";
+import { parsePostgresUrl } from "./postgres_url.ts";
 
 /** A checked value, or what is wrong with it: "must be ...". */
 export type Checked<T> = { readonly value: T } | { readonly problem: string };
@@ -135,18 +137,22 @@ export function optionalChoice<T extends string>(words: readonly T[]): SettingTy
   };
 }
 
-/** A URL of one of the schemes given, or nothing. */
-export function optionalUrl(schemes: readonly string[]): SettingType<string | null> {
-  return {
-    placeholder: "URL",
-    check(raw) {
-      const written = scalarText(raw);
-      if (written === "") return { value: null };
-      // The value may hold a password: a problem never repeats it.
-      const problem = `must be a URL such as ${schemes[0]}://user:password@host:5432/database`;
-      if (written === null || !URL.canParse(written)) return { problem };
-      return schemes.some((scheme) => written.startsWith(`${scheme}://`)) ? { value: written } : { problem };
-    },
-    show: (value) => value ?? "",
-  };
-}
+/** A Postgres URL, or nothing. */
+export const optionalPostgresUrl: SettingType<string | null> = {
+  placeholder: "URL",
+  check(raw) {
+    const written = scalarText(raw);
+    if (written === "") return { value: null };
+    // The value may hold a password: a problem never repeats it.
+    const problem = "must be a URL such as postgres://user@host:5432/database";
+    if (written === null) return { problem };
+    try {
+      parsePostgresUrl(written);
+      return { value: written.trim() };
+    } catch (error) {
+      if (!(error instanceof SettingsError)) throw error;
+      return { problem: `${problem}: ${error.problems[0]!.replace(/^[^:]*: /, "")}` };
+    }
+  },
+  show: (value) => value ?? "",
+};

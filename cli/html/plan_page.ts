@@ -45,7 +45,7 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
       ["Program", `outpost ${VERSION}`],
     ],
   }, [
-    losses.length === 0 ? "" : html`<h2>Cannot be taken back</h2>${
+    losses.length === 0 ? "" : html`<h2>What goes</h2>${
       htmlTable(
         ["Migration", "Table", "What goes", "Rows"],
         losses.map((

@@ -21,6 +21,7 @@ import { readPlanFile, type SavedPlan } from "../plan_file.ts";
 import { renderDone, renderResults, resultSentence } from "../render/apply.ts";
 import { renderPlan } from "../render/plan.ts";
 import { describeError, errorJson } from "../report_error.ts";
+import { storePlace } from "../store_place.ts";
 import { LOCK_SETTINGS, PACE_SETTINGS, STEP_SETTINGS } from "../shared_options.ts";
 
 interface ApplyCommandOptions {
@@ -113,7 +114,11 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
     events.stop();
     const results = error instanceof ApplyError ? error.results : events.results;
     if (context.output.json) {
-      const described = describeError(error, { scrub: context.scrub, stoppedBy: context.host.stoppedBy() });
+      const described = describeError(error, {
+        scrub: context.scrub,
+        stoppedBy: context.host.stoppedBy(),
+        whereIs: (store) => storePlace(store, context.resolved),
+      });
       context.output.object(applySummaryJson(results, errorJson(described).error));
       return described.exitStatus;
     }
@@ -183,7 +188,13 @@ function deploymentText({ settings }: Context): string {
 
 function renderOutcome(context: Context, { results, doneByOther }: ApplyResult): string {
   const { layout } = context.output;
-  if (results.length > 0) return `${renderResults(results, layout)}\n\n${renderDone(results, layout.style)}`;
+  if (results.length > 0) {
+    const done = renderDone(results, layout.style);
+    // Where each result was shown as it came, on the same screen, the table would say it all again.
+    return context.progress.live && context.host.stdout.terminal
+      ? done
+      : `${renderResults(results, layout)}\n\n${done}`;
+  }
   const text = doneByOther
     ? "Nothing left to do: another process applied it meanwhile."
     : "Nothing to do: no migration is pending.";

@@ -51,8 +51,8 @@ function read(input: CommandInput): DownCommandOptions {
 async function run(context: Context, { steps, yes }: DownCommandOptions): Promise<number> {
   const instead = `outpost migrate down ${steps} --yes`;
   const question: Question = { text: `Take back the last ${formatCounted(steps, "SQL step")}?`, instead };
-  if (!yes) assertCanAsk({ host: context.host, json: context.output.json }, question);
   await using open = await context.openEngine({ sides: "sql" });
+  if (!yes) assertCanAsk({ host: context.host, json: context.output.json }, question);
   const plan = await context.reading(open.engine.planDown(steps));
   if (plan.steps.length === 0) {
     context.output.result(

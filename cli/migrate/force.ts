@@ -52,8 +52,8 @@ async function run(context: Context, { version, yes }: ForceCommandOptions): Pro
     text: `Record that the database is at version ${version}, whatever its tables look like?`,
     instead: `outpost migrate force ${version} --yes`,
   };
-  if (!yes) assertCanAsk({ host: context.host, json: context.output.json }, question);
   await using open = await context.openEngine({ sides: "sql" });
+  if (!yes) assertCanAsk({ host: context.host, json: context.output.json }, question);
   if (!yes) {
     const { sql } = await context.reading(open.engine.status());
     if (sql !== null) {

@@ -56,7 +56,7 @@ export function resultSentence(
 /** The last lines of a run in which everything was done. */
 export function renderDone(results: readonly MigrationResult[], style: Style): string {
   return [
-    style.green(`Applied ${formatCounted(results.length, "migration")}.`),
+    style.green(doneSentence(results)),
     nextCommand(style, "outpost migrate verify", "prove it"),
   ].join("\n");
 }
@@ -68,4 +68,11 @@ function outcomeText(outcome: MigrationResult["outcome"], style: Style): string 
 
 function count(number: number): string {
   return number === 0 ? "" : formatCount(number);
+}
+
+function doneSentence(results: readonly MigrationResult[]): string {
+  const records = results.reduce((sum, { processed }) => sum + processed, 0);
+  const ms = results.reduce((sum, { durationMs }) => sum + durationMs, 0);
+  const over = records === 0 ? "" : ` over ${formatCounted(records, "record")}`;
+  return `Applied ${formatCounted(results.length, "migration")}${over} in ${formatDuration(ms)}.`;
 }

@@ -142,7 +142,7 @@ function renderRedis(migration: RedisMigrationPlan, { style, width }: Layout): s
   return lines.join("\n");
 }
 
-/** What cannot come back is said once more at the end, where nobody scrolls past it. */
+/** What goes is said once more at the end, where nobody scrolls past it. */
 function renderLosses(plan: Plan, { style, width }: Layout): string {
   const steps = [...(plan.sql?.steps ?? []), ...(plan.clickhouse?.steps ?? [])];
   const losses = steps.flatMap((step) =>
@@ -150,5 +150,5 @@ function renderLosses(plan: Plan, { style, width }: Layout): string {
       .filter(({ kind }) => kind === "rows_deleted" || kind === "column_dropped" || kind === "table_dropped")
       .map(({ table, detail }) => wrap(`${style.red("-")} ${step.id} ${table}: ${detail}`, width, "  "))
   );
-  return losses.length === 0 ? "" : [style.bold("Cannot be taken back:"), ...losses].join("\n");
+  return losses.length === 0 ? "" : [style.bold("What goes:"), ...losses].join("\n");
 }
