@@ -24,7 +24,11 @@ export async function startServers(): Promise<Servers> {
 async function startContainers(): Promise<Servers | null> {
   try {
     await Deno.stat("/var/run/docker.sock");
-    const { success } = await new Deno.Command("docker", { args: ["version"], stdout: "null", stderr: "null" }).output();
+    const { success } = await new Deno.Command("docker", {
+      args: ["version"],
+      stdout: "null",
+      stderr: "null",
+    }).output();
     if (!success) return null;
   } catch {
     return null;
