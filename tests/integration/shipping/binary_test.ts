@@ -3,16 +3,15 @@ import { join } from "@std/path";
 import { findCompiler, ROOT, runDeno } from "./compiler.ts";
 import { doMainJob } from "./main_job.ts";
 import { outcomeOf } from "./outcome.ts";
+import { testNeeding } from "./test_needing.ts";
 
 const compiler = await findCompiler();
 
-/** A test that needs a binary; without a base for one its name says so. */
+const missing = typeof compiler === "string" ? compiler : null;
+
+/** A test of the binary, which is compiled once for all of them. */
 function testBinary(name: string, run: (binary: string, listing: string) => Promise<void>): void {
-  if (typeof compiler === "string") {
-    Deno.test({ name: `${name} (NOT RUN: ${compiler})`, ignore: true, fn: () => {} });
-    return;
-  }
-  Deno.test(name, async () => {
+  testNeeding("binary", missing, name, async () => {
     const { binary, listing } = await compiled();
     await run(binary, listing);
   });
@@ -21,7 +20,6 @@ function testBinary(name: string, run: (binary: string, listing: string) => Prom
 const folder = await Deno.makeTempDir({ prefix: "outpost-binary-" });
 let made: Promise<{ readonly binary: string; readonly listing: string }> | undefined;
 
-/** Compiles once, for all tests of this file. */
 function compiled() {
   return made ??= (async () => {
     const binary = join(folder, "outpost");

@@ -1,10 +1,13 @@
-import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { startPostgres } from "../../support/postgres.ts";
 import { startRedis } from "../../support/redis.ts";
 import { BASES, buildImages, docker, dockerOutput, type TestImages, whyNoDocker } from "./docker.ts";
+import { assertComposeServes, COMPOSE_IMAGES, findCompose } from "./compose_deployment.ts";
 import { doMainJob } from "./main_job.ts";
+import { testNeeding } from "./test_needing.ts";
 
-const reason = await whyNoDocker(BASES);
+const compose = await findCompose();
+const missing = await whyNoDocker([...BASES, ...COMPOSE_IMAGES]);
 const run = ["run", "--rm", "--read-only", "--network=host"];
 
 /** `-e NAME=value` for each. */
@@ -12,22 +15,25 @@ function environment(env: Readonly<Record<string, string>>): string[] {
   return Object.entries(env).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
 }
 
-Deno.test({
-  name: `the image works as the guide has it${reason === null ? "" : ` (NOT RUN: ${reason})`}`,
-  ignore: reason !== null,
-  async fn(t) {
-    await using images = await buildImages();
-    await t.step("it migrates an old Outpost, with a file system that cannot be written", () =>
-      doMainJob({
-        run: (args, env) => docker([...run, ...environment(env), images.plain, ...args]),
-        server: ["outpost", "--version"],
-      }));
-    await t.step(
-      "it is what a cluster accepts: not root, no shell, health by a command",
-      () => assertShape(images),
-    );
-    await t.step("the commands of the guide work as written", () => assertGuide(images));
-  },
+testNeeding("docker", missing, "the image works as the guide has it", async (t) => {
+  await using images = await buildImages();
+  await t.step("it migrates an old Outpost, with a file system that cannot be written", () =>
+    doMainJob({
+      run: (args, env) => docker([...run, ...environment(env), images.plain, ...args]),
+      server: ["outpost", "--version"],
+    }));
+  await t.step(
+    "it is what a cluster accepts: not root, no shell, health by a command",
+    () => assertShape(images),
+  );
+  await t.step("the commands of the guide work as written", () => assertGuide(images));
+  await t.step({
+    name: `deploy/compose.yaml migrates, then serves${
+      compose === null ? " (NOT RUN: compose is not installed)" : ""
+    }`,
+    ignore: compose === null,
+    fn: () => assertComposeServes(compose!, images),
+  });
 });
 
 async function assertShape({ plain }: TestImages): Promise<void> {
@@ -36,10 +42,11 @@ async function assertShape({ plain }: TestImages): Promise<void> {
   assertEquals(config.User, "65532:65532");
   assertEquals(config.Healthcheck.Test, ["CMD", "outpost", "migrate", "status", "--quiet"]);
   assertEquals(config.Labels["org.opencontainers.image.version"], "test");
+  const notFound = 127;
   for (const shell of ["sh", "bash", "/bin/sh", "/usr/bin/dash"]) {
-    assertNotEquals(
+    assertEquals(
       (await docker(["run", "--rm", "--entrypoint", shell, plain, "-c", "true"])).code,
-      0,
+      notFound,
       shell,
     );
   }
