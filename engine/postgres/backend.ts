@@ -4,6 +4,7 @@
  * @module
  */
 
+import type postgres from "postgres";
 import type {
   MigrationInfo,
   SqlBackend,
@@ -74,8 +75,8 @@ class PostgresBackend implements SqlBackend {
   }
 
   async plan(versions: readonly number[]): Promise<SqlPlan> {
-    return await this.#reading("plan the migration of", async (query) => {
-      const { version } = await this.#bookkeeping(query);
+    return await this.#reading("plan the migration of", async (query, schema) => {
+      const { version } = await readBookkeeping(query, schema, this.#options.names);
       const counter = new Counter(query);
       const steps: SqlStepPlan[] = [];
       for (const wanted of versions) {
@@ -90,8 +91,8 @@ class PostgresBackend implements SqlBackend {
   }
 
   async planDown(count: number): Promise<SqlDownPlan> {
-    return await this.#reading("plan the way back of", async (query) => {
-      const { version } = await this.#bookkeeping(query);
+    return await this.#reading("plan the way back of", async (query, schema) => {
+      const { version } = await readBookkeeping(query, schema, this.#options.names);
       const lowest = Math.max(0, version - count);
       const going = this.#steps.slice(lowest, version).reverse();
       const counter = new Counter(query);
@@ -147,34 +148,34 @@ class PostgresBackend implements SqlBackend {
   }
 
   async lockOwner(): Promise<LockOwner | null> {
-    const { sql, names } = this.#options;
-    return await this.#reading("read the lock in", async (query) => {
-      const [place] = await query<{ schema: string | null; database: string }>(
-        "SELECT current_schema() AS schema, current_database() AS database",
+    const { names } = this.#options;
+    return await this.#reading("read the lock in", async (query, schema, transaction) => {
+      if (schema === null) return null;
+      const [place] = await query<{ database: string }>("SELECT current_database() AS database");
+      // On the connection in hand: a client of a single connection has no other.
+      return await readAdvisoryLockOwner(
+        transaction as unknown as postgres.Sql,
+        names.lockKey(schema, place!.database),
       );
-      if (place === undefined || place.schema === null) return null;
-      return await readAdvisoryLockOwner(sql, names.lockKey(place.schema, place.database));
     });
   }
 
   /** The database itself refuses to write, and all queries see the same moment. */
-  async #reading<T>(action: string, work: (query: Query, schema: string | null) => Promise<T>): Promise<T> {
+  async #reading<T>(
+    action: string,
+    work: (query: Query, schema: string | null, transaction: postgres.TransactionSql) => Promise<T>,
+  ): Promise<T> {
     const { sql } = this.#options;
     try {
       return await sql.begin("isolation level repeatable read read only", async (transaction) => {
         const query: Query = (text, parameters = []) =>
           transaction.unsafe(text, [...parameters]) as Promise<never>;
         const [place] = await query<{ schema: string | null }>("SELECT current_schema() AS schema");
-        return await work(query, place!.schema);
+        return await work(query, place!.schema, transaction);
       }) as T;
     } catch (error) {
       throw connectionError(error, `Cannot ${action} Postgres`, whereOf(sql.options));
     }
-  }
-
-  async #bookkeeping(query: Query) {
-    const [place] = await query<{ schema: string | null }>("SELECT current_schema() AS schema");
-    return await readBookkeeping(query, place!.schema, this.#options.names);
   }
 
   /** The statements that would run. Which variant a later step takes is known only when its turn comes: the first is shown. */

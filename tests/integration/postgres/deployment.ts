@@ -94,7 +94,8 @@ export async function fill(sql: postgres.Sql, events = 40): Promise<Fixture> {
   await sql.unsafe(`
     INSERT INTO event_delivery_index (event_id, delivery_id, tenant_id, destination_id, event_time, delivery_time, topic, status,
       manual, attempt)
-    SELECT 'evt_' || n, 'del_' || n, 'tenant_' || n % 7, 'dst_' || n % 11, now(), now() + n * interval '1 second', 'topic',
+    SELECT 'evt_' || n, 'del_' || n, 'tenant_' || n % 7, 'dst_' || n % 11, timestamptz '2025-01-01 00:00:00.123456+00',
+           timestamptz '2025-01-01 00:00:30.654321+00' + n * interval '1 minute', 'topic',
            'success', false, n
       FROM generate_series(1, ${events / 2}) n`);
   // One event ID twice: the delivery is closer to the second, and goes to the destination of the first.
@@ -126,8 +127,23 @@ export async function contents(sql: postgres.Sql): Promise<Record<string, string
   return found;
 }
 
-/** Ends the server's side of the connection that holds an advisory lock, as a crash would. */
-export async function killLockHolder(sql: postgres.Sql): Promise<void> {
-  await sql`SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
-     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+/** Process id of the server's side of the session that holds the lock. */
+export async function lockHolder(sql: postgres.Sql): Promise<number> {
+  const [row] = await sql<{ pid: number }[]>`
+    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+  return row!.pid;
+}
+
+/** All that a step could change: schema, rows, bookkeeping and the tool's own tables. */
+export async function everything(sql: postgres.Sql): Promise<unknown> {
+  const own = await sql.unsafe<{ name: string }[]>(
+    `SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+        AND (relname LIKE 'outpost%' OR relname = 'schema_migrations') ORDER BY 1`,
+  );
+  const rows: Record<string, unknown> = {};
+  for (const { name } of own) {
+    rows[name] = await sql.unsafe(`SELECT * FROM "${name}" t ORDER BY to_jsonb(t)::text`);
+  }
+  return { schema: await outpostSchema(sql), contents: await contents(sql), own: rows };
 }

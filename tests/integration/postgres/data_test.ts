@@ -1,0 +1,104 @@
+import { assertEquals } from "@std/assert";
+import { startPostgres } from "../../support/postgres.ts";
+import { backendOver, fill, locked, migrateTo, running } from "./deployment.ts";
+
+for (const way of ["by exchange", "in place"]) {
+  Deno.test(`up() of step 5 carries the event over and quarantines the rest, ${way}`, async () => {
+    await using server = await startPostgres();
+    const sql = server.client(await server.createDatabase(), { max: 2 });
+    const backend = backendOver(sql);
+    await migrateTo(backend, 4);
+    const { orphans, indexRows } = await fill(sql);
+    if (way === "in place") await sql`CREATE INDEX mine ON deliveries_default (code)`;
+    const deliveries =
+      await sql`SELECT to_jsonb(d) AS row FROM deliveries d WHERE event_id LIKE 'evt_gone%' ORDER BY id`;
+    const index = await sql`SELECT to_jsonb(i) AS row FROM event_delivery_index i ORDER BY delivery_id`;
+    const expected = await sql`
+      SELECT d.id, d.event_id, d.destination_id, d.status, d.time, d.code, d.response_data, d.manual, d.attempt AS attempt_number,
+             e.tenant_id, e.topic, e.time AS event_time, e.eligible_for_retry, e.data AS event_data, e.metadata AS event_metadata
+        FROM deliveries d JOIN events e ON e.id = d.event_id WHERE e.id <> 'evt_twin' ORDER BY d.id`;
+    await migrateTo(backend, 5);
+    assertEquals([...await sql`SELECT * FROM attempts WHERE event_id <> 'evt_twin' ORDER BY id`], [
+      ...expected,
+    ]);
+    assertEquals([
+      ...await sql`SELECT id, tenant_id, topic FROM attempts WHERE event_id = 'evt_twin' ORDER BY id`,
+    ], [
+      // The event of its own destination, though another is closer.
+      { id: "del_twin_a", tenant_id: "tenant_a", topic: "first" },
+      // Neither destination is its own: the latest event before it.
+      { id: "del_twin_late", tenant_id: "tenant_a", topic: "first" },
+    ]);
+    const kept = (table: string, by: string) =>
+      sql`SELECT row FROM outpost_quarantine WHERE migration = 'sql/000005' AND source_table = ${table} ORDER BY row->>${by}`;
+    assertEquals([...await kept("deliveries", "id")], [...deliveries]);
+    assertEquals([...await kept("event_delivery_index", "delivery_id")], [...index]);
+    assertEquals([deliveries.length, index.length], [orphans, indexRows]);
+    const [own] = await sql`SELECT to_regclass('mine') IS NOT NULL AS there`;
+    assertEquals(own!.there, way === "in place", "an index of the operator's own stays");
+  });
+}
+
+Deno.test("up() of step 5 keeps grants, triggers, views and further partitions of the operator", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 2 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 4);
+  await sql.unsafe(`
+    CREATE ROLE app;
+    GRANT SELECT, INSERT ON events, deliveries TO app;
+    CREATE TABLE deliveries_2024 PARTITION OF deliveries FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+    CREATE TABLE audit (n int);
+    CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO audit VALUES (1); RETURN NEW; END';
+    CREATE TRIGGER noted AFTER INSERT ON deliveries FOR EACH ROW EXECUTE FUNCTION note();
+    CREATE VIEW failures AS SELECT id, event_id FROM deliveries WHERE status = 'failed'`);
+  await fill(sql);
+  await sql`INSERT INTO deliveries (id, event_id, destination_id, status, time) VALUES ('old', 'evt_1', 'd', 'failed', '2024-06-01')`;
+  const [noted] = await sql`SELECT count(*)::int AS n FROM audit`;
+  const failures = await sql`SELECT * FROM failures WHERE event_id NOT LIKE 'evt_gone%' ORDER BY id`;
+  await migrateTo(backend, 10);
+  assertEquals((await sql`SELECT count(*)::int AS n FROM audit`)[0], noted, "no trigger fired");
+  assertEquals([...await sql`SELECT * FROM failures ORDER BY id`], [...failures]);
+  assertEquals([...await sql`SELECT tableoid::regclass::text AS part FROM attempts WHERE id = 'old'`], [{
+    part: "deliveries_2024",
+  }]);
+  const [may] = await sql`SELECT has_table_privilege('app', 'attempts', 'INSERT') AS may`;
+  assertEquals(may!.may, true);
+  assertEquals((await backend.verify()).issues, []);
+});
+
+Deno.test("up() of step 7 carries every destination over", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 2 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 4);
+  await fill(sql);
+  const expected = await sql`
+    SELECT id, CASE WHEN destination_id = '' THEN '{}' ELSE ARRAY[destination_id] END AS matched FROM events ORDER BY time, id`;
+  await migrateTo(backend, 7);
+  assertEquals([...await sql`SELECT id, matched_destination_ids AS matched FROM events ORDER BY time, id`], [
+    ...expected,
+  ]);
+  // The column is an ordinary one again.
+  await sql`INSERT INTO events (id, tenant_id, time, topic, eligible_for_retry, data, metadata)
+    VALUES ('new', 't', now(), 'x', true, '{}', '{}')`;
+  await sql`UPDATE events SET matched_destination_ids = '{a,b}' WHERE id = 'new'`;
+});
+
+Deno.test("cleanup() empties the quarantine of its step alone", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 2 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 4);
+  const { orphans, indexRows } = await fill(sql);
+  assertEquals((await backend.planCleanup(5))?.rows, 0, "nothing is there before the step");
+  await migrateTo(backend, 10);
+  await sql`INSERT INTO outpost_quarantine (migration, source_table, row) VALUES ('sql/000099', 'x', '{}')`;
+  assertEquals(await backend.planCleanup(6), null);
+  assertEquals((await backend.planCleanup(5))?.rows, orphans + indexRows);
+  await using session = await locked(backend);
+  assertEquals(await session.cleanup(5, running()), orphans + indexRows);
+  assertEquals(await session.cleanup(5, running()), 0);
+  assertEquals((await backend.planCleanup(5))?.rows, 0);
+  assertEquals([...await sql`SELECT migration FROM outpost_quarantine`], [{ migration: "sql/000099" }]);
+});
