@@ -35,7 +35,7 @@ export function startJsrRegistry(): JsrRegistry {
     if (scope === undefined || name === undefined) return notFound();
     if (request.method === "GET") return version === undefined ? Response.json({ scope, name }) : notFound();
     if (version === undefined) return notFound();
-    published = { scope, name, version, files: await unpack(await request.bytes()) };
+    published = { scope, name, version, files: await unpack(new Uint8Array(await request.arrayBuffer())) };
     return Response.json({ id: "1", status: "success", error: null });
   });
   return {
