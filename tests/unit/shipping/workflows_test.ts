@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { parse } from "@std/yaml";
+import { TARGETS } from "../../../scripts/compile.ts";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
 const FOLDER = join(ROOT, ".github/workflows");
@@ -17,6 +18,9 @@ interface Job {
   readonly "runs-on"?: string;
   readonly "env"?: Readonly<Record<string, string>>;
   readonly "permissions"?: Readonly<Record<string, string>>;
+  readonly "strategy"?: {
+    readonly matrix: { readonly include?: readonly Readonly<Record<string, string>>[] };
+  };
   readonly "steps"?: readonly Step[];
 }
 
@@ -118,4 +122,12 @@ Deno.test("release.yml ships nothing that did not pass the gate, and attests wha
     assert(jobs[attested]!.steps!.some(({ uses }) => uses?.startsWith("actions/attest-build-provenance@")));
   }
   assertEquals(jobs["jsr"]!.permissions?.["id-token"], "write");
+});
+
+Deno.test("release.yml runs every binary that deno task compile:all makes, and builds both images", () => {
+  const { jobs } = workflows.get("release.yml")!;
+  const included = (job: string, key: string) =>
+    jobs[job]!.strategy!.matrix.include!.map((one) => one[key]!).sort();
+  assertEquals(included("run-binaries", "file"), Object.values(TARGETS).sort());
+  assertEquals(included("image", "platform"), ["linux/amd64", "linux/arm64"]);
 });
