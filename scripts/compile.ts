@@ -96,4 +96,12 @@ function defaultName(): string {
   return Deno.build.os === "windows" ? "outpost.exe" : "outpost";
 }
 
-if (import.meta.main) await main(Deno.args);
+if (import.meta.main) {
+  try {
+    await main(Deno.args);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    await Deno.stderr.write(new TextEncoder().encode(`compile: ${message}\n`));
+    Deno.exit(1);
+  }
+}
