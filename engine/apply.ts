@@ -46,6 +46,7 @@ export interface ApplyOptions extends LockRun {
   readonly maxRate?: number;
   /** Records in one batch; undefined adapts to the server. */
   readonly batchSize?: number;
+  /** Told of everything that happens, in order. */
   readonly onEvent?: (event: ApplyEvent) => void;
 }
 

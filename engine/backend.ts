@@ -35,16 +35,21 @@ export interface SqlState {
 
 /** The strongest lock a step takes on a table, and whether it is rewritten. */
 export interface SqlTablePlan {
+  /** Name of the table, as it is now. */
   readonly name: string;
+  /** Rows that the step will find, counted. */
   readonly rows: number;
+  /** Size in bytes, with partitions and indexes. */
   readonly bytes: number;
   /** For example `ACCESS EXCLUSIVE`. */
   readonly lock: string;
+  /** Every row is written anew. */
   readonly rewrite: boolean;
 }
 
 /** Something that a step does to data, counted at planning time. */
 export interface SqlConsequence {
+  /** What becomes of the data. */
   readonly kind:
     | "rows_quarantined"
     | "rows_deleted"
@@ -52,33 +57,49 @@ export interface SqlConsequence {
     | "table_dropped"
     | "table_rewritten"
     | "index_built";
+  /** The table it happens to. */
   readonly table: string;
+  /** What it means, for people. */
   readonly detail: string;
+  /** Rows it happens to. */
   readonly rows: number;
 }
 
 /** One step as it would run. */
 export interface SqlStepPlan {
+  /** ID of the step, for example `sql/000005`. */
   readonly id: string;
+  /** Name of the step, for example `denormalize_attempts`. */
   readonly name: string;
+  /** What it is for, for people. */
   readonly description: string;
+  /** The statements in full, in the order in which they run. */
   readonly statements: readonly string[];
+  /** The tables it works on. */
   readonly tables: readonly SqlTablePlan[];
+  /** What it does to their data; empty when it only adds. */
   readonly consequences: readonly SqlConsequence[];
 }
 
 /** What would be done to one SQL store. */
 export interface SqlPlan {
+  /** The version reached, 0 for none. */
   readonly current: number;
+  /** The highest version that this program knows. */
   readonly latest: number;
+  /** The steps, in the order in which they run; empty when nothing is pending. */
   readonly steps: readonly SqlStepPlan[];
 }
 
 /** What `verify` found in one SQL store. */
 export interface SqlVerification {
+  /** Nothing is wrong, and nothing is pending. */
   readonly ok: boolean;
+  /** The version reached, 0 for none. */
   readonly current: number;
+  /** The highest version that this program knows. */
   readonly latest: number;
+  /** Another tool failed in the middle of a step. */
   readonly dirty: boolean;
   /** Differences between the live and the expected schema, drift, pending steps: one sentence each. */
   readonly issues: readonly string[];
@@ -157,35 +178,51 @@ export interface RedisState {
 
 /** A record before and after. Shown to people: bytes that are not UTF-8 are escaped, secrets are not shown. */
 export interface RedisExample {
+  /** The key. */
   readonly key: string;
+  /** The record as it is. */
   readonly before: string;
+  /** The record as it will be. */
   readonly after: string;
 }
 
 /** What one Redis migration would do. */
 export interface RedisMigrationPlan {
+  /** ID of the migration, for example `redis/002_timestamps`. */
   readonly id: string;
+  /** Name of the migration, for example `002_timestamps`. */
   readonly name: string;
+  /** What it is for, for people. */
   readonly description: string;
+  /** Records that it will change. */
   readonly estimatedItems: number;
   /** Counts by kind of record, for example `{"tenants": 2000}`. */
   readonly scope: Readonly<Record<string, number>>;
+  /** A few of them. */
   readonly examples: readonly RedisExample[];
 }
 
 /** What `verify` found of one Redis migration. */
 export interface RedisVerification {
+  /** ID of the migration, for example `redis/002_timestamps`. */
   readonly id: string;
+  /** Every check passed. */
   readonly valid: boolean;
+  /** Checks made, whether or not they passed. */
   readonly checksRun: number;
+  /** Checks that passed. */
   readonly checksPassed: number;
+  /** What was found, one sentence each; of many, the first. */
   readonly issues: readonly string[];
 }
 
 /** What `cleanup` did. */
 export interface CleanupResult {
+  /** ID of the migration. */
   readonly id: string;
+  /** Records or rows deleted. */
   readonly deleted: number;
+  /** Records that are not proven to exist elsewhere, and stay. */
   readonly kept: number;
   /** Up to 10 of what was kept, and why. */
   readonly issues: readonly string[];

@@ -15,19 +15,25 @@ import { verify } from "./verify.ts";
 export interface CleanupOptions extends LockRun {
   /** Skips the verification beforehand; never the proof of each record. @default {false} */
   readonly force?: boolean;
+  /** Records a second at most; undefined for no limit. */
   readonly maxRate?: number;
+  /** Records in one batch; undefined adapts to the server. */
   readonly batchSize?: number;
+  /** Told how far it is. */
   readonly onProgress?: (progress: Progress) => void;
 }
 
 /** What there is to clean up. */
 export interface CleanupPlan {
+  /** One for each migration that left something behind. */
   readonly items: readonly CleanupItem[];
 }
 
 /** What one migration left behind. */
 export interface CleanupItem {
+  /** ID of the migration. */
   readonly id: string;
+  /** Name of the migration. */
   readonly name: string;
   /** Records or rows. */
   readonly count: number;

@@ -21,6 +21,7 @@ import { verify, type VerifyOptions, type VerifyResult } from "./verify.ts";
 
 /** What an engine works with. */
 export interface EngineOptions extends Backends {
+  /** How the lock is taken and kept. */
   readonly lock: LockSettings;
   /** The deployment, for saved plans and outputs; empty for none. */
   readonly deployment: string;
@@ -30,8 +31,11 @@ export interface EngineOptions extends Backends {
 
 /** Every migration with its status. */
 export interface MigrationList {
+  /** The deployment; empty for none. */
   readonly deployment: string;
+  /** All of them, SQL first, in version order. */
   readonly migrations: readonly MigrationEntry[];
+  /** How many keep a server from starting. */
   readonly pending: PendingCounts;
 }
 
@@ -43,6 +47,7 @@ export interface MigrationList {
 export class Engine {
   readonly #options: EngineOptions;
 
+  /** Makes an engine. Nothing is contacted yet. */
   constructor(options: EngineOptions) {
     this.#options = options;
   }

@@ -7,7 +7,9 @@
 
 /** Who holds the lock. What cannot be told is null. */
 export interface LockOwner {
+  /** The host it runs on. */
   readonly host: string | null;
+  /** Process ID on that host. */
   readonly pid: number | null;
   /** Version of the program. */
   readonly version: string | null;
@@ -17,7 +19,9 @@ export interface LockOwner {
   readonly migration: string | null;
   /** How far it is, for people. */
   readonly progress: string | null;
+  /** When the lock was taken. */
   readonly acquiredAt: Date | null;
+  /** When it was last renewed. */
   readonly heartbeatAt: Date | null;
   /** Where it was seen: the name of a key, or `postgres` for an advisory lock. */
   readonly source: string;

@@ -23,25 +23,37 @@ export type MigrationStatus = "pending" | "applied" | "not_applicable" | "runnin
 export interface MigrationEntry {
   /** `sql/000005`, `clickhouse/000001` or `redis/002_timestamps`. */
   readonly id: string;
+  /** The store it belongs to. */
   readonly kind: MigrationKind;
+  /** Its number, counted from 1 in each store. */
   readonly version: number;
+  /** For example `denormalize_attempts`, or `002_timestamps` for Redis. */
   readonly name: string;
+  /** What it is for, for people. */
   readonly description: string;
+  /** What became of it. */
   readonly status: MigrationStatus;
   /** Why the status is what it is, where that is not obvious. */
   readonly reason: string | null;
+  /** When it was applied, or null where that is not known. */
   readonly appliedAt: Date | null;
 }
 
 /** What became of one planned migration. Counts are records for Redis; SQL steps count 0. */
 export interface MigrationResult {
+  /** ID of the migration. */
   readonly id: string;
+  /** How it ended. */
   readonly outcome: "applied" | "failed" | "not_run";
+  /** Records changed. */
   readonly processed: number;
+  /** Records that could not be converted. */
   readonly failed: number;
+  /** Records that needed nothing. */
   readonly skipped: number;
   /** Records whose current form is newer than their old form and was kept. */
   readonly conflicts: number;
+  /** Time in milliseconds. */
   readonly durationMs: number;
   /** Up to 10 records that could not be converted, or the reason of the failure, for people. */
   readonly issues: readonly string[];
@@ -49,9 +61,13 @@ export interface MigrationResult {
 
 /** Progress of the migration at work. */
 export interface Progress {
+  /** ID of the migration. */
   readonly id: string;
+  /** Records changed so far. */
   readonly processed: number;
+  /** Records that could not be converted so far. */
   readonly failed: number;
+  /** Records so far that needed nothing. */
   readonly skipped: number;
   /** Records to expect, or null while unknown. */
   readonly total: number | null;

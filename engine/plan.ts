@@ -16,11 +16,13 @@ export interface PlanOptions {
   readonly ids?: readonly string[];
   /** Plans named Redis migrations although they are applied. */
   readonly rerun?: boolean;
+  /** Stops planning. */
   readonly signal?: AbortSignal;
 }
 
 /** What a plan rests on: when any of it moves, the plan no longer fits. */
 export interface PlanBasis {
+  /** The deployment; empty for none. */
   readonly deployment: string;
   /** Which servers and databases, by store, without secrets. */
   readonly stores: Readonly<Record<string, string>>;
@@ -36,10 +38,15 @@ export interface PlanBasis {
 export interface Plan {
   /** SHA-256 over {@linkcode PlanBasis}, in hex. */
   readonly digest: string;
+  /** True when something would be applied. */
   readonly hasChanges: boolean;
+  /** Postgres, or null without it. */
   readonly sql: SqlPlan | null;
+  /** ClickHouse, or null without it. */
   readonly clickhouse: SqlPlan | null;
+  /** The Redis migrations, in the order in which they run. */
   readonly redis: readonly RedisMigrationPlan[];
+  /** What the digest is taken over. */
   readonly basis: PlanBasis;
 }
 

@@ -22,7 +22,9 @@ export interface SqlSteps<Schema> {
 
 /** Every migration that an application knows. A store without any is left out. */
 export interface Registry {
+  /** The steps of Postgres. */
   readonly postgres?: SqlSteps<SchemaObjects>;
+  /** The steps of ClickHouse. */
   readonly clickhouse?: SqlSteps<readonly ClickHouseTable[]>;
   /** In order, from version 1. */
   readonly redis?: readonly RedisMigration[];

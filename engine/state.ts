@@ -12,12 +12,15 @@ import type { LockOwner } from "./lock.ts";
 export interface Backends {
   /** Postgres and ClickHouse, in this order, whichever there are. */
   readonly sql: readonly SqlBackend[];
+  /** Redis, or null without it. */
   readonly redis: RedisBackend | null;
 }
 
 /** How many migrations are pending on each side. ClickHouse counts as SQL. */
 export interface PendingCounts {
+  /** Steps of Postgres and ClickHouse. */
   readonly sql: number;
+  /** Redis migrations. */
   readonly redis: number;
 }
 

@@ -11,9 +11,13 @@ import type { Backends, PendingCounts, State } from "./state.ts";
 
 /** How far a SQL store is. */
 export interface SqlStatus {
+  /** The version reached, 0 for none. */
   readonly version: number;
+  /** The highest version that this program knows. */
   readonly latest: number;
+  /** Another tool failed in the middle of a step. */
   readonly dirty: boolean;
+  /** The database is at a version that this program does not know. */
   readonly ahead: boolean;
   /** Changed, missing, unknown or out-of-order applied steps, one sentence each. */
   readonly drift: readonly string[];
@@ -21,10 +25,15 @@ export interface SqlStatus {
 
 /** How far everything is. A store that the engine was not given is null. */
 export interface Status {
+  /** Postgres. */
   readonly sql: SqlStatus | null;
+  /** ClickHouse. */
   readonly clickhouse: SqlStatus | null;
+  /** How many of the Redis migrations are done, and how many there are. */
   readonly redis: { readonly applied: number; readonly total: number } | null;
+  /** How many keep a server from starting. */
   readonly pending: PendingCounts;
+  /** Who holds the lock, or null when nobody does. */
   readonly lock: LockOwner | null;
 }
 

@@ -16,14 +16,19 @@ export interface VerifyOptions {
   readonly full?: boolean;
   /** Size of the random sample, in tenants or whatever unit a migration has. @default {20} */
   readonly sample?: number;
+  /** Stops looking. */
   readonly signal?: AbortSignal;
 }
 
 /** What was found. A side that the engine was not given, or that no ID named, is null or empty. */
 export interface VerifyResult {
+  /** Nothing is wrong anywhere, and nothing is pending. */
   readonly ok: boolean;
+  /** Postgres. */
   readonly sql: SqlVerification | null;
+  /** ClickHouse. */
   readonly clickhouse: SqlVerification | null;
+  /** One for each Redis migration. */
   readonly redis: readonly RedisVerification[];
 }
 

@@ -59,9 +59,11 @@ export interface CleanupReport {
 export interface RedisMigration {
   /** As in `002_timestamps`. */
   readonly name: string;
+  /** Counted from 1 without gaps. */
   readonly version: number;
+  /** What it is for, for people. */
   readonly description: string;
-  /** @returns Why there is nothing to do here, or null when it applies. */
+  /** Says why there is nothing to do here, or null when it applies. */
   isApplicable(): string | null;
   /** What it would do, told by the pattern that it is built from. */
   plan(): CopyPattern | TransformPattern;

@@ -12,6 +12,7 @@ import { formatVersion } from "../migration.ts";
 
 /** One statement of a step. */
 export interface SqlStatement {
+  /** The SQL. */
   readonly text: string;
   /**
    * A lock that is taken late, after long work under weaker locks: where it cannot be had within `lock_timeout`, it alone is
@@ -35,6 +36,7 @@ export interface TableUse {
   readonly rows: string | null;
   /** The strongest lock that the step takes on it. */
   readonly lock: string;
+  /** Every row is written anew. */
   readonly rewrite: boolean;
 }
 
@@ -46,7 +48,9 @@ export interface ConsequenceQuery extends Omit<SqlConsequence, "rows"> {
 
 /** What planning asks of a database. */
 export interface StepForecast {
+  /** The tables it works on. */
   readonly tables: readonly TableUse[];
+  /** What it does to their data. */
   readonly consequences: readonly ConsequenceQuery[];
 }
 
@@ -60,16 +64,19 @@ export interface DownForecast extends StepForecast {
 export interface StepVariant {
   /** Query for one boolean, asked when the step begins. */
   readonly when: string;
+  /** The statements of this way, in order. */
   readonly up: readonly SqlStatement[];
 }
 
 /** What a step leaves behind for `cleanup`. */
 export interface StepRemains {
+  /** The table that holds it. */
   readonly table: string;
   /** Query for the number of rows. */
   readonly count: string;
   /** Statement that deletes them. */
   readonly delete: string;
+  /** What it is, for people. */
   readonly detail: string;
 }
 
@@ -79,29 +86,45 @@ export interface SqlStep {
   readonly version: number;
   /** For example `denormalize_attempts`. */
   readonly name: string;
+  /** What it is for, for people. */
   readonly description: string;
   /** False for a step whose statements cannot run in a transaction; each of them must then stand being repeated. */
   readonly transactional: boolean;
+  /** Its statements, in order. */
   readonly up: readonly SqlStatement[];
   /** The first whose condition holds takes the place of `up`. */
   readonly variants?: readonly StepVariant[];
+  /** The statements that take it back, in order. */
   readonly down: readonly SqlStatement[];
-  /** @param from Version of the database at planning time, below this step's. */
+  /**
+   * What planning asks of a database.
+   *
+   * @param from Version of the database at planning time, below this step's.
+   */
   readonly forecast: (from: number) => StepForecast;
-  /** @param from Version of the database at planning time, this step's or above. */
+  /**
+   * What taking it back asks of a database.
+   *
+   * @param from Version of the database at planning time, this step's or above.
+   */
   readonly forecastDown: (from: number) => DownForecast;
+  /** What it leaves for `cleanup`; absent where it leaves nothing. */
   readonly remains?: StepRemains;
 }
 
 /** Runs the statements of a step, in order; what `up` and `down` of a step module are given. */
 export interface StepRunner {
+  /** Runs one step in one direction. */
   run(step: SqlStep, direction: "up" | "down"): Promise<void>;
 }
 
 /** The module of a step, as imported. */
 export interface StepModule {
+  /** The step. */
   readonly step: SqlStep;
+  /** Does it. */
   readonly up: (runner: StepRunner) => Promise<void>;
+  /** Takes it back. */
   readonly down: (runner: StepRunner) => Promise<void>;
 }
 
