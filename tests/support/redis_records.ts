@@ -24,7 +24,9 @@ export function outpostBackend(client: Redis | Cluster, deploymentId = ""): Redi
 export const { signal: NEVER } = new AbortController();
 
 /** The IDs of the three migrations. */
-export const HASH_TAGS = "redis/001_hash_tags", TIMESTAMPS = "redis/002_timestamps", ENTITY = "redis/003_entity";
+export const HASH_TAGS = "redis/001_hash_tags",
+  TIMESTAMPS = "redis/002_timestamps",
+  ENTITY = "redis/003_entity";
 
 /** Applies all three. */
 export async function applyAll(backend: RedisBackend) {
@@ -57,7 +59,9 @@ export async function getHash(client: Redis | Cluster, key: string): Promise<Rec
   const flat = await client.callBuffer("HGETALL", [bytes(key)]) as Buffer[];
   if (flat.length === 0) return null;
   const fields: Record<string, string> = {};
-  for (let i = 0; i < flat.length; i += 2) fields[flat[i]!.toString("latin1")] = flat[i + 1]!.toString("latin1");
+  for (let i = 0; i < flat.length; i += 2) {
+    fields[flat[i]!.toString("latin1")] = flat[i + 1]!.toString("latin1");
+  }
   return fields;
 }
 

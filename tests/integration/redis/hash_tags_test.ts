@@ -85,7 +85,11 @@ Deno.test("001 copies every old form of every odd ID, and changes nothing else",
     const after = await snapshot(client);
     assertEquals(after.delete("outpost:migration:001_hash_tags"), true);
     for (const [source, target] of pairs) {
-      assertEquals(after.get(target), before.get(source), `${JSON.stringify(source)} of ${JSON.stringify(id)}`);
+      assertEquals(
+        after.get(target),
+        before.get(source),
+        `${JSON.stringify(source)} of ${JSON.stringify(id)}`,
+      );
       assertEquals(after.get(source), before.get(source));
     }
     assertEquals(after.size, 2 * pairs.length, JSON.stringify([...after.keys()]));
@@ -106,7 +110,9 @@ Deno.test("001 copies the records of all odd IDs at once", async () => {
   const before = await snapshot(client);
   const result = await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
   const after = await snapshot(client);
-  for (const [source, target] of pairs) assertEquals(after.get(target), before.get(source), JSON.stringify(source));
+  for (const [source, target] of pairs) {
+    assertEquals(after.get(target), before.get(source), JSON.stringify(source));
+  }
   assertEquals([result.processed, result.conflicts], [pairs.length, 0]);
 });
 
@@ -140,7 +146,10 @@ Deno.test("001 leaves alone what is current, what is not Outpost's, and other Ou
   await using server = await startRedis();
   const client = server.client();
   await putHash(client, "tenant:{now}:tenant", { id: "now", created_at: "1705289400123" });
-  await putHash(client, "tenant:{now}:destination:d", { ...destinationFieldsOf("d"), created_at: "1705289400123" });
+  await putHash(client, "tenant:{now}:destination:d", {
+    ...destinationFieldsOf("d"),
+    created_at: "1705289400123",
+  });
   await putHash(client, "tenant:{now}:destinations", { d: "{}" });
   await putHash(client, "tenant:{gone}:tenant", { deleted_at: "1705289400123" });
   await putHash(client, "tenant:{lost}:destination:d", destinationFieldsOf("d"));
@@ -225,7 +234,9 @@ Deno.test("001 works in a cluster, where source and target are on different node
   const backend = outpostBackend(client);
   const result = await backend.apply(HASH_TAGS, { signal: NEVER });
   const after = await snapshot(client);
-  for (const [source, target] of pairs) assertEquals(after.get(target), before.get(source), JSON.stringify(source));
+  for (const [source, target] of pairs) {
+    assertEquals(after.get(target), before.get(source), JSON.stringify(source));
+  }
   assertEquals([result.outcome, result.processed, result.conflicts], ["applied", pairs.length, 0]);
   const [verified] = await backend.verify([HASH_TAGS], { signal: NEVER, full: true, sample: 0 });
   assertEquals([verified?.valid, verified?.checksRun], [true, pairs.length]);

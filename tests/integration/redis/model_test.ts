@@ -1,0 +1,162 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import type { Redis } from "ioredis";
+import { startRedis } from "../../support/redis.ts";
+import { type Action, ID_FORMS, Model, type ModelRecord } from "../../support/redis_model.ts";
+import {
+  bytes,
+  ENTITY,
+  getHash,
+  HASH_TAGS,
+  NEVER,
+  outpostBackend,
+  TIMESTAMPS,
+} from "../../support/redis_records.ts";
+
+const RUNS = 90;
+const OPERATIONS = 10_000;
+const DESTINATIONS = ["d", "d:e", "{d}", "\xff", "x y"];
+
+interface Scenario {
+  readonly tenants: readonly {
+    readonly form: number;
+    readonly destinations: number;
+    readonly deleted: boolean;
+  }[];
+  readonly actions: readonly Action[];
+  /** The application acts before every such command of the migration. */
+  readonly every: number;
+  /** After how many commands each run is killed; the runs after these are not. */
+  readonly kills: readonly number[];
+  readonly runners: number;
+  readonly batchSize: number;
+}
+
+const action: fc.Arbitrary<Action> = fc.record({
+  type: fc.constantFrom(
+    "update",
+    "soft_delete",
+    "delete",
+    "expire_later",
+    "write_current",
+    "soft_delete_current",
+  ),
+  at: fc.nat(1000),
+});
+
+const scenario: fc.Arbitrary<Scenario> = fc.record({
+  tenants: fc.array(
+    fc.record({
+      form: fc.nat(ID_FORMS.length - 1),
+      destinations: fc.nat(DESTINATIONS.length),
+      deleted: fc.boolean(),
+    }),
+    { minLength: 1, maxLength: 8 },
+  ),
+  actions: fc.array(action, { minLength: 100, maxLength: 180, size: "max" }),
+  every: fc.integer({ min: 1, max: 4 }),
+  kills: fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 4 }),
+  runners: fc.integer({ min: 1, max: 2 }),
+  batchSize: fc.integer({ min: 1, max: 7 }),
+});
+
+/** A client that lets the application act before its commands, and loses its connection when it is time. */
+function disturbed(client: Redis, before: () => Promise<void>, commandsLeft: number): Redis {
+  const send = client.callBuffer.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  let left = commandsLeft;
+  client.callBuffer = (async (...args: unknown[]) => {
+    await before();
+    if (left-- <= 0) client.disconnect();
+    return await send(...args);
+  }) as typeof client.callBuffer;
+  return client;
+}
+
+Deno.test("apply() and cleanup() lose no write, whatever the application and crashes do meanwhile", async () => {
+  await using server = await startRedis();
+  const application = server.client();
+  const server_ = server;
+  let operations = 0;
+
+  async function check({ tenants, actions, every, kills, runners, batchSize }: Scenario): Promise<void> {
+    await application.flushall();
+    const model = new Model(application);
+    for (const [n, { form, destinations, deleted }] of tenants.entries()) {
+      await model.addTenant(ID_FORMS[form]!(n), DESTINATIONS.slice(0, destinations), deleted);
+    }
+    const queue = [...actions];
+    let commands = 0;
+    const act = async () => {
+      if (++commands % every !== 0) return;
+      const next = queue.shift();
+      if (next !== undefined) await model.act(next);
+    };
+    const killed = [...kills];
+
+    /** Runs until it has ended by itself, as often as it is killed. */
+    async function run(work: (client: Redis) => Promise<unknown>): Promise<void> {
+      while (true) {
+        const limit = killed.shift();
+        const client = disturbed(server_.client({ retryStrategy: () => null }), act, limit ?? Infinity);
+        try {
+          await work(client);
+          return;
+        } catch (error) {
+          if (limit === undefined) throw error;
+        } finally {
+          client.disconnect();
+        }
+      }
+    }
+    const apply = (id: string) =>
+      Promise.all(Array.from({ length: runners }, () =>
+        run(async (client) => {
+          const result = await outpostBackend(client).apply(id, { signal: NEVER, batchSize });
+          assertEquals([result.outcome, result.issues.length - result.conflicts <= 10], ["applied", true]);
+        })));
+
+    await apply(HASH_TAGS);
+    model.copied();
+    await apply(TIMESTAMPS);
+    await apply(ENTITY);
+    while (queue.length > 0) await model.act(queue.shift()!);
+    operations += model.operations;
+    await compare(application, model, "after apply");
+    const { entries } = await outpostBackend(application).read();
+    assertEquals(entries.map(({ status }) => status), ["applied", "applied", "applied"]);
+
+    killed.push(...kills);
+    await run((client) => outpostBackend(client).cleanup(HASH_TAGS, { signal: NEVER, batchSize }));
+    await compare(application, model, "after cleanup");
+    for (const { source, target } of model.pairs) {
+      const kept = await getHash(application, source);
+      if (kept !== null) assertEquals(kept, model.sources.get(source)?.fields);
+      // What went has a copy: it is there, or it was deleted by the application.
+      else if (model.sources.get(source) !== null) {
+        assert(await application.exists(bytes(target)) === 1, target);
+      }
+    }
+  }
+
+  await fc.assert(fc.asyncProperty(scenario, check), { numRuns: RUNS, endOnFailure: true });
+  assert(operations >= OPERATIONS, `Only ${operations} operations were generated`);
+});
+
+/** Every current record must be one that the model allows, down to the millisecond of its end. */
+async function compare(client: Redis, model: Model, when: string): Promise<void> {
+  for (const pair of model.pairs) {
+    const fields = await getHash(client, pair.target);
+    const expiresAt = Number(await client.callBuffer("PEXPIRETIME", [bytes(pair.target)]));
+    const found = text(fields === null ? null : { fields, expiresAt });
+    const allowed = model.allowed(pair).map(text);
+    assert(
+      allowed.includes(found),
+      `${when}: ${JSON.stringify(pair.target)} is ${found}, allowed: ${allowed.join(" | ")}`,
+    );
+  }
+}
+
+function text(record: ModelRecord): string {
+  if (record === null) return "nothing";
+  return `${JSON.stringify(Object.entries(record.fields).sort())} until ${record.expiresAt}`;
+}

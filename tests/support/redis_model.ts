@@ -1,0 +1,194 @@
+/**
+ * A model of a Redis that an application writes to while it is migrated: what every record may be in the end.
+ *
+ * @module
+ */
+
+import type { Redis } from "ioredis";
+import { parseTimestamp } from "../../engine/timestamp.ts";
+import { bytes, destinationFieldsOf, tenantFields } from "./redis_records.ts";
+
+/** A hash and when it expires (Unix milliseconds, -1 for never); null for no record. */
+export type ModelRecord = { readonly fields: Record<string, string>; readonly expiresAt: number } | null;
+
+/** A record that is to be copied. */
+export interface ModelPair {
+  readonly source: string;
+  readonly target: string;
+  readonly kind: "tenant" | "destination" | "other";
+  /** True when others are told apart by this record: then it is never deleted without a trace. */
+  readonly isEvidence: boolean;
+}
+
+const WEEK_MS = 7 * 86_400_000;
+
+/**
+ * IDs of every odd kind. The number makes them unique, so that no tenant's keys are another's. Not here are
+ * `{x}:tenant` and `x:destination:y`: when such a tenant is deleted, nothing tells what is left of it from what is left
+ * of the current tenant `x`, or of its destination `y`.
+ */
+export const ID_FORMS: readonly ((n: number) => string)[] = [
+  (n) => `t${n}`,
+  (n) => `t${n}:b`,
+  (n) => `{t${n}}`,
+  (n) => `t${n}::b:`,
+  (n) => `\xff\xfet${n}\x80`,
+  (n) => `*t${n}?[a]\\`,
+  (n) => `t${n}}{`,
+  (n) => `{t${n}:x`,
+  (n) => `t${n}:destinations`,
+];
+
+/** What an application does between two commands of the migration. */
+export type Action =
+  | { readonly type: "update" | "soft_delete" | "delete" | "expire_later"; readonly at: number }
+  | { readonly type: "write_current" | "soft_delete_current"; readonly at: number };
+
+/** The model, and the application that keeps it. */
+export class Model {
+  readonly #client: Redis;
+  readonly pairs: ModelPair[] = [];
+  /** What is in every old key now. */
+  readonly sources = new Map<string, ModelRecord>();
+  /** What each old record was at some time since the copying began. */
+  readonly #versions = new Map<string, ModelRecord[]>();
+  /** What the application wrote to current keys: that holds. */
+  readonly #written = new Map<string, ModelRecord>();
+  #clock = 1_900_000_000_000;
+  #copying = true;
+  operations = 0;
+
+  constructor(client: Redis) {
+    this.#client = client;
+  }
+
+  /** Adds a tenant with destinations and a summary. */
+  async addTenant(id: string, destinations: readonly string[], deleted: boolean): Promise<void> {
+    const name = `tenant:{${id}}`;
+    const isEvidence = !/^t\d+$/.test(id);
+    await this.#add({ source: `tenant:${id}`, target: `${name}:tenant`, kind: "tenant", isEvidence }, {
+      fields: deleted ? { deleted_at: "2024-01-15T10:30:00Z" } : tenantFields(id),
+      expiresAt: deleted ? this.#clock + WEEK_MS : -1,
+    });
+    for (const destination of destinations) {
+      const suffix = `:destination:${destination}`;
+      await this.#add(
+        { source: `tenant:${id}${suffix}`, target: name + suffix, kind: "destination", isEvidence: false },
+        { fields: destinationFieldsOf(destination), expiresAt: -1 },
+      );
+    }
+    if (deleted || destinations.length === 0) return;
+    const fields = Object.fromEntries(destinations.map((destination) => [destination, "{}"]));
+    await this.#add({
+      source: `tenant:${id}:destinations`,
+      target: `${name}:destinations`,
+      kind: "other",
+      isEvidence: false,
+    }, { fields, expiresAt: -1 });
+  }
+
+  async #add(pair: ModelPair, record: ModelRecord): Promise<void> {
+    this.pairs.push(pair);
+    await this.#put(pair.source, record);
+    this.#versions.set(pair.source, [record]);
+    this.sources.set(pair.source, record);
+  }
+
+  /** What the old records are from here on is not copied any more. */
+  copied(): void {
+    this.#copying = false;
+  }
+
+  /** Does one thing as the application, and notes it. */
+  async act({ type, at }: Action): Promise<void> {
+    this.operations++;
+    const pair = this.pairs[at % this.pairs.length]!;
+    const time = String(this.#clock += 1000);
+    if (type === "write_current") {
+      const record = { fields: this.#current(pair, time), expiresAt: -1 };
+      this.#written.set(pair.target, record);
+      return await this.#put(pair.target, record);
+    }
+    if (type === "soft_delete_current") {
+      const record = { fields: { deleted_at: time }, expiresAt: this.#clock + WEEK_MS };
+      this.#written.set(pair.target, record);
+      return await this.#put(pair.target, record);
+    }
+    const now = this.sources.get(pair.source) ?? null;
+    if (now === null) return;
+    const record = change(type, pair, now, this.#clock);
+    this.sources.set(pair.source, record);
+    if (this.#copying) this.#versions.get(pair.source)!.push(record);
+    await this.#put(pair.source, record);
+  }
+
+  /** A whole record as a current application writes it. */
+  #current({ kind, target }: ModelPair, time: string): Record<string, string> {
+    if (kind === "other") return { written: time };
+    const id = kind === "tenant"
+      ? target.slice("tenant:{".length, -"}:tenant".length)
+      : target.slice(target.lastIndexOf(":destination:") + ":destination:".length);
+    return { id, created_at: time, updated_at: time, entity: kind, note: "\xff" };
+  }
+
+  /** Replaces a record in one step. */
+  async #put(key: string, record: ModelRecord): Promise<void> {
+    const pipeline = this.#client.multi() as unknown as {
+      callBuffer(name: string, args: unknown[]): void;
+      exec(): Promise<unknown>;
+    };
+    pipeline.callBuffer("DEL", [bytes(key)]);
+    if (record !== null) {
+      pipeline.callBuffer("HSET", [bytes(key), ...Object.entries(record.fields).flat().map(bytes)]);
+      if (record.expiresAt >= 0) pipeline.callBuffer("PEXPIREAT", [bytes(key), String(record.expiresAt)]);
+    }
+    await pipeline.exec();
+  }
+
+  /** Everything that a target may be in the end. */
+  allowed(pair: ModelPair): ModelRecord[] {
+    const written = this.#written.get(pair.target);
+    // What was written after 003 had passed stays without the field.
+    if (written !== undefined) return [written, migrated(pair, written)];
+    return this.#versions.get(pair.source)!.map((record) => migrated(pair, record));
+  }
+}
+
+function change(
+  type: Action["type"],
+  pair: ModelPair,
+  now: NonNullable<ModelRecord>,
+  clock: number,
+): ModelRecord {
+  switch (type) {
+    case "update":
+      return {
+        ...now,
+        fields: {
+          ...now.fields,
+          note: String(clock),
+          ...("id" in now.fields ? { updated_at: iso(clock) } : {}),
+        },
+      };
+    case "soft_delete":
+      return pair.kind === "other" ? now : { fields: { deleted_at: iso(clock) }, expiresAt: clock + WEEK_MS };
+    case "expire_later":
+      return { ...now, expiresAt: clock + WEEK_MS };
+    default:
+      return pair.isEvidence ? now : null;
+  }
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString();
+}
+
+/** What 002 and 003 make of a record. */
+function migrated({ kind }: ModelPair, record: ModelRecord): ModelRecord {
+  if (record === null || kind === "other") return record;
+  const fields = { ...record.fields };
+  for (const name of ["created_at", "updated_at"]) {
+    if (name in fields) fields[name] = String(parseTimestamp(fields[name]!)!.getTime());
+  }
+  return { ...record, fields: { ...fields, entity: kind } };
+}
