@@ -9,11 +9,11 @@
  * @module
  */
 
-import type { Cluster, Redis } from "ioredis";
 import type { SqlSession } from "./backend.ts";
 import { InterruptedError, LockHeldError, LockLostError } from "./errors.ts";
 import { describeOwner } from "./describe_owner.ts";
 import type { Fence, HeldLock, LockOwner } from "./lock.ts";
+import type { Ioredis } from "./redis/client.ts";
 import { RedisLease, type RedisLockNames } from "./redis/lease.ts";
 import type { LeaseHolder } from "./redis/lease_value.ts";
 import { reachable } from "./redis/reachable.ts";
@@ -21,7 +21,7 @@ import { reachable } from "./redis/reachable.ts";
 /** How the lock is taken. */
 export interface LockOptions {
   /** Null for a run without Redis: then the SQL sessions are the whole lock. */
-  readonly redis: { readonly client: Redis | Cluster; readonly names: RedisLockNames } | null;
+  readonly redis: { readonly client: Ioredis; readonly names: RedisLockNames } | null;
   /**
    * The connections that will run SQL steps, each with its half of the lock. Giving the lock back, or failing to get it,
    * disposes them; so disposing them twice must be harmless.

@@ -6,10 +6,10 @@
  */
 
 import type { Buffer } from "node:buffer";
-import type { Cluster, Redis } from "ioredis";
 import { describeOwner } from "./describe_owner.ts";
 import { LockHeldError } from "./errors.ts";
 import type { LockOwner } from "./lock.ts";
+import type { Ioredis } from "./redis/client.ts";
 import { toStoreError, watchFailures } from "./redis/connection_error.ts";
 import { breakFence } from "./redis/fence.ts";
 import type { RedisLockNames } from "./redis/lease.ts";
@@ -17,7 +17,7 @@ import { decodeOwner } from "./redis/lease_value.ts";
 
 /** Where to look. */
 export interface ReadLockOptions {
-  readonly redis: { readonly client: Redis | Cluster; readonly names: RedisLockNames } | null;
+  readonly redis: { readonly client: Ioredis; readonly names: RedisLockNames } | null;
 }
 
 /** How the lock is cleared. */
@@ -82,7 +82,7 @@ function refuseLive(owner: LockOwner, force: boolean): void {
 }
 
 async function read(
-  client: Redis | Cluster,
+  client: Ioredis,
   name: string,
 ): Promise<{ readonly value: Buffer; readonly owner: LockOwner } | null> {
   const last = watchFailures(client);

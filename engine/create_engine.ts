@@ -4,18 +4,18 @@
  * @module
  */
 
-import type { ClickHouseClient } from "@clickhouse/client";
-import type { Cluster, Redis } from "ioredis";
 import type { Sql } from "postgres";
 import type { SqlBackend } from "./backend.ts";
 import { createClickHouseBackend } from "./clickhouse/backend.ts";
 import type { ClickHouseTables } from "./clickhouse/bookkeeping.ts";
+import type { ClickHouseClient } from "./clickhouse/client.ts";
 import { Engine } from "./engine.ts";
 import { RegistryError } from "./errors.ts";
 import { createPostgresBackend } from "./postgres/backend.ts";
 import type { PostgresNames } from "./postgres/options.ts";
 import { createRedisBackend } from "./redis/backend.ts";
 import type { RedisLayout } from "./redis/bookkeeping.ts";
+import { admitClient, type RedisClient } from "./redis/client.ts";
 import type { RedisLockNames } from "./redis/lease.ts";
 import type { Registry } from "./registry.ts";
 
@@ -56,7 +56,7 @@ export interface CreateEngineOptions {
   readonly postgres?: PostgresStore | undefined;
   readonly clickhouse?: ClickHouseStore | undefined;
   /** Owned by the caller. It must not add a prefix to keys. The heartbeat runs on a connection of its own beside it. */
-  readonly redis?: Redis | Cluster | undefined;
+  readonly redis?: RedisClient | undefined;
   /** Tells this deployment from others, in saved plans and outputs. @default {""} */
   readonly deployment?: string | undefined;
   /** Version of the program that migrates, written into history and locks. */
@@ -75,7 +75,8 @@ const LEASE_MS = 30_000;
  * @throws {RegistryError} When a store is given without its steps or names.
  */
 export function createEngine(options: CreateEngineOptions): Engine {
-  const { redis, registry, names, holder, version } = options;
+  const { registry, names, holder, version } = options;
+  const redis = options.redis === undefined ? undefined : admitClient(options.redis);
   const sql: SqlBackend[] = [];
   if (options.postgres !== undefined) sql.push(postgresBackend(options, options.postgres));
   if (options.clickhouse !== undefined) sql.push(clickhouseBackend(options, options.clickhouse));

@@ -4,17 +4,17 @@
  * @module
  */
 
-import type { Cluster, Redis } from "ioredis";
 import type { SqlSession } from "./backend.ts";
 import { InterruptedError } from "./errors.ts";
 import { acquireLock, type HeldLock, type LockOwner } from "./lock.ts";
+import type { Ioredis } from "./redis/client.ts";
 import type { RedisLockNames } from "./redis/lease.ts";
 import type { Backends } from "./state.ts";
 
 /** How the lock is taken. */
 export interface LockSettings {
   /** Null for an engine without Redis: then the SQL stores' half is the whole lock. */
-  readonly redis: { readonly client: Redis | Cluster; readonly names: RedisLockNames } | null;
+  readonly redis: { readonly client: Ioredis; readonly names: RedisLockNames } | null;
   /** Who takes it, for others to see. */
   readonly holder: { readonly host: string; readonly pid: number };
   /** Lease in milliseconds; a dead holder frees the lock within this time. @default {30000} */

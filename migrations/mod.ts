@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { Cluster, Redis } from "ioredis";
 import type { Sql } from "postgres";
 import {
   type ClickHouseStore,
@@ -14,6 +13,7 @@ import {
 } from "../engine/create_engine.ts";
 import type { Engine } from "../engine/engine.ts";
 import { golangMigrateLockKey } from "../engine/postgres/lock.ts";
+import type { RedisClient } from "../engine/redis/client.ts";
 import { createRegistry, type Registry } from "../engine/registry.ts";
 import { redisMigrations } from "./redis.ts";
 import { deploymentPrefix, redisLayout } from "./redis_layout.ts";
@@ -62,7 +62,7 @@ export function outpostNames(deploymentId: string): Names {
 export interface OutpostEngineOptions {
   readonly postgres?: Sql | undefined;
   readonly clickhouse?: ClickHouseStore | undefined;
-  readonly redis?: Redis | Cluster | undefined;
+  readonly redis?: RedisClient | undefined;
   /** Empty for none. @default {""} */
   readonly deploymentId?: string | undefined;
   /** Version of the program that migrates. */

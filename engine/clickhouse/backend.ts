@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { ClickHouseClient } from "@clickhouse/client";
 import type {
   SqlBackend,
   SqlConsequence,
@@ -33,6 +32,7 @@ import {
   type Recorder,
   select,
 } from "./bookkeeping.ts";
+import type { ClickHouseClient } from "./client.ts";
 import { connectionError } from "./connection_error.ts";
 import { type ClickHouseTable, compareTables, readTables } from "./schema.ts";
 import { ClickHouseSession } from "./session.ts";

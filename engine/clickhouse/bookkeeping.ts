@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { ClickHouseClient } from "@clickhouse/client";
+import type { ClickHouseClient } from "./client.ts";
 
 /** Names of both tables, prefix included. */
 export interface ClickHouseTables {
@@ -54,7 +54,7 @@ export async function select<Row>(
   parameters: Record<string, unknown> = {},
 ): Promise<Row[]> {
   const result = await client.query({ query, format: "JSONEachRow", query_params: parameters });
-  return await result.json<Row>();
+  return await result.json() as Row[];
 }
 
 /** True when the table is there. */

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { ClickHouseClient } from "@clickhouse/client";
 import { select } from "./bookkeeping.ts";
+import type { ClickHouseClient } from "./client.ts";
 
 /** What a table should be. Texts are as the server's system tables show them. */
 export interface ClickHouseTable {

@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { ClickHouseClient } from "@clickhouse/client";
 import type { SqlRunOptions, SqlSession, SqlState } from "../backend.ts";
 import { MigrationError, RefusedError, StepFailedError } from "../errors.ts";
 import { migrationId } from "../migration.ts";
@@ -20,6 +19,7 @@ import {
   nextSequence,
   type Recorder,
 } from "./bookkeeping.ts";
+import type { ClickHouseClient } from "./client.ts";
 import { connectionError } from "./connection_error.ts";
 
 /** What a session works with. */

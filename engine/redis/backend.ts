@@ -20,13 +20,14 @@ import { RefusedError, UnknownMigrationError } from "../errors.ts";
 import { type MigrationEntry, migrationId, type MigrationResult } from "../migration.ts";
 import { display, encode } from "./binary.ts";
 import { Bookkeeping, type RedisLayout, type StoredState } from "./bookkeeping.ts";
+import type { Ioredis } from "./client.ts";
 import { toStoreError, watchFailures } from "./connection_error.ts";
 import { anyKey } from "./key_search.ts";
 import type { RedisMigration } from "./migration.ts";
 import { forecast } from "./plan.ts";
 import { ProgressReporter } from "./progress.ts";
 import { runMigration } from "./run.ts";
-import { type RedisClient, RedisStore } from "./store.ts";
+import { RedisStore } from "./store.ts";
 import { Tally } from "./tally.ts";
 import { readTopology } from "./topology.ts";
 import type { TransformPattern } from "./transform_records.ts";
@@ -35,7 +36,7 @@ import { verifyMigration } from "./verification.ts";
 /** What a Redis store is made of. */
 export interface RedisBackendOptions {
   /** Owned by the caller: never closed here. It must not add a prefix to keys. */
-  readonly client: RedisClient;
+  readonly client: Ioredis;
   /** All migrations, in order. */
   readonly migrations: readonly RedisMigration[];
   readonly layout: RedisLayout;

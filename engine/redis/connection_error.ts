@@ -5,8 +5,8 @@
  */
 
 import type { EventEmitter } from "node:events";
-import type { Cluster, Redis } from "ioredis";
 import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../errors.ts";
+import type { Ioredis } from "./client.ts";
 
 const DENIED = new Set(["NOAUTH", "WRONGPASS", "NOPERM"]);
 const UNAVAILABLE = new Set(["LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "UNKILLABLE", "BUSY"]);
@@ -68,20 +68,20 @@ export function toStoreError(error: unknown, action: string, last: Error | null 
 }
 
 /** One watch a client: more would leave a listener behind with every look. */
-const watched = new WeakMap<Redis | Cluster, () => Error | null>();
+const watched = new WeakMap<Ioredis, () => Error | null>();
 
 /**
  * Remembers what a client's connections failed with. Also keeps the client from printing it.
  *
  * @returns The last failure since the connection was well, or null.
  */
-export function watchFailures(client: Redis | Cluster): () => Error | null {
+export function watchFailures(client: Ioredis): () => Error | null {
   const known = watched.get(client) ?? beginWatch(client);
   watched.set(client, known);
   return known;
 }
 
-function beginWatch(client: Redis | Cluster): () => Error | null {
+function beginWatch(client: Ioredis): () => Error | null {
   const events = client as unknown as EventEmitter; // Older compilers miss the inherited methods.
   let last: Error | null = null;
   events.on("error", (error: Error) => last = error);

@@ -23,7 +23,7 @@
  * @module
  */
 
-import { Cluster, type Redis } from "ioredis";
+import { type Ioredis, isCluster } from "./client.ts";
 import { tagOfSlot } from "./hash_slot.ts";
 
 /**
@@ -90,7 +90,7 @@ export interface PreparedFence {
 
 /** The keys of one run. The lease drives it: {@linkcode FenceKeys.prepare}, prolong the lease, {@linkcode FenceKeys.commit}. */
 export class FenceKeys {
-  readonly #connection: Redis | Cluster;
+  readonly #connection: Ioredis;
   readonly #base: string;
   readonly #token: string;
   readonly #lifetimeMs: number;
@@ -103,7 +103,7 @@ export class FenceKeys {
    * @param base What the names begin with.
    * @param ttlMs Length of the lease in milliseconds; the keys live half of it.
    */
-  constructor(connection: Redis | Cluster, base: string, token: string, ttlMs: number) {
+  constructor(connection: Ioredis, base: string, token: string, ttlMs: number) {
     this.#connection = connection;
     this.#base = base;
     this.#token = token;
@@ -176,7 +176,7 @@ export class FenceKeys {
  *
  * @returns How many keys were deleted.
  */
-export async function breakFence(client: Redis | Cluster, base: string): Promise<number> {
+export async function breakFence(client: Ioredis, base: string): Promise<number> {
   const masters = await mastersOf(client);
   const counts = await Promise.all(masters.map(({ tag }) => client.eval(BREAK, 1, pointerName(base, tag))));
   return counts.reduce<number>((sum, count) => sum + Number(count), 0);
@@ -188,9 +188,9 @@ function pointerName(base: string, tag: string): string {
 
 /** Each master with a hash tag of the first slot that it serves. One Redis alone counts as one master with any tag. */
 async function mastersOf(
-  client: Redis | Cluster,
+  client: Ioredis,
 ): Promise<readonly { readonly id: string; readonly tag: string }[]> {
-  if (!(client instanceof Cluster)) return [{ id: "", tag: tagOfSlot(0) }];
+  if (!isCluster(client)) return [{ id: "", tag: tagOfSlot(0) }];
   const first = new Map<string, number>();
   for (const [start, , [host, port, id]] of await client.cluster("SLOTS") as unknown as SlotRange[]) {
     const master = id ?? `${host}:${port}`;

@@ -11,9 +11,9 @@
  */
 
 import type { EventEmitter } from "node:events";
-import { Cluster, type Redis } from "ioredis";
 import { LockLostError } from "../errors.ts";
 import type { Fence, LockOwner } from "../lock.ts";
+import { type Ioredis, isCluster } from "./client.ts";
 import { FenceKeys, type PreparedFence } from "./fence.ts";
 import { decodeOwner, encodeLease, type LeaseHolder, leasePrefix } from "./lease_value.ts";
 
@@ -30,7 +30,7 @@ export interface RedisLockNames {
 /** What a lease needs to know. */
 export interface LeaseOptions {
   /** Owned by the caller; only copied. */
-  readonly client: Redis | Cluster;
+  readonly client: Ioredis;
   readonly names: RedisLockNames;
   readonly owner: LeaseHolder;
   /** Length of the lease in milliseconds. */
@@ -69,7 +69,7 @@ export class RedisLease {
   readonly token: string = crypto.randomUUID().replaceAll("-", "");
   /** What writers use. Its keys are there once {@linkcode RedisLease.heartbeat} succeeded. */
   readonly fence: Fence;
-  readonly #connection: Redis | Cluster;
+  readonly #connection: Ioredis;
   readonly #keys: FenceKeys;
   readonly #options: LeaseOptions;
   readonly #acquiredAt = new Date();
@@ -271,7 +271,7 @@ const RETRY_MS = 100;
  * A connection with the caller's settings that never gives up on its own: how long to wait is decided here, command by
  * command. Commands that were cut off are not sent again behind the scenes.
  */
-function ownConnection(client: Redis | Cluster): Redis | Cluster {
+function ownConnection(client: Ioredis): Ioredis {
   const options = {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
@@ -280,7 +280,7 @@ function ownConnection(client: Redis | Cluster): Redis | Cluster {
     reconnectOnError: (error: Error) => error.message.startsWith("READONLY "),
   };
   const retry = (times: number) => Math.min(times * 50, 500);
-  const connection = client instanceof Cluster
+  const connection = isCluster(client)
     ? client.duplicate([], { redisOptions: options, clusterRetryStrategy: retry, retryDelayOnFailover: 0 })
     : client.duplicate({ ...options, retryStrategy: retry });
   // Commands report their own failures; without a listener the client would print them.

@@ -5,15 +5,13 @@
  */
 
 import type { Buffer } from "node:buffer";
-import { Cluster, type Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import type { Fence } from "../lock.ts";
 import { type Binary, fromBytes, toArgument } from "./binary.ts";
+import type { Ioredis } from "./client.ts";
 import { replyCode } from "./connection_error.ts";
 import { keySlot } from "./key_slot.ts";
 import { READ_FIELDS, type Script } from "./scripts.ts";
-
-/** The clients that a caller may hand in. */
-export type RedisClient = Redis | Cluster;
 
 /** What a command takes. */
 export type Argument = string | Buffer;
@@ -31,12 +29,12 @@ const FENCE_ATTEMPTS = 20;
 
 /** A Redis server or cluster. */
 export class RedisStore {
-  readonly client: RedisClient;
+  readonly client: Ioredis;
   readonly clustered: boolean;
 
-  constructor(client: RedisClient) {
+  constructor(client: Ioredis) {
     this.client = client;
-    this.clustered = client instanceof Cluster;
+    this.clustered = client.isCluster;
   }
 
   /** Sends a command to the node that its key belongs to. Replies are bytes. */
