@@ -49,3 +49,8 @@ export function formatAge(then: Date, now: Date): string {
 export function formatTime(time: Date): string {
   return `${time.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
+
+/** Date and minute in UTC, for tables. */
+export function formatMinute(time: Date): string {
+  return time.toISOString().slice(0, 16).replace("T", " ");
+}

@@ -24,6 +24,7 @@ export function lockRun(context: Context): LockRun {
     signal,
     waitMs: settings.lockWaitMs,
     onWait(owner, waitedMs) {
+      if (settings.lockWaitMs === 0) return;
       const who = owner === null ? "somebody" : ownerText(owner);
       const doing = owner === null ? "" : activityText(owner);
       progress.say(

@@ -111,9 +111,10 @@ export function renderProgress(progress: RunProgress, layout: ProgressLayout): s
   const { style, width } = layout;
   const done = processed + failed + skipped;
   const known = total !== null && total > 0;
-  const share = known ? Math.min(1, done / total) : 0;
+  // What is to come is an estimate: a run that goes on is never shown as complete.
+  const share = known ? Math.min(0.99, done / total) : 0;
   const counts = known
-    ? `${formatCount(Math.min(done, total))} of ${formatCount(total)} records`
+    ? `${formatCount(done)} of about ${formatCount(Math.max(done, total))} records`
     : formatCounted(done, "record");
   const percent = known ? `${Math.floor(share * 100)}%`.padStart(layout.bar ? 4 : 0) : "";
   const parts = {

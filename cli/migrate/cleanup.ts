@@ -86,6 +86,7 @@ async function run(context: Context, options: CleanupCommandOptions): Promise<nu
   if (!options.yes) await ask(context, chosen, instead);
   let kept = 0;
   for (const item of chosen) {
+    context.progress.restart();
     // Verified just now, before the question: a second time would only make the user wait.
     const result = await open.engine.cleanup(item.id, {
       ...lockRun(context),
@@ -153,12 +154,14 @@ function renderNothing(id: string | undefined, others: readonly CleanupItem[], {
 }
 
 function keptAside({ id, count, detail }: CleanupItem): string {
-  return `${id} left ${formatCount(count)} ${detail} behind.`;
+  return `${id} left behind: ${formatCount(count)} ${detail}.`;
 }
 
 function renderCleanup({ id, deleted, kept, issues }: CleanupResult, { style, width }: Layout): string {
   return [
-    `${style.cyan(id)}  ${formatCounted(deleted, "original")} deleted, ${formatCount(kept)} kept`,
+    `${style.cyan(id)}  ${formatCounted(deleted, id.startsWith("redis/") ? "original" : "row")} deleted, ${
+      formatCount(kept)
+    } kept`,
     ...issues.map((issue) => wrap(`  ${style.yellow("!")} ${issue}`, width, "    ")),
   ].join("\n");
 }

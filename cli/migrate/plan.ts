@@ -76,7 +76,7 @@ async function run(context: Context, options: PlanCommandOptions): Promise<numbe
       "",
       ...(options.out === undefined ? [] : [`Saved as ${options.out}, digest ${plan.digest.slice(0, 12)}.`]),
       ...(options.html === undefined ? [] : [`Written as a page to ${options.html}.`]),
-      nextAfterPlan(plan, layout.style, options.out),
+      nextAfterPlan(plan, layout.style, { ids: options.ids, file: options.out }),
     ].join("\n"));
   return options.check && plan.hasChanges ? EXIT.failed : EXIT.done;
 }

@@ -50,15 +50,24 @@ async function run(context: Context, { yes, force }: UnlockCommandOptions): Prom
   await using open = await context.openEngine({ sides: "redis" });
   const owner = await context.reading(open.engine.lockOwner());
   if (owner === null) {
-    context.output.result(unlockJson([], null), ({ style }) => style.green("Nobody holds the lock."));
+    context.output.result(
+      unlockJson([], null),
+      ({ style }) =>
+        [style.green("Nobody holds the lock."), nextCommand(style, "outpost migrate status")].join("\n"),
+    );
     return EXIT.done;
   }
   context.output.text(renderOwner(owner, context.output.layout));
-  if (owner.alive && !force) throw aliveError(owner);
+  if (breathes(owner) && !force) throw aliveError(owner);
   if (!yes) await ask(context, owner, force);
   const { cleared, owner: was } = await open.engine.unlock({ force });
   context.output.result(unlockJson(cleared, was), ({ style }) => renderCleared(cleared, style));
   return EXIT.done;
+}
+
+/** A lock without heartbeats, as older tools leave it, says nothing about its holder: then the user decides. */
+function breathes({ alive, heartbeatAt }: LockOwner): boolean {
+  return alive && heartbeatAt !== null;
 }
 
 function aliveError(owner: LockOwner): LockHeldError {
@@ -69,9 +78,9 @@ function aliveError(owner: LockOwner): LockHeldError {
 
 async function ask(context: Context, owner: LockOwner, force: boolean): Promise<void> {
   const question: Question = {
-    text: owner.alive
+    text: breathes(owner)
       ? `Take the lock away from ${ownerText(owner)}, which is alive and will stop?`
-      : `Clear the lock of ${ownerText(owner)}, which shows no sign of life?`,
+      : `Clear the lock of ${ownerText(owner)}? Make sure that it is not at work any more.`,
     instead: `outpost migrate unlock ${force ? "--force " : ""}--yes`,
   };
   assertCanAsk({ host: context.host, json: context.output.json }, question);
@@ -79,7 +88,11 @@ async function ask(context: Context, owner: LockOwner, force: boolean): Promise<
 }
 
 function renderOwner(owner: LockOwner, { style, now }: Layout): string {
-  const state = owner.alive ? style.green("alive") : style.red("no sign of life");
+  const state = breathes(owner)
+    ? style.green("alive")
+    : owner.alive
+    ? style.yellow("without heartbeats, so nothing tells whether it is alive")
+    : style.red("no sign of life");
   return [
     `Held by ${ownerText(owner)}: ${state}`,
     ...[activityText(owner), ageText(owner, now)].filter((line) => line !== "").map((line) => `  ${line}`),

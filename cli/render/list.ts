@@ -7,32 +7,43 @@
 import type { MigrationList } from "../../engine/engine.ts";
 import type { MigrationStatus } from "../../engine/migration.ts";
 import type { PendingCounts } from "../../engine/state.ts";
-import { formatCounted, formatTime } from "../format.ts";
+import { formatCounted, formatMinute } from "../format.ts";
 import { type Layout, nextCommand } from "../output.ts";
-import type { Style } from "../style.ts";
-import { renderTable } from "../table.ts";
+import { displayWidth, type Style } from "../style.ts";
+import { type Column, renderTable, wrap } from "../table.ts";
+
+const MIN_DESCRIPTION = 30;
 
 /** Renders `outpost migrate list`. */
-export function renderList(list: MigrationList, { style, width }: Layout): string {
+export function renderList(list: MigrationList, { style, width, verbose }: Layout): string {
   const rows = list.migrations.map((entry) => [
     entry.id,
     entry.kind === "redis" ? "" : entry.name,
     paintStatus(entry.status, style),
-    entry.appliedAt === null ? "" : formatTime(entry.appliedAt),
-    entry.reason ?? entry.description,
+    entry.appliedAt === null ? "" : formatMinute(entry.appliedAt),
+    entry.description,
   ]);
-  const table = renderTable(
-    [
-      { title: "MIGRATION" },
-      { title: "NAME" },
-      { title: "STATUS" },
-      { title: "APPLIED" },
-      { title: "WHAT", shrinks: true },
-    ],
-    rows,
-    { width, title: style.dim },
+  const columns: Column[] = [
+    { title: "MIGRATION" },
+    { title: "NAME" },
+    { title: "STATUS" },
+    { title: "APPLIED (UTC)" },
+    { title: "WHAT", shrinks: true },
+  ];
+  // Half a description says nothing: the column is there when it fits, or when more was asked for.
+  const [first = ""] = renderTable(columns.slice(0, 4), rows, { width: Infinity });
+  const fits = verbose || width - displayWidth(first) - 2 >= MIN_DESCRIPTION;
+  const shown = fits ? rows : rows.map((row) => [...row.slice(0, 4), ""]);
+  const reasons = list.migrations.flatMap(({ id, status, reason }) =>
+    reason === null ? [] : [wrap(`${id} is ${paintStatus(status, style)}: ${reason}`, width, "  ")]
   );
-  return [...table, "", pendingSentence(list.pending, style), nextAfterState(list, style)].join("\n");
+  return [
+    ...renderTable(columns, shown, { width: verbose ? Infinity : width, title: style.dim }),
+    ...(reasons.length === 0 ? [] : ["", ...reasons]),
+    "",
+    pendingSentence(list.pending, style),
+    nextAfterState(list, style),
+  ].join("\n");
 }
 
 /** A status in its colour, `not applicable` without its underscore. */

@@ -41,10 +41,15 @@ export function renderPlan(plan: Plan, layout: Layout, { statements }: PlanView)
 }
 
 /** The line below a plan. */
-export function nextAfterPlan(plan: Plan, style: Style, file: string | null = null): string {
+export function nextAfterPlan(
+  plan: Plan,
+  style: Style,
+  { ids, file }: { readonly ids: readonly string[]; readonly file: string | undefined },
+): string {
   if (!plan.hasChanges) return nextCommand(style, "outpost serve", "start the server");
-  const command = file === null ? "outpost migrate apply" : `outpost migrate apply --plan ${file}`;
-  return nextCommand(style, command, file === null ? "apply it" : "apply exactly this, or nothing");
+  return file === undefined
+    ? nextCommand(style, ["outpost migrate apply", ...ids].join(" "), "apply it")
+    : nextCommand(style, `outpost migrate apply --plan ${file}`, "apply exactly this, or nothing");
 }
 
 function storeLine(name: string, store: SqlPlan | null): readonly string[] {

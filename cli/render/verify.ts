@@ -60,7 +60,9 @@ function next({ ok, sql, clickhouse, redis }: VerifyResult, style: Style, { full
   if (ok) return nextCommand(style, "outpost serve", "start the server");
   const behind = [sql, clickhouse].some((store) => store !== null && store.current < store.latest) ||
     redis.some(({ valid, checksRun }) => !valid && checksRun === 0);
-  return behind
-    ? nextCommand(style, "outpost migrate plan", "something is pending")
-    : nextCommand(style, "outpost migrate apply --rerun ID", "converts the records named once more");
+  if (behind) return nextCommand(style, "outpost migrate plan", "something is pending");
+  const wrong = redis.find(({ valid }) => !valid);
+  return wrong === undefined
+    ? nextCommand(style, "outpost migrate list", "which steps the schema above should be the result of")
+    : nextCommand(style, `outpost migrate apply ${wrong.id} --rerun`, "convert what was left");
 }
