@@ -9,6 +9,8 @@ export interface Proxy extends AsyncDisposable {
   readonly port: number;
   /** Drops every connection at once, as a network that resets does. New ones are accepted. */
   cut(): void;
+  /** Loses everything that is sent over the connections there are, without closing them. New ones work. */
+  stall(): void;
   /** Drops every connection and refuses new ones. */
   close(): void;
   /** Drops every connection; new ones lead to another server, as after a failover. */
@@ -19,6 +21,7 @@ export interface Proxy extends AsyncDisposable {
 export function startProxy(target: number): Proxy {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const connections = new Set<Deno.Conn>();
+  const stalled = new WeakSet<Deno.Conn>();
   let closed = false;
   const drop = (connection: Deno.Conn) => {
     if (!connections.delete(connection)) return;
@@ -35,7 +38,7 @@ export function startProxy(target: number): Proxy {
     try {
       const server = await Deno.connect({ hostname: "127.0.0.1", port: target });
       connections.add(server);
-      await Promise.race([pump(client, server), pump(server, client)]);
+      await Promise.race([pump(client, server, stalled), pump(server, client, stalled)]);
       drop(server);
     } catch {
       // A cut connection ends here.
@@ -51,6 +54,9 @@ export function startProxy(target: number): Proxy {
   return {
     port: listener.addr.port,
     cut,
+    stall() {
+      for (const connection of connections) stalled.add(connection);
+    },
     close() {
       closed = true;
       cut();
@@ -67,11 +73,13 @@ export function startProxy(target: number): Proxy {
   };
 }
 
-async function pump(from: Deno.Conn, to: Deno.Conn): Promise<void> {
+async function pump(from: Deno.Conn, to: Deno.Conn, stalled: WeakSet<Deno.Conn>): Promise<void> {
   const buffer = new Uint8Array(16_384);
   try {
     for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
-      for (let sent = 0; sent < count;) sent += await to.write(buffer.subarray(sent, count));
+      for (let sent = 0; sent < count && !stalled.has(from);) {
+        sent += await to.write(buffer.subarray(sent, count));
+      }
     }
   } catch {
     // A cut connection ends here.

@@ -172,6 +172,15 @@ Deno.test("acquireLock() stops waiting when the signal fires, and gives back wha
   await isFree(stores);
 });
 
+Deno.test("acquireLock() gives back what it took when a later part fails", async () => {
+  await using stores = await startStores();
+  const [options, more] = [await stores.options(), await stores.options()];
+  const broken = more.sessions[0]!;
+  await broken[Symbol.asyncDispose]();
+  await assertRejects(() => acquireLock({ ...options, sessions: [...options.sessions, broken] }));
+  await isFree(stores);
+});
+
 Deno.test("acquireLock() notices with the next heartbeat that any part of the lock was taken away", async () => {
   await using stores = await startStores();
   for (const name of [names.lock, names.older[0]!, "postgres"]) {

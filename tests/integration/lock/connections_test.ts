@@ -1,6 +1,7 @@
 /** What becomes of a runner whose connection breaks, and of two runners when a failover loses the lock. */
 
 import { assert, assertEquals } from "@std/assert";
+import { acquireLock, readLock } from "../../../engine/lock.ts";
 import type { ChildOptions } from "../../support/lock_child.ts";
 import { assertExclusive, createLogTable, startRunner } from "../../support/lock_runner.ts";
 import { startPostgres } from "../../support/postgres.ts";
@@ -36,6 +37,39 @@ Deno.test("acquireLock() survives a connection to Redis that is cut for less tha
     await eventually(() => assert(runner.events.length > before + 5));
   }
   assertEquals(runner.events.filter(({ event }) => event === "lost"), []);
+});
+
+Deno.test("acquireLock() keeps the lease when a network drops its connection without telling", async () => {
+  await using redis = await startRedis();
+  await using proxy = startProxy(redis.port);
+  const client = redis.client({ port: proxy.port });
+  const taking = {
+    redis: { client, names },
+    sessions: [],
+    owner: { host: "a", pid: 1, version: "1", command: "apply" },
+  };
+  await using lock = await acquireLock({ ...taking, ttlMs: 6000, heartbeatMs: 200 });
+  const before = (await readLock({ redis: { client: redis.client(), names } }))!.heartbeatAt!;
+  proxy.stall();
+  const stalledAt = Date.now();
+  await eventually(async () => {
+    const { heartbeatAt } = (await readLock({ redis: { client: redis.client(), names } }))!;
+    assert(heartbeatAt!.getTime() > Math.max(before.getTime(), stalledAt));
+  });
+  assertEquals(lock.signal.aborted, false);
+});
+
+Deno.test("acquireLock() keeps the lease while the caller's own connection is busy for longer than a lease", async () => {
+  await using redis = await startRedis();
+  const client = redis.client();
+  const taking = {
+    redis: { client, names },
+    sessions: [],
+    owner: { host: "a", pid: 1, version: "1", command: "apply" },
+  };
+  await using lock = await acquireLock({ ...taking, ttlMs: 1500 });
+  await client.blpop("nothing", 4);
+  await lock.confirm();
 });
 
 Deno.test("acquireLock() stops a runner that is cut off from Redis, and the next one takes over", async () => {

@@ -125,3 +125,23 @@ Deno.test("fence of a cluster keeps out the older of two runners when a failover
     assertEquals(await client.lrange(list, 0, -1), [older, newer, newer].map((lock) => lock.fence!.token));
   }
 });
+
+Deno.test("fence of a cluster follows slots that move to another master", async () => {
+  await using redis = await startRedisCluster();
+  const client = redis.client();
+  const lists = [0, 6000, 12_000].map((slot) => `log:{${tagOfSlot(slot)}}`);
+  await using lock = await acquire(client, 60_000, 1_000_000);
+  for (const list of lists) await appendFenced(client, list, lock.fence!);
+  const [source, target] = [redis.nodes[1]!.client(), redis.nodes[0]!.client()];
+  // The first slot of the second master goes, and the fence key of that master with it.
+  const slot = Math.floor(16384 / 3);
+  const id = String(await target.call("CLUSTER", "MYID"));
+  for (const key of await source.call("CLUSTER", "GETKEYSINSLOT", slot, 100) as string[]) {
+    await source.del(key);
+  }
+  for (const node of redis.nodes) await node.client().call("CLUSTER", "SETSLOT", slot, "NODE", id);
+  for (const list of lists) await appendFenced(client, list, lock.fence!);
+  assertEquals(new Set(await keyNames(lock.fence!)).size, 3);
+  for (const list of lists) assertEquals(await client.llen(list), 2);
+  await lock.confirm();
+});
