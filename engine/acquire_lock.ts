@@ -16,7 +16,6 @@ import type { Fence, HeldLock, LockOwner } from "./lock.ts";
 import type { Ioredis } from "./redis/client.ts";
 import { RedisLease, type RedisLockNames } from "./redis/lease.ts";
 import type { LeaseHolder } from "./redis/lease_value.ts";
-import { reachable } from "./redis/reachable.ts";
 
 /** How the lock is taken. */
 export interface LockOptions {
@@ -102,8 +101,8 @@ class Lock implements HeldLock {
     const lease = this.#lease;
     this.#scheduleBeat();
     if (lease !== null) {
-      await this.#try(() => reachable(() => lease.tryTake()));
-      await reachable(() => lease.fence.keys());
+      await this.#try(() => lease.tryTake());
+      await lease.establish();
     }
     for (const session of this.#options.sessions) {
       await this.#try(() => session.tryLock(lease?.token ?? null));

@@ -10,12 +10,13 @@
  * @module
  */
 
-import type { EventEmitter } from "node:events";
 import { LockLostError } from "../errors.ts";
 import type { Fence, LockOwner } from "../lock.ts";
 import { type Ioredis, isCluster } from "./client.ts";
 import { FenceKeys, type PreparedFence } from "./fence.ts";
+import { watchFailures } from "./connection_error.ts";
 import { decodeOwner, encodeLease, type LeaseHolder, leasePrefix } from "./lease_value.ts";
+import { reachable } from "./reachable.ts";
 
 /** Names of the lock, given by the application. */
 export interface RedisLockNames {
@@ -86,7 +87,7 @@ export class RedisLease {
     this.#options = options;
     this.#wanted = [options.names.lock, ...options.names.older];
     this.#told = { migration: null, progress: null };
-    this.#connection = ownConnection(options.client);
+    this.#connection = ownConnection(options.client, options.ttlMs / 4);
     this.#keys = new FenceKeys(this.#connection, options.names.fence, this.token, options.ttlMs);
     this.fence = {
       token: this.token,
@@ -115,8 +116,23 @@ export class RedisLease {
    *
    * @returns Null when all are held, else who holds the first that is not free.
    * @throws {LockLostError} When a name held since an earlier try was lost.
+   * @throws {StoreUnreachableError | StoreDeniedError} When Redis does not answer, or refuses.
    */
-  async tryTake(): Promise<LockOwner | null> {
+  tryTake(): Promise<LockOwner | null> {
+    return this.#patiently(() => this.#takeRest());
+  }
+
+  /**
+   * The first heartbeat with all names held: sets up the fence.
+   *
+   * @throws {LockLostError} When a name was lost meanwhile.
+   * @throws {StoreUnreachableError | StoreDeniedError} When no master answers, or refuses.
+   */
+  async establish(): Promise<void> {
+    await this.#patiently(() => this.fence.keys());
+  }
+
+  async #takeRest(): Promise<LockOwner | null> {
     this.#throwIfLost();
     for (const name of this.#wanted.slice(this.#taken.length)) {
       const sentAt = performance.now();
@@ -231,7 +247,7 @@ export class RedisLease {
   }
 
   #lose(reason: string): never {
-    this.#lost = new LockLostError(`Lost the lock: ${reason}`, {
+    this.#lost ??= new LockLostError(`Lost the lock: ${reason}`, {
       hint: "Run the same command again: it continues where this one stopped",
     });
     clearTimeout(this.#deadline);
@@ -245,6 +261,10 @@ export class RedisLease {
       { ...owner, token: this.token, acquiredAt: this.#acquiredAt, ttlMs, ...this.#told },
       new Date(),
     );
+  }
+
+  #patiently<T>(attempt: () => Promise<T>): Promise<T> {
+    return reachable("Cannot take the lock", watchFailures(this.#connection), attempt);
   }
 
   /** Waits for an answer for a quarter of the lease: two such waits and a pause between heartbeats fit into one lease. */
@@ -270,12 +290,15 @@ const RETRY_MS = 100;
 /**
  * A connection with the caller's settings that never gives up on its own: how long to wait is decided here, command by
  * command. Commands that were cut off are not sent again behind the scenes.
+ *
+ * @param silenceMs A connection that owes an answer for so long is replaced: a network may drop it without telling.
  */
-function ownConnection(client: Ioredis): Ioredis {
+function ownConnection(client: Ioredis, silenceMs: number): Ioredis {
   const options = {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    connectTimeout: 5000,
+    connectTimeout: Math.max(silenceMs, 1000),
+    socketTimeout: silenceMs,
     // A server that was demoted by a failover: the same address may lead to its successor.
     reconnectOnError: (error: Error) => error.message.startsWith("READONLY "),
   };
@@ -283,7 +306,6 @@ function ownConnection(client: Ioredis): Ioredis {
   const connection = isCluster(client)
     ? client.duplicate([], { redisOptions: options, clusterRetryStrategy: retry, retryDelayOnFailover: 0 })
     : client.duplicate({ ...options, retryStrategy: retry });
-  // Commands report their own failures; without a listener the client would print them.
-  (connection as unknown as EventEmitter).on("error", () => {});
+  watchFailures(connection);
   return connection;
 }
