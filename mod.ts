@@ -29,6 +29,9 @@ export type {
   SqlVerification,
 } from "./engine/backend.ts";
 export type { CleanupItem, CleanupOptions, CleanupPlan } from "./engine/cleanup.ts";
+export type { ClickHouseTables } from "./engine/clickhouse/bookkeeping.ts";
+export type { ClickHouseClient } from "./engine/clickhouse/client.ts";
+export type { ClickHouseTable } from "./engine/clickhouse/schema.ts";
 export {
   type ClickHouseStore,
   createEngine,
@@ -37,7 +40,7 @@ export {
   type PostgresStore,
 } from "./engine/create_engine.ts";
 export type { DownOptions } from "./engine/down.ts";
-export { Engine, type EngineOptions, type MigrationList } from "./engine/engine.ts";
+export { Engine, type MigrationList } from "./engine/engine.ts";
 export * from "./engine/errors.ts";
 export type { InitOptions, InitResult } from "./engine/init.ts";
 export type { LockOwner } from "./engine/lock.ts";
@@ -50,11 +53,56 @@ export type {
   Progress,
 } from "./engine/migration.ts";
 export type { Plan, PlanBasis, PlanOptions } from "./engine/plan.ts";
-export { copyKeys } from "./engine/redis/copy_keys.ts";
-export type { RedisMigration } from "./engine/redis/migration.ts";
-export { transformRecords } from "./engine/redis/transform_records.ts";
+export type { BookkeepingNames } from "./engine/postgres/bookkeeping.ts";
+export type { PostgresNames } from "./engine/postgres/options.ts";
+export type {
+  ColumnObject,
+  ConstraintObject,
+  IndexObject,
+  SchemaObjects,
+  TableObject,
+} from "./engine/postgres/schema_objects.ts";
+export type { Binary } from "./engine/redis/binary.ts";
+export type { OlderState, RedisLayout } from "./engine/redis/bookkeeping.ts";
+export type { RedisClient } from "./engine/redis/client.ts";
+export {
+  copyKeys,
+  type CopyPattern,
+  type CopySpec,
+  type Destination,
+  type Guess,
+} from "./engine/redis/copy_keys.ts";
+export type { Facts } from "./engine/redis/facts.ts";
+export type { RedisLockNames } from "./engine/redis/lease.ts";
+export type {
+  CleanupReport,
+  ReadContext,
+  RedisMigration,
+  VerifyContext,
+  VerifyReport,
+  WriteContext,
+} from "./engine/redis/migration.ts";
+export {
+  type Changes,
+  type Lookalikes,
+  type TransformPattern,
+  transformRecords,
+  type TransformSpec,
+  type Values,
+} from "./engine/redis/transform_records.ts";
 export { createRegistry, type Registry, type SqlSteps } from "./engine/registry.ts";
-export type { SqlStatement, SqlStep, StepModule, StepRunner } from "./engine/sql/step.ts";
+export type {
+  ConsequenceQuery,
+  DownForecast,
+  SqlStatement,
+  SqlStep,
+  StepForecast,
+  StepModule,
+  StepRemains,
+  StepRunner,
+  StepVariant,
+  TableUse,
+} from "./engine/sql/step.ts";
 export type { PendingCounts } from "./engine/state.ts";
 export type { SqlStatus, Status } from "./engine/status.ts";
 export { parseTimestamp } from "./engine/timestamp.ts";

@@ -23,9 +23,13 @@ import type { Registry } from "./registry.ts";
 export interface Names {
   /** Name of the program, without spaces: what its connections are called. */
   readonly tool: string;
+  /** Tables and locks in Postgres. */
   readonly postgres?: PostgresNames;
+  /** Tables in ClickHouse, and what the names of all tables begin with. */
   readonly clickhouse?: ClickHouseTables & { readonly prefix: string };
+  /** Keys of the bookkeeping in Redis. */
   readonly redis?: RedisLayout;
+  /** Keys of the lock in Redis. */
   readonly lock: RedisLockNames;
 }
 
@@ -51,9 +55,13 @@ export interface ClickHouseStore {
 
 /** What {@linkcode createEngine} needs. A store that is left out is not contacted. */
 export interface CreateEngineOptions {
+  /** The migrations. */
   readonly registry: Registry;
+  /** What the application calls its bookkeeping and its locks. */
   readonly names: Names;
+  /** Postgres, with its settings. */
   readonly postgres?: PostgresStore | undefined;
+  /** ClickHouse. */
   readonly clickhouse?: ClickHouseStore | undefined;
   /** Owned by the caller. It must not add a prefix to keys. The heartbeat runs on a connection of its own beside it. */
   readonly redis?: RedisClient | undefined;

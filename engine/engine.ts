@@ -47,7 +47,11 @@ export interface MigrationList {
 export class Engine {
   readonly #options: EngineOptions;
 
-  /** Makes an engine. Nothing is contacted yet. */
+  /**
+   * Made by {@linkcode createEngine}.
+   *
+   * @internal
+   */
   constructor(options: EngineOptions) {
     this.#options = options;
   }

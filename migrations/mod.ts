@@ -60,8 +60,11 @@ export function outpostNames(deploymentId: string): Names {
 
 /** What {@linkcode createOutpostEngine} needs. Clients are owned by the caller; a store left out is not contacted. */
 export interface OutpostEngineOptions {
+  /** A client of postgres.js. */
   readonly postgres?: Sql | undefined;
+  /** A client of ClickHouse, with what tells its database from another. */
   readonly clickhouse?: ClickHouseStore | undefined;
+  /** A client of ioredis, of a server alone or of a cluster. */
   readonly redis?: RedisClient | undefined;
   /** Empty for none. @default {""} */
   readonly deploymentId?: string | undefined;
@@ -71,6 +74,7 @@ export interface OutpostEngineOptions {
   readonly holder: { readonly host: string; readonly pid: number; readonly user?: string | undefined };
   /** Length of the lease in milliseconds. @default {30000} */
   readonly lockTtlMs?: number | undefined;
+  /** How long a step waits for locks in Postgres, and how often it is tried again. */
   readonly postgresSettings?: Omit<PostgresStore, "client"> | undefined;
 }
 

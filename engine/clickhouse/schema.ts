@@ -9,12 +9,17 @@ import type { ClickHouseClient } from "./client.ts";
 
 /** What a table should be. Texts are as the server's system tables show them. */
 export interface ClickHouseTable {
+  /** Name of the table. */
   readonly name: string;
+  /** For example `ReplacingMergeTree`. */
   readonly engine: string;
+  /** Expression that rows are partitioned by; empty for none. */
   readonly partitionKey: string;
+  /** Expressions that rows are sorted by. */
   readonly sortingKey: string;
   /** In order. `default` is empty for none. */
   readonly columns: readonly { readonly name: string; readonly type: string; readonly default: string }[];
+  /** Skip indexes. */
   readonly indexes: readonly {
     readonly name: string;
     readonly type: string;

@@ -13,6 +13,7 @@ import { quoteIdentifier } from "./schema_objects.ts";
 export interface BookkeepingNames {
   /** golang-migrate's. */
   readonly bookkeepingTable: string;
+  /** This tool's own: what was applied when, and its checksum. */
   readonly historyTable: string;
 }
 

@@ -9,9 +9,11 @@ import type { Query } from "./bookkeeping.ts";
 
 /** One column, in the table's order. */
 export interface ColumnObject {
+  /** Name of the column. */
   readonly name: string;
   /** As the server writes it, for example `timestamp with time zone`. */
   readonly type: string;
+  /** True where NULL is refused. */
   readonly notNull: boolean;
   /** Expression of the default, or null. */
   readonly default: string | null;
@@ -21,12 +23,15 @@ export interface ColumnObject {
 
 /** A constraint other than NOT NULL, which stands with its column. */
 export interface ConstraintObject {
+  /** Name of the constraint. */
   readonly name: string;
+  /** As the server writes it, for example `PRIMARY KEY ("time", id)`. */
   readonly definition: string;
 }
 
 /** One index, the primary key's included. */
 export interface IndexObject {
+  /** Name of the index. */
   readonly name: string;
   /** The `CREATE INDEX` statement without the name of the schema. */
   readonly definition: string;
@@ -38,13 +43,17 @@ export interface IndexObject {
 
 /** One table or partition. */
 export interface TableObject {
+  /** Name of the table. */
   readonly name: string;
   /** For example `RANGE ("time")`, or null for a table without partitions. */
   readonly partitionKey: string | null;
   /** The table that it is a partition of, and its bound, or null. */
   readonly partitionOf: { readonly table: string; readonly bound: string } | null;
+  /** In the table's order. */
   readonly columns: readonly ColumnObject[];
+  /** By name. */
   readonly constraints: readonly ConstraintObject[];
+  /** By name. */
   readonly indexes: readonly IndexObject[];
 }
 

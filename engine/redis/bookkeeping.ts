@@ -16,6 +16,7 @@ import type { Position } from "./walk.ts";
 
 /** An older place where a migration's state may stand. */
 export interface OlderState {
+  /** The key that holds it. */
   readonly key: string;
   /**
    * - `hash`: as today, under another name.

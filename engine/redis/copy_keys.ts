@@ -55,10 +55,15 @@ export interface CopySpec {
 
 /** A copying migration, ready to be planned, applied, verified and cleaned up. */
 export interface CopyPattern extends CopySpec {
+  /** Tells it from other patterns. */
   readonly type: "copy";
+  /** Copies what is not there yet; deletes nothing. */
   apply(context: WriteContext): Promise<void>;
+  /** Compares originals with their copies. */
   verify(context: VerifyContext): Promise<void>;
+  /** Counts the originals. Reads only. */
   planCleanup(context: ReadContext): Promise<number>;
+  /** Deletes originals, each in the step that proves its copy. */
   cleanup(context: WriteContext): Promise<CleanupReport>;
 }
 

@@ -47,13 +47,17 @@ export interface TransformSpec {
   change(kind: string, values: Values): Changes;
   /** The part of a key by which records are drawn together into a sample, such as the tenant. */
   groupOf(key: Binary): Binary;
+  /** Records of another kind that a key alone cannot tell from these. */
   readonly lookalikes?: Lookalikes | undefined;
 }
 
 /** An in-place migration, ready to be planned, applied and verified. */
 export interface TransformPattern extends TransformSpec {
+  /** Tells it from other patterns. */
   readonly type: "transform";
+  /** Changes every record that needs it. */
   apply(context: WriteContext): Promise<void>;
+  /** Looks for records that still need a change. */
   verify(context: VerifyContext): Promise<void>;
 }
 
