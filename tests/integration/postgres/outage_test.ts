@@ -1,0 +1,195 @@
+import type postgres from "postgres";
+import type { SqlBackend } from "../../../engine/backend.ts";
+import type { PostgresOptions } from "../../../engine/postgres/backend.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { InterruptedError, LockLostError, StepFailedError } from "../../../engine/errors.ts";
+import { startPostgres } from "../../support/postgres.ts";
+import { eventually } from "../../support/server.ts";
+import {
+  backendOver,
+  everything,
+  fill,
+  locked,
+  lockHolder,
+  migrateTo,
+  outpostSchema,
+  releasedSchema,
+  running,
+} from "./deployment.ts";
+
+import { stepOf } from "./test_step.ts";
+
+/** Statement that is far longer than any test: only a cancellation ends it. */
+const FOREVER = "SELECT pg_sleep(600)";
+
+function slowBackend(sql: postgres.Sql, changes: Partial<PostgresOptions> = {}): SqlBackend {
+  return backendOver(sql, {
+    ...stepOf([{ text: "CREATE TABLE fine (n int)" }, { text: FOREVER }]),
+    ...changes,
+  });
+}
+
+Deno.test("up() gives way to readers beside a long transaction, and ends when that does", async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase();
+  const sql = server.client(url, { max: 3 });
+  const backend = backendOver(sql, { lockTimeoutMs: 200, lockRetries: 1000 });
+  await migrateTo(backend, 4);
+  await fill(sql);
+  const long = await server.client(url, { max: 1 }).reserve();
+  await long`BEGIN`;
+  await long`SELECT count(*) FROM deliveries`;
+  // A reader may wait as long as the step waits for its lock; the server itself ends one that waits longer than twice that.
+  const reader = server.client(url, { max: 1, connection: { statement_timeout: 5000 } });
+  await using session = await locked(backend);
+  const retries: number[] = [];
+  const done = session.up(5, running({ onRetry: (attempt) => void retries.push(attempt) }));
+  let reads = 0;
+  await eventually(async () => {
+    await reader`SELECT count(*) FROM deliveries`;
+    reads++;
+    assert(retries.length >= 3);
+  });
+  assert(reads > 0);
+  await long`COMMIT`;
+  long.release();
+  await done;
+  assertEquals(retries.slice(0, 3), [1, 2, 3]);
+  assertEquals(await outpostSchema(sql), releasedSchema(5));
+});
+
+Deno.test("up() gives up after its last retry, undone and with the way out", async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase();
+  const sql = server.client(url, { max: 3 });
+  const backend = backendOver(sql, { lockTimeoutMs: 50, lockRetries: 2 });
+  await migrateTo(backend, 4);
+  const before = await everything(sql);
+  const long = await server.client(url, { max: 1 }).reserve();
+  await long`BEGIN`;
+  await long`LOCK TABLE deliveries IN ROW EXCLUSIVE MODE`;
+  await using session = await locked(backend);
+  const reasons: string[] = [];
+  const error = await assertRejects(
+    () => session.up(5, running({ onRetry: (_attempt, _wait, reason) => void reasons.push(reason) })),
+    StepFailedError,
+  );
+  assertEquals(error.failure.serverCode, "55P03");
+  assertStringIncludes(error.failure.statement, "LOCK TABLE");
+  assertStringIncludes(error.hint!, "long transaction");
+  assertEquals(reasons.length, 2);
+  await long`ROLLBACK`;
+  long.release();
+  assertEquals(await everything(sql), before);
+  await session.up(5, running());
+});
+
+Deno.test("up() keeps its work while it waits for the late lock alone", async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase();
+  const sql = server.client(url, { max: 3 });
+  const backend = backendOver(sql, { lockTimeoutMs: 50, lockRetries: 1000 });
+  await migrateTo(backend, 4);
+  await fill(sql);
+  // A reader keeps nobody from the weaker locks that the long work needs.
+  const long = await server.client(url, { max: 1 }).reserve();
+  await long`BEGIN`;
+  await long`SELECT count(*) FROM deliveries`;
+  await using session = await locked(backend);
+  const begun: string[] = [];
+  let retries = 0;
+  const done = session.up(
+    5,
+    running({
+      onStatement: (_index, _count, text) => void begun.push(text),
+      onRetry: () => void (++retries === 3 && long`COMMIT`.then(() => long.release())),
+    }),
+  );
+  await done;
+  assert(retries >= 3);
+  assertEquals(new Set(begun).size, begun.length, "no statement began twice");
+  assertEquals(await outpostSchema(sql), releasedSchema(5));
+});
+
+Deno.test("up() stops in the middle of a statement when it is told to, undone", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 3 });
+  const slow = slowBackend(sql);
+  await using session = await locked(slow);
+  const stop = new AbortController();
+  const done = session.up(1, running({ signal: stop.signal }));
+  await eventually(async () => {
+    const [row] =
+      await sql`SELECT count(*)::int AS n FROM pg_stat_activity WHERE query = ${FOREVER} AND state = 'active'`;
+    assertEquals(row!.n, 1);
+  });
+  stop.abort(new InterruptedError("Stop"));
+  await assertRejects(() => done, InterruptedError);
+  assertEquals((await slow.read()).version, 0);
+  assertEquals(await outpostSchema(sql), []);
+  // The session is whole.
+  await session.ping();
+});
+
+Deno.test("up() commits nothing when the lock was lost, and reports that", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 3 });
+  const backend = backendOver(sql);
+  await using session = await locked(backend);
+  await assertRejects(
+    () => session.up(1, running({ beforeCommit: () => Promise.reject(new LockLostError("Lost the lock")) })),
+    LockLostError,
+    "Lost the lock",
+  );
+  assertEquals((await backend.read()).version, 0);
+  const lost = new AbortController();
+  const pid = await lockHolder(sql);
+  await assertRejects(
+    () =>
+      session.up(
+        1,
+        running({
+          signal: lost.signal,
+          beforeCommit: () => Promise.resolve(lost.abort(new LockLostError("Lease over"))),
+        }),
+      ),
+    LockLostError,
+    "Lease over",
+  );
+  assertEquals(await lockHolder(sql), pid);
+  assertEquals(await outpostSchema(sql), []);
+});
+
+Deno.test("up() tells statement, line, column, excerpt and what the server said, and leaves nothing", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 3 });
+  const backend = backendOver(
+    sql,
+    stepOf([{ text: "CREATE TABLE fine (n int)" }, { text: "SELECT 1,\n  missing_column\nFROM fine" }]),
+  );
+  await using session = await locked(backend);
+  const error = await assertRejects(() => session.up(1, running()), StepFailedError);
+  assertEquals(error.failure.position, { line: 2, column: 3, excerpt: "  missing_column\n  ^" });
+  assertEquals(error.failure.serverCode, "42703");
+  assertEquals(error.failure.id, "sql/000001");
+  assertStringIncludes(error.message, `column "missing_column" does not exist at line 2, column 3`);
+  assertEquals(await outpostSchema(sql), []);
+  const duplicate = backendOver(
+    sql,
+    stepOf([{ text: "CREATE TABLE one (n int PRIMARY KEY)" }, { text: "INSERT INTO one VALUES (1), (1)" }]),
+  );
+  await using other = await duplicate.connect();
+  const second = await assertRejects(() => other.up(1, running()), StepFailedError);
+  assertEquals([second.failure.serverCode, second.failure.detail], ["23505", "Key (n)=(1) already exists."]);
+});
+
+Deno.test("up() ends a statement that takes longer than allowed", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 3 });
+  const backend = slowBackend(sql, { statementTimeoutMs: 50 });
+  await using session = await locked(backend);
+  const error = await assertRejects(() => session.up(1, running()), StepFailedError);
+  assertEquals(error.failure.serverCode, "57014");
+  assertStringIncludes(error.hint!, "more time");
+  assertEquals((await backend.read()).version, 0);
+});
