@@ -25,7 +25,7 @@ export interface Compiler {
  */
 export async function findCompiler(): Promise<Compiler | string> {
   const reasons: string[] = [];
-  const base = Deno.env.get("DENORT_BIN") ?? await providedBase();
+  const base = Deno.env.get("DENORT_BIN") || await providedBase();
   const candidates: Compiler[] = [
     ...(base === null ? [] : [{
       deno: [join(ROOT, "dev"), "deno"],
