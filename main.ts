@@ -90,9 +90,11 @@ function hostname(): string {
   }
 }
 
-/** A compiled program starts by its own name; a checkout and a URL start by way of Deno. */
+/** How completions call the program: by its own name when compiled, else by way of Deno. They need the environment alone. */
 function programWords(): readonly string[] {
-  return Deno.build.standalone ? [Deno.execPath()] : [Deno.execPath(), "run", "-A", import.meta.url];
+  return Deno.build.standalone
+    ? [Deno.execPath()]
+    : [Deno.execPath(), "run", "--allow-env", "--no-prompt", import.meta.url];
 }
 
 /** Starts the program. */
