@@ -142,7 +142,7 @@ export const SETTINGS = {
   lockRetries: define(
     ["migrate.lock_retries", "MIGRATE_LOCK_RETRIES", "lock-retries"],
     integer("NUMBER", 0, 100_000),
-    30,
+    10,
     POSTGRES,
     "How often a step tries again after that",
   ),

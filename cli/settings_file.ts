@@ -45,8 +45,11 @@ export interface SettingsFile {
  * @returns Null when none is named and none exists.
  * @throws {FileError} When the named file is missing, or the file cannot be read or parsed.
  */
-export async function readSettingsFile(named: string | undefined): Promise<SettingsFile | null> {
-  for (const path of named === undefined ? SEARCHED_FILES : [named]) {
+export async function readSettingsFile(
+  named: string | undefined,
+  { searched = SEARCHED_FILES }: { readonly searched?: readonly string[] } = {},
+): Promise<SettingsFile | null> {
+  for (const path of named === undefined ? searched : [named]) {
     let content: string;
     try {
       content = await Deno.readTextFile(path);

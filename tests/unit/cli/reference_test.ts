@@ -1,0 +1,14 @@
+import { assertEquals } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { referencePages } from "../../../docs/reference/generate.ts";
+
+Deno.test("the reference in docs/ is what the program says of itself", async () => {
+  for (const [path, text] of referencePages()) {
+    const file = fromFileUrl(new URL(`../../../${path}`, import.meta.url));
+    assertEquals(
+      await Deno.readTextFile(file),
+      text,
+      `${path} is stale: deno run -A docs/reference/generate.ts writes it anew`,
+    );
+  }
+});
