@@ -16,19 +16,25 @@ return redis.call('RPUSH', KEYS[1], ARGV[1])`;
 
 /** Appends the token to a list. @throws {LockLostError} When the fence refused it for good. */
 export async function appendFenced(client: Redis | Cluster, list: string, fence: Fence): Promise<void> {
-  while (true) {
-    const key = (await fence.keys()).find((name) => sameNode(client, list, new TextDecoder().decode(name)));
-    const length = key === undefined
-      ? 0
-      : await client.eval(APPEND, 1, list, fence.token, new TextDecoder().decode(key)).catch(() => 0);
-    if (Number(length) > 0) return;
+  while (!await appendOnce(client, list, fence.token, await fence.keys()).catch(() => false)) {
     await fence.renew();
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
-function sameNode(client: Redis | Cluster, one: string, other: string): boolean {
-  if (!(client instanceof Cluster)) return true;
-  const node = (key: string) => client.slots[slotOfTag(/\{([^}]+)\}/.exec(key)?.[1] ?? key)]?.[0];
-  return node(one) === node(other);
+/** Appends the token to a list if the server finds it in one of these fence keys. @returns Whether it did. */
+export async function appendOnce(
+  client: Redis | Cluster,
+  list: string,
+  token: string,
+  keys: readonly Uint8Array[],
+): Promise<boolean> {
+  const names = keys.map((name) => new TextDecoder().decode(name));
+  const name = names.find((name) => nodeOf(client, name) === nodeOf(client, list));
+  return name !== undefined && Number(await client.eval(APPEND, 1, list, token, name)) > 0;
+}
+
+function nodeOf(client: Redis | Cluster, key: string): string | undefined {
+  if (!(client instanceof Cluster)) return undefined;
+  return client.slots[slotOfTag(/\{([^}]+)\}/.exec(key)?.[1] ?? key)]?.[0];
 }

@@ -9,7 +9,7 @@ import { Cluster, Redis } from "ioredis";
 import type { EventEmitter } from "node:events";
 import { LockHeldError, LockLostError } from "../../engine/errors.ts";
 import { acquireLock, type HeldLock } from "../../engine/lock.ts";
-import { appendFenced } from "./fenced_log.ts";
+import { appendFenced, appendOnce } from "./fenced_log.ts";
 import { connectLockSession, type LockSession } from "./lock_session.ts";
 
 /** What a child is to do. */
@@ -28,6 +28,8 @@ export interface ChildOptions {
   readonly pauseMs: number;
   /** Lists to append to; one for each master of a cluster. */
   readonly lists: readonly string[];
+  /** Beside its work, appends with the fence keys that it saw last and never asks whether the lock is lost. */
+  readonly insists?: boolean;
 }
 
 /** One line of a child. */
@@ -36,7 +38,9 @@ export type ChildEvent =
   | { readonly event: "acquired"; readonly token: string; readonly lengths: readonly number[] }
   | { readonly event: "wrote" }
   | { readonly event: "released" }
-  | { readonly event: "held" | "lost"; readonly message: string };
+  | { readonly event: "held" | "lost"; readonly message: string }
+  /** How often the server refused an insisting writer after the lock was lost, and how often it did not. */
+  | { readonly event: "insisted"; readonly refused: number; readonly accepted: number };
 
 function emit(event: ChildEvent): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(event)}\n`));
@@ -60,6 +64,8 @@ async function round(options: ChildOptions, client: Redis | Cluster | null): Pro
       lengths.push(row!.n);
     }
     emit({ event: "acquired", token, lengths });
+    const insisting = options.insists ? insist(client!, lists, lock) : undefined;
+    await using _end = { [Symbol.asyncDispose]: async () => await insisting };
     for (let i = 0; i < options.writes; i++) {
       lock.signal.throwIfAborted();
       if (client !== null) { for (const list of lists) await appendFenced(client, list, lock.fence!); }
@@ -69,6 +75,22 @@ async function round(options: ChildOptions, client: Redis | Cluster | null): Pro
     }
   }
   emit({ event: "released" });
+}
+
+/** A writer that nobody tells anything: what the fence is for. Ends some while after the lock was lost. */
+async function insist(client: Redis | Cluster, lists: readonly string[], lock: HeldLock): Promise<void> {
+  const fence = lock.fence!;
+  let keys = await fence.keys();
+  const after = { refused: 0, accepted: 0 };
+  while (after.refused + after.accepted < 100) {
+    for (const list of lists) {
+      const lost = lock.signal.aborted;
+      const accepted = await appendOnce(client, list, fence.token, keys).catch(() => false);
+      if (lost) after[accepted ? "accepted" : "refused"]++;
+      else if (!accepted) keys = await fence.keys().catch(() => keys);
+    }
+  }
+  emit({ event: "insisted", ...after });
 }
 
 /** A transaction that holds still in its middle, where a pause hurts most. */

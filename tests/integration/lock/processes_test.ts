@@ -99,13 +99,15 @@ Deno.test("acquireLock() keeps a runner from writing that was paused past its le
   await using stores = await startStores();
   await using stack = new AsyncDisposableStack();
   for (let i = 0; i < rounds(4); i++) {
-    const paused = stack.use(startRunner({ ...stores.options, writes: 100_000 }));
+    const paused = stack.use(startRunner({ ...stores.options, writes: 100_000, insists: true }));
     await paused.next("wrote");
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 50));
     paused.kill("SIGSTOP");
     const second = stack.use(startRunner({ ...stores.options, writes: 100_000 }));
     await second.next("wrote");
     paused.kill("SIGCONT");
+    const insisted = await paused.next("insisted");
+    assert(insisted.event === "insisted" && insisted.refused >= 100 && insisted.accepted === 0);
     assertEquals(await paused.code, 3);
     await second.next("wrote");
     second.kill("SIGKILL");
@@ -124,12 +126,14 @@ Deno.test("acquireLock() fences a paused runner on every master of a cluster", a
     ...{ ttlMs: 1500, waitMs: 60_000, rounds: 1, writes: 100_000, pauseMs: 0 },
   };
   for (let i = 0; i < rounds(2); i++) {
-    const paused = stack.use(startRunner(options));
+    const paused = stack.use(startRunner({ ...options, insists: true }));
     await paused.next("wrote");
     paused.kill("SIGSTOP");
     const second = stack.use(startRunner(options));
     await second.next("wrote");
     paused.kill("SIGCONT");
+    const insisted = await paused.next("insisted");
+    assert(insisted.event === "insisted" && insisted.refused >= 100 && insisted.accepted === 0);
     assertEquals(await paused.code, 3);
     await second.next("wrote");
     second.kill("SIGKILL");
