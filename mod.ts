@@ -68,6 +68,7 @@ export type { RedisClient } from "./engine/redis/client.ts";
 export {
   copyKeys,
   type CopyPattern,
+  type CopyRules,
   type CopySpec,
   type Destination,
   type Guess,

@@ -167,7 +167,7 @@ class Backend implements RedisBackend {
       const { status } = await this.#stateOf(migration);
       if (status !== "applied") {
         throw new RefusedError(`Cannot clean up ${id}: it is ${status}, not applied`, {
-          hint: `Run "outpost migrate apply" first`,
+          hint: "Run migrate apply first",
         });
       }
       const tally = new Tally();

@@ -29,11 +29,28 @@ export interface Destination {
 
 /** A guess from the key alone, with what must hold of the record: checked in the server, in the step that copies. */
 export interface Guess extends Destination {
-  /** For each field \`+value\`, \`-\` for none or \`*\` for any. The record is a hash. */
+  /** For each field `+value`, `-` for none or `*` for any. The record is a hash. */
   readonly expect: readonly string[];
 }
 
-/** What a copying migration says of itself. */
+/** What a copying migration has to say of itself. The rest of {@linkcode CopySpec} saves it work, or asks for more. */
+export interface CopyRules extends Partial<CopySpec> {
+  /** SCAN pattern of the keys. More may match than are meant: `judge` decides. */
+  readonly pattern: Binary;
+  /**
+   * Decides by what is known of a record, of whatever type: where it goes, or null for a key to leave alone, such as a
+   * copy. Pure.
+   *
+   * @param key The key.
+   * @param facts Type and fields of its record.
+   * @param known What is known of the records that `questions` named.
+   */
+  judge(key: Binary, facts: Facts, known: (key: Binary) => Facts): Destination | null;
+  /** The part of a key by which records are drawn together into a sample; null for keys that are hardly originals. */
+  groupOf(key: Binary): Binary | null;
+}
+
+/** All that a copying migration can say of itself. */
 export interface CopySpec {
   /** SCAN pattern of the keys. More may match than are meant. */
   readonly pattern: Binary;
@@ -41,7 +58,7 @@ export interface CopySpec {
   readonly fields: readonly string[];
   /** For keys that can mean one thing only, if the record is as expected; null for all others. */
   guess(key: Binary): Guess | null;
-  /** Decides by the record's own fields: where it goes, \`null\` for a key to leave alone, or \`ask\` when others decide. */
+  /** Decides by the record's own fields: where it goes, `null` for a key to leave alone, or `ask` when others decide. */
   decide(key: Binary, values: Values | null, lookalikes: boolean): Destination | null | "ask";
   /** Other records to know of before a key can be judged. */
   questions(key: Binary, facts: Facts): readonly Binary[];
@@ -50,7 +67,7 @@ export interface CopySpec {
   /** The part of a key by which records are drawn together into a sample; null for keys that are hardly originals. */
   groupOf(key: Binary): Binary | null;
   /** Records that make current keys look like old ones; searched for once. */
-  readonly lookalikes: Pick<Lookalikes, "pattern" | "isOne">;
+  readonly lookalikes?: Pick<Lookalikes, "pattern" | "isOne"> | undefined;
 }
 
 /** A copying migration, ready to be planned, applied, verified and cleaned up. */
@@ -76,8 +93,49 @@ export interface Pair extends Destination {
   readonly values: Values;
 }
 
-/** Builds a migration that copies records to new keys, with their TTL, never over an existing record. */
-export function copyKeys(spec: CopySpec): CopyPattern {
+/** What holds where a migration says nothing: each record is looked at, and no other decides about it. */
+const EACH_BY_ITSELF: Pick<CopySpec, "fields" | "guess" | "decide" | "questions"> = {
+  fields: [""], // A server asked for no field at all would refuse; none is called so.
+  guess: () => null,
+  decide: () => "ask",
+  questions: () => [],
+};
+
+/**
+ * Builds a migration that copies records to new keys, with their TTL, never over an existing record. The originals stay
+ * until cleanup, which deletes each in the step that proves its copy.
+ *
+ * @param rules Which keys are meant, and where each goes.
+ * @returns What a {@linkcode RedisMigration} is made of.
+ * @example Lists of carts get a hash tag
+ * ```ts
+ * import { copyKeys, createRegistry, type RedisMigration } from "@outpost/migrate";
+ *
+ * const pattern = copyKeys({
+ *   pattern: "cart:*",
+ *   judge: (key, { type }) => {
+ *     const id = key.slice("cart:".length);
+ *     return type === "list" && !id.startsWith("{") ? { target: `cart:{${id}}`, kind: "carts" } : null;
+ *   },
+ *   groupOf: (key) => key,
+ * });
+ *
+ * const carts: RedisMigration = {
+ *   name: "001_carts",
+ *   version: 1,
+ *   description: "Carts under keys with a hash tag",
+ *   isApplicable: () => null,
+ *   plan: () => pattern,
+ *   apply: pattern.apply,
+ *   verify: pattern.verify,
+ *   cleanup: pattern.cleanup,
+ *   planCleanup: pattern.planCleanup,
+ * };
+ * createRegistry({ redis: [carts] });
+ * ```
+ */
+export function copyKeys(rules: CopyRules): CopyPattern {
+  const spec: CopySpec = { ...EACH_BY_ITSELF, ...rules };
   return {
     ...spec,
     type: "copy",
@@ -108,7 +166,8 @@ export function copyKeys(spec: CopySpec): CopyPattern {
 
 /** True when some keys can only be told apart by asking other records. */
 export async function hasLookalikes(spec: CopySpec, context: ReadContext): Promise<boolean> {
-  return await anyRecord(context, spec.lookalikes.pattern, spec.fields, spec.lookalikes.isOne);
+  const { lookalikes, fields } = spec;
+  return lookalikes !== undefined && await anyRecord(context, lookalikes.pattern, fields, lookalikes.isOne);
 }
 
 /** Finds out what the keys of a batch are. @returns The originals among them. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { RegistryError } from "../errors.ts";
 import { type Binary, display, toArgument } from "./binary.ts";
 import { type Facts, readFacts } from "./facts.ts";
 import { anyKey } from "./key_search.ts";
@@ -41,7 +42,10 @@ export interface TransformSpec {
   readonly pattern: Binary;
   /** The fields to read. Nothing else may decide what is set, since only these are compared before the write. */
   readonly fields: readonly string[];
-  /** What kind of record this is, as counted by `plan`; null for a key that is none of them. */
+  /**
+   * What kind of record this is, as counted by `plan`; null for a key that is none of them. It is asked about keys outside
+   * of `pattern` too: those that an earlier migration is about to create.
+   */
   kindOf(key: Binary, values: Values): string | null;
   /** Pure: the same values always give the same changes, and changed values give null. */
   change(kind: string, values: Values): Changes;
@@ -68,18 +72,37 @@ const ATTEMPTS = 50;
  * Builds a migration that changes hashes in place. Each write is conditional on the fields that were read, keeps the
  * TTL, and never creates a record.
  *
- * @example
- * ```ts ignore
+ * @param spec Which keys are meant, and what becomes of their fields.
+ * @returns What a {@linkcode RedisMigration} is made of.
+ * @throws {RegistryError} When it reads no field: then it could never find anything to change.
+ * @example Addresses in lower case
+ * ```ts
+ * import { createRegistry, type RedisMigration, transformRecords } from "@outpost/migrate";
+ *
  * const pattern = transformRecords({
  *   pattern: "user:*",
  *   fields: ["email"],
- *   kindOf: () => "users",
+ *   kindOf: (key) => key.startsWith("user:") ? "users" : null,
  *   change: (_kind, [email]) => email && email !== email.toLowerCase() ? ["email", email.toLowerCase()] : null,
  *   groupOf: (key) => key,
  * });
+ *
+ * const emails: RedisMigration = {
+ *   name: "001_emails",
+ *   version: 1,
+ *   description: "Addresses in lower case",
+ *   isApplicable: () => null,
+ *   plan: () => pattern,
+ *   apply: pattern.apply,
+ *   verify: pattern.verify,
+ * };
+ * createRegistry({ redis: [emails] });
  * ```
  */
 export function transformRecords(spec: TransformSpec): TransformPattern {
+  if (spec.fields.length === 0) {
+    throw new RegistryError(`Cannot transform the records "${spec.pattern}": no field is named to read`);
+  }
   return {
     ...spec,
     type: "transform",
@@ -221,28 +244,50 @@ async function write(
   table: FieldTable,
   todo: readonly Todo[],
 ): Promise<string[]> {
-  const { width, values } = table;
-  const head = [String(width), ...spec.fields];
   const results: string[] = new Array(todo.length);
   await Promise.all(
     store.bySlot(todo.map(({ index }) => keys[index]!)).map(async (group) => {
-      const names: Argument[] = [];
-      const args: Argument[] = [...head];
-      for (const i of group) {
-        const { index, changes } = todo[i]!;
-        names.push(toArgument(keys[index]!));
-        for (let j = index * width; j < (index + 1) * width; j++) {
-          const value = values[j];
-          args.push(value === null || value === undefined ? "-" : toArgument("+" + value));
-        }
-        args.push(String(changes.length / 2));
-        for (const change of changes) args.push(toArgument(change));
-      }
-      const answer = await store.write(WRITE_FIELDS, names, args, fence);
+      const names = group.map((i) => toArgument(keys[todo[i]!.index]!));
+      const answer = await store.write(WRITE_FIELDS, names, writeArguments(spec, table, todo, group), fence);
       group.forEach((i, at) => results[i] = answer[at]!);
     }),
   );
   return results;
+}
+
+/** As the script wants them. Most records of a batch have the same fields set: their names are sent once. */
+function writeArguments(
+  spec: TransformSpec,
+  { width, values }: FieldTable,
+  todo: readonly Todo[],
+  group: readonly number[],
+): Argument[] {
+  const shapes = new Map<string, number>();
+  const shapeNames: string[] = [];
+  const args: Argument[] = [];
+  let present = "";
+  for (const i of group) {
+    const { index, changes } = todo[i]!;
+    for (let j = index * width; j < (index + 1) * width; j++) {
+      const value = values[j];
+      if (value === null || value === undefined) present += "-";
+      else {
+        present += "+";
+        args.push(toArgument(value));
+      }
+    }
+    let shape = "";
+    for (let at = 0; at < changes.length; at += 2) shape += `${changes[at]}\n`;
+    let number = shapes.get(shape);
+    if (number === undefined) {
+      number = shapes.size + 1;
+      shapes.set(shape, number);
+      shapeNames.push(String(changes.length / 2), ...changes.filter((_, at) => at % 2 === 0));
+    }
+    args.push(String(number));
+    for (let at = 1; at < changes.length; at += 2) args.push(toArgument(changes[at]!));
+  }
+  return [String(width), ...spec.fields, String(shapes.size), ...shapeNames, present, ...args];
 }
 
 /** Looks at a batch for records that would still be changed. */

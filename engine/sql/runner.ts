@@ -31,7 +31,7 @@ export interface LeyRun {
  */
 export async function runThroughLey(options: LeyRun): Promise<void> {
   if (options.directory !== null) return await runIn(options.directory, options);
-  const directory = await Deno.makeTempDir({ prefix: "outpost-steps-" });
+  const directory = await Deno.makeTempDir({ prefix: "migration-steps-" });
   try {
     for (const file of options.files) await Deno.writeTextFile(join(directory, file), "");
     await runIn(directory, options);

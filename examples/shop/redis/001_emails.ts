@@ -1,0 +1,34 @@
+/**
+ * Addresses of users are kept in lower case.
+ *
+ * Before: `email` = `Ada@Example.com`. After: `email` = `ada@example.com`. A rerun is safe: what is in lower case already
+ * is left alone, and a write happens only over the value that was read.
+ *
+ * @module
+ */
+
+import { type RedisMigration, transformRecords } from "@outpost/migrate";
+
+const pattern = transformRecords({
+  pattern: "user:*",
+  fields: ["email"],
+  kindOf: (key) => key.startsWith("user:") ? "users" : null,
+  change(_kind, [email]) {
+    if (!email) return null;
+    if (!email.includes("@")) return "invalid";
+    const lower = email.toLowerCase();
+    return lower === email ? null : ["email", lower];
+  },
+  groupOf: (key) => key,
+});
+
+/** The migration. */
+export const emails: RedisMigration = {
+  name: "001_emails",
+  version: 1,
+  description: "Addresses of users in lower case",
+  isApplicable: () => null,
+  plan: () => pattern,
+  apply: pattern.apply,
+  verify: pattern.verify,
+};
