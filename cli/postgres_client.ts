@@ -12,7 +12,7 @@ import { invalid, parsePostgresUrl } from "./postgres_url.ts";
 export interface ConnectPostgresOptions {
   /** What the connections are called in `pg_stat_activity`, unless the URL says. @default {"outpost"} */
   readonly applicationName?: string;
-  /** Connections at most. @default {3} */
+  /** Connections at most; reading needs one at a time, and writing opens one of its own. @default {1} */
   readonly max?: number;
   /** Seconds until a connection attempt is given up, unless the URL says. @default {10} */
   readonly connectTimeoutSeconds?: number;
@@ -45,8 +45,9 @@ export function connectPostgres(url: string, options: ConnectPostgresOptions = {
     ...(database === null ? {} : { database }),
     pass: password ?? "",
     ssl: false,
-    max: options.max ?? 3,
-    idle_timeout: 0,
+    max: options.max ?? 1,
+    // An idle connection behind a pooler may be the one that another process waits for.
+    idle_timeout: 1,
     max_lifetime: null,
     connect_timeout: connectSeconds,
     fetch_types: false,

@@ -188,20 +188,18 @@ async function refuseSharedConnections(
     const [first] = await reserved.unsafe<{ pid: number }[]>("SELECT pg_backend_pid() AS pid");
     return first!.pid !== pid;
   };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const elapsed = new Promise<false>((resolve) => void (timer = setTimeout(() => resolve(false), PROBE_MS)));
   try {
     // A pool of a single connection in session mode never serves the second: then it is not shared either.
-    const shared = await Promise.race([probe().catch(() => false), elapsed(PROBE_MS)]);
-    if (shared) throw sharedConnectionError();
+    if (await Promise.race([probe().catch(() => false), elapsed])) throw sharedConnectionError();
   } finally {
+    clearTimeout(timer);
     await other.end({ timeout: 0 });
   }
 }
 
 const PROBE_MS = 2000;
-
-function elapsed(ms: number): Promise<false> {
-  return new Promise((resolve) => Deno.unrefTimer(setTimeout(() => resolve(false), ms)));
-}
 
 /** A pooler moves the connection between server processes: locks and settings do not hold. */
 export function sharedConnectionError(): RefusedError {

@@ -36,7 +36,7 @@ export async function startPostgres(
   settings: Readonly<Record<string, string>> = {},
 ): Promise<PostgresServer> {
   const user = isRoot() ? "postgres" : undefined;
-  const port = freePort();
+  const port = Number(settings.port ?? freePort());
   const directory = await Deno.makeTempDir({ prefix: "outpost-postgres-" });
   await run(["cp", "-a", `${await template(user)}/.`, directory]);
   if (user !== undefined) await run(["chown", user, directory]);
@@ -79,6 +79,66 @@ export async function startPostgres(
       await Promise.all([...clients, admin].map((client) => client.end({ timeout: 0 })));
       await stop(process, "SIGQUIT");
       await Deno.remove(directory, { recursive: true }).catch(() => {});
+    },
+  };
+}
+
+/** A pooler of this test's own in front of a server. */
+export interface PgBouncer extends Server {
+  /** The URL of a database of the server, through the pooler. */
+  url(database: string): string;
+}
+
+/** True where the pooler is installed. */
+export function hasPgBouncer(): boolean {
+  try {
+    findPgBouncer();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const findPgBouncer = () => findProgram("pgbouncer", "pgbouncer", ["/usr/sbin", "/usr/bin"]);
+
+/** Starts PgBouncer on a free port in front of a server. */
+export async function startPgBouncer(
+  server: Server,
+  poolMode: "session" | "transaction",
+): Promise<PgBouncer> {
+  const port = freePort();
+  const directory = await Deno.makeTempDir({ prefix: "outpost-pgbouncer-" });
+  await Deno.chmod(directory, 0o755);
+  const settings = {
+    listen_addr: "127.0.0.1",
+    listen_port: port,
+    unix_socket_dir: "",
+    auth_type: "any",
+    pool_mode: poolMode,
+    default_pool_size: 10,
+    ignore_startup_parameters: "extra_float_digits",
+  };
+  await Deno.writeTextFile(
+    `${directory}/pgbouncer.ini`,
+    `[databases]\n* = host=${server.host} port=${server.port} user=postgres\n[pgbouncer]\n` +
+      Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`).join(""),
+  );
+  const process = spawnServer(findPgBouncer(), ["-q", `${directory}/pgbouncer.ini`], {
+    ...(isRoot() ? { user: "postgres" } : {}),
+    cwd: directory,
+  });
+  await eventually(async () => {
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    void connection;
+  });
+  return {
+    host: "127.0.0.1",
+    port,
+    pid: process.pid,
+    url: (database) => `postgres://postgres@127.0.0.1:${port}/${database}`,
+    async [Symbol.asyncDispose]() {
+      await stop(process);
+      await Deno.remove(directory, { recursive: true });
     },
   };
 }

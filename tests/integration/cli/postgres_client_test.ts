@@ -1,0 +1,222 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { join } from "@std/path";
+import { SettingsError } from "../../../cli/errors.ts";
+import { connectPostgres } from "../../../cli/postgres_client.ts";
+import { StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
+import { startPostgres } from "../../support/postgres.ts";
+import { freePort, isRoot } from "../../support/server.ts";
+import { backendOver } from "../postgres/deployment.ts";
+
+const PASSWORD = "p@ss/w?rd#%:é &=";
+
+/** What a connection is like, or the code of what went wrong. */
+async function connected(url: string): Promise<Record<string, unknown> | string> {
+  const sql = connectPostgres(url);
+  try {
+    const [row] = await sql.unsafe(`
+      SELECT current_user AS user, current_schema() AS schema, current_setting('application_name') AS name,
+             current_setting('work_mem') AS work_mem, (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS encrypted`);
+    return row!;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    assert(!Deno.inspect(error, { depth: 10 }).includes(PASSWORD));
+    return "code" in error && typeof error.code === "string" ? error.code : error.name;
+  } finally {
+    await sql.end({ timeout: 0 });
+  }
+}
+
+async function run(directory: string, ...args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(args[0]!, {
+    args: args.slice(1),
+    cwd: directory,
+    stderr: "piped",
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+}
+
+/** An authority and a certificate for "localhost", and a server that only lets encrypted, known people in. */
+async function secureServer(directory: string) {
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  await run(
+    directory,
+    "openssl",
+    "req",
+    "-x509",
+    ...key,
+    "-days",
+    "2",
+    "-subj",
+    "/CN=Test",
+    "-keyout",
+    "ca.key",
+    "-out",
+    "ca.crt",
+  );
+  await run(
+    directory,
+    "openssl",
+    "req",
+    "-x509",
+    ...key,
+    "-days",
+    "2",
+    "-subj",
+    "/CN=Other",
+    "-keyout",
+    "o.key",
+    "-out",
+    "other.crt",
+  );
+  const request = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+  await run(directory, "openssl", "req", ...key, ...request, "-keyout", "server.key", "-out", "server.csr");
+  const sign = [
+    "-CA",
+    "ca.crt",
+    "-CAkey",
+    "ca.key",
+    "-CAcreateserial",
+    "-days",
+    "2",
+    "-copy_extensions",
+    "copy",
+  ];
+  await run(directory, "openssl", "x509", "-req", "-in", "server.csr", ...sign, "-out", "server.crt");
+  const hba =
+    "host all postgres 127.0.0.1/32 trust\nlocal all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+  await Deno.writeTextFile(join(directory, "hba.conf"), hba);
+  await Deno.chmod(directory, 0o755);
+  if (isRoot()) await run(directory, "chown", "postgres", "server.key", "hba.conf");
+  await Deno.chmod(join(directory, "server.key"), 0o600);
+  return await startPostgres({
+    ssl: "on",
+    ssl_cert_file: join(directory, "server.crt"),
+    ssl_key_file: join(directory, "server.key"),
+    hba_file: join(directory, "hba.conf"),
+  });
+}
+
+Deno.test("connectPostgres() encrypts and checks certificates as sslmode says", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    await using secure = await secureServer(directory);
+    await using plain = await startPostgres();
+    const encrypted = async (query: string, { host = "localhost", port = secure.port } = {}) => {
+      const found = await connected(
+        `postgres://postgres@${host}:${port}/postgres?connect_timeout=20&${query}`,
+      );
+      return typeof found === "string" ? false : found.encrypted;
+    };
+    const [ca, other] = [`sslrootcert=${directory}/ca.crt`, `sslrootcert=${directory}/other.crt`];
+    assertEquals(await connected(`postgres://postgres@localhost:${secure.port}/postgres?sslmode=disable`), {
+      user: "postgres",
+      schema: "public",
+      name: "outpost",
+      work_mem: "4MB",
+      encrypted: false,
+    });
+    for (const mode of ["sslmode=allow", "sslmode=prefer", "sslmode=require", ""]) {
+      assertEquals(await encrypted(mode), true, mode);
+    }
+    for (const mode of ["require", "verify-ca", "verify-full"]) {
+      assertEquals(await encrypted(`sslmode=${mode}&${ca}`), true, mode);
+      assertEquals(await encrypted(`sslmode=${mode}&${other}`), false, `${mode} with another authority`);
+      assertEquals(
+        await encrypted(`sslmode=${mode}&${ca}`, { port: plain.port }),
+        false,
+        `${mode} without TLS`,
+      );
+    }
+    assertEquals(await encrypted(`sslmode=verify-ca`), false, "an authority that the system does not know");
+    assertEquals(await encrypted(`sslmode=verify-full&${ca}`, { host: "127.0.0.1" }), false, "another name");
+    assertEquals(
+      await encrypted(`sslmode=verify-ca&${ca}`, { host: "127.0.0.1" }),
+      true,
+      "the name does not count",
+    );
+    const prefer = await connected(`postgres://postgres@127.0.0.1:${plain.port}/postgres`);
+    assertEquals((prefer as Record<string, unknown>).encrypted, false);
+    assertEquals(
+      await connected(`postgres://postgres@127.0.0.1:${plain.port}/postgres?sslmode=require`),
+      "TLS_REFUSED",
+    );
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("connectPostgres() passes on credentials, settings, sockets and several hosts, and shows no password", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    await using server = await secureServer(directory);
+    const admin = server.client(await server.createDatabase("log"), { max: 1 });
+    await admin.unsafe(
+      `CREATE ROLE "we ird" LOGIN PASSWORD '${PASSWORD}'; CREATE SCHEMA s1; GRANT USAGE ON SCHEMA s1 TO "we ird"`,
+    );
+    const [{ folder } = { folder: "" }] = await admin<
+      { folder: string }[]
+    >`SELECT current_setting('unix_socket_directories') AS folder`;
+    const who = `we%20ird:${encodeURIComponent(PASSWORD)}`;
+    assertEquals(
+      await connected(
+        `postgresql://${who}@localhost:${server.port}/log?search_path=s1&application_name=mine&options=-c%20work_mem%3D1234kB&pool_max_conns=7`,
+      ),
+      { user: "we ird", schema: "s1", name: "mine", work_mem: "1234kB", encrypted: true },
+    );
+    for (
+      const url of [
+        `postgres://postgres@/log?host=${folder}&port=${server.port}`,
+        `postgres://postgres@${encodeURIComponent(folder)}:${server.port}/log?sslmode=require`,
+        `postgres:///log?host=${folder}&port=${server.port}&user=postgres`,
+        `postgres://postgres@127.0.0.1:${freePort()},127.0.0.1:${server.port}/log?target_session_attrs=read-write`,
+      ]
+    ) assertEquals((await connected(url) as Record<string, unknown>).user, "postgres", url);
+    assertEquals(await connected(`postgres://we%20ird:wrong@localhost:${server.port}/log`), "28P01");
+    assertEquals(await connected(`postgres://${who}@localhost:${server.port}/log?sslmode=disable`), "28000");
+    assertEquals(await connected(`postgres://${who}@localhost:${server.port}/missing`), "3D000");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("connectPostgres() fails with errors of the engine, and connects once the server is there", async () => {
+  const port = freePort();
+  const sql = connectPostgres(`postgres://someone:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/log`);
+  try {
+    const backend = backendOver(sql);
+    for (const attempt of [() => backend.read(), () => backend.read(), () => backend.connect()]) {
+      const error = await assertRejects(attempt, StoreUnreachableError, "connection refused");
+      assert(!Deno.inspect(error, { depth: 10 }).includes(PASSWORD));
+      assert(error.hint !== undefined);
+    }
+    await using server = await startPostgres({ port: String(port) });
+    const admin = server.client(`postgres://postgres@127.0.0.1:${port}/postgres`, { max: 1 });
+    assertInstanceOf(await backend.read().catch((error) => error), StoreDeniedError, "the role is missing");
+    await admin`CREATE ROLE someone LOGIN`;
+    assertInstanceOf(
+      await backend.read().catch((error) => error),
+      StoreUnreachableError,
+      "the database is missing",
+    );
+    await admin`CREATE DATABASE log`;
+    assertEquals((await backend.read()).version, 0);
+  } finally {
+    await sql.end({ timeout: 0 });
+  }
+});
+
+Deno.test("connectPostgres() refuses parameters that make no sense, without connecting", () => {
+  for (
+    const query of [
+      "sslmode=maybe",
+      "sslrootcert=/missing.crt&sslmode=verify-ca",
+      "connect_timeout=soon",
+      "target_session_attrs=x",
+    ]
+  ) {
+    assertThrows(
+      () => connectPostgres(`postgres://u:${encodeURIComponent(PASSWORD)}@h/d?${query}`),
+      SettingsError,
+    );
+  }
+});
