@@ -2,14 +2,37 @@
  * One migration system for the SQL and the Redis data of an application.
  *
  * Define migrations, put them in a registry, create an engine over clients that you own, and call what the command line
- * calls. No export prints, reads the environment, or exits.
+ * calls. Nothing is contacted before a method is called; no export prints, reads the environment, or exits. Every failure
+ * is a {@linkcode MigrationError} with a stable `code`.
  *
- * @example The gate for an application's own start
- * ```ts ignore
- * import { createOutpostEngine, PendingError } from "@outpost/migrate";
+ * @example The gate at the start of an application that keeps Outpost's data
+ * ```ts
+ * import { createOutpostEngine } from "@outpost/migrate";
+ * import { Redis } from "ioredis";
+ * import postgres from "postgres";
  *
- * const engine = createOutpostEngine({ postgres, redis, version: "1.0.0", holder: { host: "pod-1", pid: 1 } });
- * await engine.assertCurrent(); // throws PendingError while anything is pending
+ * const sql = postgres("postgres://outpost@db/outpost");
+ * const redis = new Redis("redis://redis:6379");
+ * const engine = createOutpostEngine({
+ *   postgres: sql,
+ *   redis,
+ *   version: "1.0.0",
+ *   holder: { host: "pod-1", pid: Deno.pid },
+ * });
+ * await engine.assertCurrent(); // Throws PendingError while anything is pending.
+ * ```
+ *
+ * @example What would change, the change, and the proof
+ * ```ts
+ * import type { Engine } from "@outpost/migrate";
+ *
+ * export async function migrate(engine: Engine, signal: AbortSignal): Promise<boolean> {
+ *   const { hasChanges } = await engine.plan({ signal });
+ *   if (!hasChanges) return true;
+ *   await engine.apply({ signal, waitMs: 5 * 60_000 }); // Waits for another node that is at it.
+ *   const { ok } = await engine.verify({ full: true, signal });
+ *   return ok;
+ * }
  * ```
  *
  * @module
@@ -41,7 +64,27 @@ export {
 } from "./engine/create_engine.ts";
 export type { DownOptions } from "./engine/down.ts";
 export { Engine, type MigrationList } from "./engine/engine.ts";
-export * from "./engine/errors.ts";
+export {
+  ApplyError,
+  DirtyError,
+  DriftError,
+  InterruptedError,
+  LockHeldError,
+  LockLostError,
+  MigrationError,
+  type MigrationErrorOptions,
+  PendingError,
+  PlanStaleError,
+  RefusedError,
+  RegistryError,
+  type StatementPosition,
+  StepFailedError,
+  type StepFailure,
+  StoreDeniedError,
+  type StoreName,
+  StoreUnreachableError,
+  UnknownMigrationError,
+} from "./engine/errors.ts";
 export type { InitOptions, InitResult } from "./engine/init.ts";
 export type { LockOwner } from "./engine/lock.ts";
 export type { LockRun } from "./engine/locked.ts";

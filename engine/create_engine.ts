@@ -23,13 +23,13 @@ import type { Registry } from "./registry.ts";
 export interface Names {
   /** Name of the program, without spaces: what its connections are called. */
   readonly tool: string;
-  /** Tables and locks in Postgres. */
+  /** Tables and advisory lock in Postgres; needed for an engine that is given one. */
   readonly postgres?: PostgresNames;
-  /** Tables in ClickHouse, and what the names of all tables begin with. */
+  /** Tables in ClickHouse, and what stands before the name of each table of the application; empty for nothing. */
   readonly clickhouse?: ClickHouseTables & { readonly prefix: string };
-  /** Keys of the bookkeeping in Redis. */
+  /** Keys of the bookkeeping in Redis; needed for an engine that is given one. */
   readonly redis?: RedisLayout;
-  /** Keys of the lock in Redis. */
+  /** Keys of the lock in Redis. Without Redis the lock is the advisory lock of Postgres alone. */
   readonly lock: RedisLockNames;
 }
 
@@ -55,15 +55,15 @@ export interface ClickHouseStore {
 
 /** What {@linkcode createEngine} needs. A store that is left out is not contacted. */
 export interface CreateEngineOptions {
-  /** The migrations. */
+  /** What {@linkcode createRegistry} checked. */
   readonly registry: Registry;
-  /** What the application calls its bookkeeping and its locks. */
+  /** Fixed for the life of an application: under other names everything would look pending again. */
   readonly names: Names;
-  /** Postgres, with its settings. */
+  /** Left out, no SQL step is read, planned or applied. */
   readonly postgres?: PostgresStore | undefined;
-  /** ClickHouse. */
+  /** Left out, its steps are not looked at. It has no locks: give the engine a Redis beside it. */
   readonly clickhouse?: ClickHouseStore | undefined;
-  /** Owned by the caller. It must not add a prefix to keys. The heartbeat runs on a connection of its own beside it. */
+  /** Owned by the caller. The heartbeat of the lock runs on a connection of its own, a duplicate that is closed again. */
   readonly redis?: RedisClient | undefined;
   /** Tells this deployment from others, in saved plans and outputs. @default {""} */
   readonly deployment?: string | undefined;
@@ -80,7 +80,35 @@ const LEASE_MS = 30_000;
 /**
  * Creates an engine. Nothing is contacted before a method is called.
  *
+ * @param options The migrations, the names, and the clients of the stores to work on.
+ * @returns An engine that neither opens nor closes the clients that it was given.
  * @throws {RegistryError} When a store is given without its steps or names.
+ * @throws {RefusedError} When the Redis client is not one of ioredis, or has an option that changes keys, commands or
+ * replies, or reads from replicas.
+ * @example An application with Redis alone
+ * ```ts
+ * import { createEngine, createRegistry, type RedisClient, type RedisMigration } from "@outpost/migrate";
+ *
+ * export const engineOf = (redis: RedisClient, migrations: readonly RedisMigration[]) =>
+ *   createEngine({
+ *     registry: createRegistry({ redis: migrations }),
+ *     names: {
+ *       tool: "shop",
+ *       redis: {
+ *         deployment: "",
+ *         stateKey: (name) => `shop:migration:${name}`,
+ *         olderStates: () => [],
+ *         donePhases: [],
+ *         usedPatterns: ["shop:*"],
+ *         isIgnored: (key) => key.startsWith("shop:lock") || key.startsWith("shop:fence"),
+ *       },
+ *       lock: { lock: "shop:lock", older: [], fence: "shop:fence" },
+ *     },
+ *     redis,
+ *     version: "1.0.0",
+ *     holder: { host: "shop-1", pid: Deno.pid },
+ *   });
+ * ```
  */
 export function createEngine(options: CreateEngineOptions): Engine {
   const { registry, names, holder, version } = options;

@@ -17,14 +17,32 @@ export interface MigrationErrorOptions extends ErrorOptions {
   readonly hint?: string;
 }
 
-/** The base of all errors of the engine: a stable `code`, a message and, where there is one, a way out. */
+/**
+ * The base of all errors of the engine: a stable `code`, a message and, where there is one, a way out.
+ *
+ * @example Tell failures apart
+ * ```ts
+ * import { type Engine, LockHeldError, MigrationError } from "@outpost/migrate";
+ *
+ * export async function migrate(engine: Engine): Promise<string> {
+ *   try {
+ *     await engine.apply();
+ *     return "done";
+ *   } catch (error) {
+ *     if (error instanceof LockHeldError) return `held by ${error.owner?.host ?? "another tool"}`;
+ *     if (error instanceof MigrationError) return `${error.code}: ${error.message}; ${error.hint ?? ""}`;
+ *     throw error;
+ *   }
+ * }
+ * ```
+ */
 export abstract class MigrationError extends Error {
   /** Stable name of the failure, in snake_case. */
   abstract readonly code: string;
   /** What to do next, or undefined when there is nothing to advise. */
   readonly hint: string | undefined;
 
-  /** Takes over the hint and the cause, and the name of the class. */
+  /** @ignore Made by the engine alone. */
   constructor(message: string, options: MigrationErrorOptions = {}) {
     super(message, options);
     this.name = new.target.name;
@@ -34,18 +52,18 @@ export abstract class MigrationError extends Error {
 
 /** The registry is inconsistent: gaps, repeats or empty steps. Thrown when it is built, never while migrating. */
 export class RegistryError extends MigrationError {
-  /** Tells this failure from others; stable. */
+  /** Always `registry_invalid`. */
   readonly code = "registry_invalid";
 }
 
 /** An ID names no migration, or more than one. `candidates` lists what was possible. */
 export class UnknownMigrationError extends MigrationError {
-  /** Tells this failure from others; stable. */
+  /** Always `unknown_migration`. */
   readonly code = "unknown_migration";
-  /** IDs that could have been meant. */
+  /** IDs of the migrations that match, or of all known ones when none does. */
   readonly candidates: readonly string[];
 
-  /** Keeps what was possible. */
+  /** @ignore Made by the engine alone. */
   constructor(message: string, candidates: readonly string[], options: MigrationErrorOptions = {}) {
     super(message, options);
     this.candidates = candidates;
@@ -54,18 +72,18 @@ export class UnknownMigrationError extends MigrationError {
 
 /** The request contradicts itself or the state: nothing was done. */
 export class RefusedError extends MigrationError {
-  /** Tells this failure from others; stable. */
+  /** Always `refused`. */
   readonly code = "refused";
 }
 
 /** A store cannot be reached. */
 export class StoreUnreachableError extends MigrationError {
-  /** Tells this failure from others; stable. */
+  /** Always `store_unreachable`. */
   readonly code = "store_unreachable";
-  /** Which store. */
+  /** The one that failed; the others may be well. */
   readonly store: StoreName;
 
-  /** Keeps which store it is. */
+  /** @ignore Made by the engine alone. */
   constructor(store: StoreName, message: string, options: MigrationErrorOptions = {}) {
     super(message, options);
     this.store = store;
@@ -74,12 +92,12 @@ export class StoreUnreachableError extends MigrationError {
 
 /** A store was reached and refuses: wrong credentials, or missing rights. */
 export class StoreDeniedError extends MigrationError {
-  /** Tells this failure from others; stable. */
+  /** Always `store_denied`. */
   readonly code = "store_denied";
-  /** Which store. */
+  /** The one that failed; the others may be well. */
   readonly store: StoreName;
 
-  /** Keeps which store it is. */
+  /** @ignore Made by the engine alone. */
   constructor(store: StoreName, message: string, options: MigrationErrorOptions = {}) {
     super(message, options);
     this.store = store;
@@ -88,12 +106,12 @@ export class StoreDeniedError extends MigrationError {
 
 /** Another process holds the lock. */
 export class LockHeldError extends MigrationError {
-  /** Tells this failure from others; stable. */
+  /** Always `lock_held`. */
   readonly code = "lock_held";
   /** Who holds it, as far as it can be told. */
   readonly owner: LockOwner | null;
 
-  /** Keeps who holds the lock. */
+  /** @ignore Made by the engine alone. */
   constructor(message: string, owner: LockOwner | null, options: MigrationErrorOptions = {}) {
     super(message, options);
     this.owner = owner;
@@ -102,18 +120,18 @@ export class LockHeldError extends MigrationError {
 
 /** The lock was held and then lost: the run stopped before its next write. */
 export class LockLostError extends MigrationError {
-  /** Tells this failure from others; stable. */
+  /** Always `lock_lost`. */
   readonly code = "lock_lost";
 }
 
 /** A saved plan no longer fits. `changes` says what moved, one line each. */
 export class PlanStaleError extends MigrationError {
-  /** Tells this failure from others; stable. */
+  /** Always `plan_stale`. */
   readonly code = "plan_stale";
-  /** What moved since the plan was made, one sentence each. */
+  /** One sentence for each thing that moved since the plan was made; never empty. */
   readonly changes: readonly string[];
 
-  /** Keeps what moved. */
+  /** @ignore Made by the engine alone. */
   constructor(message: string, changes: readonly string[], options: MigrationErrorOptions = {}) {
     super(message, options);
     this.changes = changes;
@@ -122,12 +140,12 @@ export class PlanStaleError extends MigrationError {
 
 /** The SQL bookkeeping is marked dirty: another tool failed in the middle of a step. */
 export class DirtyError extends MigrationError {
-  /** Tells this failure from others; stable. */
+  /** Always `dirty`. */
   readonly code = "dirty";
-  /** The version that is marked. */
+  /** The version in whose middle the other tool failed. */
   readonly version: number;
 
-  /** Keeps the version. */
+  /** @ignore Made by the engine alone. */
   constructor(version: number, message: string, options: MigrationErrorOptions = {}) {
     super(message, options);
     this.version = version;
@@ -136,15 +154,15 @@ export class DirtyError extends MigrationError {
 
 /** An applied step was changed, is missing or is out of order. */
 export class DriftError extends MigrationError {
-  /** Tells this failure from others; stable. */
+  /** Always `drift`. */
   readonly code = "drift";
 }
 
 /** Where in a statement a server found fault. Line and column count from 1. */
 export interface StatementPosition {
-  /** Line, counted from 1. */
+  /** Line within the statement. */
   readonly line: number;
-  /** Column, counted from 1. */
+  /** Character within the line. */
   readonly column: number;
   /** The offending line and a caret below it. */
   readonly excerpt: string;
@@ -158,7 +176,7 @@ export interface StepFailure {
   readonly statement: string;
   /** Where in the statement, or null where the server does not say. */
   readonly position: StatementPosition | null;
-  /** The server's error code, for example `42P07`. */
+  /** The server's error code, for example `42P07`; null when the failure was not the server's. */
   readonly serverCode: string | null;
   /** The server's detail, or null. */
   readonly detail: string | null;
@@ -168,12 +186,12 @@ export interface StepFailure {
 
 /** A SQL step failed and left nothing behind. */
 export class StepFailedError extends MigrationError {
-  /** Tells this failure from others; stable. */
+  /** Always `step_failed`. */
   readonly code = "step_failed";
   /** The statement, and what the server said. */
   readonly failure: StepFailure;
 
-  /** Keeps what is known of the statement. */
+  /** @ignore Made by the engine alone. */
   constructor(message: string, failure: StepFailure, options: MigrationErrorOptions = {}) {
     super(message, options);
     this.failure = failure;
@@ -182,12 +200,12 @@ export class StepFailedError extends MigrationError {
 
 /** Some migrations of an `apply` could not be finished. `results` accounts for every planned one. */
 export class ApplyError extends MigrationError {
-  /** Tells this failure from others; stable. */
+  /** Always `apply_failed`. */
   readonly code = "apply_failed";
-  /** What became of every planned migration, in order. */
+  /** In the order of the plan, those that were not run included. */
   readonly results: readonly MigrationResult[];
 
-  /** Keeps the account. */
+  /** @ignore Made by the engine alone. */
   constructor(message: string, results: readonly MigrationResult[], options: MigrationErrorOptions = {}) {
     super(message, options);
     this.results = results;
@@ -196,14 +214,14 @@ export class ApplyError extends MigrationError {
 
 /** Migrations are pending where none may be: thrown by `assertCurrent()`. */
 export class PendingError extends MigrationError {
-  /** Tells this failure from others; stable. */
+  /** Always `pending`. */
   readonly code = "pending";
-  /** Pending SQL steps. */
+  /** How many are pending in Postgres and ClickHouse together. */
   readonly sql: number;
-  /** Pending Redis migrations. */
+  /** How many are pending in Redis. */
   readonly redis: number;
 
-  /** Keeps both counts. */
+  /** @ignore Made by the engine alone. */
   constructor(
     message: string,
     pending: { readonly sql: number; readonly redis: number },
@@ -217,6 +235,6 @@ export class PendingError extends MigrationError {
 
 /** The caller's abort signal fired: the batch in hand was finished, the lock released, and the rest left for the next run. */
 export class InterruptedError extends MigrationError {
-  /** Tells this failure from others; stable. */
+  /** Always `interrupted`. */
   readonly code = "interrupted";
 }

@@ -22,24 +22,28 @@ export interface SqlSteps<Schema> {
 
 /** Every migration that an application knows. A store without any is left out. */
 export interface Registry {
-  /** The steps of Postgres. */
+  /** Needed for an engine that is given a Postgres. */
   readonly postgres?: SqlSteps<SchemaObjects>;
-  /** The steps of ClickHouse. */
+  /** Needed for an engine that is given a ClickHouse; `{{name}}` in a statement stands for a table with its prefix. */
   readonly clickhouse?: SqlSteps<readonly ClickHouseTable[]>;
-  /** In order, from version 1. */
+  /** In order, from version 1. Needed for an engine that is given a Redis. */
   readonly redis?: readonly RedisMigration[];
 }
 
 /**
  * Checks a registry as a whole, before anything runs.
  *
+ * @param registry The migrations by store, each list in order from version 1.
  * @returns The registry itself.
  * @throws {RegistryError} On gaps, repeats, empty steps, and a missing schema. The message names the offender.
  * @example
  * ```ts
- * import { createRegistry } from "@outpost/migrate";
+ * import { createRegistry, type StepModule } from "@outpost/migrate";
  *
- * const registry = createRegistry({ redis: [] });
+ * export const registryOf = (steps: readonly StepModule[]) =>
+ *   createRegistry({
+ *     postgres: { steps, directory: null, schemas: steps.map(() => []) }, // Empty schemas: nothing is compared.
+ *   });
  * ```
  */
 export function createRegistry(registry: Registry): Registry {

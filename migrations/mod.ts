@@ -60,13 +60,13 @@ export function outpostNames(deploymentId: string): Names {
 
 /** What {@linkcode createOutpostEngine} needs. Clients are owned by the caller; a store left out is not contacted. */
 export interface OutpostEngineOptions {
-  /** A client of postgres.js. */
+  /** A client of postgres.js. Writing opens one connection more with its settings, and closes it. */
   readonly postgres?: Sql | undefined;
-  /** A client of ClickHouse, with what tells its database from another. */
+  /** Left out, its steps are not looked at. It has no locks: give the engine a Redis beside it. */
   readonly clickhouse?: ClickHouseStore | undefined;
-  /** A client of ioredis, of a server alone or of a cluster. */
+  /** A `Redis` or `Cluster` of ioredis. The heartbeat of the lock runs on a duplicate, which is closed again. */
   readonly redis?: RedisClient | undefined;
-  /** Empty for none. @default {""} */
+  /** What the deployment's keys begin with, and its tables in ClickHouse; empty for none. @default {""} */
   readonly deploymentId?: string | undefined;
   /** Version of the program that migrates. */
   readonly version: string;
@@ -74,17 +74,30 @@ export interface OutpostEngineOptions {
   readonly holder: { readonly host: string; readonly pid: number; readonly user?: string | undefined };
   /** Length of the lease in milliseconds. @default {30000} */
   readonly lockTtlMs?: number | undefined;
-  /** How long a step waits for locks in Postgres, and how often it is tried again. */
+  /** How long a statement waits for a lock in Postgres, how often a step is tried again, how long it may take. */
   readonly postgresSettings?: Omit<PostgresStore, "client"> | undefined;
 }
 
 /**
  * Creates an engine over the stores of an Outpost deployment. Nothing is contacted before a method is called.
  *
+ * @param options The clients, and who migrates.
+ * @returns An engine that neither opens nor closes the clients that it was given.
+ * @throws {RefusedError} When the Redis client is not one of ioredis, or has an option that changes keys, commands or
+ * replies, or reads from replicas.
  * @example An application's own start
- * ```ts ignore
- * const engine = createOutpostEngine({ postgres, redis, version: "1.0.0", holder: { host: "pod-1", pid: 1 } });
- * await engine.assertCurrent(); // throws PendingError while anything is pending
+ * ```ts
+ * import { createOutpostEngine } from "@outpost/migrate";
+ * import { Redis } from "ioredis";
+ * import postgres from "postgres";
+ *
+ * const engine = createOutpostEngine({
+ *   postgres: postgres("postgres://outpost@db/outpost"),
+ *   redis: new Redis("redis://redis:6379"),
+ *   version: "1.0.0",
+ *   holder: { host: "pod-1", pid: Deno.pid },
+ * });
+ * await engine.assertCurrent(); // Throws PendingError while anything is pending.
  * ```
  */
 export function createOutpostEngine(options: OutpostEngineOptions): Engine {

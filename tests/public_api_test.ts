@@ -1,0 +1,142 @@
+import { assertEquals, assertGreater } from "@std/assert";
+import { join, resolve } from "@std/path";
+import * as api from "../mod.ts";
+
+const ROOT = resolve(import.meta.dirname!, "..");
+
+/** What can be called or thrown. A name that goes is a breaking change; one that comes is a promise to keep. */
+const VALUES = [
+  "ApplyError",
+  "DirtyError",
+  "DriftError",
+  "Engine",
+  "InterruptedError",
+  "LockHeldError",
+  "LockLostError",
+  "MigrationError",
+  "PendingError",
+  "PlanStaleError",
+  "RefusedError",
+  "RegistryError",
+  "StepFailedError",
+  "StoreDeniedError",
+  "StoreUnreachableError",
+  "UnknownMigrationError",
+  "copyKeys",
+  "createEngine",
+  "createOutpostEngine",
+  "createRegistry",
+  "parseTimestamp",
+  "transformRecords",
+];
+
+/** What those speak of. */
+const TYPES = `
+  ApplyEvent ApplyOptions ApplyResult Binary BookkeepingNames Changes CleanupItem CleanupOptions CleanupPlan CleanupReport
+  CleanupResult ClearedLock ClickHouseClient ClickHouseStore ClickHouseTable ClickHouseTables ColumnObject ConsequenceQuery
+  ConstraintObject CopyPattern CopyRules CopySpec CreateEngineOptions Destination DownForecast DownOptions Facts Guess
+  IndexObject InitOptions InitResult LockOwner LockRun Lookalikes MigrationEntry MigrationErrorOptions MigrationKind
+  MigrationList MigrationResult MigrationStatus Names OlderState OutpostEngineOptions PendingCounts Plan PlanBasis
+  PlanOptions PostgresNames PostgresStore Progress ReadContext RedisClient RedisExample RedisLayout RedisLockNames
+  RedisMigration RedisMigrationPlan RedisVerification Registry SchemaObjects SqlConsequence SqlDownPlan SqlPlan
+  SqlStatement SqlStatus SqlStep SqlStepPlan SqlSteps SqlTablePlan SqlVerification StatementPosition Status StepFailure
+  StepForecast StepModule StepRemains StepRunner StepVariant StoreName TableObject TableUse TransformPattern TransformSpec
+  UnlockOptions Values VerifyContext VerifyOptions VerifyReport VerifyResult WriteContext
+`.trim().split(/\s+/);
+
+Deno.test("mod.ts exports these values", () => {
+  assertEquals(Object.keys(api).sort(), VALUES);
+});
+
+Deno.test("mod.ts exports these types, each by its name", async () => {
+  const source = await Deno.readTextFile(join(ROOT, "mod.ts"));
+  assertEquals([...source.matchAll(/^export .*\*/gm)].length, 0);
+  const types = [...source.matchAll(/^export (type )?\{([^}]*)\}/gm)].flatMap(([, all, list]) =>
+    list!.split(",").map((name) => name.trim()).filter((name) => name !== "")
+      .flatMap((name) => all !== undefined ? [name] : name.startsWith("type ") ? [name.slice(5)] : [])
+  );
+  assertEquals(types.sort(), TYPES.sort());
+});
+
+Deno.test("importing mod.ts asks for no permission: no environment, no network, no file", async () => {
+  const { code, stderr } = await deno([
+    "run",
+    "--no-prompt",
+    "--cached-only",
+    "--quiet",
+    join(ROOT, "mod.ts"),
+  ]);
+  assertEquals([code, stderr], [0, ""]);
+});
+
+Deno.test("every export of mod.ts and each of its properties is documented", async () => {
+  const { code, stderr } = await deno(["doc", "--lint", "mod.ts"]);
+  assertEquals(code, 0, stderr);
+});
+
+Deno.test("every example compiles", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "outpost-examples-" });
+  try {
+    const files: string[] = [];
+    for await (const path of documents()) {
+      const examples = examplesIn(await Deno.readTextFile(path));
+      for (const [i, example] of examples.entries()) {
+        const name = `${path.slice(ROOT.length + 1).replaceAll(/[^\w]+/g, "_")}_${i + 1}.ts`;
+        await Deno.writeTextFile(join(folder, name), example);
+        files.push(join(folder, name));
+      }
+    }
+    assertGreater(files.length, 8);
+    const { code, stderr } = await deno(["check", "--quiet", "--config", "deno.json", "--no-lock", ...files]);
+    assertEquals(code, 0, stderr);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("docs/library.md shows the files of its example as they are", async () => {
+  const text = await Deno.readTextFile(join(ROOT, "docs/library.md"));
+  const shown = [...text.matchAll(/^`(examples\/[^`]+)`.*\n\n```ts\n([^]*?)^```$/gm)];
+  const files: string[] = [];
+  for await (const path of walk(join(ROOT, "examples"))) files.push(path.slice(ROOT.length + 1));
+  assertEquals(shown.map(([, path]) => path!).sort(), files.sort());
+  for (const [, path, code] of shown) {
+    assertEquals(code, await Deno.readTextFile(join(ROOT, path!)), `${path} was changed, or docs/library.md`);
+  }
+});
+
+/** Where examples for users of the library stand. */
+async function* documents(): AsyncGenerator<string> {
+  yield join(ROOT, "mod.ts");
+  yield join(ROOT, "README.md");
+  for (const folder of ["docs", "engine", "migrations"]) yield* walk(join(ROOT, folder));
+}
+
+async function* walk(folder: string): AsyncGenerator<string> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) yield* walk(join(folder, name));
+    else if (name.endsWith(".ts") || name.endsWith(".md")) yield join(folder, name);
+  }
+}
+
+/** Blocks of TypeScript in Markdown and in comments that stand alone: they import the library, and no file beside them. */
+function examplesIn(text: string): string[] {
+  return [...text.matchAll(/^( \* |)```ts\n([^]*?)^\1```/gm)]
+    .map(([, margin, code]) => code!.split("\n").map((line) => line.slice(margin!.length)).join("\n"))
+    .filter((code) => code.includes('from "@outpost/migrate"') && !code.includes('from "./'));
+}
+
+async function deno(args: readonly string[]) {
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: ROOT,
+    clearEnv: true,
+    env: Object.fromEntries(
+      ["HOME", "PATH", "DENO_DIR"].flatMap((name) => [[name, Deno.env.get(name)] as const])
+        .filter((entry): entry is readonly [string, string] => entry[1] !== undefined),
+    ),
+    stdin: "null",
+    stdout: "null",
+  }).output();
+  return { code, stderr: new TextDecoder().decode(stderr) };
+}
