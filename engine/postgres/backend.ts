@@ -21,7 +21,7 @@ import { RefusedError, RegistryError } from "../errors.ts";
 import { checkSteps, type SqlStatement, type SqlStep, stepChecksum } from "../sql/step.ts";
 import { type Query, readBookkeeping } from "./bookkeeping.ts";
 import { compareSchema } from "./compare_schema.ts";
-import { connectionError, whereOf } from "./connection_error.ts";
+import { connectionError, isServerError, whereOf } from "./connection_error.ts";
 import { readAdvisoryLockOwner } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
 import { PinnedConnection } from "./pinned_connection.ts";
@@ -174,7 +174,12 @@ class PostgresBackend implements SqlBackend {
         return await work(query, place!.schema, transaction);
       }) as T;
     } catch (error) {
-      throw connectionError(error, `Cannot ${action} Postgres`, whereOf(sql.options));
+      const known = connectionError(error, `Cannot ${action} Postgres`, whereOf(sql.options));
+      if (!isServerError(known)) throw known;
+      throw new RefusedError(`Cannot ${action} Postgres: ${known.message}`, {
+        cause: known,
+        hint: 'The tables are not what the recorded version says: see what differs with "verify"',
+      });
     }
   }
 

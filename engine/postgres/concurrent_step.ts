@@ -5,6 +5,7 @@
  */
 
 import type { SqlRunOptions } from "../backend.ts";
+import { InterruptedError } from "../errors.ts";
 import { migrationId } from "../migration.ts";
 import type { SqlStep } from "../sql/step.ts";
 import { isServerError } from "./connection_error.ts";
@@ -33,7 +34,7 @@ export async function runOutsideTransaction(
       options.signal.throwIfAborted();
       return await connection.query<T>(text, parameters, options.signal);
     } catch (error) {
-      if (options.signal.aborted) throw interrupted(id, options.signal, error);
+      if (options.signal.aborted) throw interrupted(options.signal, stoppedWithin(id, error));
       throw isServerError(error) ? stepFailed(id, text, error) : error;
     }
   };
@@ -57,6 +58,13 @@ export async function runOutsideTransaction(
     }
     await run(statement.text);
   }
+}
+
+function stoppedWithin(id: string, cause: unknown): InterruptedError {
+  return new InterruptedError(`Stopped in the middle of ${id}, which runs without a transaction`, {
+    cause,
+    hint: "Run the same command again: it does the rest",
+  });
 }
 
 const INDEX_STATE = `

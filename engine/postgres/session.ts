@@ -19,6 +19,7 @@ import {
   writeHistory,
   writeVersion,
 } from "./bookkeeping.ts";
+import { connectionError, whereOf } from "./connection_error.ts";
 import { confirmAdvisoryLock, releaseAdvisoryLock, tryAdvisoryLock } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";
@@ -42,12 +43,15 @@ export class PostgresSession implements SqlSession {
 
   async tryLock(lease: string | null): Promise<LockOwner | null> {
     const { tool, lease: { lockName, ttlMs } } = this.#options;
+    if (this.#connection.lost) throw lost();
     const owner = await tryAdvisoryLock(this.#connection.reserved, {
       key: this.#key,
       lease,
       lockName,
       ttlMs,
       toolName: tool.name,
+    }).catch((error) => {
+      throw connectionError(error, "Cannot lock Postgres", whereOf(this.#options.sql.options));
     });
     this.#locked = owner === null;
     return owner;

@@ -11,6 +11,7 @@ import type { SqlStatement, SqlStep } from "../sql/step.ts";
 import type { Query } from "./bookkeeping.ts";
 import { isCancelled, isLockTimeout, isServerError, type ServerError } from "./connection_error.ts";
 import { errorPosition } from "./error_position.ts";
+import { withHolders } from "./lock_holders.ts";
 import type { PostgresOptions } from "./options.ts";
 import { type PinnedConnection, sharedConnectionError } from "./pinned_connection.ts";
 
@@ -24,7 +25,10 @@ export class TransactionRunner {
   readonly #lockRetries: number;
   readonly #statementTimeoutMs: number;
 
-  constructor(connection: PinnedConnection, options: PostgresOptions) {
+  constructor(
+    connection: PinnedConnection,
+    options: Pick<PostgresOptions, "lockTimeoutMs" | "lockRetries" | "statementTimeoutMs">,
+  ) {
     this.#connection = connection;
     this.#lockTimeoutMs = options.lockTimeoutMs ?? 1000;
     this.#lockRetries = options.lockRetries ?? 10;
@@ -35,6 +39,7 @@ export class TransactionRunner {
    * @param id The migration, for messages.
    * @throws {StepFailedError} When a statement fails, or a lock cannot be had after all retries. Everything is undone.
    * @throws {InterruptedError} When the signal fired. Everything is undone.
+   * @throws {LockLostError} When the signal fired with it as its reason. Everything is undone.
    */
   async run(
     id: string,
@@ -44,14 +49,22 @@ export class TransactionRunner {
     const patience = new Patience(this.#lockRetries, options);
     while (true) {
       try {
-        return await this.#attempt(id, options, patience, work);
+        await this.#attempt(id, options, patience, work);
+        break;
       } catch (error) {
         if (!this.#connection.lost) await this.#rollBack();
-        if (options.signal.aborted) throw interrupted(id, options.signal, error);
+        if (options.signal.aborted) throw interrupted(options.signal, undone(id, error));
         if (!isLockTimeout(causeOf(error))) throw error;
-        if (!await patience.again(String((causeOf(error) as Error).message), this.#lockRetries)) throw error;
+        if (await patience.again(String((causeOf(error) as Error).message), this.#lockRetries)) continue;
+        if (options.signal.aborted) throw interrupted(options.signal, undone(id, error));
+        throw await withHolders(this.#connection, error);
       }
     }
+    // Beyond the reach of all that tries again or reports the work undone: a connection that breaks here leaves it open
+    // whether the server still committed, and the next run reads what became of it.
+    const { command } = await this.#connection.query("COMMIT") as { readonly command?: string };
+    // A transaction in which something failed unseen, a cancelled question after the lock for one, ends without an error.
+    if (command !== "COMMIT") throw undone(id, undefined);
   }
 
   async #attempt(
@@ -88,7 +101,6 @@ export class TransactionRunner {
     });
     await beforeCommit();
     signal.throwIfAborted();
-    await this.#connection.query("COMMIT");
   }
 
   async #statement(query: Query, statement: SqlStatement, patience: Patience): Promise<void> {
@@ -192,12 +204,21 @@ function hintFor(error: ServerError): { readonly hint?: string } {
     return { hint: "Allow more time for a statement, or none to limit it, and run the same again" };
   }
   if (error.code === "42501") return { hint: "Run as the owner of the tables" };
+  if (ALREADY_THERE.has(error.code)) {
+    return { hint: `If the database was migrated by other means, set its version by hand with "force"` };
+  }
   return {};
 }
 
-/** Stopped on request, or because the lock was lost. */
-export function interrupted(id: string, signal: AbortSignal, cause: unknown): Error {
-  if (signal.reason instanceof LockLostError) return signal.reason;
+/** A table, column or other object exists, or is gone, that the step creates or changes. */
+const ALREADY_THERE = new Set(["42P07", "42701", "42710", "42P01", "42703", "42704"]);
+
+/** The loss of the lock that the signal fired for, or else that the run was stopped on request. */
+export function interrupted(signal: AbortSignal, stopped: InterruptedError): Error {
+  return signal.reason instanceof LockLostError ? signal.reason : stopped;
+}
+
+function undone(id: string, cause: unknown): InterruptedError {
   return new InterruptedError(`Stopped before the end of ${id}: it was undone`, {
     cause,
     hint: "Run the same command again to continue",

@@ -3,6 +3,8 @@ import type { SqlBackend } from "../../../engine/backend.ts";
 import type { PostgresOptions } from "../../../engine/postgres/backend.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { InterruptedError, LockLostError, StepFailedError } from "../../../engine/errors.ts";
+import { PinnedConnection } from "../../../engine/postgres/pinned_connection.ts";
+import { TransactionRunner } from "../../../engine/postgres/transaction.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { eventually } from "../../support/server.ts";
 import {
@@ -76,7 +78,8 @@ Deno.test("up() gives up after its last retry, undone and with the way out", asy
   );
   assertEquals(error.failure.serverCode, "55P03");
   assertStringIncludes(error.failure.statement, "LOCK TABLE");
-  assertStringIncludes(error.hint!, "long transaction");
+  const [{ pid } = { pid: 0 }] = await long<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`;
+  assertStringIncludes(error.hint!, `held by process ${pid}`);
   assertEquals(reasons.length, 2);
   await long`ROLLBACK`;
   long.release();
@@ -192,4 +195,17 @@ Deno.test("up() ends a statement that takes longer than allowed", async () => {
   assertEquals(error.failure.serverCode, "57014");
   assertStringIncludes(error.hint!, "more time");
   assertEquals((await backend.read()).version, 0);
+});
+
+Deno.test("TransactionRunner.run() reports a transaction that the server rolled back instead of committing", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 1 });
+  await using connection = await PinnedConnection.open(sql);
+  const runner = new TransactionRunner(connection, {});
+  const unseen = runner.run("sql/000001", running(), async (query) => {
+    await query("CREATE TABLE fine (n int)");
+    await connection.query("SELECT 1 / 0").catch(() => {});
+  });
+  await assertRejects(() => unseen, InterruptedError, "undone");
+  assertEquals(await outpostSchema(sql), []);
 });
