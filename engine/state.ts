@@ -57,10 +57,16 @@ export async function readState(
   return { sql, redis, lock, entries, pending: countPending(entries) };
 }
 
-/** A run that began is `running` only while somebody alive holds the lock for it; else it was cut off. */
+/**
+ * A run that began is `running` only while somebody alive holds the lock to apply; else it was cut off.
+ *
+ * Which migration is at work the lock tells with its next heartbeat only: until then the bookkeeping knows better.
+ */
 function seenWithLock(entry: MigrationEntry, lock: LockOwner | null): MigrationEntry {
-  const atWork = lock !== null && lock.alive && lock.migration === entry.id;
-  if (entry.status === "running" && !atWork) {
+  const alive = lock !== null && lock.alive;
+  const applying = alive && (lock.command === "apply" || lock.command === null);
+  const atWork = alive && lock.migration === entry.id;
+  if (entry.status === "running" && !atWork && !applying) {
     return { ...entry, status: "failed", reason: "Its run was cut off; apply continues it" };
   }
   if (entry.status === "pending" && atWork) return { ...entry, status: "running", reason: null };
