@@ -98,7 +98,8 @@ export function makeContext(parts: ContextParts): Context {
     style: style(host.stderr.terminal),
     columns: width,
     now: () => host.now(),
-    shown: !flags.quiet && !flags.json,
+    shown: !flags.quiet,
+    counts: !flags.json,
   });
   const context: Context = {
     ...parts,

@@ -21,8 +21,10 @@ export interface ProgressOptions {
   readonly style: Style;
   readonly columns: () => number;
   readonly now: () => Date;
-  /** False with `--quiet` and `--json`. */
+  /** False with `--quiet`. */
   readonly shown: boolean;
+  /** False with `--json`, where counts are written as events. */
+  readonly counts?: boolean;
 }
 
 /** The progress line of one command. */
@@ -45,6 +47,7 @@ export class Progress {
   /** Shows how far a migration is, unless the last line is too recent. */
   update(progress: RunProgress): void {
     const { log, style, columns } = this.#options;
+    if (this.#options.counts === false) return;
     if (!this.#due(this.live ? TERMINAL_EVERY_MS : PLAIN_EVERY_MS)) return;
     if (this.live) {
       this.#draw(renderProgress(progress, { style, width: columns() - 1, bar: true }));

@@ -1,0 +1,262 @@
+/**
+ * What operators see when something is wrong, on real servers: code, exit status, what to do next.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { runInProcess } from "../../support/cli.ts";
+import { seedLegacyTenant } from "../../support/outpost_data.ts";
+import { startPostgres } from "../../support/postgres.ts";
+import { startRedis } from "../../support/redis.ts";
+import { eventually, freePort } from "../../support/server.ts";
+
+const PASSWORD = "correct-horse-battery";
+
+Deno.test(
+  "outpost tells what is wrong and what to do",
+  { sanitizeOps: false, sanitizeResources: false },
+  async (t) => {
+    await using redis = await startRedis(["--requirepass", PASSWORD]);
+    await using postgres = await startPostgres();
+    const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(redis.port), REDIS_PASSWORD: PASSWORD };
+    const client = redis.client({ password: PASSWORD });
+    const withDatabase = async () => {
+      const url = await postgres.createDatabase();
+      return { env: { ...env, POSTGRES_URL: url }, sql: postgres.client(url) };
+    };
+    const json = (text: string) => JSON.parse(text.trim().split("\n").at(-1)!);
+
+    await t.step("a store that cannot be reached ends with 4 and says where it was looked for", async () => {
+      const port = String(freePort());
+      const noRedis = await runInProcess(["migrate", "status", "--redis-only"], {
+        env: { ...env, REDIS_PORT: port },
+      });
+      assertEquals(noRedis.code, 4);
+      assertStringIncludes(noRedis.stderr, "[store_unreachable]");
+      assertStringIncludes(noRedis.stderr, `It was looked for at 127.0.0.1:${port} (REDIS_HOST)`);
+      const url = `postgres://someone:${PASSWORD}@127.0.0.1:${port}/outpost`;
+      const noPostgres = await runInProcess(["migrate", "apply", "--yes", "--json", "--postgres-url", url], {
+        env,
+      });
+      assertEquals([noPostgres.code, json(noPostgres.stdout).error.code], [4, "store_unreachable"]);
+      assertStringIncludes(json(noPostgres.stdout).error.hint, `127.0.0.1:${port}/outpost (--postgres-url)`);
+      assert(![noRedis, noPostgres].some(({ stdout, stderr }) => (stdout + stderr).includes(PASSWORD)));
+    });
+
+    await t.step("wrong credentials end with 4 and are not shown", async () => {
+      const { code, stdout, stderr } = await runInProcess(["migrate", "list", "--redis-only", "--json"], {
+        env: { ...env, REDIS_PASSWORD: "not-the-password" },
+      });
+      assertEquals([code, json(stdout).error.code, stderr], [4, "store_denied", ""]);
+      assert(!stdout.includes("not-the-password"));
+    });
+
+    await t.step(
+      "records that cannot be converted end with 1 and are named; --skip-invalid accepts them",
+      async () => {
+        await seedLegacyTenant(client, "good");
+        await client.hset("tenant:bad", { id: "bad", created_at: "next tuesday" });
+        const failed = await runInProcess(["migrate", "apply", "--yes", "--redis-only"], { env });
+        assertEquals(failed.code, 1, failed.stderr);
+        assertStringIncludes(failed.stderr, "[apply_failed]");
+        assertStringIncludes(failed.stderr, "tenant:{bad}:tenant");
+        assertStringIncludes(failed.stdout, "redis/003_entity      not run");
+        assertEquals(await client.hget("tenant:{good}:tenant", "created_at"), "1705314600000");
+        const status = await runInProcess(["migrate", "list", "--redis-only", "--json"], { env });
+        assertEquals(json(status.stdout).migrations.map((one: { status: string }) => one.status), [
+          "applied",
+          "failed",
+          "pending",
+        ]);
+        const summary = await runInProcess(["migrate", "apply", "--yes", "--redis-only", "--json"], { env });
+        assertEquals([summary.code, json(summary.stdout).ok, json(summary.stdout).failed], [1, false, [
+          "redis/002_timestamps",
+        ]]);
+        const skipped = await runInProcess(["migrate", "apply", "--yes", "--redis-only", "--skip-invalid"], {
+          env,
+        });
+        assertEquals(skipped.code, 0, skipped.stderr);
+        assertEquals(await client.hget("tenant:{bad}:tenant", "created_at"), "next tuesday");
+      },
+    );
+
+    await t.step("--rerun runs a named Redis migration again, and refuses a SQL step", async () => {
+      const again = await runInProcess(
+        ["migrate", "apply", "redis/3", "--rerun", "--yes", "--redis-only", "--json"],
+        { env },
+      );
+      assertEquals([again.code, json(again.stdout).applied], [0, ["redis/003_entity"]]);
+      const database = await withDatabase();
+      const refused = await runInProcess(
+        ["migrate", "apply", "sql/1", "--rerun", "--yes", "--json"],
+        database,
+      );
+      assertEquals([refused.code, json(refused.stdout).error.code], [2, "usage"]);
+    });
+
+    await t.step(
+      "a step that fails ends with 1, shows the server's reason, and leaves nothing behind",
+      async () => {
+        const { env, sql } = await withDatabase();
+        await sql`create table deliveries (something text)`;
+        const { code, stdout, stderr } = await runInProcess(["migrate", "apply", "--yes", "--sql-only"], {
+          env,
+        });
+        assertEquals(code, 1);
+        assertStringIncludes(stderr, "[step_failed]");
+        assertStringIncludes(stderr, "sql/000001");
+        assertStringIncludes(stderr, "server code: 42P07");
+        assertStringIncludes(stdout, "sql/000002  not run");
+        assertEquals((await sql`select to_regclass('events') as found`)[0]!.found, null);
+      },
+    );
+
+    await t.step("a dirty database is refused with the way out", async () => {
+      const { env, sql } = await withDatabase();
+      await runInProcess(["migrate", "apply", "sql/1", "sql/2", "--yes", "--sql-only"], { env });
+      await sql`update schema_migrations set dirty = true`;
+      const { code, stderr } = await runInProcess(["migrate", "apply", "--yes", "--sql-only"], { env });
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, "[dirty]");
+      assertStringIncludes(stderr, "outpost migrate force 2");
+      const serve = await runInProcess(["serve", "--sql-only", "--json", "--", "true"], { env });
+      assertEquals([serve.code, json(serve.stdout).error.code], [1, "pending"]);
+      const status = await runInProcess(["migrate", "status", "--sql-only"], { env });
+      assertStringIncludes(status.stdout, "Do not deploy: another tool failed in the middle of a SQL step.");
+      const forced = await runInProcess(["migrate", "force", "sql/2", "--yes", "--sql-only"], { env });
+      assertEquals(forced.code, 0, forced.stderr);
+      assertEquals([...await sql`select version::int, dirty from schema_migrations`], [{
+        version: 2,
+        dirty: false,
+      }]);
+      const unknown = await runInProcess(["migrate", "force", "99", "--yes", "--sql-only", "--json"], {
+        env,
+      });
+      assertEquals([unknown.code, json(unknown.stdout).error.code], [2, "refused"]);
+    });
+
+    await t.step(
+      "a database ahead of the program is left alone, and serve starts with a warning",
+      async () => {
+        const { env, sql } = await withDatabase();
+        await runInProcess(["migrate", "apply", "--yes", "--sql-only"], { env });
+        await sql`update schema_migrations set version = 99`;
+        assertEquals((await runInProcess(["migrate", "apply", "--yes", "--sql-only"], { env })).code, 0);
+        assertEquals([...await sql`select version::int from schema_migrations`], [{ version: 99 }]);
+        const serve = await runInProcess(["serve", "--sql-only", "--", "true"], { env });
+        assertEquals(serve.code, 0, serve.stderr);
+        assertStringIncludes(
+          serve.stderr,
+          "warning: Postgres is at version 99, ahead of the 10 that this program knows",
+        );
+        const status = await runInProcess(["migrate", "status", "--sql-only", "--json"], { env });
+        assertEquals(json(status.stdout).sql.ahead, true);
+      },
+    );
+
+    await t.step("a predecessor that is pending is named", async () => {
+      const { env } = await withDatabase();
+      const { code, stderr } = await runInProcess(["migrate", "apply", "sql/3", "--yes", "--sql-only"], {
+        env,
+      });
+      assertEquals(code, 2);
+      assertStringIncludes(stderr, "sql/000001, sql/000002 must come first [refused]");
+    });
+
+    await t.step("a second run waits and names whom it waits for, or fails at once with 3", async () => {
+      for (let i = 0; i < 60; i++) await client.hset(`tenant:{w${i}}:tenant`, { id: `w${i}` });
+      const slow = ["migrate", "apply", "redis/3", "--rerun", "--yes", "--redis-only", "--json"];
+      const { promise: begun, resolve } = Promise.withResolvers<void>();
+      const first = runInProcess([...slow, "--max-rate", "12", "--batch-size", "4", "--lock-ttl", "2s"], {
+        env,
+        onStdout: (text) => text.includes('"progress"') && resolve(),
+      });
+      await begun;
+      const refused = await runInProcess([...slow.slice(0, -1), "--lock-wait", "0"], { env });
+      assertEquals(refused.code, 3);
+      assertStringIncludes(refused.stderr, "test-host");
+      assertStringIncludes(refused.stderr, "[lock_held]");
+      const list = await runInProcess(["migrate", "list", "--redis-only", "--json"], { env });
+      assertEquals(json(list.stdout).migrations[2].status, "running");
+      await eventually(async () => {
+        const { stdout } = await runInProcess(["migrate", "status", "--redis-only", "--json"], { env });
+        const { lock } = json(stdout);
+        const seen = [lock.held, lock.command, lock.migration, lock.alive];
+        assertEquals(seen, [true, "apply", "redis/003_entity", true]);
+      });
+      const alive = await runInProcess(["migrate", "unlock", "--yes"], { env });
+      assertEquals(alive.code, 3);
+      assertStringIncludes(alive.stderr, "outpost migrate unlock --force");
+      const second = await runInProcess([...slow, "--lock-wait", "1m"], { env });
+      assertEquals([(await first).code, second.code], [0, 0]);
+      assertStringIncludes(second.stderr, "Waiting for the lock of test-host (pid 4711");
+    });
+
+    await t.step("a lock taken away in the middle ends with 3, and nothing is written after", async () => {
+      const { promise: begun, resolve } = Promise.withResolvers<void>();
+      const run = runInProcess(
+        [..."migrate apply redis/3 --rerun --yes --redis-only --json --max-rate 20 --batch-size 5".split(
+          " ",
+        )],
+        { env, onStdout: (text) => text.includes('"progress"') && resolve() },
+      );
+      await begun;
+      assertEquals((await runInProcess(["migrate", "unlock", "--force", "--yes"], { env })).code, 0);
+      const { code, stdout } = await run;
+      assertEquals([code, json(stdout).error.code], [3, "lock_lost"]);
+    });
+
+    await t.step(
+      "a saved plan is applied exactly, and refused when it was edited or used before",
+      async () => {
+        const { env } = await withDatabase();
+        const file = await Deno.makeTempFile({ suffix: ".json" });
+        const planned = await runInProcess(["migrate", "plan", "sql/1", "--sql-only", "--out", file], {
+          env,
+        });
+        assertStringIncludes(planned.stdout, `Next: outpost migrate apply --plan ${file}`);
+        const edited = `${file}.edited`;
+        await Deno.writeTextFile(
+          edited,
+          (await Deno.readTextFile(file)).replace('"sql/000001"\n', '"sql/000002"\n'),
+        );
+        const apply = (path: string) =>
+          runInProcess(["migrate", "apply", "--plan", path, "--yes", "--sql-only", "--json"], { env });
+        const tampered = await apply(edited);
+        assertEquals([tampered.code, json(tampered.stdout).error.code], [5, "plan_stale"]);
+        const applied = await apply(file);
+        assertEquals([applied.code, json(applied.stdout).applied], [0, ["sql/000001"]]);
+        const again = await apply(file);
+        assertEquals([again.code, json(again.stdout).error.code], [5, "plan_stale"]);
+        assertStringIncludes(json(again.stdout).error.message, "sql/000001 was pending and is applied");
+        await Deno.remove(file);
+        await Deno.remove(edited);
+      },
+    );
+
+    await t.step("pages are written where they were asked for", async () => {
+      const { env } = await withDatabase();
+      const folder = await Deno.makeTempDir();
+      await runInProcess(["migrate", "plan", "--html", `${folder}/plan.html`], { env });
+      const verify = await runInProcess([
+        "migrate",
+        "verify",
+        "--sql-only",
+        "--html",
+        `${folder}/verify.html`,
+      ], { env });
+      assertEquals(verify.code, 1);
+      assertStringIncludes(
+        await Deno.readTextFile(`${folder}/plan.html`),
+        "<h3>sql/000010 rename_attempts_pkey</h3>",
+      );
+      assertStringIncludes(await Deno.readTextFile(`${folder}/verify.html`), "Not verified");
+      const nowhere = await runInProcess(["migrate", "plan", "--html", `${folder}/no/plan.html`, "--json"], {
+        env,
+      });
+      assertEquals([nowhere.code, json(nowhere.stdout).error.code], [2, "file_invalid"]);
+      await Deno.remove(folder, { recursive: true });
+    });
+  },
+);
