@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlDownPlan } from "./backend.ts";
+import type { SqlDownPlan, SqlState } from "./backend.ts";
 import { RefusedError } from "./errors.ts";
 import { type LockRun, type LockSettings, withLock } from "./locked.ts";
 import { formatVersion, migrationId } from "./migration.ts";
@@ -24,7 +24,18 @@ export async function planDown(
   steps: number,
   options: DownOptions = {},
 ): Promise<SqlDownPlan> {
-  return await context.sql[indexOfStore(context, options)]!.planDown(steps);
+  const backend = context.sql[indexOfStore(context, options)]!;
+  assertKnown(await backend.read());
+  return await backend.planDown(steps);
+}
+
+/** @throws {RefusedError} When the database is at a version whose way back this program does not know. */
+function assertKnown({ ahead, version, latest }: SqlState): void {
+  if (!ahead) return;
+  throw new RefusedError(
+    `Cannot take SQL steps back: the database is at version ${version}, and this program knows ${latest}`,
+    { hint: "Use the release that applied them" },
+  );
 }
 
 /** Takes back the last steps. @returns Their IDs, the newest first. */
@@ -36,7 +47,9 @@ export async function down(
   const index = indexOfStore(context, options);
   const backend = context.sql[index]!;
   return await withLock(context, "down", options, async ({ lock, sessions, signal }) => {
-    const { version } = await backend.read();
+    const state = await backend.read();
+    assertKnown(state);
+    const { version } = state;
     const taken: string[] = [];
     for (let at = version; at > Math.max(0, version - steps); at--) {
       signal.throwIfAborted();

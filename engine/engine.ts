@@ -33,7 +33,7 @@ export interface EngineOptions extends Backends {
 export interface MigrationList {
   /** The deployment; empty for none. */
   readonly deployment: string;
-  /** All of them, SQL first, in version order. */
+  /** Postgres first, then ClickHouse, then Redis, each in version order. */
   readonly migrations: readonly MigrationEntry[];
   /** How many keep a server from starting. */
   readonly pending: PendingCounts;
@@ -56,23 +56,47 @@ export class Engine {
     this.#options = options;
   }
 
-  /** Resolves a loose ID. @throws {UnknownMigrationError} When none or more than one migration is meant. */
+  /**
+   * Finds the migration that a person means.
+   *
+   * @param id In any form that names one: `sql/000005`, `sql/5`, `redis/2`, `002_timestamps`, `5` where one side has it.
+   * @returns The ID in full, for example `sql/000005`.
+   * @throws {UnknownMigrationError} When none or more than one migration is meant; it carries the candidates.
+   */
   resolve(id: string): string {
     return resolveId(id, this.#known()).id;
   }
 
-  /** Lists every migration, SQL first, with its status. Reads only. */
+  /**
+   * Lists every migration with its status. Reads only.
+   *
+   * @returns Postgres first, then ClickHouse, then Redis, each in version order.
+   * @throws {StoreUnreachableError | StoreDeniedError} When a store cannot be read: that is never "pending".
+   */
   async list(): Promise<MigrationList> {
     const { entries, pending } = await this.#read();
     return { deployment: this.#options.deployment, migrations: entries, pending };
   }
 
-  /** Versions, pending counts, and who holds the lock. Reads only. */
+  /**
+   * Says how far each store is, what is pending, and who holds the lock. Reads only.
+   *
+   * @returns Null for each store that the engine was not given, and for a lock that nobody holds.
+   * @throws {StoreUnreachableError | StoreDeniedError} When a store cannot be read.
+   */
   async status(): Promise<Status> {
     return makeStatus(this.#options, await this.#read());
   }
 
-  /** Says what {@linkcode Engine.apply} would do, in numbers. Reads only; scans the records of pending Redis migrations. */
+  /**
+   * Says what {@linkcode Engine.apply} would do, in numbers. Reads only; scans the records of pending Redis migrations,
+   * each planned as if those before it had run.
+   *
+   * @param options Which migrations; everything that is pending by default.
+   * @returns With `hasChanges` false when nothing is pending. Its `digest` and `basis` make a saved plan.
+   * @throws {UnknownMigrationError} When an ID names no migration, or more than one.
+   * @throws {RefusedError} When a named migration needs an earlier one that is pending and not named.
+   */
   async plan(options: PlanOptions = {}): Promise<Plan> {
     return await makePlan(this.#options, await this.#read(), options);
   }
@@ -80,24 +104,36 @@ export class Engine {
   /**
    * Applies what is pending, SQL first, then Redis, in version order, under the lock.
    *
+   * @param options Which migrations, how long to wait for the lock (60 s by default), how fast to go.
    * @returns An account of every planned migration; with nothing pending it is empty and no lock was taken.
    * @throws {ApplyError} When one could not be finished; it carries the same account.
    * @throws {LockHeldError} When somebody else held the lock for longer than `waitMs`.
    * @throws {LockLostError} When the lock was lost on the way.
    * @throws {PlanStaleError} When a saved plan no longer fits.
    * @throws {DirtyError} When another tool left the SQL bookkeeping dirty.
+   * @throws {DriftError} When an applied SQL step was changed, is missing or is out of order.
    * @throws {InterruptedError} When the signal fired; the next call continues.
    */
   async apply(options: ApplyOptions = {}): Promise<ApplyResult> {
     return await apply(this.#options, () => this.#read(), options);
   }
 
-  /** Proves that what is applied is true: schema, checksums, records. Reads only. */
+  /**
+   * Proves that what is applied is true: schema, checksums, records. Reads only.
+   *
+   * @param options Which migrations, and whether every record or a random sample of 20 groups is looked at.
+   * @returns With `ok` false when anything differs, and for what is pending: that cannot be verified.
+   */
   async verify(options: VerifyOptions = {}): Promise<VerifyResult> {
     return await verify(this.#options, await this.#read(), options);
   }
 
-  /** Counts what {@linkcode Engine.cleanup} would look at. Reads only. */
+  /**
+   * Counts what {@linkcode Engine.cleanup} would look at. Reads only.
+   *
+   * @param options How fast to go; nothing else is looked at.
+   * @returns One item for each applied migration that leaves something behind, also when that is gone already.
+   */
   async planCleanup(options: CleanupOptions = {}): Promise<CleanupPlan> {
     return await planCleanup(this.#options, await this.#read(), options);
   }
@@ -105,40 +141,75 @@ export class Engine {
   /**
    * Deletes what a migration left behind, record by record, each only when its copy is proven. Takes the lock.
    *
+   * @param id In any form that names one migration.
+   * @param options Whether to skip the verification beforehand, and how fast to go.
+   * @returns How much was deleted; what is not proven was kept, and is named.
    * @throws {RefusedError} When the migration is not applied, or does not verify and `force` is not set.
    */
   async cleanup(id: string, options: CleanupOptions = {}): Promise<CleanupResult> {
     return await cleanup(this.#options, () => this.#read(), this.resolve(id), options);
   }
 
-  /** Says what taking back the last SQL steps would cost. Reads only. */
-  async planDown(steps: number): Promise<SqlDownPlan> {
-    return await planDown(this.#options, steps);
+  /**
+   * Says what taking back the last SQL steps would cost. Reads only.
+   *
+   * @param steps How many; more than there are means all.
+   * @param options Which store, needed only beside another one.
+   * @returns The steps, the newest first, and what goes or cannot come back.
+   * @throws {RefusedError} When the engine has no such store, or its database is at a version that is not known.
+   */
+  async planDown(steps: number, options: Pick<DownOptions, "store"> = {}): Promise<SqlDownPlan> {
+    return await planDown(this.#options, steps, options);
   }
 
-  /** Takes back the last SQL steps, the newest first. Takes the lock. @returns The IDs taken back. */
+  /**
+   * Takes back the last SQL steps, the newest first, each with its record in one transaction where it allows. Takes the lock.
+   *
+   * @param steps How many; more than there are means all.
+   * @param options Which store, needed only beside another one, and how long to wait for the lock.
+   * @returns The IDs taken back, the newest first; empty at version 0.
+   * @throws {RefusedError} When the engine has no such store, or its database is at a version that is not known.
+   */
   async down(steps: number, options: DownOptions = {}): Promise<readonly string[]> {
     return await down(this.#options, steps, options);
   }
 
-  /** Sets the SQL version by hand and clears dirty. Takes the lock. No step is run. */
+  /**
+   * Sets the SQL version by hand and clears dirty, after a repair. Takes the lock. No step is run.
+   *
+   * @param version A version that the registry knows, or 0 for none.
+   * @param options Which store, needed only beside another one, and how long to wait for the lock.
+   * @throws {RefusedError} When no step has this version, or the engine has no such store.
+   */
   async force(version: number, options: DownOptions = {}): Promise<void> {
     await force(this.#options, version, options);
   }
 
-  /** Prepares a fresh installation: marks the Redis migrations applied, once. On a used one it adopts old bookkeeping. */
+  /**
+   * Prepares a fresh installation: marks the Redis migrations applied, once, whichever of many nodes gets there first. On a
+   * used one it adopts old bookkeeping and changes nothing else. Takes the lock only where it writes.
+   *
+   * @param options How long to wait for the lock.
+   * @returns What it found, and what is pending afterwards: SQL steps are left to {@linkcode Engine.apply}.
+   */
   async init(options: InitOptions = {}): Promise<InitResult> {
     return await init(this.#options, () => this.#read(), options);
   }
 
-  /** Who holds the lock, or null. Reads only. */
+  /**
+   * Says who holds the lock. Reads only.
+   *
+   * @returns The holder of the half in Redis, else that of the half in SQL; null when nobody does.
+   */
   async lockOwner(): Promise<LockOwner | null> {
     return await whoHolds(this.#options);
   }
 
   /**
-   * Clears a dead lock, and a live one with `force`.
+   * Clears a dead lock, and a live one with `force`. Needs no SQL store: that half ends with its connection.
    *
+   * @param options Whether to clear the lock of a living holder too.
+   * @returns The names that were cleared; none when the lock was free.
    * @throws {LockHeldError} When the holder is alive and `force` is not set.
    */
   async unlock(options: UnlockOptions = {}): Promise<ClearedLock> {
@@ -146,8 +217,10 @@ export class Engine {
   }
 
   /**
-   * The gate for an application's own start. Reads only.
+   * The gate for an application's own start. Reads only, and takes no lock: a role that may only SELECT and a Redis user
+   * with read commands alone are enough.
    *
+   * @throws {StoreUnreachableError | StoreDeniedError} When a store cannot be read: that is never "pending".
    * @throws {PendingError} When anything is pending.
    */
   async assertCurrent(): Promise<void> {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createShopEngine } from "../../../examples/shop/migrations.ts";
-import { ApplyError, PendingError } from "../../../mod.ts";
+import { ApplyError, PendingError, RefusedError } from "../../../mod.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { startRedis } from "../../support/redis.ts";
 import { eventually } from "../../support/server.ts";
@@ -101,6 +101,14 @@ Deno.test("An application of its own, unrelated to Outpost", async (t) => {
     assertEquals(await engine.down(1), ["sql/000002"]);
     assertEquals((await engine.apply()).results.map(({ id }) => id), ["sql/000002"]);
     assertEquals([...await sql`SELECT id, note FROM orders`], [{ id: "o1", note: null }]);
+  });
+
+  await t.step("down() refuses where a newer release has been", async () => {
+    await sql`UPDATE shop_version SET version = 9`;
+    assertEquals((await engine.status()).sql?.ahead, true);
+    await assertRejects(() => engine.planDown(1), RefusedError, "is at version 9, and this program knows 2");
+    await assertRejects(() => engine.down(1), RefusedError, "is at version 9, and this program knows 2");
+    await sql`UPDATE shop_version SET version = 2`;
   });
 
   await t.step("the engine uses the names it was given, and knows nothing of Outpost", async () => {
