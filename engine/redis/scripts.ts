@@ -54,69 +54,118 @@ end
  */
 export const READ_FIELDS: Script = script(`
 local lengths, data, n, m = {}, {}, 0, 0
+local known = {} -- Making text of a number takes longer than all else here; most lengths come again and again.
+local pcall = redis.pcall
+local width = #ARGV
+local first, second, third = ARGV[1], ARGV[2], ARGV[3]
 for i = 1, #KEYS do
-  local values = redis.pcall('HMGET', KEYS[i], unpack(ARGV))
+  local values
+  if width == 2 then
+    values = pcall('HMGET', KEYS[i], first, second)
+  elseif width == 3 then
+    values = pcall('HMGET', KEYS[i], first, second, third)
+  else
+    values = pcall('HMGET', KEYS[i], unpack(ARGV))
+  end
   if values.err then
     n = n + 1
-    lengths[n] = 'x'
+    lengths[n] = 'x,'
   else
-    for j = 1, #values do
+    for j = 1, width do
       local value = values[j]
       n = n + 1
       if value then
-        lengths[n] = #value
+        local length = known[#value]
+        if not length then
+          length = #value .. ','
+          known[#value] = length
+        end
+        lengths[n] = length
         m = m + 1
         data[m] = value
       else
-        lengths[n] = '-'
+        lengths[n] = '-,'
       end
     end
   end
 end
-lengths[n + 1] = ''
-return { table.concat(lengths, ','), table.concat(data) }
+return { table.concat(lengths), table.concat(data) }
 `);
 
 /**
  * Changes fields of many hashes, each only if it exists and the fields that were read are as they were.
  *
  * - KEYS: the fence key if any, then the records.
- * - ARGV: the fence; the count of fields read and their names; then for each record the values as read, `+value` or
- *   `-` for none, the count of fields to set, and these with their values.
+ * - ARGV: the fence; the count of fields read and their names; the count of shapes, and for each the count of fields to
+ *   set and their names; a string with a `+` for each field that was there and a `-` for each that was not, record by
+ *   record; then for each record the values that were there, the number of its shape if there are several, and the
+ *   values to set.
  * - Returns a character for each record: `1` written, `0` changed meanwhile, `-` gone.
  */
 export const WRITE_FIELDS: Script = script(`${FENCE}
-local width = tonumber(ARGV[a + 1])
-local names = {}
-for j = 1, width do names[j] = ARGV[a + 1 + j] end
-a = a + 1 + width
+local function list()
+  local count, items = tonumber(ARGV[a + 1]), {}
+  for j = 1, count do items[j] = ARGV[a + 1 + j] end
+  a = a + 1 + count
+  return items
+end
+local names, shapes = list(), {}
+local width, several = #names, tonumber(ARGV[a + 1])
+a = a + 1
+for s = 1, several do shapes[tostring(s)] = list() end
+local shape = shapes['1']
+local present = ARGV[a + 1]
+a = a + 1
+local at = 0
+local call, pcall, byte = redis.call, redis.pcall, string.byte
+local first, second, third = names[1], names[2], names[3]
 local results = {}
 for i = k + 1, #KEYS do
   local key = KEYS[i]
-  local values = redis.pcall('HMGET', key, unpack(names))
+  local values
+  if width == 2 then
+    values = pcall('HMGET', key, first, second)
+  elseif width == 3 then
+    values = pcall('HMGET', key, first, second, third)
+  else
+    values = pcall('HMGET', key, unpack(names))
+  end
   local same, any = not values.err, false
-  if same then
-    for j = 1, width do
-      local value, expected = values[j], ARGV[a + j]
-      if value then
-        any = true
-        if '+' .. value ~= expected then same = false break end
-      elseif expected ~= '-' then
-        same = false
-        break
-      end
+  for j = 1, width do
+    local value = values[j]
+    if value then any = true end
+    if byte(present, at + j) == 43 then
+      a = a + 1
+      if value ~= ARGV[a] then same = false end
+    elseif value then
+      same = false
     end
   end
-  a = a + width
-  local count = 2 * tonumber(ARGV[a + 1])
+  at = at + width
+  if several > 1 then
+    a = a + 1
+    shape = shapes[ARGV[a]]
+  end
+  local count = #shape
   local result = '0'
-  if not any and redis.call('EXISTS', key) == 0 then
+  if not any and call('EXISTS', key) == 0 then
     result = '-'
   elseif same then
-    redis.call('HSET', key, unpack(ARGV, a + 2, a + 1 + count))
+    if count == 2 then
+      call('HSET', key, shape[1], ARGV[a + 1], shape[2], ARGV[a + 2])
+    elseif count == 1 then
+      call('HSET', key, shape[1], ARGV[a + 1])
+    else
+      local pairs = {}
+      for j = 1, count do
+        pairs[2 * j - 1] = shape[j]
+        pairs[2 * j] = ARGV[a + j]
+      end
+      call('HSET', key, unpack(pairs))
+    end
     result = '1'
   end
-  a = a + 1 + count
+  a = a + count
   results[i - k] = result
 end
 return table.concat(results)

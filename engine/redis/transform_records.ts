@@ -262,8 +262,13 @@ function writeArguments(
   todo: readonly Todo[],
   group: readonly number[],
 ): Argument[] {
-  const shapes = new Map<string, number>();
-  const shapeNames: string[] = [];
+  const shapes = new Map<string, readonly string[]>();
+  for (const i of group) {
+    const { changes } = todo[i]!;
+    const shape = shapeOf(changes);
+    if (!shapes.has(shape)) shapes.set(shape, changes.filter((_, at) => at % 2 === 0));
+  }
+  const numbers = new Map([...shapes.keys()].map((shape, i) => [shape, String(i + 1)]));
   const args: Argument[] = [];
   let present = "";
   for (const i of group) {
@@ -276,18 +281,17 @@ function writeArguments(
         args.push(toArgument(value));
       }
     }
-    let shape = "";
-    for (let at = 0; at < changes.length; at += 2) shape += `${changes[at]}\n`;
-    let number = shapes.get(shape);
-    if (number === undefined) {
-      number = shapes.size + 1;
-      shapes.set(shape, number);
-      shapeNames.push(String(changes.length / 2), ...changes.filter((_, at) => at % 2 === 0));
-    }
-    args.push(String(number));
+    if (shapes.size > 1) args.push(numbers.get(shapeOf(changes))!);
     for (let at = 1; at < changes.length; at += 2) args.push(toArgument(changes[at]!));
   }
-  return [String(width), ...spec.fields, String(shapes.size), ...shapeNames, present, ...args];
+  const names = [...shapes.values()].flatMap((fields) => [String(fields.length), ...fields]);
+  return [String(width), ...spec.fields, String(shapes.size), ...names, present, ...args];
+}
+
+function shapeOf(changes: readonly string[]): string {
+  let shape = "";
+  for (let at = 0; at < changes.length; at += 2) shape += `${changes[at]}\n`;
+  return shape;
 }
 
 /** Looks at a batch for records that would still be changed. */

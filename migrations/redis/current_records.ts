@@ -23,7 +23,7 @@ export type CurrentRecords = Pick<TransformSpec, "pattern" | "kindOf" | "groupOf
 export function currentRecords(deploymentId: string): CurrentRecords {
   const start = `${encode(deploymentPrefix(deploymentId))}tenant:{`;
   return {
-    pattern: `${escapePattern(start)}*}:*`,
+    pattern: `${escapePattern(start)}*`, // A server matches this the fastest.
     kindOf: (key, values) => kindOf(start, key, values),
     groupOf: (key) => groupOf(start, key),
     lookalikes: deploymentId === "" ? lookalikes : undefined, // Old records never had a prefix.
@@ -44,7 +44,8 @@ function kindOf(start: string, key: Binary, [id = null]: Values): RecordKind | n
 
 /** The part up to the first `}:`, which only for IDs with that inside is less than the ID. */
 function groupOf(start: string, key: Binary): Binary {
-  return key.slice(start.length, key.indexOf("}:", start.length));
+  const end = key.indexOf("}:", start.length);
+  return end < 0 ? key : key.slice(start.length, end);
 }
 
 /** Originals of tenants whose whole ID is braced. */

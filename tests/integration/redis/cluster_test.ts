@@ -1,0 +1,113 @@
+import { assert, assertEquals } from "@std/assert";
+import { slotOfTag } from "../../../engine/redis/hash_slot.ts";
+import { startRedisCluster } from "../../support/redis.ts";
+import {
+  allKeys,
+  applyAll,
+  destinationFieldsOf,
+  getHash,
+  HASH_TAGS,
+  NEVER,
+  outpostBackend,
+  putHash,
+  tenantFields,
+  TIMESTAMPS,
+} from "../../support/redis_records.ts";
+import { moveSlots } from "../../support/redis_resharding.ts";
+
+const FULL = { signal: NEVER, full: true, sample: 0 };
+
+Deno.test("apply() migrates every record of all masters while slots move between them", async () => {
+  await using cluster = await startRedisCluster();
+  const client = cluster.client();
+  const ids = Array.from({ length: 400 }, (_, i) => `t${i}${i % 7 === 0 ? ":x" : ""}`);
+  await Promise.all(ids.flatMap((id) => [
+    putHash(client, `tenant:${id}`, tenantFields(id)),
+    putHash(client, `tenant:${id}:destination:d`, destinationFieldsOf("d")),
+    putHash(client, `tenant:${id}:destination:e`, destinationFieldsOf("e")),
+  ]));
+  const backend = outpostBackend(client);
+  let over = false;
+  const records = [...new Set(ids.map((id) => slotOfTag(id)))];
+  const [first, last] = [records.filter((slot) => slot < 5461), records.filter((slot) => slot >= 10923)];
+  const legacy = Array.from({ length: 5461 }, (_, slot) => slot);
+  const isOver = () => over;
+  const moving = Promise.all([
+    moveSlots(cluster, new Set([...first, ...legacy]), { from: 0, to: 1, isOver }),
+    moveSlots(cluster, last, { from: 2, to: 1, isOver }),
+  ]);
+  const results = [];
+  for (const { id } of backend.migrations) {
+    results.push(await backend.apply(id, { signal: NEVER, batchSize: 20, maxRate: 2500 }));
+  }
+  over = true;
+  const moved = await moving;
+  assert(moved[0] + moved[1] > 20, `Only ${moved} slots were moved`);
+  assertEquals(results.map(({ outcome, failed }) => [outcome, failed]), [
+    ["applied", 0],
+    ["applied", 0],
+    ["applied", 0],
+  ]);
+  for (const id of ids) {
+    const tenant = await getHash(client, `tenant:{${id}}:tenant`);
+    assertEquals(
+      tenant,
+      { id, created_at: "1705289400123", updated_at: "1706745600000", entity: "tenant" },
+      id,
+    );
+    for (const destination of ["d", "e"]) {
+      const found = await getHash(client, `tenant:{${id}}:destination:${destination}`);
+      assertEquals([found?.created_at, found?.entity], ["1705314600000", "destination"], id);
+    }
+  }
+  const verified = await backend.verify(backend.migrations.map(({ id }) => id), FULL);
+  assertEquals(verified.map(({ valid, checksRun, issues }) => [valid, checksRun, issues]), [
+    [true, 1200, []],
+    [true, 1200, []],
+    [true, 1200, []],
+  ]);
+  const cleaned = await backend.cleanup(HASH_TAGS, { signal: NEVER });
+  assertEquals([cleaned.deleted, cleaned.kept], [1200, 0]);
+  assertEquals((await allKeys(client)).filter((key) => key.startsWith("tenant:")).length, 1200);
+});
+
+Deno.test("apply() in a cluster makes no ghost of what the application deletes meanwhile, and follows what it changes", async () => {
+  await using cluster = await startRedisCluster();
+  const [client, application] = [cluster.client(), cluster.client()];
+  const ids = Array.from({ length: 120 }, (_, i) => `t${i}`);
+  for (const id of ids) await putHash(client, `tenant:${id}`, tenantFields(id));
+  // Between the read of an original and the write of its copy, the application acts on it.
+  const send = client.callBuffer.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  const acted = new Set<string>();
+  client.callBuffer = (async (name: string, args: unknown[]) => {
+    const key = args.map(String).find((arg) => /^tenant:{t\d+}:tenant$/.test(arg));
+    const id = key === undefined ? undefined : /{(.*)}/.exec(key)![1]!;
+    if (name === "EVALSHA" && id !== undefined && !acted.has(id)) {
+      acted.add(id);
+      const number = Number(id.slice(1));
+      if (number % 3 === 0) await application.del(`tenant:${id}`);
+      else if (number % 3 === 1) await application.hset(`tenant:${id}`, "note", "changed");
+    }
+    return await send(name, args);
+  }) as typeof client.callBuffer;
+  const result = await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
+  assertEquals(acted.size, ids.length);
+  assertEquals([result.outcome, result.conflicts], ["applied", 0]);
+  for (const [number, id] of ids.entries()) {
+    const copy = await getHash(application, `tenant:{${id}}:tenant`);
+    if (number % 3 === 0) assertEquals(copy, null, id);
+    else assertEquals(copy, { ...tenantFields(id), ...(number % 3 === 1 ? { note: "changed" } : {}) });
+  }
+});
+
+Deno.test("read() and apply() of one run see all of a cluster's bookkeeping", async () => {
+  await using cluster = await startRedisCluster();
+  const backend = outpostBackend(cluster.client());
+  assertEquals(await backend.isFresh(), true);
+  assertEquals(await backend.markFresh(), true);
+  assertEquals((await backend.read()).entries.map(({ status }) => status), ["applied", "applied", "applied"]);
+  assertEquals(await backend.isFresh(), false);
+  const results = await applyAll(outpostBackend(cluster.client(), "dp_001"));
+  assertEquals(results.map(({ outcome }) => outcome), ["applied", "applied", "applied"]);
+  assertEquals((await backend.plan([TIMESTAMPS], { signal: NEVER }))[0]?.estimatedItems, 0);
+});
