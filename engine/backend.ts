@@ -35,21 +35,21 @@ export interface SqlState {
 
 /** The strongest lock a step takes on a table, and whether it is rewritten. */
 export interface SqlTablePlan {
-  /** Name of the table, as it is now. */
+  /** As the table is called when the step begins: an earlier step may rename it. */
   readonly name: string;
-  /** Rows that the step will find, counted. */
+  /** Rows that the step will find, counted with those before it taken into account. */
   readonly rows: number;
-  /** Size in bytes, with partitions and indexes. */
+  /** Size on disk, partitions, indexes and TOAST included; 0 for a table that does not exist yet. */
   readonly bytes: number;
   /** For example `ACCESS EXCLUSIVE`. */
   readonly lock: string;
-  /** Every row is written anew. */
+  /** True when every row is written anew, which takes as much space again and as long as it takes. */
   readonly rewrite: boolean;
 }
 
 /** Something that a step does to data, counted at planning time. */
 export interface SqlConsequence {
-  /** What becomes of the data. */
+  /** What becomes of the data; rows in quarantine are kept until cleanup. */
   readonly kind:
     | "rows_quarantined"
     | "rows_deleted"
@@ -57,11 +57,11 @@ export interface SqlConsequence {
     | "table_dropped"
     | "table_rewritten"
     | "index_built";
-  /** The table it happens to. */
+  /** As the table is called when the step begins. */
   readonly table: string;
-  /** What it means, for people. */
+  /** The column, the index, or a few words, for people. */
   readonly detail: string;
-  /** Rows it happens to. */
+  /** Counted when planned; 0 where none are lost or moved. */
   readonly rows: number;
 }
 
@@ -71,7 +71,7 @@ export interface SqlStepPlan {
   readonly id: string;
   /** Name of the step, for example `denormalize_attempts`. */
   readonly name: string;
-  /** What it is for, for people. */
+  /** One line for people. */
   readonly description: string;
   /** The statements in full, in the order in which they run. */
   readonly statements: readonly string[];
@@ -93,7 +93,7 @@ export interface SqlPlan {
 
 /** What `verify` found in one SQL store. */
 export interface SqlVerification {
-  /** Nothing is wrong, and nothing is pending. */
+  /** True when there are no issues. */
   readonly ok: boolean;
   /** The version reached, 0 for none. */
   readonly current: number;
@@ -178,11 +178,11 @@ export interface RedisState {
 
 /** A record before and after. Shown to people: bytes that are not UTF-8 are escaped, secrets are not shown. */
 export interface RedisExample {
-  /** The key. */
+  /** Key of the record; for a copy, of its original. */
   readonly key: string;
-  /** The record as it is. */
+  /** The fields that change, as `name=value`, or the key of the original. */
   readonly before: string;
-  /** The record as it will be. */
+  /** The same fields afterwards, or the key of the copy. */
   readonly after: string;
 }
 
@@ -192,13 +192,13 @@ export interface RedisMigrationPlan {
   readonly id: string;
   /** Name of the migration, for example `002_timestamps`. */
   readonly name: string;
-  /** What it is for, for people. */
+  /** One line for people. */
   readonly description: string;
-  /** Records that it will change. */
+  /** Records to change or to copy, counted by scanning; the application may change some meanwhile. */
   readonly estimatedItems: number;
   /** Counts by kind of record, for example `{"tenants": 2000}`. */
   readonly scope: Readonly<Record<string, number>>;
-  /** A few of them. */
+  /** Up to 3 of them. */
   readonly examples: readonly RedisExample[];
 }
 
@@ -206,11 +206,11 @@ export interface RedisMigrationPlan {
 export interface RedisVerification {
   /** ID of the migration, for example `redis/002_timestamps`. */
   readonly id: string;
-  /** Every check passed. */
+  /** False when any check failed, and for a migration that is not applied. */
   readonly valid: boolean;
-  /** Checks made, whether or not they passed. */
+  /** Records looked at, whether or not they were as they should be. */
   readonly checksRun: number;
-  /** Checks that passed. */
+  /** Records that were as they should be. */
   readonly checksPassed: number;
   /** What was found, one sentence each; of many, the first. */
   readonly issues: readonly string[];
@@ -218,7 +218,7 @@ export interface RedisVerification {
 
 /** What `cleanup` did. */
 export interface CleanupResult {
-  /** ID of the migration. */
+  /** For example `redis/001_hash_tags`. */
   readonly id: string;
   /** Records or rows deleted. */
   readonly deleted: number;

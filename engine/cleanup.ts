@@ -19,7 +19,7 @@ export interface CleanupOptions extends LockRun {
   readonly maxRate?: number;
   /** Records in one batch; undefined adapts to the server. */
   readonly batchSize?: number;
-  /** Told how far it is. */
+  /** Told now and then, of Redis migrations alone. */
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -31,9 +31,9 @@ export interface CleanupPlan {
 
 /** What one migration left behind. */
 export interface CleanupItem {
-  /** ID of the migration. */
+  /** What {@linkcode Engine.cleanup} takes, for example `redis/001_hash_tags`. */
   readonly id: string;
-  /** Name of the migration. */
+  /** For example `001_hash_tags`. */
   readonly name: string;
   /** Records or rows. */
   readonly count: number;

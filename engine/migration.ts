@@ -23,13 +23,13 @@ export type MigrationStatus = "pending" | "applied" | "not_applicable" | "runnin
 export interface MigrationEntry {
   /** `sql/000005`, `clickhouse/000001` or `redis/002_timestamps`. */
   readonly id: string;
-  /** The store it belongs to. */
+  /** Tells the store, and which side it counts as. */
   readonly kind: MigrationKind;
   /** Its number, counted from 1 in each store. */
   readonly version: number;
   /** For example `denormalize_attempts`, or `002_timestamps` for Redis. */
   readonly name: string;
-  /** What it is for, for people. */
+  /** One line for people. */
   readonly description: string;
   /** What became of it. */
   readonly status: MigrationStatus;
@@ -41,19 +41,19 @@ export interface MigrationEntry {
 
 /** What became of one planned migration. Counts are records for Redis; SQL steps count 0. */
 export interface MigrationResult {
-  /** ID of the migration. */
+  /** For example `redis/002_timestamps`. */
   readonly id: string;
-  /** How it ended. */
+  /** `not_run` when an earlier one failed, or the run was stopped before it. */
   readonly outcome: "applied" | "failed" | "not_run";
-  /** Records changed. */
+  /** Records changed or copied by this run. */
   readonly processed: number;
-  /** Records that could not be converted. */
+  /** Records that could not be converted and were left alone; above 0 makes the migration `failed`. */
   readonly failed: number;
-  /** Records that needed nothing. */
+  /** Records that were as they should be already, or were accepted as they are. */
   readonly skipped: number;
   /** Records whose current form is newer than their old form and was kept. */
   readonly conflicts: number;
-  /** Time in milliseconds. */
+  /** How long it took, in milliseconds; 0 when it was not run. */
   readonly durationMs: number;
   /** Up to 10 records that could not be converted, or the reason of the failure, for people. */
   readonly issues: readonly string[];
@@ -61,7 +61,7 @@ export interface MigrationResult {
 
 /** Progress of the migration at work. */
 export interface Progress {
-  /** ID of the migration. */
+  /** The migration at work, for example `redis/002_timestamps`. */
   readonly id: string;
   /** Records changed so far. */
   readonly processed: number;

@@ -16,7 +16,7 @@ export interface PlanOptions {
   readonly ids?: readonly string[];
   /** Plans named Redis migrations although they are applied. */
   readonly rerun?: boolean;
-  /** Stops planning. */
+  /** Ends the counting after the batch in hand. */
   readonly signal?: AbortSignal;
 }
 
@@ -38,15 +38,15 @@ export interface PlanBasis {
 export interface Plan {
   /** SHA-256 over {@linkcode PlanBasis}, in hex. */
   readonly digest: string;
-  /** True when something would be applied. */
+  /** False when nothing is selected: then all is applied already. */
   readonly hasChanges: boolean;
-  /** Postgres, or null without it. */
+  /** Null for an engine without Postgres; without steps when nothing is pending there. */
   readonly sql: SqlPlan | null;
-  /** ClickHouse, or null without it. */
+  /** The same for ClickHouse. */
   readonly clickhouse: SqlPlan | null;
-  /** The Redis migrations, in the order in which they run. */
+  /** The selected Redis migrations, in the order in which they run; empty without Redis. */
   readonly redis: readonly RedisMigrationPlan[];
-  /** What the digest is taken over. */
+  /** What the digest is taken over: save both, and hand them to `apply`. */
   readonly basis: PlanBasis;
 }
 

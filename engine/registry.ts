@@ -56,6 +56,7 @@ export function createRegistry(registry: Registry): Registry {
       );
     }
   }
+  const names = new Set<string>();
   for (const [index, { version, name }] of (registry.redis ?? []).entries()) {
     if (version !== index + 1) {
       throw new RegistryError(
@@ -64,6 +65,12 @@ export function createRegistry(registry: Registry): Registry {
         } belongs`,
       );
     }
+    if (names.has(name)) {
+      throw new RegistryError(
+        `Cannot use the Redis migrations: two are called "${name}", and would share one state`,
+      );
+    }
+    names.add(name);
   }
   return registry;
 }

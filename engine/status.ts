@@ -15,9 +15,9 @@ export interface SqlStatus {
   readonly version: number;
   /** The highest version that this program knows. */
   readonly latest: number;
-  /** Another tool failed in the middle of a step. */
+  /** True when another tool failed in the middle of `version`. */
   readonly dirty: boolean;
-  /** The database is at a version that this program does not know. */
+  /** True when the database is at a version that this program does not know: nothing is pending then. */
   readonly ahead: boolean;
   /** Changed, missing, unknown or out-of-order applied steps, one sentence each. */
   readonly drift: readonly string[];
@@ -25,15 +25,15 @@ export interface SqlStatus {
 
 /** How far everything is. A store that the engine was not given is null. */
 export interface Status {
-  /** Postgres. */
+  /** Postgres, under the name that its steps have: `sql/000005`. */
   readonly sql: SqlStatus | null;
-  /** ClickHouse. */
+  /** ClickHouse, which counts as SQL in `pending`. */
   readonly clickhouse: SqlStatus | null;
-  /** How many of the Redis migrations are done, and how many there are. */
+  /** Migrations that are applied or not applicable, of all there are. */
   readonly redis: { readonly applied: number; readonly total: number } | null;
   /** How many keep a server from starting. */
   readonly pending: PendingCounts;
-  /** Who holds the lock, or null when nobody does. */
+  /** Null when nobody holds it; `alive` tells whether its holder is. */
   readonly lock: LockOwner | null;
 }
 

@@ -16,19 +16,19 @@ export interface VerifyOptions {
   readonly full?: boolean;
   /** Size of the random sample, in tenants or whatever unit a migration has. @default {20} */
   readonly sample?: number;
-  /** Stops looking. */
+  /** Ends the walk over records after the batch in hand. */
   readonly signal?: AbortSignal;
 }
 
 /** What was found. A side that the engine was not given, or that no ID named, is null or empty. */
 export interface VerifyResult {
-  /** Nothing is wrong anywhere, and nothing is pending. */
+  /** True when no store has an issue; what is pending is one. */
   readonly ok: boolean;
-  /** Postgres. */
+  /** Postgres: schema, checksums, bookkeeping. */
   readonly sql: SqlVerification | null;
-  /** ClickHouse. */
+  /** ClickHouse: the same three. */
   readonly clickhouse: SqlVerification | null;
-  /** One for each Redis migration. */
+  /** One for each that was asked for and is applicable here, in order. */
   readonly redis: readonly RedisVerification[];
 }
 

@@ -16,7 +16,7 @@ import type { Position } from "./walk.ts";
 
 /** An older place where a migration's state may stand. */
 export interface OlderState {
-  /** The key that holds it. */
+  /** A key of its own, or one that several migrations share. */
   readonly key: string;
   /**
    * - `hash`: as today, under another name.
@@ -30,11 +30,11 @@ export interface OlderState {
 export interface RedisLayout {
   /** Tells this deployment from another in the same Redis; may be empty. */
   readonly deployment: string;
-  /** The hash of a migration. */
+  /** Key of the hash that holds the state of a migration, such as `shop:migration:002_timestamps`. */
   stateKey(name: string): string;
-  /** Older places, the one that holds first in front. */
+  /** Older places where its state may stand, the one that holds first in front; empty for none. */
   olderStates(name: string): readonly OlderState[];
-  /** Phases after which a migration counts as applied. */
+  /** Phases of the form `phase` after which a migration counts as applied; empty without that form. */
   readonly donePhases: readonly string[];
   /** SCAN patterns of keys that a used installation has. */
   readonly usedPatterns: readonly string[];

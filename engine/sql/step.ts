@@ -12,7 +12,7 @@ import { formatVersion } from "../migration.ts";
 
 /** One statement of a step. */
 export interface SqlStatement {
-  /** The SQL. */
+  /** One statement in the store's dialect, shown by `plan` and hashed as it stands; no final semicolon is needed. */
   readonly text: string;
   /**
    * A lock that is taken late, after long work under weaker locks: where it cannot be had within `lock_timeout`, it alone is
@@ -34,9 +34,9 @@ export interface TableUse {
   readonly storedAs: string | null;
   /** Query for the rows that the step will find, one number; null for none. */
   readonly rows: string | null;
-  /** The strongest lock that the step takes on it. */
+  /** The strongest lock that the step takes on it, for example `ACCESS EXCLUSIVE`. */
   readonly lock: string;
-  /** Every row is written anew. */
+  /** True when every row is written anew. */
   readonly rewrite: boolean;
 }
 
@@ -48,9 +48,9 @@ export interface ConsequenceQuery extends Omit<SqlConsequence, "rows"> {
 
 /** What planning asks of a database. */
 export interface StepForecast {
-  /** The tables it works on. */
+  /** The tables it locks or reads for long; those it creates need not be named. */
   readonly tables: readonly TableUse[];
-  /** What it does to their data. */
+  /** What it does to their data; empty when it only adds. */
   readonly consequences: readonly ConsequenceQuery[];
 }
 
@@ -70,13 +70,13 @@ export interface StepVariant {
 
 /** What a step leaves behind for `cleanup`. */
 export interface StepRemains {
-  /** The table that holds it. */
+  /** The table that holds them, which may not exist yet. */
   readonly table: string;
   /** Query for the number of rows. */
   readonly count: string;
   /** Statement that deletes them. */
   readonly delete: string;
-  /** What it is, for people. */
+  /** What they are, a few words for people. */
   readonly detail: string;
 }
 
