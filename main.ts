@@ -7,7 +7,7 @@
 import { InterruptedError } from "./engine/errors.ts";
 import { EXIT } from "./cli/error_catalogue.ts";
 import type { Host, StopSignal, TextSink } from "./cli/host.ts";
-import { run } from "./cli/mod.ts";
+import { VERSION } from "./cli/version.ts";
 
 const encoder = new TextEncoder();
 
@@ -99,12 +99,18 @@ function programWords(): readonly string[] {
 
 /** Starts the program. */
 async function main(): Promise<never> {
+  const out = sink(Deno.stdout);
+  // Asked by scripts again and again: answered before anything else is loaded.
+  if (Deno.args.length === 1 && Deno.args[0] === "--version") {
+    out.write(`${VERSION}\n`);
+    Deno.exit(EXIT.done);
+  }
   const env = Deno.env.toObject();
   const user = env.USER ?? env.USERNAME;
   const host: Host = {
     args: Deno.args,
     env,
-    stdout: sink(Deno.stdout),
+    stdout: out,
     stderr: sink(Deno.stderr),
     stdinTerminal: Deno.stdin.isTerminal(),
     readLine,
@@ -117,6 +123,7 @@ async function main(): Promise<never> {
       : import.meta.dirname ?? null,
     programWords: programWords(),
   };
+  const { run } = await import("./cli/mod.ts");
   Deno.exit(await run(host));
 }
 

@@ -91,6 +91,7 @@ export function makeContext(parts: ContextParts): Context {
       now: host.now(),
       verbose: flags.verbose,
     }),
+    beforeText: () => progress.clear(),
   });
   const progress = new Progress({
     sink: host.stderr,

@@ -22,6 +22,8 @@ export interface OutputOptions {
   readonly sink: TextSink;
   readonly json: boolean;
   readonly layout: () => Layout;
+  /** Called before anything is written, so that a progress line can make room. */
+  readonly beforeText: () => void;
 }
 
 /** Writes results. */
@@ -50,11 +52,14 @@ export class Output {
 
   /** Writes text for people; nothing with `--json`. */
   text(text: string): void {
-    if (!this.json && text !== "") this.#options.sink.write(text.endsWith("\n") ? text : `${text}\n`);
+    if (this.json || text === "") return;
+    this.#options.beforeText();
+    this.#options.sink.write(text.endsWith("\n") ? text : `${text}\n`);
   }
 
   /** Writes one JSON object on a line of its own. */
   object(value: unknown): void {
+    this.#options.beforeText();
     this.#options.sink.write(`${JSON.stringify(value)}\n`);
   }
 }

@@ -47,6 +47,7 @@ export function parseLine(
     parser
       .exitOverride()
       .helpOption("-h, --help", "Show this help")
+      .helpCommand(false)
       .configureOutput({
         writeOut: (out) => void (printed += out),
         writeErr: () => {},
@@ -69,7 +70,7 @@ export function parseLine(
   }
   root.addCommand(migrate);
   try {
-    root.parse([...args], { from: "user" });
+    root.parse([...withHelpFlag(args)], { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.version") return { kind: "version" };
@@ -78,6 +79,12 @@ export function parseLine(
   }
   if (result === null) throw new UsageError("No command given", { hint: "See outpost --help" });
   return result;
+}
+
+/** `help migrate plan` and `migrate help plan` as `migrate plan --help`. */
+function withHelpFlag(args: readonly string[]): readonly string[] {
+  const at = args[0] === "migrate" ? 1 : 0;
+  return args[at] === "help" ? [...args.slice(0, at), ...args.slice(at + 1), "--help"] : args;
 }
 
 function addFlags(parser: Parser, flags: readonly FlagSpec[], settings: readonly SettingKey[]): void {

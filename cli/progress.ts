@@ -72,6 +72,11 @@ export class Progress {
     else log.info(sentence, fields);
   }
 
+  /** Says what takes its time, to a person who watches; nothing elsewhere. Gone with the next output. */
+  busy(sentence: string): void {
+    if (this.live) this.#draw(cut(sentence, this.#options.columns() - 1));
+  }
+
   /** Removes the line from the terminal. */
   clear(): void {
     if (this.#line === "") return;

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { parse as parseYaml } from "@std/yaml";
 import { parseDotenv } from "./dotenv.ts";
 import { FileError } from "./errors.ts";
 import { SETTING_KEYS, SETTINGS } from "./setting_table.ts";
@@ -63,7 +62,7 @@ export async function readSettingsFile(
         hint: "Name the file with --config or CONFIG, or make it readable",
       });
     }
-    return parseSettingsFile(path, content);
+    return await parseSettingsFile(path, content);
   }
   return null;
 }
@@ -76,8 +75,8 @@ function reason(error: unknown): string {
 }
 
 /** Parses a file. @throws {FileError} When it is neither YAML nor lines of NAME=value, as its name says. */
-export function parseSettingsFile(path: string, content: string): SettingsFile {
-  return isEnvFile(path) ? readEnv(path, content) : readYaml(path, content);
+export async function parseSettingsFile(path: string, content: string): Promise<SettingsFile> {
+  return isEnvFile(path) ? readEnv(path, content) : await readYaml(path, content);
 }
 
 function isEnvFile(path: string): boolean {
@@ -103,10 +102,13 @@ function readEnv(path: string, content: string): SettingsFile {
   return { path, kind: "env", values, unknown };
 }
 
-function readYaml(path: string, content: string): SettingsFile {
+async function readYaml(path: string, content: string): Promise<SettingsFile> {
+  // Loaded here, because most runs have no such file and every run would pay for it.
+  const { parse: parseYaml } = await import("@std/yaml");
   let root: unknown;
   try {
-    root = parseYaml(content);
+    // Every value as it is written: read as a number, the password 0123 would become 123.
+    root = parseYaml(content, { schema: "failsafe" });
   } catch (error) {
     // The parser's message quotes the text around the fault, which may be a secret: only the place is told.
     const place = error instanceof Error ? /line (\d+), column (\d+)/.exec(error.message) : null;
@@ -130,7 +132,7 @@ function readYaml(path: string, content: string): SettingsFile {
 function flatten(node: Readonly<Record<string, unknown>>, prefix = ""): Map<string, unknown> {
   const values = new Map<string, unknown>();
   for (const [key, value] of Object.entries(node)) {
-    if (value === null || value === undefined) continue;
+    if (value === null || value === undefined || isYamlNull(value)) continue;
     if (typeof value === "object" && !Array.isArray(value) && !(value instanceof Date)) {
       for (const [path, inner] of flatten(value as Record<string, unknown>, `${prefix}${key}.`)) {
         values.set(path, inner);
@@ -140,6 +142,10 @@ function flatten(node: Readonly<Record<string, unknown>>, prefix = ""): Map<stri
     }
   }
   return values;
+}
+
+function isYamlNull(value: unknown): boolean {
+  return typeof value === "string" && ["", "~", "null"].includes(value.toLowerCase());
 }
 
 function unknownPaths(values: ReadonlyMap<string, unknown>): UnknownKey[] {

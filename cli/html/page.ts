@@ -91,7 +91,7 @@ pre { background: var(--soft); border: 1px solid var(--line); border-radius: 4px
   white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0; }
 .bad { color: var(--bad); } .good { color: var(--good); } .warn { color: var(--warn); } .dim { color: var(--dim); }
 .verdict { font-size: 1.1rem; font-weight: 600; } summary { cursor: pointer; color: var(--dim); }
-@media print { body { max-width: none; padding: 0; } details > * { display: block; } }
+@media print { body { max-width: none; padding: 0; } details::details-content { content-visibility: visible; } }
 `;
 
 /** What stands at the top of every page. */

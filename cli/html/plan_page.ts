@@ -31,8 +31,11 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
     title: "Migration plan",
     verdict: plan.hasChanges
       ? {
-        text: `${formatCounted(steps.length, "SQL step")} and ${
-          formatCounted(plan.redis.length, "Redis migration")
+        text: `${
+          [
+            ...(steps.length > 0 ? [formatCounted(steps.length, "SQL step")] : []),
+            ...(plan.redis.length > 0 ? [formatCounted(plan.redis.length, "Redis migration")] : []),
+          ].join(" and ")
         } to apply`,
         kind: losses.length > 0 ? "warn" : "good",
       }

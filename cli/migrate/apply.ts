@@ -106,7 +106,6 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
       ...(saved === undefined ? {} : { plan: { digest: saved.plan.digest, basis: saved.plan.basis } }),
       onEvent: (event) => events.take(event),
     });
-    context.progress.clear();
     if (context.output.json) context.output.object(applySummaryJson(result.results));
     else context.output.text(renderOutcome(context, result));
     return EXIT.done;
@@ -161,6 +160,7 @@ async function agreed(
   }
   // Before the records are counted, which may take minutes: whoever cannot answer learns it at once.
   assertCanAsk({ host: context.host, json: output.json }, question(pending));
+  if (saved === undefined) context.progress.busy("Counting what would change ...");
   const plan = saved?.plan ?? await context.reading(engine.plan({ ids, rerun, signal: context.signal }));
   output.text(renderPlan(plan, output.layout, { statements: false }));
   if (await context.confirm(question(plan.basis.selected.length))) return true;

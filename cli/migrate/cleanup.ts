@@ -94,7 +94,6 @@ async function run(context: Context, options: CleanupCommandOptions): Promise<nu
       force: true,
       onProgress: (progress) => context.progress.update(progress),
     });
-    context.progress.clear();
     context.telemetry.count("outpost.cleanup.deleted", result.deleted, { "outpost.migration.id": item.id });
     context.output.result(cleanupJson(result), (layout) => renderCleanup(result, layout));
     kept += result.kept;
@@ -123,6 +122,7 @@ async function assertVerified(
   items: readonly CleanupItem[],
 ): Promise<void> {
   const ids = items.map(({ id }) => id);
+  context.progress.busy("Verifying before anything is deleted ...");
   const result = await context.reading(engine.verify({ ids, signal: context.signal }));
   if (result.ok) return;
   const issues = [

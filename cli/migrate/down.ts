@@ -72,7 +72,6 @@ async function run(context: Context, { steps, yes }: DownCommandOptions): Promis
     throw new DeclinedError("Nothing was taken back: the answer was no");
   }
   const taken = await open.engine.down(plan.steps.length, lockRun(context));
-  context.progress.clear();
   context.output.result(downJson(taken), ({ style }) =>
     [
       style.green(`Took back ${taken.join(", ")}.`),

@@ -64,7 +64,6 @@ async function run(context: Context, { version, yes }: ForceCommandOptions): Pro
     if (!await context.confirm(question)) throw new DeclinedError("Nothing was changed: the answer was no");
   }
   await open.engine.force(version, lockRun(context));
-  context.progress.clear();
   context.output.result(forceJson(version), ({ style }) =>
     [
       style.green(`The database is recorded at version ${version}, not dirty.`),

@@ -41,7 +41,6 @@ export const initCommand: Command = defineCommand(
 async function run(context: Context, { current }: InitCommandOptions): Promise<number> {
   await using open = await context.openEngine();
   const result = await open.engine.init(lockRun(context));
-  context.progress.clear();
   context.output.result(initJson(result), (layout) => renderInit(result, layout));
   const pending = result.pending.sql + result.pending.redis;
   return current && pending > 0 ? EXIT.failed : EXIT.done;

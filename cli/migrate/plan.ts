@@ -84,5 +84,6 @@ async function run(context: Context, options: PlanCommandOptions): Promise<numbe
 async function makePlan(context: Context, ids: readonly string[]): Promise<Plan> {
   await using open = await context.openEngine();
   const resolved = ids.map((id) => open.engine.resolve(id));
+  context.progress.busy("Counting what would change ...");
   return await context.reading(open.engine.plan({ ids: resolved, signal: context.signal }));
 }

@@ -73,6 +73,7 @@ function read(input: CommandInput): VerifyCommandOptions {
 async function run(context: Context, { ids, full, sample, html }: VerifyCommandOptions): Promise<number> {
   await using open = await context.openEngine();
   const resolved = ids.map((id) => open.engine.resolve(id));
+  context.progress.busy(full ? "Checking every record ..." : "Checking ...");
   const started = context.host.now();
   const result = await context.reading(
     open.engine.verify({ ids: resolved, full, sample, signal: context.signal }),

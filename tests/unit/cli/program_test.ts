@@ -98,6 +98,24 @@ Deno.test("parseLine() tells switches that are off from switches that were not g
   assertEquals(parse("migrate", "list", "--no-color").output.colours, false);
 });
 
+Deno.test("help before a command shows what --help after it shows", async () => {
+  for (
+    const [words, path] of [
+      ["help", ""],
+      ["help migrate", "migrate"],
+      ["help migrate plan", "migrate plan"],
+      [
+        "migrate help plan",
+        "migrate plan",
+      ],
+      ["help serve", "serve"],
+    ]
+  ) {
+    const flags = path === "" ? ["--help"] : [...path!.split(" "), "--help"];
+    assertEquals(await runInProcess(words!.split(" ")), await runInProcess(flags));
+  }
+});
+
 Deno.test("every command has a flag for each of its settings", () => {
   for (const command of shown) {
     for (const key of command.settings ?? []) {

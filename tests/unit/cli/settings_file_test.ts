@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { FileError } from "../../../cli/errors.ts";
 import { parseDotenv } from "../../../cli/dotenv.ts";
 import { parseSettingsFile, readSettingsFile, SEARCHED_FILES } from "../../../cli/settings_file.ts";
@@ -37,17 +37,17 @@ Deno.test("parseDotenv() names the lines that it cannot understand, not what the
   assertEquals(parseDotenv('A=1\nB="hunter2\n').problems, ["the quote opened in line 2 is never closed"]);
 });
 
-Deno.test("parseSettingsFile() tells the kind by the name", () => {
+Deno.test("parseSettingsFile() tells the kind by the name", async () => {
   for (const path of [".env", "config/outpost/.env", ".env.production", "prod.env"]) {
-    assertEquals(parseSettingsFile(path, "REDIS_HOST=a").kind, "env");
+    assertEquals((await parseSettingsFile(path, "REDIS_HOST=a")).kind, "env");
   }
   for (const path of [".outpost.yaml", "config.yml", "outpost.conf"]) {
-    assertEquals(parseSettingsFile(path, "redis:\n  host: a").kind, "yaml");
+    assertEquals((await parseSettingsFile(path, "redis:\n  host: a")).kind, "yaml");
   }
 });
 
-Deno.test("parseSettingsFile() leaves Outpost's other settings alone and reports slips in its own sections", () => {
-  const { unknown } = parseSettingsFile(
+Deno.test("parseSettingsFile() leaves Outpost's other settings alone and reports slips in its own sections", async () => {
+  const { unknown } = await parseSettingsFile(
     "o.yaml",
     "api_key: x\nmqs:\n  rabbitmq:\n    server_url: y\nredis:\n  hots: a\n  zzzzzzzzzzzzzzz: 1\ndeploymentid: d\n",
   );
@@ -56,27 +56,38 @@ Deno.test("parseSettingsFile() leaves Outpost's other settings alone and reports
     { key: "redis.zzzzzzzzzzzzzzz", suggestion: null },
     { key: "deploymentid", suggestion: "deployment_id" },
   ]);
-  const env = parseSettingsFile(
+  const env = await parseSettingsFile(
     ".env",
     "REDIS_PROT=1\nPOSTGRES_USER=u\nPOSTGRES_DB=d\nREDIS_MAXMEMORY=1\nAPI_KEY=k\n",
   );
   assertEquals(env.unknown, [{ key: "REDIS_PROT", suggestion: "REDIS_PORT" }]);
 });
 
-Deno.test("parseSettingsFile() takes an empty file and empty sections", () => {
-  assertEquals(parseSettingsFile("o.yaml", "").values.size, 0);
-  assertEquals(parseSettingsFile("o.yaml", "redis:\npostgres:\n").values.size, 0);
+Deno.test("parseSettingsFile() takes an empty file and empty sections", async () => {
+  assertEquals((await parseSettingsFile("o.yaml", "")).values.size, 0);
+  assertEquals((await parseSettingsFile("o.yaml", "redis:\npostgres:\n")).values.size, 0);
 });
 
-Deno.test("parseSettingsFile() names the place of a fault in YAML and nothing of the text", () => {
-  const error = assertThrows(() => parseSettingsFile("o.yaml", "redis:\n  password: 'hunter2\n"), FileError);
+Deno.test("parseSettingsFile() names the place of a fault in YAML and nothing of the text", async () => {
+  const error = await assertRejects(
+    () => parseSettingsFile("o.yaml", "redis:\n  password: 'hunter2\n"),
+    FileError,
+  );
   assertStringIncludes(
     error.message,
     'Cannot understand the configuration file "o.yaml": it is not valid YAML',
   );
   assertEquals(error.message.includes("hunter2"), false);
-  assertThrows(() => parseSettingsFile("o.yaml", "- a\n- b\n"), FileError, "it is not a list of settings");
-  assertThrows(() => parseSettingsFile("o.yaml", "NAME=value\n"), FileError, "it is not a list of settings");
+  await assertRejects(
+    () => parseSettingsFile("o.yaml", "- a\n- b\n"),
+    FileError,
+    "it is not a list of settings",
+  );
+  await assertRejects(
+    () => parseSettingsFile("o.yaml", "NAME=value\n"),
+    FileError,
+    "it is not a list of settings",
+  );
 });
 
 Deno.test("readSettingsFile() refuses a named file that is missing", async () => {

@@ -37,8 +37,8 @@ for (const key of SETTING_KEYS) {
     setting.origin.name,
   ];
   const fromEnv = { [definition.env]: env };
-  const fromYaml = yaml(definition.name, file);
-  const fromDotenv = parseSettingsFile(".env", `${definition.env}=${file}`);
+  const fromYaml = await yaml(definition.name, file);
+  const fromDotenv = await parseSettingsFile(".env", `${definition.env}=${file}`);
 
   Deno.test(`resolveSettings() lets the nearest word count for ${definition.name}`, () => {
     assertEquals(resolve({}).origin.kind, "default");
@@ -74,16 +74,19 @@ Deno.test("resolveSettings() lets a switched-off flag win over the environment",
   assertEquals(checkSettings(resolveSettings(raw)).redisTls, false);
 });
 
-Deno.test("resolveSettings() takes an empty variable as not set, and an empty flag as empty", () => {
-  const file = yaml("redis.password", "from the file");
+Deno.test("resolveSettings() takes an empty variable as not set, and an empty flag as empty", async () => {
+  const file = await yaml("redis.password", "from the file");
   const empty = resolveSettings({ flags: new Map(), env: { REDIS_PASSWORD: "" }, file });
   assertEquals(checkSettings(empty).redisPassword, "from the file");
   const flag = resolveSettings({ flags: new Map([["redis-password", ""]]), env: {}, file });
   assertEquals(checkSettings(flag).redisPassword, "");
 });
 
-Deno.test("checkSettings() reports all problems at once, names their place and shows no value", () => {
-  const file = parseSettingsFile("o.yaml", "redis:\n  port: sesame\n  tls_enabled: perhaps\npostgres: [a]\n");
+Deno.test("checkSettings() reports all problems at once, names their place and shows no value", async () => {
+  const file = await parseSettingsFile(
+    "o.yaml",
+    "redis:\n  port: sesame\n  tls_enabled: perhaps\npostgres: [a]\n",
+  );
   const env = {
     DEPLOYMENT_ID: "not:allowed",
     MIGRATE_LOCK_WAIT: "5 minutes",
@@ -109,15 +112,15 @@ Deno.test("checkSettings() is content with nothing at all: what a command needs 
   assertEquals([settings.redisHost, settings.redisPort, settings.postgresUrl], ["redis", 6379, null]);
 });
 
-Deno.test("resolveSettings() takes numbers and switches from YAML as they are", () => {
-  const file = parseSettingsFile(
+Deno.test("resolveSettings() takes values from YAML as they are written", async () => {
+  const file = await parseSettingsFile(
     "o.yaml",
-    "redis:\n  port: 7000\n  database: 0\n  cluster_enabled: yes\n  password: 123456\n",
+    "redis:\n  port: 7000\n  database: 0\n  cluster_enabled: yes\n  password: 0123\npostgres: null\n",
   );
   const settings = checkSettings(resolveSettings({ flags: new Map(), env: {}, file }));
   assertEquals(
     [settings.redisPort, settings.redisDatabase, settings.redisCluster, settings.redisPassword],
-    [7000, 0, true, "123456"],
+    [7000, 0, true, "0123"],
   );
 });
 
