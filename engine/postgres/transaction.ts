@@ -75,14 +75,6 @@ export class TransactionRunner {
   ): Promise<void> {
     const { signal, beforeCommit } = options;
     signal.throwIfAborted();
-    // Read committed, whatever the default is: what is read after a lock was taken must be what is there under it.
-    await this.#connection.query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
-    const [session] = await this.#connection.query<{ pid: number }>(
-      `SELECT pg_backend_pid() AS pid, set_config('lock_timeout', $1::text, true),
-              set_config('statement_timeout', $2::text, true), set_config('TimeZone', 'UTC', true)`,
-      [String(this.#lockTimeoutMs), String(this.#statementTimeoutMs)],
-    );
-    if (session!.pid !== this.#connection.backendPid) throw sharedConnectionError();
     const query: Query = async (text, parameters = []) => {
       signal.throwIfAborted();
       try {
@@ -91,6 +83,11 @@ export class TransactionRunner {
         throw isServerError(error) ? stepFailed(id, text, error) : error;
       }
     };
+    // Read committed, whatever the default is: what is read after a lock was taken must be what is there under it.
+    await query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+    await query(SETTINGS, [String(this.#lockTimeoutMs), String(this.#statementTimeoutMs)]);
+    const [session] = await query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+    if (session!.pid !== this.#connection.backendPid) throw sharedConnectionError();
     await work(query, async (step, direction) => {
       const statements = direction === "up" ? await chooseUp(query, step) : step.down;
       for (const [index, statement] of statements.entries()) {
@@ -132,6 +129,16 @@ export class TransactionRunner {
     }
   }
 }
+
+/**
+ * Settings of the transaction, of which those that this server does not know are left out. What an operator set for the
+ * application's short transactions must not end a step, nor the wait for a lock in the middle of it.
+ */
+const SETTINGS = `
+  SELECT set_config(wanted.name, wanted.value, true)
+    FROM (VALUES ('lock_timeout', $1::text), ('statement_timeout', $2::text), ('TimeZone', 'UTC'),
+                 ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0')) AS wanted (name, value)
+    JOIN pg_settings USING (name)`;
 
 /** The statements of the way up that this database allows. */
 async function chooseUp(query: Query, step: SqlStep): Promise<readonly SqlStatement[]> {
@@ -202,6 +209,11 @@ function hintFor(error: ServerError): { readonly hint?: string } {
   }
   if (isCancelled(error)) {
     return { hint: "Allow more time for a statement, or none to limit it, and run the same again" };
+  }
+  if (error.code === "25006" || error.code === "0A000") {
+    return {
+      hint: "If the server is a standby, connect to the primary: target_session_attrs=read-write finds it",
+    };
   }
   if (error.code === "42501") return { hint: "Run as the owner of the tables" };
   if (ALREADY_THERE.has(error.code)) {

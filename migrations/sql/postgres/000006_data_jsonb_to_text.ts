@@ -17,10 +17,13 @@ export const step: SqlStep = {
   description: "Keeps the payload of events and attempts as text instead of jsonb",
   transactional: true,
   up: [
+    // Both at once: not to rewrite the one and then to give up on the other.
+    { text: "LOCK TABLE events, attempts IN ACCESS EXCLUSIVE MODE" },
     { text: "ALTER TABLE events ALTER COLUMN data TYPE text USING data::text" },
     { text: "ALTER TABLE attempts ALTER COLUMN event_data TYPE text USING event_data::text" },
   ],
   down: [
+    { text: "LOCK TABLE events, attempts IN ACCESS EXCLUSIVE MODE" },
     { text: "ALTER TABLE events ALTER COLUMN data TYPE jsonb USING data::jsonb" },
     { text: "ALTER TABLE attempts ALTER COLUMN event_data TYPE jsonb USING event_data::jsonb" },
   ],

@@ -209,3 +209,39 @@ Deno.test("TransactionRunner.run() reports a transaction that the server rolled 
   await assertRejects(() => unseen, InterruptedError, "undone");
   assertEquals(await outpostSchema(sql), []);
 });
+
+Deno.test("up() is not ended by what an operator set for short transactions", async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase("log");
+  const admin = server.client(url, { max: 1 });
+  await migrateTo(backendOver(admin), 4);
+  await fill(admin);
+  const rows =
+    await admin`SELECT to_jsonb(d) AS row FROM deliveries d WHERE event_id LIKE 'evt_gone%' ORDER BY id`;
+  const settings = {
+    statement_timeout: "'1s'",
+    lock_timeout: "'1h'",
+    idle_in_transaction_session_timeout: "'50ms'",
+    default_transaction_read_only: "on",
+    default_transaction_isolation: "serializable",
+    timezone: "'Asia/Tokyo'",
+  };
+  for (const [name, value] of Object.entries(settings)) {
+    await admin.unsafe(`ALTER DATABASE log SET ${name} = ${value}`);
+  }
+  const long = await admin.reserve();
+  await long`BEGIN`;
+  await long`SELECT count(*) FROM deliveries`;
+  const sql = server.client(url, { max: 2 });
+  await using session = await locked(backendOver(sql, { lockTimeoutMs: 50, lockRetries: 1000 }));
+  let retries = 0;
+  await session.up(
+    5,
+    running({ onRetry: () => void (++retries === 3 && long`COMMIT`.then(() => long.release())) }),
+  );
+  assert(retries >= 3);
+  for (let version = 6; version <= 10; version++) await session.up(version, running());
+  const kept =
+    await admin`SELECT row FROM outpost_quarantine WHERE source_table = 'deliveries' ORDER BY row->>'id'`;
+  assertEquals([...kept], [...rows], "times are kept in UTC");
+});
