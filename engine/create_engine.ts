@@ -12,6 +12,7 @@ import type { ClickHouseClient } from "./clickhouse/client.ts";
 import { Engine } from "./engine.ts";
 import { RegistryError } from "./errors.ts";
 import { createPostgresBackend } from "./postgres/backend.ts";
+import { admitPostgres } from "./postgres/client.ts";
 import type { PostgresNames } from "./postgres/options.ts";
 import { createRedisBackend } from "./redis/backend.ts";
 import type { RedisLayout } from "./redis/bookkeeping.ts";
@@ -83,8 +84,8 @@ const LEASE_MS = 30_000;
  * @param options The migrations, the names, and the clients of the stores to work on.
  * @returns An engine that neither opens nor closes the clients that it was given.
  * @throws {RegistryError} When a store is given without its steps or names.
- * @throws {RefusedError} When the Redis client is not one of ioredis, or has an option that changes keys, commands or
- * replies, or reads from replicas.
+ * @throws {RefusedError} When a client has an option that changes keys, commands or replies, or reads from replicas, and
+ * when the Redis client is not one of ioredis.
  * @example An application with Redis alone
  * ```ts
  * import { createEngine, createRegistry, type RedisClient, type RedisMigration } from "@outpost/migrate";
@@ -136,7 +137,7 @@ export function createEngine(options: CreateEngineOptions): Engine {
 function postgresBackend(options: CreateEngineOptions, store: PostgresStore): SqlBackend {
   const { steps, directory, schemas } = given(options.registry.postgres, "Postgres steps");
   return createPostgresBackend({
-    sql: store.client,
+    sql: admitPostgres(store.client),
     steps,
     stepsDirectory: directory,
     schemas,

@@ -83,8 +83,8 @@ export interface OutpostEngineOptions {
  *
  * @param options The clients, and who migrates.
  * @returns An engine that neither opens nor closes the clients that it was given.
- * @throws {RefusedError} When the Redis client is not one of ioredis, or has an option that changes keys, commands or
- * replies, or reads from replicas.
+ * @throws {RefusedError} When a client has an option that changes keys, commands or replies, or reads from replicas, and
+ * when the Redis client is not one of ioredis.
  * @example An application's own start
  * ```ts
  * import { createOutpostEngine } from "@outpost/migrate";
