@@ -18,7 +18,7 @@ export interface Content {
   readonly fields: ReadonlyMap<Binary, Binary> | null;
   /** What tells any other type apart: its members in an order that does not depend on how they are stored. */
   readonly members: Binary;
-  /** SHA-1 of the record's dump: proof, for a script, that it is still the same. */
+  /** SHA-1 of the record's dump: proof, for a script, that it is still the same. Empty when it was not asked for. */
   readonly digest: string;
   /** Milliseconds that it lives on, or null for ever. */
   readonly ttlMs: number | null;
@@ -38,20 +38,38 @@ const TIMES = ["deleted_at", "updated_at", "created_at"];
 /** Two reads of a TTL lie this far apart at most. */
 const TTL_TOLERANCE_MS = 2000;
 
+/** How records are read. */
+export interface ContentReading {
+  /** What the records are taken to be, to save asking; of another type they are asked for again. */
+  readonly types?: readonly string[];
+  /** Also the digests of their dumps, which take the server longer than all else. */
+  readonly digests: boolean;
+}
+
 /** Reads records whole, with read commands alone. A record that is not there is null. */
-export async function readContents(store: RedisStore, keys: readonly Binary[]): Promise<(Content | null)[]> {
-  const types = await store.callMany(keys.map((key) => ["TYPE", toArgument(key)] as const));
-  const commands = keys.flatMap((key, i) => {
+export async function readContents(
+  store: RedisStore,
+  keys: readonly Binary[],
+  { types, digests }: ContentReading,
+): Promise<(Content | null)[]> {
+  const known = types ??
+    (await store.callMany(keys.map((key) => ["TYPE", toArgument(key)] as const))).map(String);
+  const stride = digests ? 3 : 2;
+  const replies = await store.callMany(keys.flatMap((key, i) => {
     const name = toArgument(key);
-    return [["DUMP", name], ["PTTL", name], reading(String(types[i]), name)] as const;
-  });
-  const replies = await store.callMany(commands);
+    const commands = [reading(known[i]!, name), ["PTTL", name]] as const;
+    return digests ? [...commands, ["DUMP", name]] as const : commands;
+  }));
   return await Promise.all(keys.map(async (key, i) => {
-    const [dump, ttl, body] = replies.slice(3 * i, 3 * i + 3) as [Buffer | null, number, unknown];
-    if (dump === null) return null;
-    // A record of another type took its place between the two reads.
-    if (body instanceof Error) return (await readContents(store, [key]))[0]!;
-    return contentOf(String(types[i]), dump, ttl, body);
+    const [body, ttl, dump = null] = replies.slice(stride * i, stride * (i + 1)) as [
+      unknown,
+      number,
+      Buffer?,
+    ];
+    const gone = Number(ttl) === -2 || (digests && dump === null);
+    if (gone) return null;
+    if (body instanceof Error) return (await readContents(store, [key], { digests }))[0]!;
+    return contentOf(known[i]!, dump, Number(ttl), body);
   }));
 }
 
@@ -68,19 +86,17 @@ function reading(type: string, key: Argument): readonly [string, ...Argument[]] 
     case "stream":
       return ["XRANGE", key, "-", "+"];
     default:
-      return ["TYPE", key];
+      return ["DUMP", key];
   }
 }
 
-function contentOf(type: string, dump: Buffer, ttl: number, body: unknown): Content {
-  const digest = createHash("sha1").update(dump).digest("hex");
-  const ttlMs = ttl < 0 ? null : Number(ttl);
-  if (type !== "hash") {
-    const flat = Array.isArray(body) ? (body as unknown[]).flat(9).map((part) => text(part)) : null;
-    const members = flat === null ? fromBytes(dump) : (type === "set" ? flat.sort() : flat).join("\0");
-    return { type, fields: null, members, digest, ttlMs };
-  }
-  return { type, fields: toMap(body), members: "", digest, ttlMs };
+function contentOf(type: string, dump: Buffer | null, ttl: number, body: unknown): Content {
+  const digest = dump === null ? "" : createHash("sha1").update(dump).digest("hex");
+  const ttlMs = ttl < 0 ? null : ttl;
+  if (type === "hash") return { type, fields: toMap(body), members: "", digest, ttlMs };
+  const flat = Array.isArray(body) ? (body as unknown[]).flat(9).map(text) : [text(body)];
+  const members = (type === "set" ? flat.sort() : flat).join("\0");
+  return { type, fields: null, members, digest, ttlMs };
 }
 
 /** Replies to HGETALL are an array, or, by a newer protocol, a map or an object. */

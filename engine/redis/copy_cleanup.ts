@@ -9,11 +9,11 @@
  */
 
 import { type Binary, display, toArgument } from "./binary.ts";
-import { type Content, judge, readContents } from "./content.ts";
+import { afterMigrations, type Content, judge, readContents } from "./content.ts";
 import { type CopySpec, findPairs, hasLookalikes, type Pair } from "./copy_keys.ts";
 import type { CleanupReport, ReadContext, WriteContext } from "./migration.ts";
 import type { BatchSize } from "./pacing.ts";
-import { DELETE_PROVEN } from "./scripts.ts";
+import { DELETE_COPIED, DELETE_PROVEN } from "./scripts.ts";
 import type { Argument } from "./store.ts";
 import { NAMED_RECORDS } from "./tally.ts";
 import { walk } from "./walk.ts";
@@ -61,27 +61,73 @@ interface Work {
 
 async function deleteProven(spec: CopySpec, context: WriteContext, work: Work): Promise<void> {
   const { store } = context;
+  // What later migrations set depends on these fields: the proof holds only as long as they are as read.
+  const fields = [...new Set([...spec.fields, ...context.later.flatMap((pattern) => pattern.fields)])];
+  const reading: CopySpec = { ...spec, fields };
   let keys = work.keys;
   for (let attempt = 1; keys.length > 0; attempt++) {
-    const pairs = await findPairs(spec, store, work.lookalikes, keys, { scripts: true });
-    const contents = await work.size.measure(
-      pairs.length,
-      () => readContents(store, pairs.flatMap(({ source, target }) => [source, target])),
-    );
-    const proven: Proof[] = [];
-    pairs.forEach((pair, i) => {
-      const [original, copy] = [contents[2 * i]!, contents[2 * i + 1]!];
-      if (original === null) return;
-      const reason = reasonToKeep(context, pair, original, copy);
-      if (reason !== null) work.kept.set(pair.source, reason);
-      else proven.push({ ...pair, original, copy: copy! });
-    });
-    keys = await unlink(context, proven, work);
+    const pairs = await findPairs(reading, store, work.lookalikes, keys, { scripts: true });
+    const rest = store.clustered
+      ? { others: pairs, again: [] }
+      : await deleteCopied(fields, context, pairs, work);
+    keys = [...rest.again, ...await deleteJudged(context, rest.others, work)];
     if (attempt === ATTEMPTS) {
       for (const key of keys) work.kept.set(key, "it changed each time before it could be deleted");
       return;
     }
   }
+}
+
+/** Within one server: deletes what the server finds proven by itself. @returns What is left to judge, or to read again. */
+async function deleteCopied(
+  fields: readonly string[],
+  { store, fence, later }: WriteContext,
+  pairs: readonly Pair[],
+  work: Work,
+): Promise<{ others: readonly Pair[]; again: readonly Binary[] }> {
+  const clear = pairs.filter(({ ambiguous }) => ambiguous !== true);
+  const others = pairs.filter(({ ambiguous }) => ambiguous === true);
+  const again: Binary[] = [];
+  if (clear.length === 0) return { others, again };
+  const args: Argument[] = [String(fields.length), ...fields];
+  for (const { target, type, values } of clear) {
+    args.push(type, ...values.map((value) => value === null ? "-" : toArgument(`+${value}`)));
+    const known = new Map(
+      fields.flatMap((field, i) => values[i] === null ? [] : [[field, values[i]!] as const]),
+    );
+    const changed = [...afterMigrations(target, known, later)].filter(([field, value]) =>
+      known.get(field) !== value
+    );
+    args.push(String(changed.length), ...changed.flat().map(toArgument));
+  }
+  const keys = clear.flatMap(({ source, target }) => [toArgument(source), toArgument(target)]);
+  const answer = await work.size.measure(clear.length, () => store.write(DELETE_COPIED, keys, args, fence));
+  clear.forEach((pair, i) => {
+    if (answer[i] === "~") others.push(pair);
+    else if (answer[i] === "0") again.push(pair.source);
+    else work.kept.delete(pair.source);
+    if (answer[i] === "1") work.report.deleted++;
+  });
+  return { others, again };
+}
+
+/** Judges pairs one by one. @returns The originals that changed meanwhile, they or their copies. */
+async function deleteJudged(context: WriteContext, pairs: readonly Pair[], work: Work): Promise<Binary[]> {
+  if (pairs.length === 0) return [];
+  const keys = pairs.flatMap(({ source, target }) => [source, target]);
+  const contents = await work.size.measure(
+    pairs.length,
+    () => readContents(context.store, keys, { digests: true }),
+  );
+  const proven: Proof[] = [];
+  pairs.forEach((pair, i) => {
+    const [original, copy] = [contents[2 * i]!, contents[2 * i + 1]!];
+    if (original === null) return;
+    const reason = reasonToKeep(context, pair, original, copy);
+    if (reason !== null) work.kept.set(pair.source, reason);
+    else proven.push({ ...pair, original, copy: copy! });
+  });
+  return await unlink(context, proven, work);
 }
 
 interface Proof extends Pair {

@@ -12,6 +12,7 @@ import { copyOnServer } from "./copy_on_server.ts";
 import { judge, readContents } from "./content.ts";
 import { type Facts, readFacts } from "./facts.ts";
 import type { CleanupReport, ReadContext, VerifyContext, WriteContext } from "./migration.ts";
+import { BatchSize } from "./pacing.ts";
 import { chooseSample, sampleOf } from "./sample.ts";
 import type { RedisStore } from "./store.ts";
 import { anyRecord, type Lookalikes, type Values } from "./transform_records.ts";
@@ -87,7 +88,7 @@ export interface CopyPattern extends CopySpec {
 /** An original with the key of its copy. */
 export interface Pair extends Destination {
   readonly source: Binary;
-  /** Type of the original; an empty string where only the fields were looked at, which makes it a hash. */
+  /** Type of the original. */
   readonly type: string;
   /** The fields that decided. */
   readonly values: Values;
@@ -150,13 +151,14 @@ export function copyKeys(rules: CopyRules): CopyPattern {
     },
     async verify(context) {
       const lookalikes = await hasLookalikes(spec, context);
-      const check = (keys: readonly Binary[]) => checkCopies(spec, context, lookalikes, keys);
+      const check = (keys: readonly Binary[], size: BatchSize) =>
+        checkCopies(spec, context, lookalikes, keys, size);
       if (context.sample === undefined) {
         await walk(context.store, { ...context, pattern: spec.pattern, visit: check });
       } else {
         const sample = chooseSample(context.sample, spec.groupOf);
         await walk(context.store, { ...context, pattern: spec.pattern, visit: sample.visit });
-        for (const keys of sampleOf(sample)) await check(keys);
+        for (const keys of sampleOf(sample)) await check(keys, new BatchSize());
       }
     },
     planCleanup: (context) => countOriginals(spec, context),
@@ -219,9 +221,17 @@ async function checkCopies(
   { store, report, later }: VerifyContext,
   lookalikes: boolean,
   keys: readonly Binary[],
+  size: BatchSize,
 ): Promise<void> {
   const pairs = await findPairs(spec, store, lookalikes, keys, { scripts: false });
-  const contents = await readContents(store, pairs.flatMap(({ source, target }) => [source, target]));
+  const contents = await size.measure(
+    pairs.length,
+    () =>
+      readContents(store, pairs.flatMap(({ source, target }) => [source, target]), {
+        types: pairs.flatMap(({ type }) => [type, type]),
+        digests: false,
+      }),
+  );
   pairs.forEach(({ source, target }, i) => {
     const [original, copy] = [contents[2 * i]!, contents[2 * i + 1]!];
     if (original === null) return;

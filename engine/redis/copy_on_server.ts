@@ -88,7 +88,9 @@ export async function weigh(
   { store, tally, later }: WriteContext,
   pairs: readonly { readonly source: Binary; readonly target: Binary }[],
 ): Promise<void> {
-  const contents = await readContents(store, pairs.flatMap(({ source, target }) => [source, target]));
+  const contents = await readContents(store, pairs.flatMap(({ source, target }) => [source, target]), {
+    digests: false,
+  });
   pairs.forEach(({ target }, i) => {
     const [original, copy] = [contents[2 * i]!, contents[2 * i + 1]!];
     if (original === null) return;

@@ -51,7 +51,9 @@ export class BatchSize {
 
   #learn(msPerRecord: number, bytesPerRecord: number): void {
     // Whatever else keeps either side busy only makes an interval longer: the shortest of late is the nearest.
-    this.#msPerRecord = this.#msPerRecord === 0 ? msPerRecord : Math.min(msPerRecord, this.#msPerRecord * 1.05);
+    this.#msPerRecord = this.#msPerRecord === 0
+      ? msPerRecord
+      : Math.min(msPerRecord, this.#msPerRecord * 1.05);
     const byTime = TARGET_MS / Math.max(this.#msPerRecord, 1e-4);
     const byBytes = LARGEST_BYTES / Math.max(bytesPerRecord, 1);
     const wanted = Math.min(byTime, byBytes, this.#size * 1.5);

@@ -239,6 +239,65 @@ return table.concat(results)
 `);
 
 /**
+ * Deletes originals whose copies hold the same, or what migrations have made of it, and end at the same time.
+ *
+ * - KEYS: the fence key if any, then source and target by turns.
+ * - ARGV: the fence; the count of fields looked at and their names; then for each pair the type of the source with its
+ *   fields, as for copying, the count of fields that the copy may have otherwise, and these with their values.
+ * - Returns a character for each pair: `1` deleted, `~` the copy is another or missing, `0` the source is not as expected,
+ *   `-` it is gone.
+ */
+export const DELETE_COPIED: Script = script(`${FENCE}${EXPECTED}
+local function proven(source, target, other)
+  if redis.call('PTTL', source) ~= redis.call('PTTL', target) then return false end
+  if redis.call('TYPE', source).ok ~= 'hash' then return redis.call('DUMP', source) == redis.call('DUMP', target) end
+  local found = redis.pcall('HGETALL', target)
+  if found.err then return false end
+  local copy, extra = {}, #found / 2
+  for i = 1, #found, 2 do copy[found[i]] = found[i + 1] end
+  local fields = redis.call('HGETALL', source)
+  for i = 1, #fields, 2 do
+    local value = copy[fields[i]]
+    if value == nil or (value ~= fields[i + 1] and value ~= other[fields[i]]) then return false end
+    copy[fields[i]] = nil
+    extra = extra - 1
+  end
+  if extra > 0 then
+    for field, value in pairs(copy) do
+      if other[field] ~= value then return false end
+    end
+  end
+  return true
+end
+local width = tonumber(ARGV[a + 1])
+local names = {}
+for j = 1, width do names[j] = ARGV[a + 1 + j] end
+a = a + 2 + width
+local results = {}
+for i = k + 1, #KEYS, 2 do
+  local source, target = KEYS[i], KEYS[i + 1]
+  local known = expected(source, names, a)
+  a = a + 1 + width
+  local count, other = tonumber(ARGV[a]), {}
+  for j = 1, 2 * count, 2 do other[ARGV[a + j]] = ARGV[a + j + 1] end
+  a = a + 1 + 2 * count
+  local result
+  if known == nil then
+    result = '-'
+  elseif not known then
+    result = '0'
+  elseif proven(source, target, other) then
+    redis.call('UNLINK', source)
+    result = '1'
+  else
+    result = '~'
+  end
+  results[#results + 1] = result
+end
+return table.concat(results)
+`);
+
+/**
  * Deletes originals, each only if it and its copy are byte for byte what was judged, with a TTL or without as then.
  *
  * - KEYS: the fence key if any, then source and target by turns.

@@ -79,6 +79,8 @@ export async function snapshot(client: Redis | Cluster): Promise<Map<string, str
     const type = String(await client.callBuffer("TYPE", [bytes(key)]));
     const content = type === "hash"
       ? JSON.stringify(Object.entries(await getHash(client, key) ?? {}).sort())
+      : type === "set" // The same set is stored in another order on another server.
+      ? JSON.stringify((await client.callBuffer("SMEMBERS", [bytes(key)]) as Buffer[]).map(String).sort())
       : (await client.callBuffer("DUMP", [bytes(key)]) as Buffer).toString("latin1");
     all.set(key, `${type} ${await client.callBuffer("PEXPIRETIME", [bytes(key)])} ${content}`);
   }
