@@ -18,11 +18,18 @@ const server = createServer((request, response) => {
   request.on("data", (chunk) => chunks.push(chunk));
   request.on("end", () => {
     try {
-      if (!allowed(request, url)) return fail(response, 403, 516, "Authentication failed. (AUTHENTICATION_FAILED)");
+      if (!allowed(request, url)) {
+        return fail(response, 403, 516, "Authentication failed. (AUTHENTICATION_FAILED)");
+      }
       response.end(answer(url.searchParams, Buffer.concat(chunks).toString()));
     } catch (error) {
       const code = Number(/Code: (\d+)/.exec(error.message)?.[1] ?? 1001);
-      fail(response, code === 60 || code === 81 ? 404 : 500, code, error.message.replace(/^.*?DB::Exception: /, ""));
+      fail(
+        response,
+        code === 60 || code === 81 ? 404 : 500,
+        code,
+        error.message.replace(/^.*?DB::Exception: /, ""),
+      );
     }
   });
 });
@@ -52,4 +59,4 @@ function fail(response, status, code, message) {
   response.end(`Code: ${code}. DB::Exception: ${message}`);
 }
 
-server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+server.listen(0, "127.0.0.1", () => process.stdout.write(`${server.address().port}\n`));

@@ -28,7 +28,9 @@ export async function fillLegacyLog(sql: postgres.Sql, { events, orphans }: Lega
     FROM generate_series(1, ${Number(events)}) AS i`);
   await sql.unsafe(`
     INSERT INTO deliveries (id, event_id, destination_id, status, time, code, response_data, manual, attempt)
-    SELECT 'del_' || i, CASE WHEN i <= ${Number(events)} THEN 'evt_' || i ELSE 'evt_gone_' || i END, 'dest_' || i % 5,
+    SELECT 'del_' || i, CASE WHEN i <= ${
+    Number(events)
+  } THEN 'evt_' || i ELSE 'evt_gone_' || i END, 'dest_' || i % 5,
            CASE WHEN i % 11 = 0 THEN 'failed' ELSE 'success' END, timestamptz '2025-03-01' + i * interval '7 seconds',
            CASE WHEN i % 11 = 0 THEN '503' ELSE '200' END, jsonb_build_object('body', 'ok'), i % 97 = 0, i % 3
     FROM generate_series(1, ${Number(events) + Number(orphans)}) AS i`);
