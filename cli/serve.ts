@@ -72,7 +72,7 @@ async function assertCurrent(context: Context, waitMs: number): Promise<void> {
     const status = await context.reading(open.engine.status());
     const { sql, redis } = status.pending;
     if (sql === 0 && redis === 0 && !isDirty(status)) {
-      warnWhenAhead(status, context);
+      warnAbout(status, context);
       context.progress.clear();
       return;
     }
@@ -93,8 +93,12 @@ function isDirty({ sql, clickhouse }: Status): boolean {
   return (sql?.dirty ?? false) || (clickhouse?.dirty ?? false);
 }
 
-function warnWhenAhead({ sql, clickhouse }: Status, { log }: Context): void {
+/** What is no reason to refuse, but one to look. */
+function warnAbout({ sql, clickhouse }: Status, { log }: Context): void {
   for (const [name, store] of [["Postgres", sql], ["ClickHouse", clickhouse]] as const) {
+    for (const drift of store?.drift ?? []) {
+      log.warn(`${name}: ${drift}; starting anyway`, { event: "drift" });
+    }
     if (store?.ahead !== true) continue;
     log.warn(
       `${name} is at version ${store.version}, ahead of the ${store.latest} that this program knows; starting anyway`,

@@ -15,12 +15,14 @@ import { downJson } from "../json.ts";
 import { lockRun } from "../lock_run.ts";
 import { type Layout, nextCommand } from "../output.ts";
 import { LOCK_SETTINGS, STEP_SETTINGS } from "../shared_options.ts";
+import { chooseSqlStore, readStore, type SqlStore, STORE_FLAG } from "../sql_store.ts";
 import { wrap } from "../table.ts";
 import { readWholeNumber } from "../whole_number.ts";
 
 interface DownCommandOptions {
   readonly steps: number;
   readonly yes: boolean;
+  readonly store: SqlStore | undefined;
 }
 
 /** Takes SQL steps back. */
@@ -37,7 +39,7 @@ export const downCommand: Command = defineCommand(
       { command: "outpost migrate down 2 --yes", does: "two steps, without a question" },
     ],
     arguments: [{ name: "<n>", description: "How many steps" }],
-    flags: [{ flags: "-y, --yes", description: "Do not ask" }],
+    flags: [{ flags: "-y, --yes", description: "Do not ask" }, STORE_FLAG],
     settings: [...LOCK_SETTINGS, ...STEP_SETTINGS],
   },
   read,
@@ -45,15 +47,20 @@ export const downCommand: Command = defineCommand(
 );
 
 function read(input: CommandInput): DownCommandOptions {
-  return { steps: readWholeNumber("N", input.args[0] ?? "", { min: 1 }), yes: input.has("yes") };
+  return {
+    steps: readWholeNumber("N", input.args[0] ?? "", { min: 1 }),
+    yes: input.has("yes"),
+    store: readStore(input.text("store")),
+  };
 }
 
-async function run(context: Context, { steps, yes }: DownCommandOptions): Promise<number> {
+async function run(context: Context, { steps, yes, store: named }: DownCommandOptions): Promise<number> {
   const instead = `outpost migrate down ${steps} --yes`;
   const question: Question = { text: `Take back the last ${formatCounted(steps, "SQL step")}?`, instead };
   await using open = await context.openEngine({ sides: "sql" });
+  const store = chooseSqlStore(context.settings, named);
   if (!yes) assertCanAsk({ host: context.host, json: context.output.json }, question);
-  const plan = await context.reading(open.engine.planDown(steps));
+  const plan = await context.reading(open.engine.planDown(steps, { store }));
   if (plan.steps.length === 0) {
     context.output.result(
       downJson([]),
@@ -71,7 +78,7 @@ async function run(context: Context, { steps, yes }: DownCommandOptions): Promis
   ) {
     throw new DeclinedError("Nothing was taken back: the answer was no");
   }
-  const taken = await open.engine.down(plan.steps.length, lockRun(context));
+  const taken = await open.engine.down(plan.steps.length, { ...lockRun(context), store });
   context.output.result(downJson(taken), ({ style }) =>
     [
       style.green(`Took back ${taken.join(", ")}.`),

@@ -12,12 +12,14 @@ import { EXIT } from "../error_catalogue.ts";
 import { forceJson } from "../json.ts";
 import { lockRun } from "../lock_run.ts";
 import { nextCommand } from "../output.ts";
+import { chooseSqlStore, readStore, type SqlStore, STORE_FLAG } from "../sql_store.ts";
 import { LOCK_SETTINGS } from "../shared_options.ts";
 import { readWholeNumber } from "../whole_number.ts";
 
 interface ForceCommandOptions {
   readonly version: number;
   readonly yes: boolean;
+  readonly store: SqlStore | undefined;
 }
 
 /** Sets the SQL version by hand. */
@@ -34,7 +36,7 @@ export const forceCommand: Command = defineCommand(
       { command: "outpost migrate force 000006 --yes", does: "without a question" },
     ],
     arguments: [{ name: "<version>", description: "The version that the schema really has; 0 for none" }],
-    flags: [{ flags: "-y, --yes", description: "Do not ask" }],
+    flags: [{ flags: "-y, --yes", description: "Do not ask" }, STORE_FLAG],
     settings: LOCK_SETTINGS,
   },
   read,
@@ -42,20 +44,23 @@ export const forceCommand: Command = defineCommand(
 );
 
 function read(input: CommandInput): ForceCommandOptions {
-  // People copy IDs from other outputs: sql/000006 means 6 here.
-  const text = (input.args[0] ?? "").replace(/^sql\//, "").replace(/^0+(?=\d)/, "");
-  return { version: readWholeNumber("VERSION", text, { min: 0 }), yes: input.has("yes") };
+  // People copy IDs from other outputs: sql/000006 means 6 here, and clickhouse/000002 tells the store as well.
+  const [, kind, digits] = /^(?:(sql|clickhouse)\/)?0*(\d.*)$/.exec(input.args[0] ?? "") ?? [];
+  const version = readWholeNumber("VERSION", digits ?? input.args[0] ?? "", { min: 0 });
+  const store = readStore(input.text("store")) ?? (kind as SqlStore | undefined);
+  return { version, yes: input.has("yes"), store };
 }
 
-async function run(context: Context, { version, yes }: ForceCommandOptions): Promise<number> {
+async function run(context: Context, { version, yes, store: named }: ForceCommandOptions): Promise<number> {
   const question: Question = {
     text: `Record that the database is at version ${version}, whatever its tables look like?`,
     instead: `outpost migrate force ${version} --yes`,
   };
   await using open = await context.openEngine({ sides: "sql" });
+  const store = chooseSqlStore(context.settings, named);
   if (!yes) assertCanAsk({ host: context.host, json: context.output.json }, question);
   if (!yes) {
-    const { sql } = await context.reading(open.engine.status());
+    const { [store]: sql } = await context.reading(open.engine.status());
     if (sql !== null) {
       context.output.text(
         `The database is at version ${sql.version} of ${sql.latest}${sql.dirty ? ", dirty" : ""}.`,
@@ -63,7 +68,7 @@ async function run(context: Context, { version, yes }: ForceCommandOptions): Pro
     }
     if (!await context.confirm(question)) throw new DeclinedError("Nothing was changed: the answer was no");
   }
-  await open.engine.force(version, lockRun(context));
+  await open.engine.force(version, { ...lockRun(context), store });
   context.output.result(forceJson(version), ({ style }) =>
     [
       style.green(`The database is recorded at version ${version}, not dirty.`),

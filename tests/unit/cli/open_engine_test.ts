@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { SettingsError, UsageError } from "../../../cli/errors.ts";
+import { chooseSqlStore, readStore } from "../../../cli/sql_store.ts";
 import { chooseStores } from "../../../cli/open_engine.ts";
 import { checkSettings, resolveSettings } from "../../../cli/settings.ts";
 
@@ -44,4 +45,19 @@ Deno.test("chooseStores() does not pass over a missing SQL store in silence", ()
     () => chooseStores(settings({ POSTGRES_URL, MIGRATE_ONLY: "redis" }), { sides: "sql" }),
     UsageError,
   );
+});
+
+Deno.test("chooseSqlStore() asks which one only where there are two", () => {
+  const both = settings({ POSTGRES_URL, CLICKHOUSE_ADDR: "h:1" });
+  assertThrows(() => chooseSqlStore(both, undefined), UsageError, "Two SQL stores are configured");
+  assertEquals(chooseSqlStore(both, "clickhouse"), "clickhouse");
+  assertEquals(chooseSqlStore(settings({ POSTGRES_URL }), undefined), "sql");
+  assertEquals(chooseSqlStore(settings({ CLICKHOUSE_ADDR: "h:1" }), undefined), "clickhouse");
+  assertThrows(() => chooseSqlStore(settings({ POSTGRES_URL }), "clickhouse"), UsageError, "not configured");
+  assertEquals([readStore("postgres"), readStore("clickhouse"), readStore(undefined)], [
+    "sql",
+    "clickhouse",
+    undefined,
+  ]);
+  assertThrows(() => readStore("mysql"), UsageError);
 });
