@@ -183,10 +183,13 @@ export async function writeVersion(
 export interface HistoryEntry {
   readonly step: SqlStep;
   readonly status: "applied" | "applying" | "reverting";
-  /** Milliseconds, or null for a step of another tool or one under way. */
+  /** Who applied it. */
+  readonly by: string;
+  /** False for a step that was applied before it was recorded: when is not known. */
+  readonly timed: boolean;
+  /** Milliseconds, or null where that is not known. */
   readonly durationMs: number | null;
-  /** Applied by another tool before this one came: when is not known. */
-  readonly adopted: boolean;
+  readonly toolVersion: string;
 }
 
 /** Records a step, in place of what was recorded of it. */
@@ -194,25 +197,15 @@ export async function writeHistory(
   query: Query,
   schema: string,
   names: BookkeepingNames,
-  recorder: Recorder,
-  { step, status, durationMs, adopted }: HistoryEntry,
+  { step, status, by, timed, durationMs, toolVersion }: HistoryEntry,
 ): Promise<void> {
   await query(`DELETE FROM ${table(schema, names.historyTable)} WHERE version = $1::bigint`, [step.version]);
   await query(
     `INSERT INTO ${table(schema, names.historyTable)}
        (version, name, checksum, status, applied_by, applied_at, duration_ms, tool_version)
-     VALUES ($1::bigint, $2::text, $3::text, $4::text, $5::text, CASE WHEN $6::boolean THEN NULL ELSE clock_timestamp() END,
+     VALUES ($1::bigint, $2::text, $3::text, $4::text, $5::text, CASE WHEN $6::boolean THEN clock_timestamp() END,
              $7::bigint, $8::text)`,
-    [
-      step.version,
-      step.name,
-      stepChecksum(step),
-      status,
-      adopted ? "golang-migrate" : recorder.who,
-      adopted,
-      durationMs,
-      recorder.version,
-    ],
+    [step.version, step.name, stepChecksum(step), status, by, timed, durationMs, toolVersion],
   );
 }
 

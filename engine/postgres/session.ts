@@ -5,24 +5,17 @@
  */
 
 import type { SqlRunOptions, SqlSession } from "../backend.ts";
-import { DirtyError, LockLostError, RefusedError, StoreUnreachableError } from "../errors.ts";
+import { LockLostError, RefusedError, StoreUnreachableError } from "../errors.ts";
 import type { LockOwner } from "../lock.ts";
 import { migrationId } from "../migration.ts";
 import { runThroughLey } from "../sql/runner.ts";
-import { type SqlStep, stepChecksum, stepFileName, type StepModule } from "../sql/step.ts";
-import {
-  type Bookkeeping,
-  ensureBookkeeping,
-  type Query,
-  readBookkeeping,
-  trimHistory,
-  writeHistory,
-  writeVersion,
-} from "./bookkeeping.ts";
+import { type SqlStep, stepFileName, type StepModule } from "../sql/step.ts";
+import { type Bookkeeping, readBookkeeping } from "./bookkeeping.ts";
 import { connectionError, whereOf } from "./connection_error.ts";
 import { confirmAdvisoryLock, releaseAdvisoryLock, tryAdvisoryLock } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";
+import { dirtyError, StepRecords } from "./step_records.ts";
 import { TransactionRunner } from "./transaction.ts";
 import { runOutsideTransaction } from "./concurrent_step.ts";
 
@@ -32,6 +25,7 @@ export class PostgresSession implements SqlSession {
   readonly #options: PostgresOptions;
   readonly #key: bigint;
   readonly #transactions: TransactionRunner;
+  readonly #records: StepRecords;
   #locked = false;
 
   constructor(connection: PinnedConnection, options: PostgresOptions) {
@@ -39,6 +33,7 @@ export class PostgresSession implements SqlSession {
     this.#options = options;
     this.#key = options.names.lockKey(connection.schema, connection.database);
     this.#transactions = new TransactionRunner(connection, options);
+    this.#records = new StepRecords(connection.schema, options);
   }
 
   async tryLock(lease: string | null): Promise<LockOwner | null> {
@@ -94,14 +89,8 @@ export class PostgresSession implements SqlSession {
         `Cannot set the version to ${version}: known are 0 to ${this.#options.steps.length}`,
       );
     }
-    const { schema } = this.#connection;
     await this.#guard(() =>
-      this.#transactions.run(`force ${version}`, quiet(), async (query) => {
-        const { names } = this.#options;
-        await ensureBookkeeping(query, schema, names);
-        await this.#adopt(query, await readBookkeeping(query, schema, names), version, { anew: true });
-        await writeVersion(query, schema, names, version);
-      })
+      this.#transactions.run(`version ${version}`, quiet(), (query) => this.#records.force(query, version))
     );
   }
 
@@ -168,9 +157,9 @@ export class PostgresSession implements SqlSession {
   ): Promise<void> {
     await this.#transactions.run(idOf(step), options, async (query, statements) => {
       const begun = performance.now();
-      await this.#prepare(query, step, direction);
+      await this.#records.prepare(query, step, direction);
       await action({ run: (given, way) => statements(given, way) });
-      await this.#record(query, direction, step, performance.now() - begun);
+      await this.#records.finish(query, step, direction, performance.now() - begun);
     });
   }
 
@@ -182,16 +171,9 @@ export class PostgresSession implements SqlSession {
     options: SqlRunOptions,
   ): Promise<void> {
     const begun = performance.now();
-    const { names, tool } = this.#options;
     await this.#transactions.run(idOf(step), options, async (query) => {
-      await this.#prepare(query, step, direction);
-      const status = direction === "up" ? "applying" : "reverting";
-      await writeHistory(query, this.#connection.schema, names, tool, {
-        step,
-        status,
-        durationMs: null,
-        adopted: false,
-      });
+      await this.#records.prepare(query, step, direction);
+      await this.#records.begin(query, step, direction);
     });
     await action({
       run: (given, way) => runOutsideTransaction(this.#connection, this.#options, given, way, options),
@@ -199,77 +181,8 @@ export class PostgresSession implements SqlSession {
     await this.#transactions.run(
       idOf(step),
       options,
-      (query) => this.#record(query, direction, step, performance.now() - begun),
+      (query) => this.#records.finish(query, step, direction, performance.now() - begun),
     );
-  }
-
-  /** Rereads what is recorded, now inside of the transaction, and adopts what another tool applied. */
-  async #prepare(query: Query, step: SqlStep, direction: "up" | "down"): Promise<void> {
-    const { names } = this.#options;
-    const { schema } = this.#connection;
-    await ensureBookkeeping(query, schema, names);
-    const found = await readBookkeeping(query, schema, names);
-    const expected = direction === "up" ? step.version - 1 : step.version;
-    if (found.dirty) throw dirty(found.version);
-    if (found.version !== expected) {
-      throw new RefusedError(
-        `Cannot run ${idOf(step)}: another tool moved the database to version ${found.version} meanwhile`,
-        { hint: `Look at the state again with "status"` },
-      );
-    }
-    await this.#adopt(query, found, found.version, { anew: false });
-  }
-
-  /**
-   * Makes the history tell the steps up to `version`.
-   *
-   * @param how.anew Trust the operator: what does not match is recorded as it stands in this program.
-   */
-  async #adopt(
-    query: Query,
-    found: Bookkeeping,
-    version: number,
-    how: { readonly anew: boolean },
-  ): Promise<void> {
-    const { names, tool, steps } = this.#options;
-    const { schema } = this.#connection;
-    const rows = new Map(found.history.map((row) => [row.version, row]));
-    const { anew } = how;
-    const highest = Math.max(
-      0,
-      ...found.history.filter((row) => row.version <= version).map((row) => row.version),
-    );
-    await trimHistory(query, schema, names, version);
-    let rewriting = false;
-    for (const { step } of steps.slice(0, version)) {
-      const row = rows.get(step.version);
-      const fits = row !== undefined && row.name === step.name && row.checksum === stepChecksum(step) &&
-        row.status === "applied";
-      // Everything above the first that is replaced is recorded again, so that the order of recording stays the order of versions.
-      rewriting ||= anew && !fits;
-      if (rewriting || (row === undefined && step.version > highest)) {
-        await writeHistory(query, schema, names, tool, {
-          step,
-          status: "applied",
-          durationMs: null,
-          adopted: true,
-        });
-      }
-    }
-  }
-
-  async #record(query: Query, direction: "up" | "down", step: SqlStep, durationMs: number): Promise<void> {
-    const { names, tool } = this.#options;
-    const { schema } = this.#connection;
-    const version = direction === "up" ? step.version : step.version - 1;
-    await writeVersion(query, schema, names, version);
-    if (direction === "down") return await trimHistory(query, schema, names, version);
-    await writeHistory(query, schema, names, tool, {
-      step,
-      status: "applied",
-      durationMs: Math.round(durationMs),
-      adopted: false,
-    });
   }
 
   async #state(): Promise<Bookkeeping> {
@@ -280,7 +193,7 @@ export class PostgresSession implements SqlSession {
         this.#options.names,
       )
     );
-    if (found.dirty) throw dirty(found.version);
+    if (found.dirty) throw dirtyError(found.version);
     return found;
   }
 
@@ -317,14 +230,4 @@ function lost(cause?: unknown): LockLostError {
     cause,
     hint: "What was not committed is undone: run the same command again",
   });
-}
-
-function dirty(version: number): DirtyError {
-  return new DirtyError(
-    version,
-    `Cannot change Postgres: version ${version} was left dirty by another tool`,
-    {
-      hint: `Repair what it left, then set the version by hand with "force"`,
-    },
-  );
 }

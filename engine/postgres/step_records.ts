@@ -1,0 +1,128 @@
+/**
+ * Keeps the books of steps within their transactions, beside a tool that knows only half of them.
+ *
+ * @module
+ */
+
+import { DirtyError, RefusedError } from "../errors.ts";
+import { migrationId } from "../migration.ts";
+import { type SqlStep, stepChecksum } from "../sql/step.ts";
+import {
+  type Bookkeeping,
+  ensureBookkeeping,
+  type Query,
+  readBookkeeping,
+  trimHistory,
+  writeHistory,
+  writeVersion,
+} from "./bookkeeping.ts";
+import type { PostgresOptions } from "./options.ts";
+
+/** Stands as `applied_by` for steps that were there before this tool came. */
+const OTHER_TOOL = "golang-migrate";
+
+/** Records of one schema. Every method runs in the transaction of the query it is given. */
+export class StepRecords {
+  readonly #schema: string;
+  readonly #options: Pick<PostgresOptions, "names" | "tool" | "steps">;
+
+  constructor(schema: string, options: Pick<PostgresOptions, "names" | "tool" | "steps">) {
+    this.#schema = schema;
+    this.#options = options;
+  }
+
+  /**
+   * Creates the tables that are missing, reads what is recorded and adopts what another tool applied.
+   *
+   * @throws {DirtyError} When the other tool left the database dirty.
+   * @throws {RefusedError} When the database is not at the version that the step begins with.
+   */
+  async prepare(query: Query, step: SqlStep, direction: "up" | "down"): Promise<void> {
+    const { names } = this.#options;
+    await ensureBookkeeping(query, this.#schema, names);
+    const found = await readBookkeeping(query, this.#schema, names);
+    if (found.dirty) throw dirtyError(found.version);
+    if (found.version !== (direction === "up" ? step.version - 1 : step.version)) {
+      throw new RefusedError(
+        `Cannot run ${
+          migrationId("sql", step.version, step.name)
+        }: another tool moved the database to version ${found.version} meanwhile`,
+        { hint: `Look at the state again with "status"` },
+      );
+    }
+    await this.#adopt(query, found);
+  }
+
+  /** Notes that a step without a transaction is under way. */
+  async begin(query: Query, step: SqlStep, direction: "up" | "down"): Promise<void> {
+    await this.#write(query, step, {
+      status: direction === "up" ? "applying" : "reverting",
+      by: this.#options.tool.who,
+      durationMs: null,
+      timed: true,
+    });
+  }
+
+  /** Notes that a step is done. @param durationMs How long it took, in milliseconds. */
+  async finish(query: Query, step: SqlStep, direction: "up" | "down", durationMs: number): Promise<void> {
+    const { names, tool } = this.#options;
+    const version = direction === "up" ? step.version : step.version - 1;
+    await writeVersion(query, this.#schema, names, version);
+    if (direction === "down") return await trimHistory(query, this.#schema, names, version);
+    await this.#write(query, step, {
+      status: "applied",
+      by: tool.who,
+      durationMs: Math.round(durationMs),
+      timed: true,
+    });
+  }
+
+  /** Makes the books say `version`, whatever they said: what does not match is recorded as it stands in this program. */
+  async force(query: Query, version: number): Promise<void> {
+    const { names, steps, tool } = this.#options;
+    await ensureBookkeeping(query, this.#schema, names);
+    const { history } = await readBookkeeping(query, this.#schema, names);
+    await trimHistory(query, this.#schema, names, version);
+    const fits = ({ step }: { readonly step: SqlStep }, index: number): boolean => {
+      const row = history[index];
+      return row?.version === step.version && row.name === step.name && row.checksum === stepChecksum(step) &&
+        row.status === "applied";
+    };
+    // All above the first that is replaced is recorded again: the order of recording stays the order of versions.
+    const wrong = steps.findIndex((module, index) => !fits(module, index));
+    for (const { step } of wrong < 0 ? [] : steps.slice(wrong, version)) {
+      await this.#write(query, step, { status: "applied", by: tool.who, durationMs: null, timed: false });
+    }
+    await writeVersion(query, this.#schema, names, version);
+  }
+
+  /** Records what the other tool applied since, and forgets what it took back. */
+  async #adopt(query: Query, { version, history }: Bookkeeping): Promise<void> {
+    const { names, steps } = this.#options;
+    await trimHistory(query, this.#schema, names, version);
+    const highest = Math.max(0, ...history.map((row) => row.version).filter((known) => known <= version));
+    for (const { step } of steps.slice(highest, version)) {
+      await this.#write(query, step, { status: "applied", by: OTHER_TOOL, durationMs: null, timed: false });
+    }
+  }
+
+  async #write(
+    query: Query,
+    step: SqlStep,
+    entry: Omit<Parameters<typeof writeHistory>[3], "step" | "toolVersion">,
+  ): Promise<void> {
+    const { names, tool } = this.#options;
+    await writeHistory(query, this.#schema, names, { ...entry, step, toolVersion: tool.version });
+  }
+}
+
+/** Another tool failed in the middle of a step. */
+export function dirtyError(version: number): DirtyError {
+  return new DirtyError(
+    version,
+    `Cannot change Postgres: version ${version} was left dirty by another tool`,
+    {
+      hint: `Repair what it left, then set the version by hand with "force"`,
+    },
+  );
+}
