@@ -5,6 +5,7 @@
  */
 
 import type { TextSink } from "./host.ts";
+import { printable } from "./printable.ts";
 import type { Scrub } from "./secrets.ts";
 import type { Style } from "./style.ts";
 
@@ -76,6 +77,6 @@ export class Logger {
       warn: style.yellow("warning: "),
       error: style.red("error: "),
     };
-    sink.write(scrub(`${mark[level]}${message}\n`));
+    sink.write(`${printable(scrub(`${mark[level]}${message}`))}\n`);
   }
 }

@@ -9,6 +9,7 @@ import { type Context, makeContext, type OutputFlags } from "./context.ts";
 import { EXIT } from "./error_catalogue.ts";
 import { UsageError } from "./errors.ts";
 import type { Host } from "./host.ts";
+import { printable } from "./printable.ts";
 import { type ParsedLine, parseLine } from "./program.ts";
 import { describeError, errorJson, renderError } from "./report_error.ts";
 import { makeScrub, type Scrub } from "./secrets.ts";
@@ -88,7 +89,7 @@ function report(host: Host, error: unknown, { scrub, context }: Reporting): numb
   } else {
     const colours = wantsColours(context?.flags.colours, host.env, host.stderr.terminal);
     const width = host.stderr.terminal ? host.columns() ?? 100 : Infinity;
-    host.stderr.write(`${renderError(described, { style: makeStyle({ colours }), width })}\n`);
+    host.stderr.write(`${printable(renderError(described, { style: makeStyle({ colours }), width }))}\n`);
     if (error instanceof UsageError && host.args.length === 0) {
       host.stderr.write(`\n${helpOf(host)}`);
     }

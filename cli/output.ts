@@ -4,6 +4,7 @@
  * @module
  */
 
+import { printable } from "./printable.ts";
 import type { TextSink } from "./host.ts";
 import type { Style } from "./style.ts";
 
@@ -54,7 +55,8 @@ export class Output {
   text(text: string): void {
     if (this.json || text === "") return;
     this.#options.beforeText();
-    this.#options.sink.write(text.endsWith("\n") ? text : `${text}\n`);
+    const shown = printable(text);
+    this.#options.sink.write(shown.endsWith("\n") ? shown : `${shown}\n`);
   }
 
   /** Writes one JSON object on a line of its own. */

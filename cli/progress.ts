@@ -9,6 +9,7 @@ import { formatCount, formatCounted, formatDuration } from "./format.ts";
 import type { TextSink } from "./host.ts";
 import type { Logger } from "./log.ts";
 import { displayWidth, PLAIN, type Style } from "./style.ts";
+import { printable } from "./printable.ts";
 import { cut } from "./table.ts";
 
 const PLAIN_EVERY_MS = 5000;
@@ -100,7 +101,7 @@ export class Progress {
   }
 
   #draw(line: string): void {
-    this.#options.sink.write(`\r${line}\x1b[K`);
+    this.#options.sink.write(`\r${printable(line)}\x1b[K`);
     this.#line = line;
   }
 }

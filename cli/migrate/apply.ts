@@ -24,6 +24,8 @@ import { describeError, errorJson } from "../report_error.ts";
 import { storePlace } from "../store_place.ts";
 import { LOCK_SETTINGS, PACE_SETTINGS, STEP_SETTINGS } from "../shared_options.ts";
 
+const PROGRESS_EVERY_MS = 250;
+
 interface ApplyCommandOptions {
   readonly ids: readonly string[];
   readonly yes: boolean;
@@ -206,6 +208,7 @@ class EventReport {
   readonly #context: Context;
   readonly results: MigrationResult[] = [];
   #startedAt = 0;
+  #progressAt = -Infinity;
   #endSpan: (attributes?: Record<string, string | number>, error?: string) => void = () => {};
 
   constructor(context: Context) {
@@ -233,8 +236,18 @@ class EventReport {
       );
     }
     if (event.event === "done" || event.event === "failed") this.#finish(event.result);
-    const line = output.json ? applyEventJson(event, host.now().getTime() - this.#startedAt) : null;
-    if (line !== null) output.object(line);
+    if (output.json && !this.#tooSoon(event)) {
+      const line = applyEventJson(event, host.now().getTime() - this.#startedAt);
+      if (line !== null) output.object(line);
+    }
+  }
+
+  /** Progress comes with every batch; a program that reads along needs no more than a few lines a second. */
+  #tooSoon({ event }: ApplyEvent): boolean {
+    const now = this.#context.host.now().getTime();
+    if (event === "progress" && now - this.#progressAt < PROGRESS_EVERY_MS) return true;
+    this.#progressAt = event === "progress" ? now : -Infinity;
+    return false;
   }
 
   /** Ends what is still open after an error. */

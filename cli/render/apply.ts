@@ -40,7 +40,7 @@ export function renderResults(results: readonly MigrationResult[], { style, widt
   return lines.join("\n");
 }
 
-/** What one migration did, in a line: `applied sql/000005 in 1.2 s`. */
+/** What one migration did, in a line: `applied sql/000005 in 1.2 s`, or `sql/000005 failed in 1.2 s`. */
 export function resultSentence(
   { id, outcome, processed, failed, skipped, durationMs }: MigrationResult,
 ): string {
@@ -50,7 +50,8 @@ export function resultSentence(
     ...(failed > 0 ? [`${formatCount(failed)} failed`] : []),
   ];
   const with_ = counts.length === 0 ? "" : `: ${counts.join(", ")}`;
-  return `${outcome === "applied" ? "applied" : "FAILED"} ${id} in ${formatDuration(durationMs)}${with_}`;
+  const what = outcome === "applied" ? `applied ${id}` : `${id} failed`;
+  return `${what} in ${formatDuration(durationMs)}${with_}`;
 }
 
 /** The last lines of a run in which everything was done. */

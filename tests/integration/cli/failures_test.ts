@@ -112,6 +112,61 @@ Deno.test(
       },
     );
 
+    await t.step("a statement that fails is shown with its place and a caret", async () => {
+      const { env, sql } = await withDatabase();
+      await runInProcess(["migrate", "apply", "sql/1", "sql/2", "sql/3", "sql/4", "--yes", "--sql-only"], {
+        env,
+      });
+      await sql`alter table events rename column metadata to extra`;
+      const { code, stderr } = await runInProcess(["migrate", "apply", "--yes", "--sql-only"], { env });
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, "server code: 42703");
+      assert(/in sql\/000005, line \d+, column \d+:\n.*e\.metadata.*\n +\^\n/.test(stderr), stderr);
+    });
+
+    await t.step(
+      "--log-format json tells errors and events one a line, --quiet tells nothing but errors",
+      async () => {
+        const { env } = await withDatabase();
+        const apply = ["migrate", "apply", "sql/1", "--yes", "--sql-only"];
+        const events = (await runInProcess([...apply, "--log-format", "json", "--verbose"], { env })).stderr
+          .trim()
+          .split("\n").map((line) => JSON.parse(line));
+        assertEquals(events.map(({ level, event, migration }) => [level, event, migration]), [
+          ["debug", "start", "sql/000001"],
+          ["info", "applied", "sql/000001"],
+        ]);
+        const failed = await runInProcess([
+          "migrate",
+          "apply",
+          "sql/9",
+          "--yes",
+          "--sql-only",
+          "--log-format",
+          "json",
+        ], {
+          env,
+        });
+        const error = JSON.parse(failed.stderr);
+        assertEquals([failed.code, error.level, error.code], [2, "error", "refused"]);
+        const quiet = await runInProcess(["migrate", "apply", "sql/2", "--yes", "--sql-only", "--quiet"], {
+          env,
+        });
+        assertEquals([quiet.code, quiet.stderr], [0, ""]);
+        const all = await runInProcess(["migrate", "apply", "--all", "--yes", "--sql-only", "--quiet"], {
+          env,
+        });
+        assertEquals(all.code, 0, all.stderr);
+      },
+    );
+
+    await t.step("names in the stores cannot steer the terminal", async () => {
+      await seedLegacyTenant(client, "x\x1b[2J\x07\r");
+      const { stdout } = await runInProcess(["migrate", "plan", "redis/1", "--redis-only"], { env });
+      for (const control of ["\x07", "\r", "\x1b"]) assert(!stdout.includes(control), stdout);
+      await client.del("tenant:x\x1b[2J\x07\r");
+    });
+
     await t.step("a dirty database is refused with the way out", async () => {
       const { env, sql } = await withDatabase();
       await runInProcess(["migrate", "apply", "sql/1", "sql/2", "--yes", "--sql-only"], { env });

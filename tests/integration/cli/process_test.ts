@@ -182,6 +182,18 @@ Deno.test("outpost as a process", async (test) => {
     assertEquals([code, stdout.text()], [0, "started\n"]);
   });
 
+  await t.step("a signal ends serve --wait with 143 while it waits", async () => {
+    assertEquals((await runCli(["migrate", "down", "1", "--yes"], { env })).code, 0);
+    const child = spawnCli(["serve", "--wait", "10m", "--", "echo", "started"], { env });
+    const stdout = collect(child.stdout);
+    const stderr = collect(child.stderr);
+    await stderr.until("Waiting for migrations");
+    child.kill("SIGTERM");
+    const { code } = await child.status;
+    await Promise.all([stdout.done, stderr.done]);
+    assertEquals([code, stdout.text()], [143, ""]);
+  });
+
   await t.step("a reader that leaves early does no harm", async () => {
     const { code, stdout } = await shell(`${PROGRAM.join(" ")} migrate list | head -1`, env);
     assertEquals(code, 0);

@@ -9,6 +9,7 @@ import {
   formatDuration,
   formatTime,
 } from "../../../cli/format.ts";
+import { printable } from "../../../cli/printable.ts";
 import { displayWidth, makeStyle, wantsColours } from "../../../cli/style.ts";
 import { closest } from "../../../cli/suggest.ts";
 import { cut, renderTable, wrap } from "../../../cli/table.ts";
@@ -122,4 +123,10 @@ Deno.test("makeStyle() without colours changes nothing", () => {
 Deno.test("closest() finds near words and only those", () => {
   assertEquals(closest("aply", ["apply", "plan"], 2), "apply");
   assertEquals(closest("xyz", ["apply", "plan"], 2), null);
+});
+
+Deno.test("printable() shows what could steer a terminal and leaves colours and text alone", () => {
+  assertEquals(printable("a\x1b[31mred\x1b[39m\tb\nc ü 日本"), "a\x1b[31mred\x1b[39m\tb\nc ü 日本");
+  assertEquals(printable("\x1b]0;title\x07\r\x1b[2J\x9b"), "\\x1b]0;title\\x07\\x0d\\x1b[2J\\x9b");
+  assertEquals(printable("abc\u202edef"), "abc\\u202edef");
 });

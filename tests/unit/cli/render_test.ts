@@ -156,6 +156,6 @@ Deno.test("renderResults() accounts for every planned migration", () => {
   ]);
   assertEquals(
     resultSentence(failed),
-    "FAILED redis/002_timestamps in 1.5 s: 2,000 records, 3 skipped, 2 failed",
+    "redis/002_timestamps failed in 1.5 s: 2,000 records, 3 skipped, 2 failed",
   );
 });
