@@ -45,7 +45,8 @@ export function toStoreError(error: unknown, action: string, last: Error | null 
         : "Check the Redis user name and password",
     });
   }
-  if (code === "MOVED" || ("lastNodeError" in error && code === "ERR")) {
+  const whole = inner === told ? error : last!;
+  if (code === "MOVED" || (code === "ERR" && "lastNodeError" in whole)) {
     return new StoreUnreachableError(
       "redis",
       `${action}: Redis is ${code === "MOVED" ? "a" : "no"} cluster`,
@@ -57,7 +58,7 @@ export function toStoreError(error: unknown, action: string, last: Error | null 
       },
     );
   }
-  if (code !== null && !UNAVAILABLE.has(code)) return error;
+  if (code !== null && inner === told && !UNAVAILABLE.has(code)) return error;
   const reason = code ?? (inner as { code?: unknown }).code ?? "the connection is closed";
   return new StoreUnreachableError("redis", `${action}: Redis cannot be reached (${reason})`, {
     cause: error,

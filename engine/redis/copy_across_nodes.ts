@@ -35,7 +35,7 @@ export async function copyAcrossNodes(
 ): Promise<void> {
   const pairs = await findPairs(spec, context.store, lookalikes, keys, { scripts: true });
   const taken: Pair[] = [];
-  await size.measure(pairs.length, () =>
+  await size.measure("write", pairs.length, () =>
     Promise.all(pairs.map(async (pair) => {
       if (await copyOne(context, pair)) taken.push(pair);
     })));

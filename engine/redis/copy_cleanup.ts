@@ -101,7 +101,11 @@ async function deleteCopied(
     args.push(String(changed.length), ...changed.flat().map(toArgument));
   }
   const keys = clear.flatMap(({ source, target }) => [toArgument(source), toArgument(target)]);
-  const answer = await work.size.measure(clear.length, () => store.write(DELETE_COPIED, keys, args, fence));
+  const answer = await work.size.measure(
+    "write",
+    clear.length,
+    () => store.write(DELETE_COPIED, keys, args, fence),
+  );
   clear.forEach((pair, i) => {
     if (answer[i] === "~") others.push(pair);
     else if (answer[i] === "0") again.push(pair.source);
@@ -116,6 +120,7 @@ async function deleteJudged(context: WriteContext, pairs: readonly Pair[], work:
   if (pairs.length === 0) return [];
   const keys = pairs.flatMap(({ source, target }) => [source, target]);
   const contents = await work.size.measure(
+    "read",
     pairs.length,
     () => readContents(context.store, keys, { digests: true }),
   );

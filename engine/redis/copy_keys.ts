@@ -225,6 +225,7 @@ async function checkCopies(
 ): Promise<void> {
   const pairs = await findPairs(spec, store, lookalikes, keys, { scripts: false });
   const contents = await size.measure(
+    "read",
     pairs.length,
     () =>
       readContents(store, pairs.flatMap(({ source, target }) => [source, target]), {

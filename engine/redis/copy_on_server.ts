@@ -69,7 +69,7 @@ async function execute(
     args.push(type);
     for (const want of expect) args.push(toArgument(want));
   }
-  const answer = await size.measure(orders.length, () => store.write(COPY, keys, args, fence));
+  const answer = await size.measure("write", orders.length, () => store.write(COPY, keys, args, fence));
   const again: Binary[] = [];
   const others: Order[] = [];
   orders.forEach((order, i) => {

@@ -7,18 +7,21 @@
 
 import { InterruptedError, MigrationError } from "../errors.ts";
 
-/** A command is meant to take this long on the server. A little below the limit of 5 ms that holds for each. */
-const TARGET_MS = 2.5;
-const SMALLEST = 20;
-const LARGEST = 2000;
+/** A command is meant to take this long at most on the server. What is measured is rather more than that. */
+const TARGET_MS = 4;
+const SMALLEST = 50;
+const LARGEST = 1000;
 /** A batch carries about this many bytes of values at most. */
 const LARGEST_BYTES = 512 * 1024;
+
+/** What a command of a batch does: each kind takes its own time. */
+export type BatchWork = "scan" | "read" | "write";
 
 /** Finds the size of a batch from how long the last ones took. */
 export class BatchSize {
   readonly #fixed: number | undefined;
+  readonly #msPerRecord = new Map<BatchWork, number>();
   #size = 100;
-  #msPerRecord = 0;
   #lastReply = 0;
 
   /** @param fixed Records in a batch, or undefined to adapt. */
@@ -36,6 +39,7 @@ export class BatchSize {
    * being served, at the longest, from the reply before it (or from when it was sent, if that is later) to its own.
    */
   async measure<T>(
+    work: BatchWork,
     records: number,
     command: () => Promise<T>,
     bytes: (reply: T) => number = () => 0,
@@ -45,16 +49,15 @@ export class BatchSize {
     const now = performance.now();
     const served = now - Math.max(sentAt, this.#lastReply);
     this.#lastReply = now;
-    if (records > 0) this.#learn(served / records, bytes(reply) / records);
+    if (records > 0) this.#learn(work, served / records, bytes(reply) / records);
     return reply;
   }
 
-  #learn(msPerRecord: number, bytesPerRecord: number): void {
-    // Whatever else keeps either side busy only makes an interval longer: the shortest of late is the nearest.
-    this.#msPerRecord = this.#msPerRecord === 0
-      ? msPerRecord
-      : Math.min(msPerRecord, this.#msPerRecord * 1.05);
-    const byTime = TARGET_MS / Math.max(this.#msPerRecord, 1e-4);
+  #learn(work: BatchWork, msPerRecord: number, bytesPerRecord: number): void {
+    // An average: replies that arrive together make one interval too long and the next too short.
+    const before = this.#msPerRecord.get(work) ?? msPerRecord;
+    this.#msPerRecord.set(work, before * 0.8 + msPerRecord * 0.2);
+    const byTime = TARGET_MS / Math.max(...this.#msPerRecord.values(), 1e-4);
     const byBytes = LARGEST_BYTES / Math.max(bytesPerRecord, 1);
     const wanted = Math.min(byTime, byBytes, this.#size * 1.5);
     this.#size = Math.round(Math.min(LARGEST, Math.max(SMALLEST, wanted)));

@@ -26,6 +26,7 @@ function script(source: string): Script {
 
 /** Sets `k` and `a` to the indexes before the first record key and the first own argument. */
 const FENCE = `
+local KEYS, ARGV = KEYS, ARGV -- Globals are looked up each time, and these are used most of all.
 local k, a = 0, 2
 if ARGV[1] ~= '' then
   local count = tonumber(ARGV[2])
@@ -53,6 +54,7 @@ end
  *   record that is no hash, all followed by a comma; and the values, end to end.
  */
 export const READ_FIELDS: Script = script(`
+local KEYS, ARGV = KEYS, ARGV
 local lengths, data, n, m = {}, {}, 0, 0
 local known = {} -- Making text of a number takes longer than all else here; most lengths come again and again.
 local pcall = redis.pcall

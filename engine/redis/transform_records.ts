@@ -179,6 +179,7 @@ async function transform(
   let keys = batch;
   for (let attempt = 1; keys.length > 0; attempt++) {
     const table = await size.measure(
+      "read",
       keys.length,
       () => store.readFields(keys, spec.fields, { scripts: true }),
       ({ values }) => values.reduce((sum, value) => sum + (value?.length ?? 0), 0),
@@ -186,7 +187,7 @@ async function transform(
     const kinds = await kindsOf(spec, store, others, keys, table);
     const todo = decide(spec, context, keys, table, kinds);
     if (todo.length === 0) return;
-    const results = await size.measure(todo.length, () => write(spec, context, keys, table, todo));
+    const results = await size.measure("write", todo.length, () => write(spec, context, keys, table, todo));
     const again: Binary[] = [];
     todo.forEach(({ index }, i) => {
       const key = keys[index]!;

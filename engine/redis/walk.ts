@@ -186,7 +186,7 @@ class NodeWalk {
   }
 
   async #next(cursor: string, count: number): Promise<[string, Binary[]]> {
-    const reply = await this.#scanSize.measure(count, () =>
+    const reply = await this.#scanSize.measure("scan", count, () =>
       this.#node.client.callBuffer("SCAN", [
         cursor,
         ...["MATCH", toArgument(this.#options.pattern)],

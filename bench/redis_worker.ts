@@ -1,0 +1,51 @@
+/**
+ * Runs the Redis migrations in a process of its own, so that its memory is theirs. Prints a line of JSON for each thing
+ * done. Arguments: port of the server, and `fenced` to guard every write with a fence key.
+ *
+ * @module
+ */
+
+import { Redis } from "ioredis";
+import { createRedisBackend } from "../engine/redis/backend.ts";
+import type { Fence } from "../engine/lock.ts";
+import { redisMigrations } from "../migrations/redis.ts";
+import { serverCpuMs } from "./redis_limit.ts";
+import { redisLayout } from "../migrations/redis_layout.ts";
+
+/** A line of output. */
+export interface Measured {
+  readonly name: string;
+  readonly ms: number;
+  /** Time that the server's processor was at work. */
+  readonly serverMs: number;
+  readonly peakMb: number;
+}
+
+const [port, fenced] = Deno.args;
+const client = new Redis({ host: "127.0.0.1", port: Number(port) });
+const backend = createRedisBackend({ client, migrations: redisMigrations(""), layout: redisLayout("") });
+const ids = backend.migrations.map(({ id }) => id);
+const { signal } = new AbortController();
+const fence: Fence = {
+  token: "bench",
+  keys: () => Promise.resolve([new TextEncoder().encode("outpost:migration:fence:bench")]),
+  renew: () => Promise.reject(new Error("The fence was lost")),
+};
+if (fenced === "fenced") await client.set("outpost:migration:fence:bench", fence.token);
+const options = { signal, ...(fenced === "fenced" ? { fence } : {}) };
+
+await measure("plan", () => backend.plan(ids, { signal }));
+for (const id of ids) await measure(id.slice("redis/".length), () => backend.apply(id, options));
+await measure("verify --full", () => backend.verify(ids, { signal, full: true, sample: 0 }));
+await measure("cleanup", () => backend.cleanup(ids[0]!, options));
+client.disconnect();
+
+async function measure(name: string, work: () => Promise<unknown>): Promise<void> {
+  const [startedAt, busyBefore] = [performance.now(), await serverCpuMs(client)];
+  await work();
+  const ms = performance.now() - startedAt;
+  const serverMs = await serverCpuMs(client) - busyBefore;
+  const peakMb = Number(/VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync("/proc/self/status"))?.[1]) / 1024;
+  const line = JSON.stringify({ name, ms, serverMs, peakMb } satisfies Measured);
+  await Deno.stdout.write(new TextEncoder().encode(`${line}\n`));
+}

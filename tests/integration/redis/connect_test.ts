@@ -1,0 +1,91 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { connectRedis, type RedisSettings } from "../../../cli/redis_client.ts";
+import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
+import { startRedis, startRedisCluster } from "../../support/redis.ts";
+import { freePort } from "../../support/server.ts";
+import { outpostBackend } from "../../support/redis_records.ts";
+
+const SETTINGS: RedisSettings = {
+  host: "127.0.0.1",
+  port: 1,
+  username: "",
+  password: "",
+  database: 0,
+  cluster: false,
+  tls: false,
+  tlsCa: null,
+  tlsInsecure: false,
+  clusterHostOverride: false,
+};
+
+/** Reads the state through a client of its own. */
+async function read(settings: Partial<RedisSettings>) {
+  const client = connectRedis({ ...SETTINGS, ...settings });
+  try {
+    return await outpostBackend(client).read();
+  } finally {
+    client.disconnect();
+  }
+}
+
+Deno.test("connectRedis() reaches a server with a user, a password and a database number", async () => {
+  await using server = await startRedis(["--requirepass", "sesame"]);
+  const admin = server.client({ password: "sesame", db: 5 });
+  await admin.call("ACL", "SETUSER", "operator", "on", ">secret", "~*", "+@all");
+  await admin.hset("outpost:migration:002_timestamps", "status", "applied");
+  const state = await read({ port: server.port, username: "operator", password: "secret", database: 5 });
+  assertEquals(state.entries.map(({ status }) => status), ["pending", "applied", "pending"]);
+  for (const wrong of [{ password: "wr0ng" }, {}, { username: "operator", password: "wr0ng" }]) {
+    const error = await assertRejects(() => read({ port: server.port, ...wrong }), StoreDeniedError);
+    assert(!`${error.message} ${error.hint}`.includes("wr0ng"));
+  }
+});
+
+Deno.test("connectRedis() gives up on a server that is not there", async () => {
+  for (const settings of [{}, { cluster: true }, { host: "unknown.invalid" }]) {
+    await assertRejects(() => read(settings), StoreUnreachableError);
+  }
+});
+
+Deno.test("connectRedis() reaches a cluster, also at the configured host, and says when a server is none", async () => {
+  await using cluster = await startRedisCluster();
+  const port = cluster.ports[0]!;
+  for (const clusterHostOverride of [false, true]) {
+    const { identity } = await read({ port, cluster: true, clusterHostOverride });
+    for (const each of cluster.ports) assert(identity.includes(String(each)));
+  }
+  const alone = await assertRejects(() => read({ port }), StoreUnreachableError);
+  assert(alone.message.endsWith("Redis is a cluster"));
+  await using server = await startRedis();
+  const none = await assertRejects(() => read({ port: server.port, cluster: true }), StoreUnreachableError);
+  assert(none.message.endsWith("Redis is no cluster"), none.message);
+});
+
+Deno.test("connectRedis() verifies the server's certificate", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const [ca, key] = [`${directory}/ca.pem`, `${directory}/key.pem`];
+    const { success } = await new Deno.Command("openssl", {
+      args: ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-keyout", key, "-out", ca]
+        .concat(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]),
+      stderr: "null",
+    }).output();
+    assert(success);
+    const port = freePort();
+    await using _server = await startRedis([
+      ...["--tls-port", String(port), "--tls-cert-file", ca, "--tls-key-file", key, "--tls-ca-cert-file", ca],
+      ...["--tls-auth-clients", "no"],
+    ]);
+    await assertRejects(() => read({ port, tls: true }), StoreUnreachableError);
+    for (const host of ["127.0.0.1", "localhost"]) {
+      assertEquals((await read({ host, port, tls: true, tlsCa: ca })).entries.length, 3);
+    }
+    assertEquals((await read({ port, tls: true, tlsInsecure: true })).entries.length, 3);
+    assertThrows(
+      () => connectRedis({ ...SETTINGS, tls: true, tlsCa: `${directory}/none.pem` }),
+      MigrationError,
+    );
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});

@@ -1,0 +1,32 @@
+import { assertEquals, assertInstanceOf } from "@std/assert";
+import { Buffer } from "node:buffer";
+import fc from "fast-check";
+import { display, encode, escapePattern, fromBytes, toArgument } from "../../../../engine/redis/binary.ts";
+import { slotOfTag } from "../../../../engine/redis/hash_slot.ts";
+import { keySlot } from "../../../../engine/redis/key_slot.ts";
+
+Deno.test("fromBytes() and toArgument() keep every byte", () => {
+  fc.assert(fc.property(fc.uint8Array(), (bytes) => {
+    assertEquals(Buffer.from(toArgument(fromBytes(bytes))), Buffer.from(bytes));
+  }));
+  assertInstanceOf(toArgument("\xff"), Buffer);
+  assertEquals(toArgument("plain"), "plain");
+});
+
+Deno.test("display() shows UTF-8 and escapes what is not", () => {
+  assertEquals(display(encode("日本 ü")), "日本 ü");
+  assertEquals(display("a\xff\xfe\nb"), "a\\xff\\xfe\\x0ab");
+  assertEquals(display("\x1b[31m"), "\\x1b[31m");
+});
+
+Deno.test("escapePattern() leaves no wildcard", () => {
+  assertEquals(escapePattern("a*b?[c]\\^-d"), "a\\*b\\?\\[c\\]\\\\\\^\\-d");
+});
+
+Deno.test("keySlot() hashes the first hash tag, or the whole key", () => {
+  assertEquals(keySlot("123456789"), 0x31c3);
+  assertEquals(keySlot("tenant:{user1000}:tenant"), keySlot("{user1000}.x"));
+  assertEquals(keySlot("foo{}{bar}"), slotOfTag("foo{}{bar}"));
+  assertEquals(keySlot("foo{{bar}}zap"), slotOfTag("{bar"));
+  assertEquals(keySlot("foo{bar}{zap}"), slotOfTag("bar"));
+});

@@ -1,0 +1,49 @@
+import { assertEquals } from "@std/assert";
+import { currentRecords } from "../../../../migrations/redis/current_records.ts";
+import { timestamps } from "../../../../migrations/redis/002_timestamps.ts";
+import { entity } from "../../../../migrations/redis/003_entity.ts";
+
+Deno.test("currentRecords() tells records by their whole key and their ID", () => {
+  const { kindOf } = currentRecords("");
+  const cases: [string, string | null, string | null][] = [
+    ["tenant:{a}:tenant", "a", "tenants"],
+    ["tenant:{a:b}:tenant", "a:b", "tenants"],
+    ["tenant:{a}b}:tenant", "a}b", "tenants"],
+    ["tenant:{a}:tenant", "b", null],
+    ["tenant:{x}:tenant", "{x}:tenant", null], // An old tenant of that ID.
+    ["tenant:{a}:destination:d", "d", "destinations"],
+    ["tenant:{a}:destination:d:e", "d:e", "destinations"],
+    ["tenant:{a}:destination:d", "e", null],
+    ["tenant:{a:destination:b}:tenant", "a:destination:b", "tenants"],
+    ["tenant:{a}:tenant", null, "tenants"],
+    ["tenant:{a}:destination:d", null, "destinations"],
+    ["tenant:{a}:destinations", null, null],
+    ["tenant:a:destination:d", "d", null],
+    ["tenant:{a}:y:destination:d", "d", null], // An old destination of tenant "{a}:y".
+    ["dp_001:tenant:{a}:tenant", "a", null],
+  ];
+  for (const [key, id, kind] of cases) assertEquals(kindOf(key, [id]), kind, `${key} with ${id}`);
+});
+
+Deno.test("currentRecords() of a deployment sees no other", () => {
+  const { kindOf, pattern, groupOf } = currentRecords("dp-1");
+  assertEquals(pattern, "dp\\-1:tenant:{*");
+  assertEquals(kindOf("dp-1:tenant:{a}:tenant", ["a"]), "tenants");
+  assertEquals(kindOf("tenant:{a}:tenant", ["a"]), null);
+  assertEquals(groupOf("dp-1:tenant:{a}:destination:d"), "a");
+});
+
+Deno.test("002 changes RFC 3339 alone, and 003 only what lacks the field", () => {
+  const pattern = timestamps("").plan();
+  if (pattern.type !== "transform") throw new Error("002 is no transformation");
+  const change = (created: string | null, updated: string | null) =>
+    pattern.change("tenants", ["t", created, updated]);
+  assertEquals(change("2024-01-15T10:30:00Z", "1705289400123"), ["created_at", "1705314600000"]);
+  assertEquals(change(null, ""), null);
+  assertEquals(change("yesterday", "2024-01-15T10:30:00Z"), "invalid");
+  const adding = entity("").plan();
+  if (adding.type !== "transform") throw new Error("003 is no transformation");
+  assertEquals(adding.change("tenants", ["t", null]), ["entity", "tenant"]);
+  assertEquals(adding.change("destinations", ["d", ""]), ["entity", "destination"]);
+  assertEquals(adding.change("destinations", ["d", "destination"]), null);
+});
