@@ -48,7 +48,9 @@ function emit(event: ChildEvent): void {
 
 async function round(options: ChildOptions, client: Redis | Cluster | null): Promise<void> {
   const { postgresUrl, names, ttlMs, waitMs, lists } = options;
-  const session = postgresUrl === null ? null : await connectLockSession(postgresUrl, ttlMs, names.lock);
+  const session = postgresUrl === null
+    ? null
+    : await connectLockSession(postgresUrl, Math.min(ttlMs, 1500), names.lock);
   {
     await using lock = await acquireLock({
       redis: client === null ? null : { client, names },
@@ -120,7 +122,7 @@ if (import.meta.main) {
   const client = port === undefined
     ? null
     : options.redisPorts.length === 1
-    ? new Redis({ host: "127.0.0.1", port, maxRetriesPerRequest: 1 })
+    ? new Redis({ host: "127.0.0.1", port, maxRetriesPerRequest: 1, commandTimeout: 2000 })
     : new Cluster(options.redisPorts.map((port) => ({ host: "127.0.0.1", port })));
   (client as unknown as EventEmitter | null)?.on("error", () => {});
   let failed = false;

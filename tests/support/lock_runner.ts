@@ -23,15 +23,14 @@ export interface Runner extends AsyncDisposable {
 
 /** Starts a child. */
 export function startRunner(options: ChildOptions): Runner {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-A",
-      "--quiet",
-      "--no-check",
-      new URL("./lock_child.ts", import.meta.url).href,
-      JSON.stringify(options),
-    ],
+  const file = new URL("./lock_child.ts", import.meta.url).href;
+  const command = [Deno.execPath(), "run", "-A", "--quiet", "--no-check", file, JSON.stringify(options)];
+  // A paused process would outlive a test run that is cut off.
+  const [program, ...args] = Deno.build.os === "linux"
+    ? ["setpriv", "--pdeathsig=KILL", ...command]
+    : command;
+  const child = new Deno.Command(program!, {
+    args,
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",

@@ -28,7 +28,8 @@ interface Stores extends AsyncDisposable {
   readonly sql: postgres.Sql;
   /** Key of the advisory lock. */
   readonly key: string;
-  options(more?: Partial<LockOptions>): Promise<LockOptions>;
+  /** @param evictAfterMs How long a predecessor's connection idles before its lease counts as over. */
+  options(more?: Partial<LockOptions>, evictAfterMs?: number): Promise<LockOptions>;
 }
 
 async function startStores(): Promise<Stores> {
@@ -44,9 +45,9 @@ async function startStores(): Promise<Stores> {
     client,
     sql,
     key: String(probe.key),
-    options: async (more = {}) => ({
+    options: async (more = {}, evictAfterMs = 10_000) => ({
       redis: { client, names },
-      sessions: [await connectLockSession(url, more.ttlMs ?? 10_000, names.lock)],
+      sessions: [await connectLockSession(url, evictAfterMs, names.lock)],
       owner,
       ttlMs: 10_000,
       ...more,
@@ -122,13 +123,8 @@ Deno.test("acquireLock() waits for golang-migrate's advisory lock, however long 
   assertEquals(refused.owner?.source, "postgres");
   assertEquals(await stores.client.keys("*"), []);
   const seen: (LockOwner | null)[] = [];
-  const waiting = acquireLock(
-    await stores.options({
-      waitMs: 30_000,
-      ttlMs: 1000,
-      onWait: (owner, waitedMs) => waitedMs > 2500 && seen.push(owner),
-    }),
-  );
+  const onWait = (owner: LockOwner | null, waitedMs: number) => waitedMs > 1500 && seen.push(owner);
+  const waiting = acquireLock(await stores.options({ waitMs: 30_000, onWait }, 300));
   await eventually(() => assertEquals(seen.at(-1)?.source, "postgres"));
   await other`select pg_advisory_unlock(${stores.key}::bigint)`;
   {
@@ -143,15 +139,15 @@ Deno.test("acquireLock() waits for golang-migrate's advisory lock, however long 
 
 Deno.test("acquireLock() does without Redis: the advisory lock excludes others, and nobody is ended", async () => {
   await using stores = await startStores();
-  const first = await acquireLock(await stores.options({ redis: null, ttlMs: 300, heartbeatMs: 1_000_000 }));
+  const first = await acquireLock(await stores.options({ redis: null, heartbeatMs: 1_000_000 }, 300));
   assertEquals(first.fence, null);
   await assertRejects(
-    async () => acquireLock(await stores.options({ redis: null, ttlMs: 300, waitMs: 1500 })),
+    async () => acquireLock(await stores.options({ redis: null, waitMs: 1500 }, 300)),
     LockHeldError,
   );
   // A run with a lease does not end one without: no lease of it ran out.
   await assertRejects(
-    async () => acquireLock(await stores.options({ ttlMs: 600, waitMs: 1500 })),
+    async () => acquireLock(await stores.options({ waitMs: 1500 }, 300)),
     LockHeldError,
   );
   await first.confirm();

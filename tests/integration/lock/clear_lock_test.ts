@@ -36,7 +36,7 @@ Deno.test("clearLock() refuses while the holder's heartbeat is fresh, unless for
 Deno.test("clearLock() clears a lock whose heartbeat stopped, and its holder cannot go on", async () => {
   await using redis = await startRedis();
   const client = redis.client();
-  const options = { redis: { client, names }, sessions: [], owner, ttlMs: 4000, heartbeatMs: 1_000_000 };
+  const options = { redis: { client, names }, sessions: [], owner, ttlMs: 6000, heartbeatMs: 1_000_000 };
   await using lock = await acquireLock(options);
   await assertRejects(() => clearLock({ redis: { client, names } }), LockHeldError);
   await eventually(async () => assertEquals((await readLock({ redis: { client, names } }))?.alive, false));

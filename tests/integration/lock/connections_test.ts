@@ -67,7 +67,7 @@ Deno.test("acquireLock() keeps the lease while the caller's own connection is bu
     sessions: [],
     owner: { host: "a", pid: 1, version: "1", command: "apply" },
   };
-  await using lock = await acquireLock({ ...taking, ttlMs: 1500 });
+  await using lock = await acquireLock({ ...taking, ttlMs: 2500 });
   await client.blpop("nothing", 4);
   await lock.confirm();
 });

@@ -32,7 +32,7 @@ async function keyNames(fence: Fence): Promise<string[]> {
 Deno.test("fence ends before the lease of a paused runner passes to the next", async () => {
   await using redis = await startRedis();
   const client = redis.client();
-  await using paused = await acquire(client, 1000, 1_000_000);
+  await using paused = await acquire(client, 2500, 1_000_000);
   const [key] = await keyNames(paused.fence!);
   assertEquals(await client.get(key!), paused.fence!.token);
   const samples: string[] = [];
