@@ -9,8 +9,9 @@
  */
 
 import { type Binary, display, toArgument } from "./binary.ts";
-import { afterMigrations, type Content, judge, readContents } from "./content.ts";
+import { afterMigrations, readContents } from "./content.ts";
 import { type CopySpec, findPairs, hasLookalikes, type Pair } from "./copy_keys.ts";
+import { judgePairs, type ReadPair } from "./judgement.ts";
 import type { CleanupReport, ReadContext, WriteContext } from "./migration.ts";
 import type { BatchSize } from "./pacing.ts";
 import { DELETE_COPIED, DELETE_PROVEN } from "./scripts.ts";
@@ -70,7 +71,7 @@ async function deleteProven(spec: CopySpec, context: WriteContext, work: Work): 
     const rest = store.clustered
       ? { others: pairs, again: [] }
       : await deleteCopied(fields, context, pairs, work);
-    keys = [...rest.again, ...await deleteJudged(context, rest.others, work)];
+    keys = [...rest.again, ...await deleteJudged(spec, context, rest.others, work)];
     if (attempt === ATTEMPTS) {
       for (const key of keys) work.kept.set(key, "it changed each time before it could be deleted");
       return;
@@ -116,7 +117,12 @@ async function deleteCopied(
 }
 
 /** Judges pairs one by one. @returns The originals that changed meanwhile, they or their copies. */
-async function deleteJudged(context: WriteContext, pairs: readonly Pair[], work: Work): Promise<Binary[]> {
+async function deleteJudged(
+  spec: CopySpec,
+  context: WriteContext,
+  pairs: readonly Pair[],
+  work: Work,
+): Promise<Binary[]> {
   if (pairs.length === 0) return [];
   const keys = pairs.flatMap(({ source, target }) => [source, target]);
   const contents = await work.size.measure(
@@ -124,55 +130,42 @@ async function deleteJudged(context: WriteContext, pairs: readonly Pair[], work:
     pairs.length,
     () => readContents(context.store, keys, { digests: true }),
   );
-  const proven: Proof[] = [];
+  const read: ReadPair[] = [];
   pairs.forEach((pair, i) => {
     const [original, copy] = [contents[2 * i]!, contents[2 * i + 1]!];
     if (original === null) return;
-    const reason = reasonToKeep(context, pair, original, copy);
-    if (reason !== null) work.kept.set(pair.source, reason);
-    else proven.push({ ...pair, original, copy: copy! });
+    if (pair.ambiguous === true) work.kept.set(pair.source, "it may be a current record as well");
+    else if (copy === null) work.kept.set(pair.source, `it has no copy ${display(pair.target)}`);
+    else read.push({ pair, original, copy });
+  });
+  const judgements = await judgePairs(context.store, read, context.later, spec.listed);
+  const proven = read.filter(({ pair: { source, target } }, i) => {
+    if (judgements[i] === "different") work.kept.set(source, `its copy ${display(target)} is different`);
+    return judgements[i] !== "different";
   });
   return await unlink(context, proven, work);
-}
-
-interface Proof extends Pair {
-  readonly original: Content;
-  readonly copy: Content;
-}
-
-function reasonToKeep(
-  { later }: WriteContext,
-  pair: Pair,
-  original: Content,
-  copy: Content | null,
-): string | null {
-  if (pair.ambiguous === true) return "it may be a current record as well";
-  if (copy === null) return `it has no copy ${display(pair.target)}`;
-  return judge(pair.target, original, copy, later) === "different"
-    ? `its copy ${display(pair.target)} is different`
-    : null;
 }
 
 /** @returns The originals that changed meanwhile, they or their copies. */
 async function unlink(
   { store, fence }: WriteContext,
-  proven: readonly Proof[],
+  proven: readonly ReadPair[],
   work: Work,
 ): Promise<Binary[]> {
   const again: Binary[] = [];
   await Promise.all(
-    store.bySlot(proven.map(({ source }) => source)).map(async (group) => {
+    store.bySlot(proven.map(({ pair }) => pair.source)).map(async (group) => {
       const keys: Argument[] = [];
       const args: Argument[] = [];
       for (const i of group) {
-        const { source, target, original, copy } = proven[i]!;
+        const { pair: { source, target }, original, copy } = proven[i]!;
         // In a cluster the copy is elsewhere: the script gets the original's own name in its place, unread.
         keys.push(toArgument(source), toArgument(store.clustered ? source : target));
         args.push(original.digest, store.clustered ? "*" : copy.digest);
       }
       const answer = await store.write(DELETE_PROVEN, keys, args, fence);
       group.forEach((i, at) => {
-        const { source } = proven[i]!;
+        const { source } = proven[i]!.pair;
         if (answer[at] === "0") again.push(source);
         else work.kept.delete(source);
         if (answer[at] === "1") work.report.deleted++;

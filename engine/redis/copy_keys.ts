@@ -9,8 +9,9 @@ import { type Binary, display } from "./binary.ts";
 import { cleanUp, countOriginals } from "./copy_cleanup.ts";
 import { copyAcrossNodes } from "./copy_across_nodes.ts";
 import { copyOnServer } from "./copy_on_server.ts";
-import { judge, readContents } from "./content.ts";
+import { readContents } from "./content.ts";
 import { type Facts, readFacts } from "./facts.ts";
+import { judgePairs, type ListedRecord, type ReadPair } from "./judgement.ts";
 import type { CleanupReport, ReadContext, VerifyContext, WriteContext } from "./migration.ts";
 import { BatchSize } from "./pacing.ts";
 import { chooseSample, sampleOf } from "./sample.ts";
@@ -67,6 +68,8 @@ export interface CopySpec {
   judge(key: Binary, facts: Facts, known: (key: Binary) => Facts): Destination | null;
   /** The part of a key by which records are drawn together into a sample; null for keys that are hardly originals. */
   groupOf(key: Binary): Binary | null;
+  /** For hashes that list other records and bear no time of their own: the record that a field stands for. */
+  readonly listed?: ListedRecord | undefined;
   /** Records that make current keys look like old ones; searched for once. */
   readonly lookalikes?: Pick<Lookalikes, "pattern" | "isOne"> | undefined;
 }
@@ -233,12 +236,17 @@ async function checkCopies(
         digests: false,
       }),
   );
-  pairs.forEach(({ source, target }, i) => {
+  const read: ReadPair[] = [];
+  pairs.forEach((pair, i) => {
     const [original, copy] = [contents[2 * i]!, contents[2 * i + 1]!];
     if (original === null) return;
-    if (copy === null) report.fail(`${display(source)}: its copy ${display(target)} is missing`);
-    else if (judge(target, original, copy, later) === "different") {
-      report.fail(`${display(source)}: its copy ${display(target)} is different`);
-    } else report.pass();
+    if (copy !== null) read.push({ pair, original, copy });
+    else report.fail(`${display(pair.source)}: its copy ${display(pair.target)} is missing`);
+  });
+  const judgements = await judgePairs(store, read, later, spec.listed);
+  judgements.forEach((judgement, i) => {
+    const { source, target } = read[i]!.pair;
+    if (judgement !== "different") report.pass();
+    else report.fail(`${display(source)}: its copy ${display(target)} is different`);
   });
 }

@@ -12,7 +12,7 @@
  */
 
 import type { Binary } from "../../engine/redis/binary.ts";
-import type { CopySpec, Destination, Guess } from "../../engine/redis/copy_keys.ts";
+import type { CopySpec, Destination, Guess, Pair } from "../../engine/redis/copy_keys.ts";
 import type { Facts } from "../../engine/redis/facts.ts";
 import type { Values } from "../../engine/redis/transform_records.ts";
 import { isBracedTenant } from "./current_records.ts";
@@ -33,6 +33,7 @@ export const legacyKeys: CopySpec = {
   questions,
   judge,
   groupOf,
+  listed,
   lookalikes: { pattern: "tenant:{*}", isOne: isBracedTenant },
 };
 
@@ -206,6 +207,16 @@ function occurrences(text: Binary, part: string): number[] {
 function braces(rest: Binary): { readonly inner: Binary; readonly suffix: Binary }[] {
   if (!rest.startsWith("{")) return [];
   return occurrences(rest, "}:").map((at) => ({ inner: rest.slice(1, at), suffix: rest.slice(at + 2) }));
+}
+
+/** A summary lists destinations. */
+function listed({ source, target, kind }: Pair, field: Binary): { source: Binary; target: Binary } | null {
+  if (kind !== "summaries" || !source.endsWith(DESTINATIONS) || !target.endsWith(DESTINATIONS)) return null;
+  const suffix = DESTINATION + field;
+  return {
+    source: source.slice(0, -DESTINATIONS.length) + suffix,
+    target: target.slice(0, -DESTINATIONS.length) + suffix,
+  };
 }
 
 /** The part up to the first colon: all keys of a tenant share it, whatever its ID. Current keys are left out. */

@@ -272,7 +272,22 @@ Deno.test("verify() finds a single changed, missing or unconverted record, and t
   await restore();
   assertEquals(await check(), fine);
 
+  // A summary alone that differs is wrong; it is right where the application has changed the destinations.
+  const summary = "tenant:{tenant_0000003}:destinations";
+  await client.hset(summary, "des_3_1", "{}");
+  assertEquals(await check(), [[false, 1], [true, 0], [true, 0]]);
   await client.hset(destination, "config", "{}", "updated_at", "1905289400123");
+  assertEquals(await check(), fine);
+  await client.hset(summary, "new", "{}");
+  assertEquals(await check(), [[false, 1], [true, 0], [true, 0]]);
+  await client.hset("tenant:{tenant_0000003}:destination:new", {
+    id: "new",
+    updated_at: "1",
+    entity: "destination",
+  });
+  await client.hdel(summary, "des_3_2");
+  await client.hset("tenant:{tenant_0000003}:destination:des_3_2", "deleted_at", "1905289400123");
+  assertEquals(await check(), fine);
   await client.hset(tenant, "deleted_at", "1905289400123");
   await client.pexpireat(tenant, 32503680000123);
   assertEquals(await check(), fine);
