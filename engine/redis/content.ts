@@ -34,7 +34,7 @@ export type Judgement =
   | "different";
 
 /** Fields that tell when a record was last changed. */
-const TIMES = ["deleted_at", "updated_at", "created_at"];
+const TIMES = ["deleted_at", "disabled_at", "updated_at", "created_at"];
 /** Two reads of a TTL lie this far apart at most. */
 const TTL_TOLERANCE_MS = 2000;
 

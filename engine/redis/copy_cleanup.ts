@@ -37,16 +37,28 @@ export async function countOriginals(spec: CopySpec, context: ReadContext): Prom
   return count;
 }
 
-/** Deletes what is proven. What is kept is counted and, for the first few, named. */
+/**
+ * Deletes what is proven. What is kept is counted and, for the first few, named.
+ *
+ * The original of a record that the application has changed since is what proves a list of such records: it goes in a
+ * second walk, when all lists are done.
+ */
 export async function cleanUp(spec: CopySpec, context: WriteContext): Promise<CleanupReport> {
   const lookalikes = await hasLookalikes(spec, context);
   const kept = new Map<Binary, string>();
   const report = { deleted: 0, kept: 0, issues: [] as string[] };
-  await walk(context.store, {
-    ...context,
-    pattern: spec.pattern,
-    visit: (keys, size) => deleteProven(spec, context, { lookalikes, keys, size, report, kept }),
-  });
+  const deferred = { lists: spec.listed !== undefined, count: 0 };
+  const pass = () =>
+    walk(context.store, {
+      ...context,
+      pattern: spec.pattern,
+      visit: (keys, size) => deleteProven(spec, context, { lookalikes, keys, size, report, kept, deferred }),
+    });
+  await pass();
+  if (deferred.count > 0) {
+    deferred.lists = false;
+    await pass();
+  }
   report.kept = kept.size;
   for (const [key, why] of [...kept].slice(0, NAMED_RECORDS)) report.issues.push(`${display(key)}: ${why}`);
   return report;
@@ -58,6 +70,8 @@ interface Work {
   readonly size: BatchSize;
   readonly report: CleanupReport;
   readonly kept: Map<Binary, string>;
+  /** While lists are to be judged, how many records were left for later. */
+  readonly deferred: { lists: boolean; count: number };
 }
 
 async function deleteProven(spec: CopySpec, context: WriteContext, work: Work): Promise<void> {
@@ -139,9 +153,14 @@ async function deleteJudged(
     else read.push({ pair, original, copy });
   });
   const judgements = await judgePairs(context.store, read, context.later, spec.listed);
-  const proven = read.filter(({ pair: { source, target } }, i) => {
-    if (judgements[i] === "different") work.kept.set(source, `its copy ${display(target)} is different`);
-    return judgements[i] !== "different";
+  const proven = read.filter(({ pair }, i) => {
+    if (judgements[i] === "different") {
+      work.kept.set(pair.source, `its copy ${display(pair.target)} is different`);
+      return false;
+    }
+    const later = judgements[i] === "newer" && work.deferred.lists && spec.listed?.(pair, "") === null;
+    if (later) work.deferred.count++;
+    return !later;
   });
   return await unlink(context, proven, work);
 }

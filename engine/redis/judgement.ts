@@ -57,6 +57,8 @@ async function isExplained(
   return records.every((record, i) => {
     const [before, now] = [contents[2 * i]!, contents[2 * i + 1]!];
     if (now === null) return before === null && !copy.fields!.has(differing[i]!); // Both gone, and off the list.
-    return before === null || judge(record!.target, before, now, later) === "newer";
+    // Without its original a record that was listed from the start tells nothing: cleanup may have deleted that.
+    if (before === null) return !original.fields!.has(differing[i]!);
+    return judge(record!.target, before, now, later) === "newer";
   });
 }

@@ -1,0 +1,77 @@
+import { assertEquals } from "@std/assert";
+import type { Redis } from "ioredis";
+import { startRedis } from "../../support/redis.ts";
+import {
+  applyAll,
+  destinationFieldsOf,
+  getHash,
+  HASH_TAGS,
+  NEVER,
+  outpostBackend,
+  putHash,
+  tenantFields,
+} from "../../support/redis_records.ts";
+
+const FULL = { signal: NEVER, full: true, sample: 0 };
+const SUMMARY = "tenant:{t}:destinations";
+
+/** A tenant with three destinations, migrated; then the application changes its current records. */
+async function migrated(client: Redis) {
+  await putHash(client, "tenant:t", tenantFields("t"));
+  const summary: Record<string, string> = {};
+  for (const id of ["a", "b", "c"]) {
+    await putHash(client, `tenant:t:destination:${id}`, destinationFieldsOf(id));
+    summary[id] = `{"id":"${id}","topics":["*"]}`;
+  }
+  await putHash(client, "tenant:t:destinations", summary);
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  return {
+    backend,
+    async judged() {
+      const [result] = await backend.verify([HASH_TAGS], FULL);
+      const { deleted, kept, issues } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
+      return { issues: result!.issues, deleted, kept, reasons: issues };
+    },
+  };
+}
+
+Deno.test("001 takes a summary for newer that the application changed together with its destinations", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const { judged } = await migrated(client);
+  const now = String(Date.now());
+  await putHash(client, "tenant:{t}:destination:a", { topics: '["x"]', updated_at: now }); // Updated.
+  await putHash(client, SUMMARY, { a: '{"id":"a","topics":["x"]}' });
+  await putHash(client, "tenant:{t}:destination:b", { deleted_at: now }); // Deleted.
+  await client.hdel(SUMMARY, "b");
+  await putHash(client, "tenant:{t}:destination:new", { ...destinationFieldsOf("new"), created_at: now }); // Created.
+  await putHash(client, SUMMARY, { new: '{"id":"new","topics":["*"]}' });
+  assertEquals(await judged(), { issues: [], deleted: 5, kept: 0, reasons: [] });
+  assertEquals(Object.keys(await getHash(client, SUMMARY) ?? {}).sort(), ["a", "c", "new"]);
+});
+
+for (
+  const [what, spoil] of [
+    ["an entry was changed whose destination was not", (client: Redis) => client.hset(SUMMARY, "a", "{}")],
+    ["an entry is missing whose destination lives", (client: Redis) => client.hdel(SUMMARY, "b")],
+    ["an entry has no destination", (client: Redis) => client.hset(SUMMARY, "ghost", "{}")],
+  ] as const
+) {
+  Deno.test(`001 keeps the original of a summary where ${what}`, async () => {
+    await using server = await startRedis();
+    const client = server.client();
+    const { judged } = await migrated(client);
+    await spoil(client);
+    const difference = `tenant:t:destinations: its copy ${SUMMARY} is different`;
+    assertEquals(await judged(), { issues: [difference], deleted: 4, kept: 1, reasons: [difference] });
+  });
+}
+
+Deno.test("001 takes a destination for newer that the application disabled", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const { judged } = await migrated(client);
+  await putHash(client, "tenant:{t}:destination:a", { disabled_at: new Date().toISOString() });
+  assertEquals((await judged()).issues, []);
+});
