@@ -60,6 +60,7 @@ async function runWorker(port: number, fence: "fenced" | "unfenced"): Promise<Me
   const { stdout, success } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", new URL("redis_worker.ts", import.meta.url).pathname, String(port), fence],
     stdout: "piped",
+    stderr: "inherit",
   }).output();
   if (!success) throw new Error("The worker failed");
   return new TextDecoder().decode(stdout).trim().split("\n").map((line) => JSON.parse(line) as Measured);
@@ -99,13 +100,13 @@ function report(records: number, { limit, measured, ...rest }: Result): string {
     const us = (serverMs * 1000) / records;
     return row(name, rate, us, percent(rate / limit.recordsPerSecond), percent(limit.serverUsPerRecord / us));
   });
+  const peaks = measured.map(({ name, peakMb }) => `${name} ${peakMb.toFixed(0)}`).join(", ");
   const peakMb = Math.max(...measured.map(({ peakMb }) => peakMb));
-  const afterApply = Math.max(...measured.slice(0, 4).map(({ peakMb }) => peakMb));
   return [
     `${records} records     records/s  of limit  server us/record  of limit`,
     row("limit", limit.recordsPerSecond, limit.serverUsPerRecord, "100 %", "100 %"),
     ...lines,
-    `  peak memory      ${peakMb.toFixed(0)} MB (${afterApply.toFixed(0)} MB up to the end of apply)`,
+    `  peak memory      ${peakMb.toFixed(0)} MB (in MB up to the end of each: ${peaks})`,
     `  slowest command  ${rest.slowestMs.toFixed(1)} ms (${rest.slowest})`,
     `  probe p99        ${rest.probeP99Ms.toFixed(1)} ms (idle ${rest.idleP99Ms.toFixed(1)} ms)`,
     "",
