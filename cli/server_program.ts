@@ -47,9 +47,31 @@ async function isProgram(path: string): Promise<boolean> {
  * @throws {ServerProgramError} When it cannot be started.
  */
 export async function runServer([program, ...args]: readonly string[], { host }: Context): Promise<number> {
-  let child: Deno.ChildProcess;
+  let child: Deno.ChildProcess | null = null;
+  // Taken before the server is there: one that came in between would end this program and leave the server alone.
+  using _signals = host.takeSignals((signal) => {
+    // A key pressed on the terminal reaches the server without help; a second one would count as impatience.
+    if (host.stdinTerminal && (signal === "SIGINT" || signal === "SIGQUIT" || signal === "SIGWINCH")) return;
+    try {
+      child?.kill(signal);
+    } catch {
+      // It has ended already, and its status is on the way.
+    }
+  });
+  host.signal.throwIfAborted();
+  child = start(program!, args);
+  const { code } = await child.status;
+  return code;
+}
+
+function start(program: string, args: readonly string[]): Deno.ChildProcess {
   try {
-    child = new Deno.Command(program!, { args, stdin: "inherit", stdout: "inherit", stderr: "inherit" })
+    return new Deno.Command(program, {
+      args: [...args],
+      stdin: "inherit",
+      stdout: "inherit",
+      stderr: "inherit",
+    })
       .spawn();
   } catch (error) {
     const reason = error instanceof Deno.errors.NotFound
@@ -64,15 +86,4 @@ export async function runServer([program, ...args]: readonly string[], { host }:
       hint: "Check the command after --",
     });
   }
-  using _signals = host.takeSignals((signal) => {
-    // A key pressed on the terminal reaches the server without help; a second one would count as impatience.
-    if (host.stdinTerminal && (signal === "SIGINT" || signal === "SIGQUIT" || signal === "SIGWINCH")) return;
-    try {
-      child.kill(signal);
-    } catch {
-      // It has ended already, and its status is on the way.
-    }
-  });
-  const { code } = await child.status;
-  return code;
 }

@@ -29,7 +29,10 @@ export async function assertGolden(name: string, actual: string): Promise<void> 
  * of a plan become their number: what they are is tested with the steps.
  */
 export function normalize(text: string): string {
-  return text.split("\n").map((line) => (line.startsWith("{") ? withoutStatements(line) : line)).join("\n")
+  return text.split("\n")
+    .filter((line) => !line.startsWith('{"event":"progress"')) // How many there are, the clock decides.
+    .map((line) => (line.startsWith("{") ? withoutStatements(line) : line))
+    .join("\n")
     .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "TIME")
     .replace(/\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d UTC)?/g, "TIME")
     .replace(/\b[0-9a-f]{64}\b/g, "DIGEST")
