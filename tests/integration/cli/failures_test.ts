@@ -167,6 +167,17 @@ Deno.test(
       await client.del("tenant:x\x1b[2J\x07\r");
     });
 
+    await t.step("init marks a fresh Redis once, and takes a used one as it is", async () => {
+      const init = (...more: string[]) =>
+        runInProcess(["migrate", "init", "--redis-only", "--redis-database", "5", ...more], { env });
+      const fresh = await init("--current", "--json");
+      assertEquals([fresh.code, json(fresh.stdout)], [0, { redis: "marked", pending: { sql: 0, redis: 0 } }]);
+      const used = await init();
+      assertEquals(used.code, 0);
+      assertStringIncludes(used.stdout, "Redis is in use: nothing was changed.");
+      assertStringIncludes(used.stdout, "Nothing is pending.");
+    });
+
     await t.step("a dirty database is refused with the way out", async () => {
       const { env, sql } = await withDatabase();
       await runInProcess(["migrate", "apply", "sql/1", "sql/2", "--yes", "--sql-only"], { env });
