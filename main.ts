@@ -82,6 +82,18 @@ function listenForSignals() {
   };
 }
 
+/** A rejected promise that nobody awaits, or an exception out of a timer, would else end the process with a stack trace. */
+function onFault(handler: (error: unknown) => void): void {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    handler(event.reason);
+  });
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    handler(event.error);
+  });
+}
+
 function hostname(): string {
   try {
     return Deno.hostname();
@@ -117,6 +129,7 @@ async function main(): Promise<never> {
     columns,
     now: () => new Date(),
     ...listenForSignals(),
+    onFault,
     holder: { host: hostname(), pid: Deno.pid, ...(user === undefined ? {} : { user }) },
     programFolder: Deno.build.standalone
       ? Deno.execPath().replace(/[/\\][^/\\]*$/, "")

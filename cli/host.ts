@@ -37,6 +37,8 @@ export interface Host {
    * another program.
    */
   takeSignals(handler: (signal: Deno.Signal) => void): Disposable;
+  /** Told of failures that nothing waited for: faults of the program, which must not end in a stack trace. */
+  onFault(handler: (error: unknown) => void): void;
   /** Who runs this, for others to see in the lock. */
   readonly holder: { readonly host: string; readonly pid: number; readonly user?: string };
   /** Folder of the program, to look for others beside it. */

@@ -11,7 +11,7 @@ import { UsageError } from "./errors.ts";
 import type { Host } from "./host.ts";
 import { printable } from "./printable.ts";
 import { type ParsedLine, parseLine } from "./program.ts";
-import { describeError, errorJson, renderError } from "./report_error.ts";
+import { describeError, errorJson, type ErrorReport, renderError } from "./report_error.ts";
 import { makeScrub, type Scrub } from "./secrets.ts";
 import type { Settings } from "./setting_table.ts";
 import { checkSettings, resolveSettings } from "./settings.ts";
@@ -28,8 +28,16 @@ import { VERSION } from "./version.ts";
  */
 export async function run(host: Host): Promise<number> {
   const state: Reporting = { scrub: makeScrub({}), context: null };
+  let faults = 0;
+  host.onFault((error) => {
+    faults++;
+    state.context?.progress.clear();
+    const described = describeError(error, { scrub: state.scrub, stoppedBy: null });
+    writeError(host, state, described);
+  });
   try {
-    return await dispatch(host, state);
+    const status = await dispatch(host, state);
+    return status === EXIT.done && faults > 0 ? EXIT.failed : status;
   } catch (error) {
     return report(host, error, state);
   }
@@ -83,18 +91,22 @@ function report(host: Host, error: unknown, { scrub, context }: Reporting): numb
   });
   if (wantsJson(host, context?.flags)) {
     host.stdout.write(`${JSON.stringify(errorJson(described))}\n`);
-  } else if (context?.log.format === "json") {
-    const { code, message, hint, details } = described;
-    context.log.error(message, { code, hint, details });
   } else {
-    const colours = wantsColours(context?.flags.colours, host.env, host.stderr.terminal);
-    const width = host.stderr.terminal ? host.columns() ?? 100 : Infinity;
-    host.stderr.write(`${printable(renderError(described, { style: makeStyle({ colours }), width }))}\n`);
-    if (error instanceof UsageError && host.args.length === 0) {
-      host.stderr.write(`\n${helpOf(host)}`);
-    }
+    writeError(host, { scrub, context }, described);
+    if (error instanceof UsageError && host.args.length === 0) host.stderr.write(`\n${helpOf(host)}`);
   }
   return described.exitStatus;
+}
+
+/** On standard error, as text or as an event. */
+function writeError(host: Host, { context }: Reporting, described: ErrorReport): void {
+  if (context?.log.format === "json") {
+    const { code, message, hint, details } = described;
+    return context.log.error(message, { code, hint, details });
+  }
+  const colours = wantsColours(context?.flags.colours, host.env, host.stderr.terminal);
+  const width = host.stderr.terminal ? host.columns() ?? 100 : Infinity;
+  host.stderr.write(`${printable(renderError(described, { style: makeStyle({ colours }), width }))}\n`);
 }
 
 /** A line that could not be parsed may still have asked for JSON. */

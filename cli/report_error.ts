@@ -108,10 +108,13 @@ function hintOf(cause: MigrationError, error: unknown, { scrub, whereIs }: Repor
 
 /** The engine does not know what the program is called; it says `migrate apply` where a person types more. */
 export function withProgramName(hint: string): string {
-  return hint.replace(
-    /(?<!outpost )\bmigrate (init|list|status|plan|apply|verify|cleanup|down|force|unlock)\b/g,
-    "outpost migrate $1",
-  );
+  const commands = "init|list|status|plan|apply|verify|cleanup|down|force|unlock";
+  return hint
+    .replace(
+      new RegExp(`"(?:(?:outpost )?migrate )?((?:${commands})(?: [^"]*)?)"`, "g"),
+      "outpost migrate $1",
+    )
+    .replace(new RegExp(`(?<!outpost )\\bmigrate (${commands})\\b`, "g"), "outpost migrate $1");
 }
 
 function detailsOf(error: MigrationError): readonly string[] {

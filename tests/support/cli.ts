@@ -33,6 +33,8 @@ export interface CliOptions {
   readonly stop?: AbortSignal;
   readonly stoppedBy?: StopSignal;
   readonly programFolder?: string;
+  /** Given what the program does with failures that nothing waited for. */
+  readonly onFault?: (fault: (error: unknown) => void) => void;
 }
 
 /** Runs a command within this process. Fast, and nothing of the test's own environment reaches it. */
@@ -68,6 +70,7 @@ export async function runInProcess(args: readonly string[], options: CliOptions 
     now: options.now ?? (() => new Date()),
     signal: controller.signal,
     stoppedBy: () => (controller.signal.aborted ? options.stoppedBy ?? "SIGINT" : null),
+    onFault: (handler) => options.onFault?.(handler),
     takeSignals: () => ({ [Symbol.dispose]() {} }),
     holder: { host: "test-host", pid: 4711 },
     programFolder: options.programFolder ?? null,

@@ -5,6 +5,7 @@ import { ERROR_CODES } from "../../../cli/error_catalogue.ts";
 import { describeError, errorJson, renderError, withProgramName } from "../../../cli/report_error.ts";
 import { makeScrub } from "../../../cli/secrets.ts";
 import { PLAIN } from "../../../cli/style.ts";
+import { runInProcess } from "../../support/cli.ts";
 import * as engineErrors from "../../../engine/errors.ts";
 
 const { ApplyError, InterruptedError, LockHeldError, LockLostError, PlanStaleError, StepFailedError } =
@@ -127,5 +128,24 @@ Deno.test("withProgramName() completes commands once", () => {
   assertEquals(
     withProgramName("migrate apply, or outpost migrate verify; migrates nothing"),
     "outpost migrate apply, or outpost migrate verify; migrates nothing",
+  );
+  assertEquals(
+    withProgramName('set it with "force", or "migrate unlock --force"; "habit" stays'),
+    'set it with outpost migrate force, or outpost migrate unlock --force; "habit" stays',
+  );
+});
+
+Deno.test("run() reports failures that nothing waited for in a line, and does not end with 0", async () => {
+  let fail = (_error: unknown) => {};
+  const { code, stdout, stderr } = await runInProcess(["config", "--json"], {
+    env: { REDIS_PASSWORD: "hunter2-xyz" },
+    onFault: (fault) => fail = fault,
+    onStdout: () => fail(new TypeError("hunter2-xyz is no function\n    at file:///x.ts")),
+  });
+  assertEquals(code, 1);
+  assertEquals(JSON.parse(stdout).file !== undefined, true);
+  assertEquals(
+    stderr.split("\n")[0],
+    "error: Unexpected failure: TypeError: [hidden] is no function [internal]",
   );
 });
