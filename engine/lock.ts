@@ -73,3 +73,4 @@ export {
   type ReadLockOptions,
 } from "./clear_lock.ts";
 export { describeOwner } from "./describe_owner.ts";
+export { untilLost } from "./until_lost.ts";
