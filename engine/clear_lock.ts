@@ -17,6 +17,7 @@ import { decodeOwner } from "./redis/lease_value.ts";
 
 /** Where to look. */
 export interface ReadLockOptions {
+  /** Null for a run without Redis: then there is nothing to find. */
   readonly redis: { readonly client: Ioredis; readonly names: RedisLockNames } | null;
 }
 
