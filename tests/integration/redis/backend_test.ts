@@ -419,7 +419,10 @@ Deno.test("read(), plan(), verify(), isFresh() and planCleanup() need read comma
   await assertRejects(() => backend.apply(TIMESTAMPS, { signal: NEVER, rerun: true }), StoreDeniedError);
 });
 
-Deno.test("read() of a server that is gone or refuses is an error, never pending", async () => {
+// Node's sockets leave timers behind in the oldest Deno, when an attempt to connect fails.
+const quietly = { sanitizeOps: false, sanitizeResources: false };
+
+Deno.test("read() of a server that is gone or refuses is an error, never pending", quietly, async () => {
   await using server = await startRedis(["--requirepass", "sesame"]);
   const wrong = outpostBackend(server.client({ password: "wrong", retryStrategy: () => null }));
   const denied = await assertRejects(() => wrong.read(), StoreDeniedError);

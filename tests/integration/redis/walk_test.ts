@@ -30,7 +30,10 @@ Deno.test("walk() visits every key that matches, in batches of the size asked fo
   assert(shares.length > 10 && shares.every((share, i) => share <= 1 && share >= (shares[i - 1] ?? 0)));
 });
 
-Deno.test("walk() begins anew when another server process answers", async () => {
+// Node's sockets leave timers behind in the oldest Deno, when a connection is lost.
+const quietly = { sanitizeOps: false, sanitizeResources: false };
+
+Deno.test("walk() begins anew when another server process answers", quietly, async () => {
   const first = await startRedis();
   const client = first.client({ maxRetriesPerRequest: null, retryStrategy: () => 20 });
   const fill = async (port: number) => {
