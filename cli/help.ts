@@ -29,7 +29,7 @@ export function commandHelp(spec: CommandSpec, { width = 100, style = PLAIN }: H
   const parts = [
     wrap(spec.summary, width),
     section("Examples", examples(spec.examples, width, style), style),
-    `${style.bold("Usage:")} ${usage.replace("[OPTIONS] [-- ", "[OPTIONS] [-- ")}`,
+    `${style.bold("Usage:")} ${usage}`,
     ...(spec.details ?? []).map((paragraph) => wrap(paragraph, width)),
   ];
   const args = spec.arguments ?? [];
@@ -107,14 +107,11 @@ function section(title: string, lines: readonly string[], style: Style): string 
 }
 
 function list(lines: readonly Line[], width: number): readonly string[] {
-  const term = Math.min(28, Math.max(...lines.map((line) => line.term.length)));
-  const indent = " ".repeat(term + 4);
-  return lines.map((line) => {
-    const text = wrap(`${" ".repeat(0)}${line.text}`, width - term - 4, indent.slice(0));
-    const wrapped = text.split("\n").map((one) => one.trim()).join(`\n${indent}`);
-    return line.term.length > term
-      ? `${line.term}\n${indent}${wrapped}`
-      : `${line.term.padEnd(term)}  ${wrapped}`;
+  const column = Math.min(28, Math.max(...lines.map((line) => line.term.length)));
+  const indent = " ".repeat(column + 4);
+  return lines.map(({ term, text }) => {
+    const wrapped = wrap(text, width - column - 4).replaceAll("\n", `\n${indent}`);
+    return term.length > column ? `${term}\n${indent}${wrapped}` : `${term.padEnd(column)}  ${wrapped}`;
   });
 }
 

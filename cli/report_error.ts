@@ -7,7 +7,6 @@
 import {
   ApplyError,
   InterruptedError,
-  LockHeldError,
   MigrationError,
   PlanStaleError,
   StepFailedError,
@@ -16,7 +15,7 @@ import {
   StoreUnreachableError,
 } from "../engine/errors.ts";
 import { ERROR_CODES, EXIT } from "./error_catalogue.ts";
-import { NotVerifiedError, SettingsError } from "./errors.ts";
+import { SettingsError } from "./errors.ts";
 import type { StopSignal } from "./host.ts";
 import type { ErrorJson } from "./json.ts";
 import type { Scrub } from "./secrets.ts";
@@ -124,10 +123,6 @@ function detailsOf(error: MigrationError): readonly string[] {
   }
   if (error instanceof SettingsError && error.problems.length > 1) {
     return error.problems.map((problem) => `- ${problem}`);
-  }
-  if (error instanceof NotVerifiedError || error instanceof LockHeldError) return [];
-  if (error instanceof ApplyError) {
-    return error.results.flatMap((result) => result.issues.map((issue) => `${result.id}: ${issue}`));
   }
   return [];
 }

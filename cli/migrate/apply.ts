@@ -4,27 +4,26 @@
  * @module
  */
 
-import type { ApplyEvent, ApplyResult } from "../../engine/apply.ts";
+import type { ApplyResult } from "../../engine/apply.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { ApplyError } from "../../engine/errors.ts";
+import { ApplyReport } from "../apply_report.ts";
 import type { MigrationResult } from "../../engine/migration.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import { assertCanAsk, type Question } from "../confirm.ts";
 import type { Context } from "../context.ts";
 import { DeclinedError, UsageError } from "../errors.ts";
 import { EXIT } from "../error_catalogue.ts";
-import { formatCounted, formatDuration } from "../format.ts";
-import { applyEventJson, applySummaryJson } from "../json.ts";
+import { formatCounted } from "../format.ts";
+import { applySummaryJson } from "../json.ts";
 import { lockRun, paceOf } from "../lock_run.ts";
 import { nextCommand } from "../output.ts";
 import { readPlanFile, type SavedPlan } from "../plan_file.ts";
-import { renderDone, renderResults, resultSentence } from "../render/apply.ts";
+import { renderDone, renderResults } from "../render/apply.ts";
 import { renderPlan } from "../render/plan.ts";
 import { describeError, errorJson } from "../report_error.ts";
 import { storePlace } from "../store_place.ts";
 import { LOCK_SETTINGS, PACE_SETTINGS, STEP_SETTINGS } from "../shared_options.ts";
-
-const PROGRESS_EVERY_MS = 250;
 
 interface ApplyCommandOptions {
   readonly ids: readonly string[];
@@ -92,7 +91,7 @@ function contradiction(one: string, other: string): UsageError {
 }
 
 async function run(context: Context, options: ApplyCommandOptions): Promise<number> {
-  const events = new EventReport(context);
+  const events = new ApplyReport(context);
   try {
     const saved = options.plan === undefined ? undefined : await readPlanFile(options.plan);
     await using open = await context.openEngine();
@@ -123,9 +122,18 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
       context.output.object(applySummaryJson(results, errorJson(described).error));
       return described.exitStatus;
     }
-    if (results.length > 0) context.output.text(context.scrub(renderResults(results, context.output.layout)));
+    if (results.length > 0) {
+      const account = renderResults(withoutReason(results, error), context.output.layout);
+      context.output.text(context.scrub(account));
+    }
     throw error;
   }
+}
+
+/** The account without the reason of the failure, which follows as the error. */
+function withoutReason(results: readonly MigrationResult[], error: unknown): readonly MigrationResult[] {
+  const reason = error instanceof Error ? error.message : "";
+  return results.map((result) => ({ ...result, issues: result.issues.filter((issue) => issue !== reason) }));
 }
 
 function assertRedis(ids: readonly string[]): void {
@@ -201,79 +209,4 @@ function renderOutcome(context: Context, { results, doneByOther }: ApplyResult):
     ? "Nothing left to do: another process applied it meanwhile."
     : "Nothing to do: no migration is pending.";
   return `${layout.style.green(text)}\n${nextCommand(layout.style, "outpost serve", "start the server")}`;
-}
-
-/** Tells of each event as it comes: a JSON line, a line on standard error, a span. */
-class EventReport {
-  readonly #context: Context;
-  readonly results: MigrationResult[] = [];
-  #startedAt = 0;
-  #progressAt = -Infinity;
-  #endSpan: (attributes?: Record<string, string | number>, error?: string) => void = () => {};
-
-  constructor(context: Context) {
-    this.#context = context;
-  }
-
-  take(event: ApplyEvent): void {
-    const { output, log, progress, host, telemetry } = this.#context;
-    if (event.event === "start") {
-      this.#startedAt = host.now().getTime();
-      this.#endSpan = telemetry.begin("outpost.migration", { "outpost.migration.id": event.id });
-      progress.restart();
-      log.debug(`starting ${event.id}`, { event: "start", migration: event.id });
-    }
-    if (event.event === "progress") progress.update(event.progress);
-    if (event.event === "retry") {
-      log.warn(
-        `${event.id}: ${event.reason}; attempt ${event.attempt}, again in ${formatDuration(event.waitMs)}`,
-        {
-          event: "retry",
-          migration: event.id,
-          attempt: event.attempt,
-          wait_ms: event.waitMs,
-        },
-      );
-    }
-    if (event.event === "done" || event.event === "failed") this.#finish(event.result);
-    if (output.json && !this.#tooSoon(event)) {
-      const line = applyEventJson(event, host.now().getTime() - this.#startedAt);
-      if (line !== null) output.object(line);
-    }
-  }
-
-  /** Progress comes with every batch; a program that reads along needs no more than a few lines a second. */
-  #tooSoon({ event }: ApplyEvent): boolean {
-    const now = this.#context.host.now().getTime();
-    if (event === "progress" && now - this.#progressAt < PROGRESS_EVERY_MS) return true;
-    this.#progressAt = event === "progress" ? now : -Infinity;
-    return false;
-  }
-
-  /** Ends what is still open after an error. */
-  stop(): void {
-    this.#context.progress.clear();
-    this.#endSpan({}, "stopped");
-  }
-
-  #finish(result: MigrationResult): void {
-    const { log, progress, telemetry, scrub } = this.#context;
-    this.results.push(result);
-    progress.restart();
-    const { id, outcome, processed, failed, skipped, durationMs } = result;
-    const fields = {
-      event: outcome,
-      migration: id,
-      processed,
-      failed,
-      skipped,
-      duration_ms: Math.round(durationMs),
-    };
-    if (outcome === "applied") log.info(resultSentence(result), fields);
-    else log.error(resultSentence(result), { ...fields, issues: result.issues.map(scrub) });
-    telemetry.count("outpost.migration.records", processed, { "outpost.migration.id": id });
-    telemetry.count("outpost.migration.failures", failed, { "outpost.migration.id": id });
-    this.#endSpan({ "outpost.migration.records": processed }, outcome === "applied" ? undefined : outcome);
-    this.#endSpan = () => {};
-  }
 }

@@ -60,7 +60,7 @@ Deno.test(
         const failed = await runInProcess(["migrate", "apply", "--yes", "--redis-only"], { env });
         assertEquals(failed.code, 1, failed.stderr);
         assertStringIncludes(failed.stderr, "[apply_failed]");
-        assertStringIncludes(failed.stderr, "tenant:{bad}:tenant");
+        assertStringIncludes(failed.stdout, "tenant:{bad}:tenant");
         assertStringIncludes(failed.stdout, "redis/003_entity      not run");
         assertEquals(await client.hget("tenant:{good}:tenant", "created_at"), "1705314600000");
         const status = await runInProcess(["migrate", "list", "--redis-only", "--json"], { env });
@@ -108,6 +108,11 @@ Deno.test(
         assertStringIncludes(stderr, "sql/000001");
         assertStringIncludes(stderr, "server code: 42P07");
         assertStringIncludes(stdout, "sql/000002  not run");
+        assertEquals(
+          (stdout + stderr).split('relation "deliveries" already exists').length,
+          2,
+          "the reason is told once",
+        );
         assertEquals((await sql`select to_regclass('events') as found`)[0]!.found, null);
       },
     );
