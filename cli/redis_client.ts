@@ -31,6 +31,8 @@ export interface RedisSettings {
 
 /** How long one attempt to connect may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 3000;
+/** How long an answer may take, in milliseconds: a server that accepts connections and says nothing is not there. */
+const SILENCE_TIMEOUT_MS = 10_000;
 /** Attempts before the first connection, and how long: a server that is not there is reported within a few seconds. */
 const FIRST_ATTEMPTS = 3;
 const FIRST_PATIENCE_MS = 2000;
@@ -49,6 +51,7 @@ export function connectRedis(settings: RedisSettings): Redis | Cluster {
   const attempts = new Attempts();
   const common: RedisOptions = {
     connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: SILENCE_TIMEOUT_MS,
     ...(settings.username === "" ? {} : { username: settings.username }),
     ...(settings.password === "" ? {} : { password: settings.password }),
     ...tlsOf(settings),
