@@ -6,7 +6,7 @@
 
 import type { SqlSession } from "./backend.ts";
 import { InterruptedError } from "./errors.ts";
-import { acquireLock, type HeldLock, type LockOwner } from "./lock.ts";
+import { acquireLock, type HeldLock, type LockOwner, untilLost } from "./lock.ts";
 import type { Ioredis } from "./redis/client.ts";
 import type { RedisLockNames } from "./redis/lease.ts";
 import type { Backends } from "./state.ts";
@@ -71,7 +71,7 @@ export async function withLock<T>(
   );
   const signal = AbortSignal.any([caller, lock.signal]);
   try {
-    return await work({ lock, sessions, signal });
+    return await untilLost(lock, work({ lock, sessions, signal }));
   } catch (error) {
     // Whatever broke, a lost lock is the reason that matters: the caller must know that somebody else may be at work.
     if (lock.signal.aborted) throw lock.signal.reason;
