@@ -16,7 +16,6 @@ import type { CleanupReport, ReadContext, WriteContext } from "./migration.ts";
 import type { BatchSize } from "./pacing.ts";
 import { DELETE_COPIED, DELETE_PROVEN } from "./scripts.ts";
 import type { Argument } from "./store.ts";
-import { NAMED_RECORDS } from "./tally.ts";
 import { walk } from "./walk.ts";
 
 /** A record that changes again and again is looked at again this often before it is kept. */
@@ -45,31 +44,26 @@ export async function countOriginals(spec: CopySpec, context: ReadContext): Prom
  */
 export async function cleanUp(spec: CopySpec, context: WriteContext): Promise<CleanupReport> {
   const lookalikes = await hasLookalikes(spec, context);
-  const kept = new Map<Binary, string>();
-  const report = { deleted: 0, kept: 0, issues: [] as string[] };
   const deferred = { lists: spec.listed !== undefined, count: 0 };
   const pass = () =>
     walk(context.store, {
       ...context,
       pattern: spec.pattern,
-      visit: (keys, size) => deleteProven(spec, context, { lookalikes, keys, size, report, kept, deferred }),
+      visit: (keys, size) => deleteProven(spec, context, { lookalikes, keys, size, deferred }),
     });
   await pass();
   if (deferred.count > 0) {
     deferred.lists = false;
     await pass();
   }
-  report.kept = kept.size;
-  for (const [key, why] of [...kept].slice(0, NAMED_RECORDS)) report.issues.push(`${display(key)}: ${why}`);
-  return report;
+  const { processed, failed, issues } = context.tally;
+  return { deleted: processed, kept: failed, issues };
 }
 
 interface Work {
   readonly lookalikes: boolean;
   readonly keys: readonly Binary[];
   readonly size: BatchSize;
-  readonly report: CleanupReport;
-  readonly kept: Map<Binary, string>;
   /** While lists are to be judged, how many records were left for later. */
   readonly deferred: { lists: boolean; count: number };
 }
@@ -87,7 +81,7 @@ async function deleteProven(spec: CopySpec, context: WriteContext, work: Work): 
       : await deleteCopied(fields, context, pairs, work);
     keys = [...rest.again, ...await deleteJudged(spec, context, rest.others, work)];
     if (attempt === ATTEMPTS) {
-      for (const key of keys) work.kept.set(key, "it changed each time before it could be deleted");
+      for (const key of keys) context.tally.fail(key, "it changed each time before it could be deleted");
       return;
     }
   }
@@ -96,7 +90,7 @@ async function deleteProven(spec: CopySpec, context: WriteContext, work: Work): 
 /** Within one server: deletes what the server finds proven by itself. @returns What is left to judge, or to read again. */
 async function deleteCopied(
   fields: readonly string[],
-  { store, fence, later }: WriteContext,
+  { store, fence, later, tally }: WriteContext,
   pairs: readonly Pair[],
   work: Work,
 ): Promise<{ others: readonly Pair[]; again: readonly Binary[] }> {
@@ -124,8 +118,8 @@ async function deleteCopied(
   clear.forEach((pair, i) => {
     if (answer[i] === "~") others.push(pair);
     else if (answer[i] === "0") again.push(pair.source);
-    else work.kept.delete(pair.source);
-    if (answer[i] === "1") work.report.deleted++;
+    else tally.recover(pair.source);
+    if (answer[i] === "1") tally.processed++;
   });
   return { others, again };
 }
@@ -148,29 +142,25 @@ async function deleteJudged(
   pairs.forEach((pair, i) => {
     const [original, copy] = [contents[2 * i]!, contents[2 * i + 1]!];
     if (original === null) return;
-    if (pair.ambiguous === true) work.kept.set(pair.source, "it may be a current record as well");
-    else if (copy === null) work.kept.set(pair.source, `it has no copy ${display(pair.target)}`);
+    if (pair.ambiguous === true) context.tally.fail(pair.source, "it may be a current record as well");
+    else if (copy === null) context.tally.fail(pair.source, `it has no copy ${display(pair.target)}`);
     else read.push({ pair, original, copy });
   });
   const judgements = await judgePairs(context.store, read, context.later, spec.listed);
   const proven = read.filter(({ pair }, i) => {
     if (judgements[i] === "different") {
-      work.kept.set(pair.source, `its copy ${display(pair.target)} is different`);
+      context.tally.fail(pair.source, `its copy ${display(pair.target)} is different`);
       return false;
     }
     const later = judgements[i] === "newer" && work.deferred.lists && spec.listed?.(pair, "") === null;
     if (later) work.deferred.count++;
     return !later;
   });
-  return await unlink(context, proven, work);
+  return await unlink(context, proven);
 }
 
 /** @returns The originals that changed meanwhile, they or their copies. */
-async function unlink(
-  { store, fence }: WriteContext,
-  proven: readonly ReadPair[],
-  work: Work,
-): Promise<Binary[]> {
+async function unlink({ store, fence, tally }: WriteContext, proven: readonly ReadPair[]): Promise<Binary[]> {
   const again: Binary[] = [];
   await Promise.all(
     store.bySlot(proven.map(({ pair }) => pair.source)).map(async (group) => {
@@ -186,8 +176,8 @@ async function unlink(
       group.forEach((i, at) => {
         const { source } = proven[i]!.pair;
         if (answer[at] === "0") again.push(source);
-        else work.kept.delete(source);
-        if (answer[at] === "1") work.report.deleted++;
+        else tally.recover(source);
+        if (answer[at] === "1") tally.processed++;
       });
     }),
   );
