@@ -18,6 +18,7 @@ import {
   optionalInteger,
   optionalPostgresUrl,
   optionalText,
+  port,
   type SettingType,
   text,
 } from "./setting_types.ts";
@@ -62,7 +63,7 @@ export const SETTINGS = {
   redisHost: define(["redis.host", "REDIS_HOST", "redis-host"], text("HOST"), "redis", REDIS, "Host name"),
   redisPort: define(
     ["redis.port", "REDIS_PORT", "redis-port"],
-    integer("PORT", 1, 65535),
+    port,
     6379,
     REDIS,
     "Port",

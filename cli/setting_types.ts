@@ -80,6 +80,22 @@ export function integer(placeholder: string, min: number, max: number): SettingT
   };
 }
 
+/** The number of a port. */
+export const port: SettingType<number> = {
+  ...integer("PORT", 1, 65535),
+  check(raw) {
+    const checked = integer("PORT", 1, 65535).check(raw);
+    // Kubernetes sets such a variable for every service, and a service called "redis" makes it REDIS_PORT.
+    const linked = "problem" in checked && scalarText(raw)?.startsWith("tcp://") === true;
+    return linked
+      ? {
+        problem:
+          `${checked.problem}; Kubernetes sets it for a service of that name: set enableServiceLinks to false`,
+      }
+      : checked;
+  },
+};
+
 /** A whole number, or nothing. */
 export function optionalInteger(placeholder: string, min: number, max: number): SettingType<number | null> {
   return { ...integer(placeholder, min, max), show: (value) => (value === null ? "" : String(value)) };

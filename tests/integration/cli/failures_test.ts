@@ -306,6 +306,35 @@ Deno.test(
       },
     );
 
+    await t.step("no command prints the password, nor writes it into a file", async () => {
+      const { env } = await withDatabase();
+      const folder = await Deno.makeTempDir();
+      const files = ["--out", `${folder}/plan.json`, "--html", `${folder}/plan.html`];
+      const commands: readonly (readonly string[])[] = [
+        ["config"],
+        ["migrate", "status"],
+        ["migrate", "list"],
+        ["migrate", "plan", ...files],
+        ["migrate", "apply", "--yes"],
+        ["migrate", "verify"],
+        ["migrate", "cleanup", "--yes"],
+        ["migrate", "down", "1", "--yes"],
+        ["migrate", "init"],
+        ["migrate", "unlock"],
+        ["serve"],
+      ];
+      for (const command of commands) {
+        for (const more of [[], ["--json"], ["--verbose", "--log-format", "json"]]) {
+          const { stdout, stderr } = await runInProcess([...command, ...more], { env });
+          assert(!(stdout + stderr).includes(PASSWORD), `${command.join(" ")}: ${stdout}${stderr}`);
+        }
+      }
+      for await (const { name } of Deno.readDir(folder)) {
+        assert(!(await Deno.readTextFile(`${folder}/${name}`)).includes(PASSWORD), name);
+      }
+      await Deno.remove(folder, { recursive: true });
+    });
+
     await t.step("pages are written where they were asked for", async () => {
       const { env } = await withDatabase();
       const folder = await Deno.makeTempDir();

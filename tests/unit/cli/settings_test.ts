@@ -131,3 +131,27 @@ Deno.test("resolveSettings() accepts a deployment ID of 64 characters and no lon
   assertEquals(check("a-B_9".padEnd(64, "x")), null);
   assertEquals(check("x".repeat(65)), "DEPLOYMENT_ID must be at most 64 letters, digits, - and _");
 });
+
+Deno.test("resolveSettings() explains the port that Kubernetes sets for a service called redis", () => {
+  const env = { REDIS_PORT: "tcp://10.0.0.7:6379" };
+  const { problem } = resolveSettings({ flags: new Map(), env, file: null }).find(({ key }) =>
+    key === "redisPort"
+  )!;
+  assertEquals(
+    problem,
+    "REDIS_PORT must be a whole number from 1 to 65535; Kubernetes sets it for a service of that name: " +
+      "set enableServiceLinks to false",
+  );
+});
+
+Deno.test("resolveSettings() takes the log levels of other programs", () => {
+  const level = (LOG_LEVEL: string) =>
+    checkSettings(resolveSettings({ flags: new Map(), env: { LOG_LEVEL }, file: null })).logLevel;
+  assertEquals(["trace", "Debug", "INFO", "warning", "fatal"].map(level), [
+    "debug",
+    "debug",
+    "info",
+    "warn",
+    "error",
+  ]);
+});
