@@ -112,7 +112,8 @@ async function walkRecords(steps: readonly Step<TransformPattern>[], context: Re
   await walk(store, {
     ...context,
     pattern: pattern.pattern,
-    visit: async (keys) => {
+    visit: async (batch) => {
+      const keys = batch.filter((key) => steps.some((step) => step.pattern.mayBe?.(key) ?? true));
       const table = await store.readFields(keys, fields, { scripts: false });
       const meant = others ? await kindsOf({ ...pattern, fields }, store, others, keys, table) : null;
       chain(steps, fields, keys, table, meant);

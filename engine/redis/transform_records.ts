@@ -40,6 +40,8 @@ export interface Lookalikes {
 export interface TransformSpec {
   /** SCAN pattern of the keys. More may match than are meant: `kindOf` decides. */
   readonly pattern: Binary;
+  /** False for keys that need not be read: they cannot be meant, whatever they hold. @default all may be */
+  mayBe?(key: Binary): boolean;
   /** The fields to read. Nothing else may decide what is set, since only these are compared before the write. */
   readonly fields: readonly string[];
   /**
@@ -148,6 +150,11 @@ export async function anyRecord(
   });
 }
 
+/** The keys of a batch that have to be read. */
+export function candidates(spec: TransformSpec, keys: readonly Binary[]): readonly Binary[] {
+  return spec.mayBe === undefined ? keys : keys.filter((key) => spec.mayBe!(key));
+}
+
 /** Which keys of a batch are meant, by index, and of which kind: null for those to leave alone. */
 export async function kindsOf(
   spec: TransformSpec,
@@ -176,7 +183,7 @@ async function transform(
   size: BatchSize,
 ): Promise<void> {
   const { store, tally } = context;
-  let keys = batch;
+  let keys = candidates(spec, batch);
   for (let attempt = 1; keys.length > 0; attempt++) {
     const table = await size.measure(
       "read",
@@ -300,8 +307,9 @@ async function checkRecords(
   spec: TransformSpec,
   { store, report }: VerifyContext,
   others: boolean,
-  keys: readonly Binary[],
+  batch: readonly Binary[],
 ): Promise<void> {
+  const keys = candidates(spec, batch);
   const table = await store.readFields(keys, spec.fields, { scripts: false });
   const kinds = await kindsOf(spec, store, others, keys, table);
   kinds.forEach((kind, i) => {

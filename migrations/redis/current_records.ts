@@ -17,13 +17,14 @@ import { deploymentPrefix } from "../redis_layout.ts";
 export type RecordKind = "tenants" | "destinations";
 
 /** What a migration of current records needs beside its own fields. The fields begin with `id`. */
-export type CurrentRecords = Pick<TransformSpec, "pattern" | "kindOf" | "groupOf" | "lookalikes">;
+export type CurrentRecords = Pick<TransformSpec, "pattern" | "mayBe" | "kindOf" | "groupOf" | "lookalikes">;
 
 /** The current records of a deployment. @param deploymentId Empty for an installation without one. */
 export function currentRecords(deploymentId: string): CurrentRecords {
   const start = `${encode(deploymentPrefix(deploymentId))}tenant:{`;
   return {
     pattern: `${escapePattern(start)}*`, // A server matches this the fastest.
+    mayBe: (key) => key.includes("}:destination:") || key.endsWith("}:tenant"),
     kindOf: (key, values) => kindOf(start, key, values),
     groupOf: (key) => groupOf(start, key),
     lookalikes: deploymentId === "" ? lookalikes : undefined, // Old records never had a prefix.
