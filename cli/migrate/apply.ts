@@ -170,9 +170,13 @@ async function agreed(
   }
   // Before the records are counted, which may take minutes: whoever cannot answer learns it at once.
   assertCanAsk({ host: context.host, json: output.json }, question(pending));
+  const started = context.host.now().getTime();
   if (saved === undefined) context.progress.busy("Counting what would change ...");
   const plan = saved?.plan ?? await context.reading(engine.plan({ ids, rerun, signal: context.signal }));
-  output.text(renderPlan(plan, output.layout, { statements: false }));
+  const countedMs = saved === undefined ? context.host.now().getTime() - started : null;
+  output.text(
+    renderPlan(plan, output.layout, { statements: false, countedMs, maxRate: context.settings.maxRate }),
+  );
   if (await context.confirm(question(plan.basis.selected.length))) return true;
   throw new DeclinedError("Nothing was applied: the answer was no");
 }

@@ -48,6 +48,7 @@ export const planCommand: Command = defineCommand(
       { flags: "--sql", description: "Show the statements in full" },
       { flags: "--check", description: "Exit 1 when anything is pending" },
     ],
+    settings: ["maxRate"],
   },
   read,
   run,
@@ -64,15 +65,18 @@ function read(input: CommandInput): PlanCommandOptions {
 }
 
 async function run(context: Context, options: PlanCommandOptions): Promise<number> {
+  const started = context.host.now();
   const plan = await makePlan(context, options.ids);
   const created = context.host.now();
+  const countedMs = created.getTime() - started.getTime();
+  const { maxRate } = context.settings;
   if (options.out !== undefined) await writePlanFile(options.out, plan, created);
   if (options.html !== undefined) {
     await writeFile(options.html, planPage(plan, { created, deployment: context.settings.deploymentId }));
   }
   context.output.result(planJson(plan), (layout) =>
     [
-      renderPlan(plan, layout, { statements: options.statements }),
+      renderPlan(plan, layout, { statements: options.statements, countedMs, maxRate }),
       "",
       ...(options.out === undefined ? [] : [`Saved as ${options.out}, digest ${plan.digest.slice(0, 12)}.`]),
       ...(options.html === undefined ? [] : [`Written as a page to ${options.html}.`]),

@@ -6,7 +6,7 @@
 
 import type { RedisMigrationPlan, SqlPlan, SqlStepPlan } from "../../engine/backend.ts";
 import type { Plan } from "../../engine/plan.ts";
-import { formatBytes, formatCount, formatCounted } from "../format.ts";
+import { formatBytes, formatCount, formatCounted, formatDuration } from "../format.ts";
 import { type Layout, nextCommand } from "../output.ts";
 import type { Style } from "../style.ts";
 import { renderTable, wrap } from "../table.ts";
@@ -15,10 +15,14 @@ import { renderTable, wrap } from "../table.ts";
 export interface PlanView {
   /** The statements in full. */
   readonly statements: boolean;
+  /** How long counting took, in milliseconds; null for a plan that was saved. */
+  readonly countedMs: number | null;
+  /** Redis records a second at most, or null for no limit. */
+  readonly maxRate: number | null;
 }
 
 /** Renders `outpost migrate plan`, without the last line: who shows it knows what comes next. */
-export function renderPlan(plan: Plan, layout: Layout, { statements }: PlanView): string {
+export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
   const { style } = layout;
   const stores = [["Postgres", plan.sql], ["ClickHouse", plan.clickhouse]] as const;
   if (!plan.hasChanges) {
@@ -28,11 +32,11 @@ export function renderPlan(plan: Plan, layout: Layout, { statements }: PlanView)
     ]
       .join("\n");
   }
-  const parts = [summary(plan, style)];
+  const parts = [[summary(plan, style), ...pace(plan, layout, view)].join("\n")];
   for (const [name, store] of stores) {
     if (store === null || store.steps.length === 0) continue;
     parts.push(style.bold(`${name}: from version ${store.current} to ${lastVersion(store)}`));
-    for (const step of store.steps) parts.push(renderStep(step, layout, { statements }));
+    for (const step of store.steps) parts.push(renderStep(step, layout, view));
   }
   if (plan.redis.length > 0) parts.push(style.bold("Redis"));
   for (const migration of plan.redis) parts.push(renderRedis(migration, layout));
@@ -75,6 +79,19 @@ function summary(plan: Plan, style: Style): string {
       : []),
   ];
   return style.bold(`Plan: ${parts.join(", then ")}`);
+}
+
+/** What is known of the time it takes: nothing is guessed. */
+function pace(plan: Plan, { style }: Layout, { countedMs, maxRate }: PlanView): readonly string[] {
+  const records = plan.redis.reduce((sum, { estimatedItems }) => sum + estimatedItems, 0);
+  return [
+    ...(countedMs === null ? [] : [style.dim(`Counted in ${formatDuration(countedMs)}.`)]),
+    ...(maxRate === null || records === 0 ? [] : [
+      `At most ${formatCounted(maxRate, "record")} a second: at least ${
+        formatDuration((records / maxRate) * 1000)
+      } for Redis.`,
+    ]),
+  ];
 }
 
 function renderStep(step: SqlStepPlan, { style, width }: Layout, { statements }: PlanView): string {

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Layout } from "../../../cli/output.ts";
 import { renderResults, resultSentence } from "../../../cli/render/apply.ts";
 import { renderList } from "../../../cli/render/list.ts";
+import { renderPlan } from "../../../cli/render/plan.ts";
 import { renderStatus } from "../../../cli/render/status.ts";
 import { renderVerify } from "../../../cli/render/verify.ts";
 import { displayWidth, PLAIN } from "../../../cli/style.ts";
@@ -157,5 +158,27 @@ Deno.test("renderResults() accounts for every planned migration", () => {
   assertEquals(
     resultSentence(failed),
     "redis/002_timestamps failed in 1.5 s: 2,000 records, 3 skipped, 2 failed",
+  );
+});
+
+Deno.test("renderPlan() says what is known of the time it takes", () => {
+  const redis = {
+    id: "redis/003_entity",
+    name: "n",
+    description: "d",
+    estimatedItems: 6000,
+    scope: {},
+    examples: [],
+  };
+  const basis = { deployment: "", stores: {}, versions: {}, migrations: [], selected: [] };
+  const plan = { digest: "d", hasChanges: true, sql: null, clickhouse: null, redis: [redis], basis };
+  const text = renderPlan(plan, layout, { statements: false, countedMs: 340, maxRate: 50 });
+  assertEquals(text.split("\n").slice(0, 3), [
+    "Plan: 1 Redis migration over 6,000 records",
+    "Counted in 340 ms.",
+    "At most 50 records a second: at least 2 m 00 s for Redis.",
+  ]);
+  assert(
+    !renderPlan(plan, layout, { statements: false, countedMs: null, maxRate: null }).includes("Counted"),
   );
 });
