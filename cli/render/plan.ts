@@ -95,7 +95,11 @@ function pace(plan: Plan, { style }: Layout, { countedMs, maxRate }: PlanView): 
 }
 
 function renderStep(step: SqlStepPlan, { style, width }: Layout, { statements }: PlanView): string {
-  const lines = [`${style.cyan(step.id)}  ${step.name}`, `  ${wrap(step.description, width - 2, "  ")}`];
+  const lines = [
+    `${style.cyan(step.id)}  ${step.name}`,
+    // A saved plan does not hold the descriptions.
+    ...(step.description === "" ? [] : [`  ${wrap(step.description, width - 2, "  ")}`]),
+  ];
   if (step.tables.length > 0) {
     const rows = step.tables.map((table) => [
       `  ${table.name}`,
