@@ -9,7 +9,7 @@ import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../erro
 import type { Ioredis } from "./client.ts";
 
 const DENIED = new Set(["NOAUTH", "WRONGPASS", "NOPERM"]);
-const UNAVAILABLE = new Set(["LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "UNKILLABLE", "BUSY"]);
+const UNAVAILABLE = new Set(["LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "BUSY"]);
 
 /** The word that a Redis error begins with, such as `MOVED` or `WRONGTYPE`; null for anything but a Redis error. */
 export function replyCode(error: unknown): string | null {

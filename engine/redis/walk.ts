@@ -22,9 +22,12 @@ import { type MasterNode, processOf, readTopology, type Topology, watchConnectio
 
 /** Batches in flight on one node: enough to keep the server busy while this program converts. */
 const DEPTH = 4;
-/** Passes that a cluster on the move is given, and the pause before each but the first. */
-const PASSES = 200;
+/** Passes that a cluster on the move is given, and the pauses between them, each longer than the one before. */
+const PASSES = 40;
 const PASS_PAUSE_MS = 250;
+const LONGEST_PASS_PAUSE_MS = 5000;
+/** With a rate given, there are at least so many batches a second, rather than one large one and a pause. */
+const BATCHES_PER_SECOND = 4;
 const LARGEST_COUNT = 4000;
 
 /** Where a walk stands: for each master, by name, its process and the cursor up to which every batch is done. */
@@ -56,34 +59,39 @@ export interface WalkOptions {
  */
 export async function walk(store: RedisStore, options: WalkOptions): Promise<void> {
   let from = options.from;
+  let outcome: PassOutcome = "moved";
   for (let pass = 1; pass <= PASSES; pass++) {
     throwIfAborted(options.signal);
-    const complete = await tryPass(store, { ...options, from });
-    if (complete) return;
+    outcome = await tryPass(store, { ...options, from });
+    if (outcome === "complete") return;
     from = undefined;
-    await pause(PASS_PAUSE_MS, options.signal);
+    await pause(Math.min(pass * PASS_PAUSE_MS, LONGEST_PASS_PAUSE_MS), options.signal);
   }
+  throwIfAborted(options.signal);
+  if (outcome instanceof Error) throw outcome;
   throw new RefusedError("Cannot finish while the cluster's slots are on the move", {
     hint: "Run the same command again when the resharding is over: what is done stays done",
   });
 }
 
-/** @returns False when the topology changed, so that keys may have been missed. */
-async function tryPass(store: RedisStore, options: WalkOptions): Promise<boolean> {
+/** `moved` when the topology changed, so that keys may have been missed; an error when a master was not there. */
+type PassOutcome = "complete" | "moved" | StoreUnreachableError;
+
+async function tryPass(store: RedisStore, options: WalkOptions): Promise<PassOutcome> {
   try {
     const before = await readTopology(store);
     const position = new SharedPosition(before, options);
     await settleAll(before.nodes.map((node) => new NodeWalk(store, node, options, position).run()));
     throwIfAborted(options.signal);
-    if (!store.clustered) return true;
+    if (!store.clustered) return "complete";
     const after = await readTopology(store);
-    return !before.moving && !after.moving && before.slots === after.slots;
+    return !before.moving && !after.moving && before.slots === after.slots ? "complete" : "moved";
   } catch (error) {
     // A master that goes away is replaced after a while: the pass is repeated then.
     const failure = toStoreError(error, "Cannot walk over the keys");
     if (!store.clustered || !(failure instanceof StoreUnreachableError)) throw error;
     if (replyCode(error) === null && store.client.status === "end") throw error;
-    return false;
+    return failure;
   }
 }
 
@@ -200,8 +208,9 @@ class NodeWalk {
     const finish = () => {
       if (--stretch.pending === 0) onDone();
     };
+    const most = Math.max(1, Math.floor((this.#options.maxRate ?? Infinity) / BATCHES_PER_SECOND));
     for (let at = 0; at < keys.length;) {
-      const batch = keys.slice(at, at + this.#size.current);
+      const batch = keys.slice(at, at + Math.min(this.#size.current, most));
       at += batch.length;
       await this.#rate.take(batch.length);
       while (this.#flying.size >= DEPTH) await Promise.race(this.#flying);
