@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { slotOfTag } from "../../../engine/redis/hash_slot.ts";
-import { startRedisCluster } from "../../support/redis.ts";
+import { type RedisCluster, type RedisServer, startRedis, startRedisCluster } from "../../support/redis.ts";
+import { eventually, freePort } from "../../support/server.ts";
 import {
   allKeys,
   applyAll,
@@ -111,3 +112,47 @@ Deno.test("read() and apply() of one run see all of a cluster's bookkeeping", as
   assertEquals(results.map(({ outcome }) => outcome), ["applied", "applied", "applied"]);
   assertEquals((await backend.plan([TIMESTAMPS], { signal: NEVER }))[0]?.estimatedItems, 0);
 });
+
+Deno.test("apply() migrates every record when a replica takes over a master meanwhile", async () => {
+  await using cluster = await startRedisCluster();
+  await using replica = await startReplica(cluster, 0);
+  const client = cluster.client();
+  const ids = Array.from({ length: 600 }, (_, i) => `t${i}`);
+  await Promise.all(ids.map((id) => putHash(client, `tenant:{${id}}:tenant`, tenantFields(id))));
+  const own = replica.client();
+  const [master] = cluster.nodes.map((node) => node.client());
+  let failover: Promise<void> | undefined;
+  const result = await outpostBackend(client).apply(TIMESTAMPS, {
+    signal: NEVER,
+    batchSize: 5,
+    maxRate: 400,
+    onProgress: () => {
+      failover ??= (async () => {
+        await own.call("CLUSTER", "FAILOVER");
+        await eventually(async () => assertEquals((await master!.role())[0], "slave"));
+      })();
+    },
+  });
+  await failover;
+  assert(failover !== undefined);
+  assertEquals([result.outcome, result.failed], ["applied", 0]);
+  for (const id of ids) {
+    assertEquals((await getHash(client, `tenant:{${id}}:tenant`))?.created_at, "1705289400123", id);
+  }
+});
+
+/** Starts a replica of one master and waits until it follows. */
+async function startReplica(cluster: RedisCluster, master: number): Promise<RedisServer> {
+  const server = await startRedis([
+    ...["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", String(freePort())],
+    ...["--repl-diskless-sync-delay", "0"],
+  ]);
+  const [client, other] = [server.client(), cluster.nodes[master]!.client()];
+  const [, busPort] = await other.config("GET", "cluster-port") as string[];
+  const id = String(await other.call("CLUSTER", "MYID"));
+  await client.call("CLUSTER", "MEET", "127.0.0.1", cluster.ports[master]!, busPort!);
+  await eventually(() => client.call("CLUSTER", "REPLICATE", id));
+  await eventually(async () => assert((await client.info("replication")).includes("master_link_status:up")));
+  await eventually(async () => assert(String(await other.call("CLUSTER", "NODES")).includes("slave")));
+  return server;
+}
