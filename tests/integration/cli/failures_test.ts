@@ -183,6 +183,23 @@ Deno.test(
       assertStringIncludes(used.stdout, "Nothing is pending.");
     });
 
+    await t.step("cleanup keeps what is not proven to be copied, says so, and ends with 1", async () => {
+      const other = redis.client({ password: PASSWORD, db: 6 });
+      await seedLegacyTenant(other, "same");
+      await seedLegacyTenant(other, "changed");
+      const outpost = (line: string) =>
+        runInProcess([...line.split(" "), "--redis-only", "--redis-database", "6"], { env });
+      assertEquals((await outpost("migrate apply --yes --quiet")).code, 0);
+      await other.hset("tenant:changed", "metadata", "written by an old server");
+      const refused = await outpost("migrate cleanup redis/1 --yes --json");
+      const forced = await outpost("migrate cleanup redis/1 --yes --force --json");
+      assertEquals([forced.code, json(forced.stdout).deleted, json(forced.stdout).kept], [1, 1, 1]);
+      assertStringIncludes(json(forced.stdout).issues[0], "tenant:changed");
+      assertEquals([refused.code, json(refused.stdout).error.code], [1, "not_verified"]);
+      assertEquals(await other.hget("tenant:changed", "metadata"), "written by an old server");
+      assertEquals(await other.exists("tenant:same"), 0);
+    });
+
     await t.step("a dirty database is refused with the way out", async () => {
       const { env, sql } = await withDatabase();
       await runInProcess(["migrate", "apply", "sql/1", "sql/2", "--yes", "--sql-only"], { env });
