@@ -116,6 +116,7 @@ export {
   type Destination,
   type Guess,
 } from "./engine/redis/copy_keys.ts";
+export type { ListedRecord } from "./engine/redis/judgement.ts";
 export type { Facts } from "./engine/redis/facts.ts";
 export type { RedisLockNames } from "./engine/redis/lease.ts";
 export type {

@@ -35,7 +35,7 @@ const TYPES = `
   ApplyEvent ApplyOptions ApplyResult Binary BookkeepingNames Changes CleanupItem CleanupOptions CleanupPlan CleanupReport
   CleanupResult ClearedLock ClickHouseClient ClickHouseStore ClickHouseTable ClickHouseTables ColumnObject ConsequenceQuery
   ConstraintObject CopyPattern CopyRules CopySpec CreateEngineOptions Destination DownForecast DownOptions Facts Guess
-  IndexObject InitOptions InitResult LockOwner LockRun Lookalikes MigrationEntry MigrationErrorOptions MigrationKind
+  IndexObject InitOptions InitResult ListedRecord LockOwner LockRun Lookalikes MigrationEntry MigrationErrorOptions MigrationKind
   MigrationList MigrationResult MigrationStatus Names OlderState OutpostEngineOptions PendingCounts Plan PlanBasis
   PlanOptions PostgresNames PostgresStore Progress ReadContext RedisClient RedisExample RedisLayout RedisLockNames
   RedisMigration RedisMigrationPlan RedisVerification Registry SchemaObjects SqlConsequence SqlDownPlan SqlPlan

@@ -18,9 +18,13 @@ export interface ReadPair {
   readonly copy: Content;
 }
 
-/** The record that a field of a list stands for: its original and its copy; null where the hash is no list. */
+/**
+ * The record that a field of a list stands for, its original and its copy; null where the hash is no list. Pure.
+ *
+ * @param list Key of the list, key of its copy, and its kind as `judge` or `guess` told.
+ */
 export type ListedRecord = (
-  pair: Pair,
+  list: { readonly source: Binary; readonly target: Binary; readonly kind: string },
   field: Binary,
 ) => { readonly source: Binary; readonly target: Binary } | null;
 

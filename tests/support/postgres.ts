@@ -76,7 +76,7 @@ export async function startPostgres(
       return client;
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all([...clients, admin].map((client) => client.end({ timeout: 0 })));
+      await Promise.all([...clients, admin].map((client) => client.end({ timeout: 1 })));
       await stop(process, "SIGQUIT");
       await Deno.remove(directory, { recursive: true }).catch(() => {});
     },
