@@ -12,8 +12,9 @@
  */
 
 import type { Binary } from "../../engine/redis/binary.ts";
-import type { CopySpec, Destination, Guess, Pair } from "../../engine/redis/copy_keys.ts";
+import type { CopySpec, Destination, Guess } from "../../engine/redis/copy_keys.ts";
 import type { Facts } from "../../engine/redis/facts.ts";
+import type { ListedRecord } from "../../engine/redis/judgement.ts";
 import type { Values } from "../../engine/redis/transform_records.ts";
 import { isBracedTenant } from "./current_records.ts";
 
@@ -23,6 +24,16 @@ const DESTINATION = ":destination:";
 const DESTINATIONS = ":destinations";
 
 type Known = (key: Binary) => Facts;
+
+/** A summary lists destinations. */
+const listed: ListedRecord = ({ source, target, kind }, field) => {
+  if (kind !== "summaries" || !source.endsWith(DESTINATIONS) || !target.endsWith(DESTINATIONS)) return null;
+  const suffix = DESTINATION + field;
+  return {
+    source: source.slice(0, -DESTINATIONS.length) + suffix,
+    target: target.slice(0, -DESTINATIONS.length) + suffix,
+  };
+};
 
 /** How 001 reads keys. The fields are `id` and `deleted_at`. */
 export const legacyKeys: CopySpec = {
@@ -207,16 +218,6 @@ function occurrences(text: Binary, part: string): number[] {
 function braces(rest: Binary): { readonly inner: Binary; readonly suffix: Binary }[] {
   if (!rest.startsWith("{")) return [];
   return occurrences(rest, "}:").map((at) => ({ inner: rest.slice(1, at), suffix: rest.slice(at + 2) }));
-}
-
-/** A summary lists destinations. */
-function listed({ source, target, kind }: Pair, field: Binary): { source: Binary; target: Binary } | null {
-  if (kind !== "summaries" || !source.endsWith(DESTINATIONS) || !target.endsWith(DESTINATIONS)) return null;
-  const suffix = DESTINATION + field;
-  return {
-    source: source.slice(0, -DESTINATIONS.length) + suffix,
-    target: target.slice(0, -DESTINATIONS.length) + suffix,
-  };
 }
 
 /** The part up to the first colon: all keys of a tenant share it, whatever its ID. Current keys are left out. */
