@@ -118,8 +118,11 @@ class Attempts {
     const events = client as unknown as EventEmitter; // Older compilers miss the inherited methods.
     events.on("ready", () => this.#connected = true);
     // Commands report failures themselves; without a listener they would be printed as well.
-    events.on("error", (error: Error & { lastNodeError?: Error }) => {
-      this.#denied = DENIED.test((error.lastNodeError ?? error).message);
+    events.on("error", (error: Error & { lastNodeError?: Error; command?: { name?: string } }) => {
+      // The client would go on in database 0: nothing may be read or written there in place of the one that was meant.
+      const wrongDatabase = error.command?.name === "select";
+      this.#denied = wrongDatabase || DENIED.test((error.lastNodeError ?? error).message);
+      if (wrongDatabase) client.disconnect();
     });
   }
 

@@ -58,6 +58,12 @@ export function toStoreError(error: unknown, action: string, last: Error | null 
       },
     );
   }
+  if (isSelect(inner)) {
+    return new StoreUnreachableError("redis", `${action}: Redis does not have this database`, {
+      cause: error,
+      hint: "Check the Redis database number",
+    });
+  }
   if (code !== null && inner === told && !UNAVAILABLE.has(code)) return error;
   const reason = code ?? (inner as { code?: unknown }).code ?? "the connection is closed";
   return new StoreUnreachableError("redis", `${action}: Redis cannot be reached (${reason})`, {
@@ -89,6 +95,11 @@ function beginWatch(client: Ioredis): () => Error | null {
   events.on("node error", (error: Error) => last = error);
   events.on("ready", () => last = null);
   return () => last;
+}
+
+/** True for the refusal of a database number, which a client asks for by itself when it connects. */
+function isSelect(error: Error): boolean {
+  return (error as { command?: { name?: string } }).command?.name === "select";
 }
 
 /** What a cluster client or a retry limit wraps. */

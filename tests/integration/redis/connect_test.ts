@@ -44,6 +44,17 @@ Deno.test("connectRedis() reaches a server with a user, a password and a databas
   }
 });
 
+Deno.test("connectRedis() never goes on in another database than the one asked for", quietly, async () => {
+  await using server = await startRedis(["--databases", "4"]);
+  const error = await assertRejects(() => read({ port: server.port, database: 4 }), StoreUnreachableError);
+  assert(error.message.endsWith("Redis does not have this database"), error.message);
+  assertEquals((await read({ port: server.port, database: 3 })).entries.length, 3);
+  const client = connectRedis({ ...SETTINGS, port: server.port, database: 4 });
+  await assertRejects(() => client.set("key", "value"));
+  client.disconnect();
+  assertEquals(await server.client().dbsize(), 0);
+});
+
 Deno.test("connectRedis() gives up on a server that is not there", quietly, async () => {
   for (const settings of [{}, { cluster: true }, { host: "unknown.invalid" }]) {
     await assertRejects(() => read(settings), StoreUnreachableError);
