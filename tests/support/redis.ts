@@ -69,8 +69,8 @@ export async function startRedisCluster(masters = 3): Promise<RedisCluster> {
       await startRedis([
         ...["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"],
         ...["--cluster-port", String(freePort()), "--cluster-require-full-coverage", "no"],
-      // A master that gave its last slot away stays one, to take slots again.
-      ...["--cluster-allow-replica-migration", "no"],
+        // A master that gave its last slot away stays one, to take slots again.
+        ...["--cluster-allow-replica-migration", "no"],
       ]),
     ));
   }
