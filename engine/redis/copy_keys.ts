@@ -12,11 +12,12 @@ import { copyOnServer } from "./copy_on_server.ts";
 import { readContents } from "./content.ts";
 import { type Facts, readFacts } from "./facts.ts";
 import { judgePairs, type ListedRecord, type ReadPair } from "./judgement.ts";
+import { anyLookalike } from "./lookalikes.ts";
 import type { CleanupReport, ReadContext, VerifyContext, WriteContext } from "./migration.ts";
 import { BatchSize } from "./pacing.ts";
 import { chooseSample, sampleOf } from "./sample.ts";
 import type { RedisStore } from "./store.ts";
-import { anyRecord, type Lookalikes, type Values } from "./transform_records.ts";
+import type { Lookalikes, Values } from "./transform_records.ts";
 import { walk } from "./walk.ts";
 
 /** Where a record goes. */
@@ -172,7 +173,7 @@ export function copyKeys(rules: CopyRules): CopyPattern {
 /** True when some keys can only be told apart by asking other records. */
 export async function hasLookalikes(spec: CopySpec, context: ReadContext): Promise<boolean> {
   const { lookalikes, fields } = spec;
-  return lookalikes !== undefined && await anyRecord(context, lookalikes.pattern, fields, lookalikes.isOne);
+  return lookalikes !== undefined && await anyLookalike({ ...lookalikes, fields }, context);
 }
 
 /** Finds out what the keys of a batch are. @returns The originals among them. */

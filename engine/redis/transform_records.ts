@@ -8,7 +8,7 @@
 import { RegistryError } from "../errors.ts";
 import { type Binary, display, toArgument } from "./binary.ts";
 import { type Facts, readFacts } from "./facts.ts";
-import { anyKey } from "./key_search.ts";
+import { anyLookalike } from "./lookalikes.ts";
 import type { ReadContext, VerifyContext, WriteContext } from "./migration.ts";
 import type { BatchSize } from "./pacing.ts";
 import { chooseSample, sampleOf } from "./sample.ts";
@@ -131,23 +131,8 @@ export function transformRecords(spec: TransformSpec): TransformPattern {
 }
 
 /** True when there are records of another kind with keys of this form. */
-export async function findLookalikes(spec: TransformSpec, context: ReadContext): Promise<boolean> {
-  const { lookalikes } = spec;
-  if (lookalikes === undefined) return false;
-  return await anyRecord(context, lookalikes.pattern, lookalikes.fields, lookalikes.isOne);
-}
-
-/** Walks until a record is found that is meant. */
-export async function anyRecord(
-  context: ReadContext,
-  pattern: Binary,
-  fields: readonly string[],
-  isMeant: (key: Binary, facts: Facts) => boolean,
-): Promise<boolean> {
-  return await anyKey(context.store, pattern, context.signal, async (keys) => {
-    const facts = await readFacts(context.store, keys, fields);
-    return keys.some((key) => isMeant(key, facts.get(key)!));
-  });
+export async function findLookalikes({ lookalikes }: TransformSpec, context: ReadContext): Promise<boolean> {
+  return lookalikes !== undefined && await anyLookalike(lookalikes, context);
 }
 
 /** The keys of a batch that have to be read. */
