@@ -8,7 +8,7 @@
 import { InterruptedError, MigrationError } from "../errors.ts";
 
 /** A command is meant to take this long at most on the server. What is measured is rather more than that. */
-const TARGET_MS = 4;
+const TARGET_MS = 2.5;
 const SMALLEST = 50;
 const LARGEST = 1000;
 /** A batch carries about this many bytes of values at most. */

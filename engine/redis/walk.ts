@@ -28,7 +28,7 @@ const PASS_PAUSE_MS = 250;
 const LONGEST_PASS_PAUSE_MS = 5000;
 /** With a rate given, there are at least so many batches a second, rather than one large one and a pause. */
 const BATCHES_PER_SECOND = 4;
-const LARGEST_COUNT = 4000;
+const LARGEST_COUNT = 2000;
 
 /** Where a walk stands: for each master, by name, its process and the cursor up to which every batch is done. */
 export interface Position {
