@@ -26,7 +26,10 @@ let databases = 0;
 const cases: { readonly name: string; readonly run: () => Promise<void> }[] = [];
 const test = (name: string, run: () => Promise<void>) => void cases.push({ name, run });
 
-Deno.test("Engine", async (t) => {
+// Node's sockets leave timers behind in the oldest Deno, when a connection cannot be made.
+const quietly = { sanitizeOps: false, sanitizeResources: false };
+
+Deno.test("Engine", quietly, async (t) => {
   await using postgresOfThisTest = await startPostgres();
   await using redisOfThisTest = await startRedis();
   [postgresServer, redisServer] = [postgresOfThisTest, redisOfThisTest];

@@ -43,7 +43,8 @@ export async function findCompiler(): Promise<Compiler | string> {
 
 /** Runs a compiler's Deno in the folder of the project. */
 export function runDeno({ deno: [command, ...first], env }: Compiler, args: readonly string[]) {
-  return outcomeOf(command!, { args: [...first, ...args], cwd: ROOT, env });
+  // What Deno prints is compared, and it colours its own output also where nobody looks.
+  return outcomeOf(command!, { args: [...first, ...args], cwd: ROOT, env: { ...env, NO_COLOR: "1" } });
 }
 
 async function providedBase(): Promise<string | null> {
