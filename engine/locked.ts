@@ -6,6 +6,7 @@
 
 import type { SqlSession } from "./backend.ts";
 import { InterruptedError } from "./errors.ts";
+import { LazySession } from "./lazy_session.ts";
 import { acquireLock, type HeldLock, type LockOwner, untilLost } from "./lock.ts";
 import type { Ioredis } from "./redis/client.ts";
 import type { RedisLockNames } from "./redis/lease.ts";
@@ -56,8 +57,7 @@ export async function withLock<T>(
 ): Promise<T> {
   const caller = interruption(run.signal);
   await using stack = new AsyncDisposableStack();
-  const sessions: SqlSession[] = [];
-  for (const backend of options.sql) sessions.push(stack.use(await backend.connect()));
+  const sessions: SqlSession[] = options.sql.map((backend) => stack.use(new LazySession(backend)));
   const lock = stack.use(
     await acquireLock({
       redis: options.lock.redis,

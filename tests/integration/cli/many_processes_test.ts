@@ -17,7 +17,8 @@ interface Summary {
 }
 
 Deno.test(`apply by ${PROCESSES} processes at once: one applies, all succeed, nothing is done twice`, async () => {
-  await using postgres = await startPostgres();
+  // A connection for each and few more: who waits for the lock must not keep a second one, that of its session.
+  await using postgres = await startPostgres({ max_connections: String(PROCESSES + 8) });
   await using redis = await startRedis();
   const url = await postgres.createDatabase();
   await bringToVersion(url, 4, (sql) => fillLegacyLog(sql, { events: 500, orphans: 7 }));
