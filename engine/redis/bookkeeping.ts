@@ -204,8 +204,8 @@ function rfc3339(time: Date): string {
 }
 
 function counts(tally: Tally): string[] {
-  const { processed, failed, skipped, conflicts } = tally;
-  return Object.entries({ processed, failed, skipped, conflicts }).flatMap((
+  const { processed, failed, skipped, conflicts, invalid } = tally;
+  return Object.entries({ processed, failed, skipped, conflicts, invalid }).flatMap((
     [name, count],
   ) => [name, String(count)]);
 }
@@ -232,7 +232,7 @@ function fromHash(fields: ReadonlyMap<string, string>): StoredState | null {
         reason: `A run that began at ${fields.get("started_at")} has not ended, ${
           fields.get("processed") ?? 0
         } records were done`,
-        position: parsePosition(fields.get("checkpoint")),
+        position: positionOf(fields),
       };
     default:
       return null;
@@ -245,8 +245,10 @@ function failure(fields: ReadonlyMap<string, string>): string {
   return `${fields.get("failed") ?? "Some"} records could not be done${named}`;
 }
 
-function parsePosition(text: string | undefined): Position | undefined {
-  const position = parseJson(text);
+/** Where a run stood. One that left records behind is no run to go on from: they have to be found again. */
+function positionOf(fields: ReadonlyMap<string, string>): Position | undefined {
+  if (Number(fields.get("failed") ?? 0) > 0 || Number(fields.get("invalid") ?? 0) > 0) return undefined;
+  const position = parseJson(fields.get("checkpoint"));
   return typeof position === "object" && position !== null ? position as Position : undefined;
 }
 

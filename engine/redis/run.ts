@@ -17,7 +17,7 @@ import type { TransformPattern } from "./transform_records.ts";
 import type { Position } from "./walk.ts";
 
 /** A checkpoint is written at most this often. */
-const CHECKPOINT_MS = 1000;
+const CHECKPOINT_MS = 250;
 
 /** What a run needs to know. */
 export interface Run {

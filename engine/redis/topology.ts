@@ -73,7 +73,12 @@ async function ownSlots(node: MasterNode): Promise<{ text: string; count: number
     count += (to ?? from!) - from! + 1;
   }
   if (!flags?.includes("master")) count = 0;
-  return { text: `${id} ${slots.join(" ")}`, count, open: slots.some((range) => range.startsWith("[")) };
+  // The epoch grows whenever slots come to a node: it tells slots that went and came back from slots that stayed.
+  return {
+    text: `${id} ${rest[3]} ${slots.join(" ")}`,
+    count,
+    open: slots.some((range) => range.startsWith("[")),
+  };
 }
 
 async function refresh(cluster: unknown): Promise<void> {

@@ -12,6 +12,7 @@
  */
 
 import type { Buffer } from "node:buffer";
+import { checksumOf } from "../checksum.ts";
 import { RefusedError } from "../errors.ts";
 import { type Binary, fromBytes, toArgument } from "./binary.ts";
 import { replyCode, toStoreError } from "./connection_error.ts";
@@ -30,9 +31,19 @@ const LONGEST_PASS_PAUSE_MS = 5000;
 const BATCHES_PER_SECOND = 4;
 const LARGEST_COUNT = 2000;
 
-/** Where a walk stands: for each master, by name, its process and the cursor up to which every batch is done. */
+/** Where the walk over a node stands. */
+export interface NodePosition {
+  /** The process that the cursors are good for. */
+  readonly process: string;
+  /** The cursor up to which every batch is done. */
+  readonly cursor: string;
+  /** Set in the second look at what an interrupted run had passed: the cursor where that ends. */
+  readonly until?: string;
+}
+
+/** Where a walk stands: for each master, by name. */
 export interface Position {
-  readonly [node: string]: { readonly process: string; readonly cursor: string };
+  readonly [node: string]: NodePosition;
 }
 
 /** What a walk visits and how. */
@@ -42,7 +53,7 @@ export interface WalkOptions {
   readonly signal: AbortSignal;
   readonly maxRate?: number | undefined;
   readonly batchSize?: number | undefined;
-  /** Where an interrupted walk stood. What it had passed is looked at again, but last. */
+  /** Where an interrupted walk stood. It goes on from there, if the cursors are still good. */
   readonly from?: Position | undefined;
   /**
    * Handles a batch of keys. A key may come more than once. The size of batches adapts to what is measured with `size`.
@@ -81,7 +92,7 @@ async function tryPass(store: RedisStore, options: WalkOptions): Promise<PassOut
   try {
     const before = await readTopology(store);
     const position = new SharedPosition(before, options);
-    await settleAll(before.nodes.map((node) => new NodeWalk(store, node, options, position).run()));
+    await settleAll(before.nodes.map((node) => new NodeWalk(node, options, position).run()));
     throwIfAborted(options.signal);
     if (!store.clustered) return "complete";
     const after = await readTopology(store);
@@ -102,25 +113,47 @@ async function settleAll(tasks: readonly Promise<void>[]): Promise<void> {
   }
 }
 
-/** The positions and shares of all nodes of a pass. */
+/** The cursor of a node that is done. */
+const END = "end";
+
+/**
+ * The positions and shares of all nodes of a pass. A position is good for one process, and in a cluster for one
+ * distribution of the slots: keys that moved meanwhile may have come to where the walk has been.
+ */
 class SharedPosition {
-  readonly #position: Record<string, { process: string; cursor: string }> = {};
+  readonly #position: Record<string, NodePosition> = {};
   readonly #shares = new Map<string, number>();
+  readonly #slots: string;
   readonly #report: WalkOptions["onStep"];
 
-  constructor(topology: Topology, options: WalkOptions) {
-    for (const { name } of topology.nodes) this.#shares.set(name, 0);
-    this.#report = options.onStep;
+  constructor(topology: Topology, { from, onStep }: WalkOptions) {
+    this.#slots = topology.slots === "" ? "" : ` ${checksumOf(topology.slots)}`;
+    this.#report = onStep;
+    for (const node of topology.nodes) {
+      this.#shares.set(node.name, 0);
+      const saved = from?.[node.name];
+      if (saved !== undefined && saved.process === this.#goodFor(node)) {
+        this.#position[node.name] = { ...saved };
+      }
+    }
   }
 
-  /** @param cursor Up to where all is done, or null while that cannot be told to a later run. */
-  update(node: MasterNode, cursor: string | null, share: number): void {
-    if (cursor !== null && node.process !== null) {
-      this.#position[node.name] = { process: node.process, cursor };
-    }
+  /** Where an interrupted run stood, if its cursors are still good. */
+  savedOf(node: MasterNode): NodePosition | undefined {
+    return this.#position[node.name];
+  }
+
+  /** @param at Up to where all is done, or null while that is no further than before. */
+  update(node: MasterNode, at: Omit<NodePosition, "process"> | null, share: number): void {
+    const process = this.#goodFor(node);
+    if (at !== null && process !== null) this.#position[node.name] = { process, ...at };
     this.#shares.set(node.name, share);
     const sum = [...this.#shares.values()].reduce((one, other) => one + other, 0);
     this.#report?.({ ...this.#position }, sum / this.#shares.size);
+  }
+
+  #goodFor({ process }: MasterNode): string | null {
+    return process === null ? null : process + this.#slots;
   }
 }
 
@@ -132,7 +165,6 @@ interface Stretch {
 
 /** The walk over one node. */
 class NodeWalk {
-  readonly #store: RedisStore;
   readonly #node: MasterNode;
   readonly #options: WalkOptions;
   readonly #position: SharedPosition;
@@ -142,8 +174,7 @@ class NodeWalk {
   readonly #flying = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | null = null;
 
-  constructor(store: RedisStore, node: MasterNode, options: WalkOptions, position: SharedPosition) {
-    this.#store = store;
+  constructor(node: MasterNode, options: WalkOptions, position: SharedPosition) {
     this.#node = node;
     this.#options = options;
     this.#position = position;
@@ -152,17 +183,26 @@ class NodeWalk {
   }
 
   async run(): Promise<void> {
-    const { process, name } = this.#node;
-    const saved = this.#options.from?.[name];
-    const start = saved !== undefined && saved.process === process ? saved.cursor : "0";
-    let done = await this.#scan(start, null);
-    // What an interrupted run had passed may have got new records since. The part is known by its cursors.
-    if (done && start !== "0") done = await this.#scan("0", this.#store.clustered ? null : start);
-    while (!done && !this.#options.signal.aborted) done = await this.#scan("0", null);
+    const saved = this.#position.savedOf(this.#node);
+    if (saved?.cursor === END) return;
+    let done: boolean;
+    if (saved === undefined) done = await this.#scan("0");
+    else if (saved.until !== undefined) done = await this.#scan(saved.cursor, saved.until);
+    else done = await this.#scan(saved.cursor) && await this.#lookAgain(saved.cursor);
+    while (!done && !this.#options.signal.aborted) done = await this.#scan("0");
+  }
+
+  /**
+   * What an interrupted run had passed may have got new records in the pause after it. It is looked at once more, which is
+   * continued too when it is cut off: so that runs that are killed again and again come to an end.
+   */
+  async #lookAgain(until: string): Promise<boolean> {
+    this.#position.update(this.#node, { cursor: "0", until }, 0);
+    return await this.#scan("0", until);
   }
 
   /** @returns False when the server's process changed: then the cursors were worth nothing. */
-  async #scan(start: string, until: string | null): Promise<boolean> {
+  async #scan(start: string, until?: string): Promise<boolean> {
     using connection = watchConnection(this.#node.client);
     const stretches: Stretch[] = [];
     let cursor = start;
@@ -179,7 +219,7 @@ class NodeWalk {
         stretches.push(stretch);
         await this.#visitAll(keys, stretch, () => this.#advance(stretches, until, looked / total));
         cursor = next;
-      } while (cursor !== "0" && !(until !== null && isPast(cursor, until)));
+      } while (cursor !== "0" && !(until !== undefined && isPast(cursor, until)));
     } finally {
       while (this.#flying.size > 0) await Promise.allSettled([...this.#flying]);
     }
@@ -225,18 +265,26 @@ class NodeWalk {
   }
 
   /** Moves the position over the stretches at the front that are done. */
-  #advance(stretches: Stretch[], until: string | null, share: number): void {
+  #advance(stretches: Stretch[], until: string | undefined, share: number): void {
     let reached: string | null = null;
     while (stretches[0]?.pending === 0) reached = stretches.shift()!.next;
-    // The second look of a continued walk is not worth continuing: a third run begins where the first one stood.
-    const tellable = until === null && reached !== "0";
-    this.#position.update(this.#node, tellable ? reached : null, Math.min(1, share));
+    this.#position.update(
+      this.#node,
+      reached === null ? null : positionAt(reached, until),
+      Math.min(1, share),
+    );
   }
 
   async #sameProcess(): Promise<boolean> {
     const { process, client } = this.#node;
     return process !== null && await processOf(client) === process;
   }
+}
+
+/** @param until Where the second look ends; undefined in the first one, whose end may have a second to come. */
+function positionAt(cursor: string, until: string | undefined): Omit<NodePosition, "process"> | null {
+  if (until === undefined) return cursor === "0" ? null : { cursor };
+  return cursor === "0" || isPast(cursor, until) ? { cursor: END } : { cursor, until };
 }
 
 /** Cursors count with their bits in reverse order. @returns True when a cursor has come as far as another. */

@@ -158,6 +158,30 @@ Deno.test("apply() that was interrupted shows as running and continues", async (
   ]);
 });
 
+Deno.test("apply() that is interrupted again and again comes to an end, though no run is as long as the walk", async () => {
+  await using server = await startRedis();
+  await seedLegacyRedis(server, { tenants: 150, destinationsPerTenant: 9 });
+  const backend = outpostBackend(server.client());
+  let runs = 0;
+  for (let outcome = ""; outcome !== "applied"; runs++) {
+    assert(runs < 60, "no end in sight");
+    const controller = new AbortController();
+    const run = backend.apply(HASH_TAGS, {
+      signal: controller.signal,
+      batchSize: 10,
+      maxRate: 3000,
+      onProgress: ({ processed, skipped }) => processed + skipped > 200 && controller.abort(),
+    });
+    try {
+      outcome = (await run).outcome;
+    } catch (error) {
+      if (!(error instanceof InterruptedError)) throw error;
+    }
+  }
+  assert(runs > 3, `${runs} runs`);
+  assertEquals((await backend.verify([HASH_TAGS], FULL))[0]?.issues, []);
+});
+
 Deno.test("apply() again of an applied migration that is interrupted does not show as applied", async () => {
   await using server = await startRedis();
   const client = server.client();
