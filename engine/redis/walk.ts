@@ -188,7 +188,11 @@ class NodeWalk {
     let done: boolean;
     if (saved === undefined) done = await this.#scan("0");
     else if (saved.until !== undefined) done = await this.#scan(saved.cursor, saved.until);
-    else done = await this.#scan(saved.cursor) && await this.#lookAgain(saved.cursor);
+    else {
+      done = await this.#scan(saved.cursor);
+      // A scan that was stopped is no reason to look elsewhere: the rest of it is still to come.
+      if (done && !this.#options.signal.aborted) done = await this.#lookAgain(saved.cursor);
+    }
     while (!done && !this.#options.signal.aborted) done = await this.#scan("0");
   }
 
