@@ -7,6 +7,7 @@
 import type { RedisMigrationPlan, SqlPlan, SqlStepPlan } from "../../engine/backend.ts";
 import type { Plan } from "../../engine/plan.ts";
 import { formatBytes, formatCount, formatCounted, formatTime } from "../format.ts";
+import { estimates } from "../render/estimate.ts";
 import { VERSION } from "../version.ts";
 import { type Html, html, htmlPage, htmlTable } from "./page.ts";
 
@@ -41,9 +42,10 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
       }
       : { text: "Nothing to do: no migration is pending", kind: "good" },
     facts: [
-      ["Deployment", deployment === "" ? "the only one" : deployment],
+      ["Deployment", deployment === "" ? "(no deployment ID)" : deployment],
       ["Planned", formatTime(created)],
       ["Redis records", formatCount(records)],
+      ["May take", estimates(plan, { limited: false }).join(" ") || "no time"],
       ["Digest", html`<code>${plan.digest}</code>`],
       ["Program", `outpost ${VERSION}`],
     ],

@@ -1,5 +1,5 @@
 /**
- * A plan that reads like a change request: what, how much, what locks, what cannot come back.
+ * A plan that reads like a change request: what, how much, how long, what locks, what cannot come back.
  *
  * @module
  */
@@ -8,6 +8,7 @@ import type { RedisMigrationPlan, SqlPlan, SqlStepPlan } from "../../engine/back
 import type { Plan } from "../../engine/plan.ts";
 import { formatBytes, formatCount, formatCounted, formatDuration } from "../format.ts";
 import { type Layout, nextCommand } from "../output.ts";
+import { estimates } from "./estimate.ts";
 import type { Style } from "../style.ts";
 import { renderTable, wrap } from "../table.ts";
 
@@ -81,10 +82,11 @@ function summary(plan: Plan, style: Style): string {
   return style.bold(`Plan: ${parts.join(", then ")}`);
 }
 
-/** What is known of the time it takes: nothing is guessed. */
+/** What is known of the time it takes. */
 function pace(plan: Plan, { style }: Layout, { countedMs, maxRate }: PlanView): readonly string[] {
   const records = plan.redis.reduce((sum, { estimatedItems }) => sum + estimatedItems, 0);
   return [
+    ...estimates(plan, { limited: maxRate !== null }).map((line) => style.dim(line)),
     ...(countedMs === null ? [] : [style.dim(`Counted in ${formatDuration(countedMs)}.`)]),
     ...(maxRate === null || records === 0 ? [] : [
       `At most ${formatCounted(maxRate, "record")} a second: at least ${
