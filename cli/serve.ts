@@ -13,6 +13,7 @@ import { UsageError } from "./errors.ts";
 import { formatDuration } from "./format.ts";
 import { ownerText } from "./render/owner.ts";
 import { pendingText } from "./render/list.ts";
+import { pause } from "../engine/pause.ts";
 import { findServer, runServer } from "./server_program.ts";
 
 const POLL_MS = 1000;
@@ -123,17 +124,5 @@ function pendingError(status: Status, waitedMs: number, asked: boolean): Pending
       : atWork
       ? `${ownerText(lock)} is at work: try again when it is done, or outpost serve --wait 5m`
       : "Apply them first: outpost migrate apply",
-  });
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done() {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-    signal.addEventListener("abort", done);
   });
 }

@@ -14,6 +14,7 @@ import { InterruptedError, LockHeldError, LockLostError } from "./errors.ts";
 import { describeOwner } from "./describe_owner.ts";
 import type { Fence, HeldLock, LockOwner } from "./lock.ts";
 import type { Ioredis } from "./redis/client.ts";
+import { pause } from "./pause.ts";
 import { RedisLease, type RedisLockNames } from "./redis/lease.ts";
 import type { LeaseHolder } from "./redis/lease_value.ts";
 
@@ -138,7 +139,10 @@ class Lock implements HeldLock {
       const leftMs = waitMs - waitedMs;
       if (leftMs <= 0) throw heldError(owner, waitMs);
       // Jitter, so that runners that started together do not try together.
-      await pause(Math.min(leftMs, pauseMs * (0.5 + Math.random())), [signal, this.#loss.signal]);
+      await pause(
+        Math.min(leftMs, pauseMs * (0.5 + Math.random())),
+        AbortSignal.any([...(signal === undefined ? [] : [signal]), this.#loss.signal]),
+      );
     }
   }
 
@@ -215,20 +219,5 @@ function heldError(owner: LockOwner, waitMs: number): LockHeldError {
     hint: owner.alive
       ? 'Wait until it is done; "migrate status" shows how far it is'
       : 'Its holder seems dead: the lock ends by itself soon, or "migrate unlock" clears it',
-  });
-}
-
-/** Resolves after a time, or as soon as a signal fires. */
-async function pause(ms: number, signals: readonly (AbortSignal | undefined)[]): Promise<void> {
-  const signal = AbortSignal.any(signals.filter((one) => one !== undefined));
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
   });
 }

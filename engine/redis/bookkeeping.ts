@@ -12,7 +12,7 @@ import { parseTimestamp } from "../timestamp.ts";
 import { RECORD } from "./scripts.ts";
 import type { RedisStore } from "./store.ts";
 import type { Tally } from "./tally.ts";
-import type { Position } from "./walk.ts";
+import type { Position } from "./position.ts";
 
 /** An older place where a migration's state may stand. */
 export interface OlderState {

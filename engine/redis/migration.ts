@@ -9,7 +9,7 @@ import type { CopyPattern } from "./copy_keys.ts";
 import type { RedisStore } from "./store.ts";
 import type { Tally } from "./tally.ts";
 import type { TransformPattern } from "./transform_records.ts";
-import type { Position } from "./walk.ts";
+import type { Position } from "./position.ts";
 
 /** What a migration's functions are given to read with. */
 export interface ReadContext {

@@ -6,6 +6,7 @@
  */
 
 import { InterruptedError, MigrationError } from "../errors.ts";
+import { pause } from "../pause.ts";
 
 /** A command is meant to take this long at most on the server. What is measured is rather more than that. */
 const TARGET_MS = 2.5;
@@ -84,20 +85,6 @@ export class RateLimit {
     this.#freeAt = start + (records / this.#perSecond) * 1000;
     await pause(start - now, this.#signal);
   }
-}
-
-/** Waits, but not longer than until the signal fires. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms <= 0 || signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }
 
 /**

@@ -14,7 +14,7 @@ import { ProgressReporter } from "./progress.ts";
 import type { RedisStore } from "./store.ts";
 import { Tally } from "./tally.ts";
 import type { TransformPattern } from "./transform_records.ts";
-import type { Position } from "./walk.ts";
+import type { Position } from "./position.ts";
 
 /** A checkpoint is written at most this often. */
 const CHECKPOINT_MS = 250;

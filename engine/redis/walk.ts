@@ -12,14 +12,14 @@
  */
 
 import type { Buffer } from "node:buffer";
-import { checksumOf } from "../checksum.ts";
-import { RefusedError } from "../errors.ts";
+import { RefusedError, StoreUnreachableError } from "../errors.ts";
+import { pause } from "../pause.ts";
 import { type Binary, fromBytes, toArgument } from "./binary.ts";
 import { replyCode, toStoreError } from "./connection_error.ts";
-import { StoreUnreachableError } from "../errors.ts";
-import { BatchSize, pause, RateLimit, throwIfAborted } from "./pacing.ts";
+import { BatchSize, RateLimit, throwIfAborted } from "./pacing.ts";
+import { END, isPast, type OnStep, type Position, positionAt, SharedPosition } from "./position.ts";
 import type { RedisStore } from "./store.ts";
-import { type MasterNode, processOf, readTopology, type Topology, watchConnection } from "./topology.ts";
+import { type MasterNode, processOf, readTopology, watchConnection } from "./topology.ts";
 
 /** Batches in flight on one node: enough to keep the server busy while this program converts. */
 const DEPTH = 4;
@@ -30,21 +30,6 @@ const LONGEST_PASS_PAUSE_MS = 5000;
 /** With a rate given, there are at least so many batches a second, rather than one large one and a pause. */
 const BATCHES_PER_SECOND = 4;
 const LARGEST_COUNT = 2000;
-
-/** Where the walk over a node stands. */
-export interface NodePosition {
-  /** The process that the cursors are good for. */
-  readonly process: string;
-  /** The cursor up to which every batch is done. */
-  readonly cursor: string;
-  /** Set in the second look at what an interrupted run had passed: the cursor where that ends. */
-  readonly until?: string;
-}
-
-/** Where a walk stands: for each master, by name. */
-export interface Position {
-  readonly [node: string]: NodePosition;
-}
 
 /** What a walk visits and how. */
 export interface WalkOptions {
@@ -60,7 +45,7 @@ export interface WalkOptions {
    */
   readonly visit: (keys: readonly Binary[], size: BatchSize) => Promise<void>;
   /** Told, after each batch, of the position and the share of the walk that is done, 0 to 1. */
-  readonly onStep?: (position: Position, share: number) => void;
+  readonly onStep?: OnStep | undefined;
 }
 
 /**
@@ -91,7 +76,7 @@ type PassOutcome = "complete" | "moved" | StoreUnreachableError;
 async function tryPass(store: RedisStore, options: WalkOptions): Promise<PassOutcome> {
   try {
     const before = await readTopology(store);
-    const position = new SharedPosition(before, options);
+    const position = new SharedPosition(before, options.from, options.onStep);
     await settleAll(before.nodes.map((node) => new NodeWalk(node, options, position).run()));
     throwIfAborted(options.signal);
     if (!store.clustered) return "complete";
@@ -110,50 +95,6 @@ async function tryPass(store: RedisStore, options: WalkOptions): Promise<PassOut
 async function settleAll(tasks: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(tasks)) {
     if (result.status === "rejected") throw result.reason;
-  }
-}
-
-/** The cursor of a node that is done. */
-const END = "end";
-
-/**
- * The positions and shares of all nodes of a pass. A position is good for one process, and in a cluster for one
- * distribution of the slots: keys that moved meanwhile may have come to where the walk has been.
- */
-class SharedPosition {
-  readonly #position: Record<string, NodePosition> = {};
-  readonly #shares = new Map<string, number>();
-  readonly #slots: string;
-  readonly #report: WalkOptions["onStep"];
-
-  constructor(topology: Topology, { from, onStep }: WalkOptions) {
-    this.#slots = topology.slots === "" ? "" : ` ${checksumOf(topology.slots)}`;
-    this.#report = onStep;
-    for (const node of topology.nodes) {
-      this.#shares.set(node.name, 0);
-      const saved = from?.[node.name];
-      if (saved !== undefined && saved.process === this.#goodFor(node)) {
-        this.#position[node.name] = { ...saved };
-      }
-    }
-  }
-
-  /** Where an interrupted run stood, if its cursors are still good. */
-  savedOf(node: MasterNode): NodePosition | undefined {
-    return this.#position[node.name];
-  }
-
-  /** @param at Up to where all is done, or null while that is no further than before. */
-  update(node: MasterNode, at: Omit<NodePosition, "process"> | null, share: number): void {
-    const process = this.#goodFor(node);
-    if (at !== null && process !== null) this.#position[node.name] = { process, ...at };
-    this.#shares.set(node.name, share);
-    const sum = [...this.#shares.values()].reduce((one, other) => one + other, 0);
-    this.#report?.({ ...this.#position }, sum / this.#shares.size);
-  }
-
-  #goodFor({ process }: MasterNode): string | null {
-    return process === null ? null : process + this.#slots;
   }
 }
 
@@ -283,19 +224,4 @@ class NodeWalk {
     const { process, client } = this.#node;
     return process !== null && await processOf(client) === process;
   }
-}
-
-/** @param until Where the second look ends; undefined in the first one, whose end may have a second to come. */
-function positionAt(cursor: string, until: string | undefined): Omit<NodePosition, "process"> | null {
-  if (until === undefined) return cursor === "0" ? null : { cursor };
-  return cursor === "0" || isPast(cursor, until) ? { cursor: END } : { cursor, until };
-}
-
-/** Cursors count with their bits in reverse order. @returns True when a cursor has come as far as another. */
-function isPast(cursor: string, other: string): boolean {
-  return reversed(cursor) >= reversed(other);
-}
-
-function reversed(cursor: string): bigint {
-  return BigInt(`0b${[...BigInt(cursor).toString(2).padStart(64, "0")].reverse().join("")}`);
 }

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { InterruptedError, LockLostError } from "../../../../engine/errors.ts";
-import { BatchSize, pause, RateLimit, throwIfAborted } from "../../../../engine/redis/pacing.ts";
+import { pause } from "../../../../engine/pause.ts";
+import { BatchSize, RateLimit, throwIfAborted } from "../../../../engine/redis/pacing.ts";
 import { chooseSample, sampleOf } from "../../../../engine/redis/sample.ts";
 import { Tally } from "../../../../engine/redis/tally.ts";
 
