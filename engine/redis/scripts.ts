@@ -363,7 +363,8 @@ return 'c'
 `);
 
 /**
- * Reads a record whole, at one moment. Servers before 7.0 do not tell when a key expires, only how long that is away.
+ * Reads a record whole, at one moment. Servers before 7.0 do not tell when a key expires, only how long that is away: which
+ * tells it to the millisecond if it is asked within one.
  *
  * - KEYS[1]: the record.
  * - Returns nothing when there is none, else its dump and its TTL as Unix milliseconds, 0 for none.
@@ -373,8 +374,15 @@ local dump = redis.call('DUMP', KEYS[1])
 if not dump then return false end
 local at = redis.pcall('PEXPIRETIME', KEYS[1])
 if type(at) ~= 'number' then
-  local left, now = redis.call('PTTL', KEYS[1]), redis.call('TIME')
-  at = left < 0 and left or now[1] * 1000 + math.floor(now[2] / 1000) + left
+  local function now()
+    local time = redis.call('TIME')
+    return time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  local before, left, after = now()
+  repeat
+    before, left, after = after or before, redis.call('PTTL', KEYS[1]), now()
+  until before == after
+  at = left < 0 and left or after + left
 end
 if at < 0 then at = 0 end
 return { dump, string.format('%.0f', at) }

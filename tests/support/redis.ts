@@ -8,6 +8,8 @@ import type { EventEmitter } from "node:events";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { eventually, findProgram, freePort, type Server, spawnServer, stop } from "./server.ts";
 
+const BUS_OFFSET = 10_000;
+
 /** A Redis of this test's own. */
 export interface RedisServer extends Server {
   /** A new client, closed with the server. */
@@ -15,13 +17,16 @@ export interface RedisServer extends Server {
 }
 
 /**
- * Starts `redis-server` on a free port, without persistence.
+ * Starts `redis-server` on a free port, without persistence. The variable `OUTPOST_TESTS_REDIS` names another program, such
+ * as an older Redis or a Valkey.
  *
  * @param args More arguments, for example `["--requirepass", "secret"]`.
  */
 export async function startRedis(args: readonly string[] = [], port = freePort()): Promise<RedisServer> {
   const directory = await Deno.makeTempDir({ prefix: "outpost-redis-" });
-  const process = spawnServer(findProgram("redis-server", "redis-server", ["/usr/bin", "/usr/local/bin"]), [
+  const program = Deno.env.get("OUTPOST_TESTS_REDIS") ??
+    findProgram("redis-server", "redis-server", ["/usr/bin", "/usr/local/bin"]);
+  const process = spawnServer(program, [
     ...["--port", String(port), "--bind", "127.0.0.1", "--dir", directory],
     ...["--save", "", "--appendonly", "no", "--daemonize", "no", ...args],
   ]);
@@ -67,21 +72,28 @@ export async function startRedisCluster(masters = 3): Promise<RedisCluster> {
   for (let i = 0; i < masters; i++) {
     nodes.push(stack.use(
       await startRedis([
-        ...["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"],
-        ...["--cluster-port", String(freePort()), "--cluster-require-full-coverage", "no"],
+        ...[
+          "--cluster-enabled",
+          "yes",
+          "--cluster-node-timeout",
+          "2000",
+          "--cluster-require-full-coverage",
+          "no",
+        ],
         // A master that gave its last slot away stays one, to take slots again.
         ...["--cluster-allow-replica-migration", "no"],
-      ]),
+      ], freeClusterPort()),
     ));
   }
   const clients = nodes.map((node) => node.client());
-  const busPort = async (client: Redis) => (await client.config("GET", "cluster-port") as string[])[1] ?? "";
   for (const [i, client] of clients.entries()) {
     const [first, last] = [Math.floor((i * 16384) / masters), Math.floor(((i + 1) * 16384) / masters) - 1];
-    await client.call("CLUSTER", "ADDSLOTSRANGE", first, last);
-    if (i > 0) {
-      await client.call("CLUSTER", "MEET", "127.0.0.1", nodes[0]!.port, await busPort(clients[0]!));
-    }
+    await client.call(
+      "CLUSTER",
+      "ADDSLOTS",
+      ...Array.from({ length: last - first + 1 }, (_, at) => first + at),
+    );
+    if (i > 0) await client.call("CLUSTER", "MEET", "127.0.0.1", nodes[0]!.port);
   }
   for (const client of clients) {
     await eventually(async () => {
@@ -109,4 +121,41 @@ export async function startRedisCluster(masters = 3): Promise<RedisCluster> {
       await moved.disposeAsync();
     },
   };
+}
+
+/** Starts a replica of one master and waits until it follows. */
+export async function startReplica(cluster: RedisCluster, master: number): Promise<RedisServer> {
+  const server = await startRedis([
+    ...["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0"],
+  ], freeClusterPort());
+  const [client, other] = [server.client(), cluster.nodes[master]!.client()];
+  const id = String(await other.call("CLUSTER", "MYID"));
+  await client.call("CLUSTER", "MEET", "127.0.0.1", cluster.ports[master]!);
+  await eventually(() => client.call("CLUSTER", "REPLICATE", id));
+  await eventually(async () => {
+    if (!(await client.info("replication")).includes("master_link_status:up")) {
+      throw new Error("It does not follow");
+    }
+  });
+  await eventually(async () => {
+    if (!String(await other.call("CLUSTER", "NODES")).includes("slave")) {
+      throw new Error("Its master has not noticed");
+    }
+  });
+  return server;
+}
+
+/** A free port whose bus port, 10,000 further, is free too: before 7.0 that cannot be chosen. */
+function freeClusterPort(): number {
+  while (true) {
+    const port = freePort();
+    if (port + BUS_OFFSET > 65_535) continue;
+    try {
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: port + BUS_OFFSET });
+      void listener;
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }

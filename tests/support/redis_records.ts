@@ -7,6 +7,7 @@
 import { Buffer } from "node:buffer";
 import type { Cluster, Redis } from "ioredis";
 import type { RedisBackend } from "../../engine/backend.ts";
+import type { Binary } from "../../engine/redis/binary.ts";
 import { createRedisBackend } from "../../engine/redis/backend.ts";
 import { redisMigrations } from "../../migrations/redis.ts";
 import { redisLayout } from "../../migrations/redis_layout.ts";
@@ -82,9 +83,24 @@ export async function snapshot(client: Redis | Cluster): Promise<Map<string, str
       : type === "set" // The same set is stored in another order on another server.
       ? JSON.stringify((await client.callBuffer("SMEMBERS", [bytes(key)]) as Buffer[]).map(String).sort())
       : (await client.callBuffer("DUMP", [bytes(key)]) as Buffer).toString("latin1");
-    all.set(key, `${type} ${await client.callBuffer("PEXPIRETIME", [bytes(key)])} ${content}`);
+    all.set(key, `${type} ${await expiryOf(client, key)} ${content}`);
   }
   return all;
+}
+
+/** When a key expires, in Unix milliseconds; -1 for never, -2 for no key. */
+export async function expiryOf(client: Redis | Cluster, key: Binary): Promise<number> {
+  try {
+    return Number(await client.callBuffer("PEXPIRETIME", [bytes(key)]));
+  } catch (error) {
+    if (!String(error).includes("unknown command")) throw error; // A server before 7.0.
+  }
+  while (true) {
+    const before = Date.now();
+    const left = Number(await client.callBuffer("PTTL", [bytes(key)]));
+    if (left < 0) return left;
+    if (Date.now() === before) return before + left; // This machine's clock is the server's.
+  }
 }
 
 /** Fields of an old tenant. */

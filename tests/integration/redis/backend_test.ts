@@ -11,6 +11,7 @@ import {
   applyAll,
   destinationFieldsOf,
   ENTITY,
+  expiryOf,
   getHash,
   HASH_TAGS,
   NEVER,
@@ -54,7 +55,7 @@ Deno.test("002 converts times and 003 adds entity, and every other byte stays", 
     entity: "destination",
   });
   assertEquals((await getHash(client, "tenant:{gone}:tenant"))?.deleted_at, "2024-01-15T10:30:00Z");
-  assertEquals(await client.call("PEXPIRETIME", "tenant:{gone}:tenant"), 32503680000123);
+  assertEquals(await expiryOf(client, "tenant:{gone}:tenant"), 32503680000123);
   assertEquals(await getHash(client, "tenant:{mixed}:tenant"), {
     id: "mixed",
     created_at: "1705289400123",

@@ -6,6 +6,7 @@ import { type Action, ID_FORMS, Model, type ModelRecord } from "../../support/re
 import {
   bytes,
   ENTITY,
+  expiryOf,
   getHash,
   HASH_TAGS,
   NEVER,
@@ -152,7 +153,7 @@ Deno.test(
 async function compare(client: Redis, model: Model, when: string): Promise<void> {
   for (const pair of model.pairs) {
     const fields = await getHash(client, pair.target);
-    const expiresAt = Number(await client.callBuffer("PEXPIRETIME", [bytes(pair.target)]));
+    const expiresAt = await expiryOf(client, pair.target);
     const found = text(fields === null ? null : { fields, expiresAt });
     const allowed = model.allowed(pair).map(text);
     assert(
