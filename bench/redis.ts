@@ -7,63 +7,79 @@
  * @module
  */
 
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import type { Redis } from "ioredis";
 import { seedLegacyRedis } from "../tests/support/legacy_redis_data.ts";
 import { startRedis } from "../tests/support/redis.ts";
-import { type Limit, measureLimit } from "./redis_limit.ts";
+import { type Limit, LimitMeter, slowestCommand, watchSlowCommands } from "./redis_limit.ts";
 import type { Measured } from "./redis_worker.ts";
 
 const { values } = parseArgs({
   options: { records: { type: "string", default: "20000,300000,1000000" }, "no-fence": { type: "boolean" } },
 });
+/** What the worker does, in this order. */
+const JOBS = 6;
+const MIGRATION = /^\d/;
 
 for (const records of values.records.split(",").map(Number)) {
-  const result = await bench(records, values["no-fence"] === true ? "unfenced" : "fenced");
-  print(report(records, result));
+  print(report(records, await bench(records, values["no-fence"] === true ? "unfenced" : "fenced")));
 }
 
-interface Result {
+/** One job, and what the server could do at most before and after it. */
+interface Result extends Measured {
   readonly limit: Limit;
-  readonly measured: readonly Measured[];
-  readonly slowestMs: number;
-  readonly slowest: string;
   readonly probeP99Ms: number;
   readonly idleP99Ms: number;
+  readonly slowest: { readonly ms: number; readonly command: string };
 }
 
-async function bench(records: number, fence: "fenced" | "unfenced"): Promise<Result> {
+async function bench(records: number, fence: "fenced" | "unfenced"): Promise<Result[]> {
   await using server = await startRedis();
   const client = server.client();
   await seedLegacyRedis(server, { tenants: records / 10, destinationsPerTenant: 9 });
-  const limit = await measureLimit(client, server.port, records, (pattern) => unlink(client, pattern));
-  const idleP99Ms = p99(await probe(client, new Promise((resolve) => setTimeout(resolve, 1000))));
-  await client.config("SET", "slowlog-log-slower-than", "1000");
-  await client.config("SET", "slowlog-max-len", "20000");
-  await client.call("SLOWLOG", "RESET");
-  const work = runWorker(server.port, fence);
-  const latencies = await probe(client, work);
-  const measured = await work;
-  const slow = (await client.call("SLOWLOG", "GET", "20000") as [number, number, number, string[]][])
-    .sort((one, other) => other[2] - one[2])[0];
+  const meter = await LimitMeter.create(client, server.port, records);
+  const worker = startWorker(server.port, fence);
+  const results: Result[] = [];
+  let before = await meter.measure();
+  while (results.length < JOBS) {
+    const idleP99Ms = p99(await probe(client, new Promise((resolve) => setTimeout(resolve, 1000))));
+    await watchSlowCommands(client);
+    const work = worker.next();
+    const probeP99Ms = p99(await probe(client, work));
+    const measured = await work;
+    const slowest = await slowestCommand(client);
+    const after = await meter.measure();
+    results.push({ ...measured, limit: mean(before, after), probeP99Ms, idleP99Ms, slowest });
+    before = after;
+  }
+  return results;
+}
+
+/** Does the jobs one by one, each when it is asked for. */
+function startWorker(port: number, fence: "fenced" | "unfenced"): { next(): Promise<Measured> } {
+  const file = new URL("redis_worker.ts", import.meta.url).pathname;
+  const worker = spawn(Deno.execPath(), ["run", "-A", file, String(port), fence], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: worker.stdout })[Symbol.asyncIterator]();
   return {
-    limit,
-    measured,
-    slowestMs: (slow?.[2] ?? 1000) / 1000,
-    slowest: slow === undefined ? "none above 1 ms" : slow[3].slice(0, 2).join(" "),
-    probeP99Ms: p99(latencies),
-    idleP99Ms,
+    async next() {
+      worker.stdin.write("\n");
+      const { value, done } = await lines.next();
+      if (done === true) throw new Error("The worker failed");
+      return JSON.parse(value) as Measured;
+    },
   };
 }
 
-async function runWorker(port: number, fence: "fenced" | "unfenced"): Promise<Measured[]> {
-  const { stdout, success } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", new URL("redis_worker.ts", import.meta.url).pathname, String(port), fence],
-    stdout: "piped",
-    stderr: "inherit",
-  }).output();
-  if (!success) throw new Error("The worker failed");
-  return new TextDecoder().decode(stdout).trim().split("\n").map((line) => JSON.parse(line) as Measured);
+function mean(one: Limit, other: Limit): Limit {
+  return {
+    us: (one.us + other.us) / 2,
+    serverUs: (one.serverUs + other.serverUs) / 2,
+    slowestMs: Math.max(one.slowestMs, other.slowestMs),
+  };
 }
 
 /** Asks the server about every millisecond until the work is done. @returns Milliseconds of each answer. */
@@ -85,41 +101,52 @@ function p99(latencies: number[]): number {
   return latencies.sort((one, other) => one - other)[Math.floor(latencies.length * 0.99)] ?? 0;
 }
 
-async function unlink(client: Redis, pattern: string): Promise<void> {
-  for await (const keys of client.scanStream({ match: pattern, count: 1000 })) {
-    if ((keys as string[]).length > 0) await client.unlink(...keys as string[]);
-  }
-}
-
-function report(records: number, { limit, measured, ...rest }: Result): string {
-  const applied = measured.filter(({ name }) => /^\d/.test(name));
-  const sum = (field: "ms" | "serverMs") => applied.reduce((total, one) => total + one[field], 0);
-  const backlog = { name: "whole backlog", ms: sum("ms"), serverMs: sum("serverMs"), peakMb: 0 };
-  const lines = [...measured.slice(0, 4), backlog, ...measured.slice(4)].map(({ name, ms, serverMs }) => {
-    const rate = records / (ms / 1000);
-    const us = (serverMs * 1000) / records;
-    return row(name, rate, us, percent(rate / limit.recordsPerSecond), percent(limit.serverUsPerRecord / us));
-  });
-  const peaks = measured.map(({ name, peakMb }) => `${name} ${peakMb.toFixed(0)}`).join(", ");
-  const peakMb = Math.max(...measured.map(({ peakMb }) => peakMb));
+function report(records: number, results: readonly Result[]): string {
+  const migrations = results.filter(({ name }) => MIGRATION.test(name));
+  const sum = (of: (result: Result) => number) => migrations.reduce((total, result) => total + of(result), 0);
+  const average = (of: (result: Result) => number) => sum(of) / migrations.length;
+  const backlog = {
+    ms: sum(({ ms }) => ms),
+    serverMs: sum(({ serverMs }) => serverMs),
+    limit: { us: average(({ limit }) => limit.us), serverUs: average(({ limit }) => limit.serverUs) },
+  };
+  const lines = results.map((result) =>
+    [
+      row(result.name, records, result),
+      `${result.probeP99Ms.toFixed(1)} (${result.idleP99Ms.toFixed(1)})`.padStart(14),
+      `${result.slowest.ms.toFixed(1)} (${result.limit.slowestMs.toFixed(1)})  ${
+        result.slowest.command.slice(0, 20)
+      }`.padStart(14),
+    ].join(" ")
+  );
+  lines.splice(1 + migrations.length, 0, row("whole backlog", records, backlog));
+  const peaks = results.map(({ name, peakMb }) => `${name} ${peakMb.toFixed(0)}`).join(", ");
   return [
-    `${records} records     records/s  of limit  server us/record  of limit`,
-    row("limit", limit.recordsPerSecond, limit.serverUsPerRecord, "100 %", "100 %"),
+    `${records} records    of limit  us/record (limit)    server us/record   probe p99 ms   slowest command ms`,
     ...lines,
-    `  peak memory      ${peakMb.toFixed(0)} MB (in MB up to the end of each: ${peaks})`,
-    `  slowest command  ${rest.slowestMs.toFixed(1)} ms (${rest.slowest})`,
-    `  probe p99        ${rest.probeP99Ms.toFixed(1)} ms (idle ${rest.idleP99Ms.toFixed(1)} ms)`,
+    `  peak memory      ${
+      Math.max(...results.map(({ peakMb }) => peakMb)).toFixed(0)
+    } MB (up to the end of each: ${peaks})`,
+    "  in brackets: the limit (one read and one write by redis-benchmark) before and after it, the idle server's p99,",
+    "  and the slowest of redis-benchmark's commands, which need microseconds: what the machine's noise makes",
     "",
   ].join("\n");
 }
 
-function row(name: string, rate: number, us: number, share: string, serverShare: string): string {
-  const columns = [Math.round(rate).toString().padStart(9), share.padStart(9), us.toFixed(1).padStart(17)];
-  return `  ${name.padEnd(16)} ${columns.join(" ")} ${serverShare.padStart(9)}`;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+function row(
+  name: string,
+  records: number,
+  { ms, serverMs, limit }: Pick<Result, "ms" | "serverMs"> & {
+    readonly limit: Pick<Limit, "us" | "serverUs">;
+  },
+): string {
+  const [us, serverUs] = [(ms * 1000) / records, (serverMs * 1000) / records];
+  return [
+    `  ${name.padEnd(18)}`,
+    `${(100 * limit.us / us).toFixed(1)} %`.padStart(8),
+    `${us.toFixed(1)} (${limit.us.toFixed(1)})`.padStart(16),
+    `${serverUs.toFixed(1)} (${limit.serverUs.toFixed(1)})`.padStart(18),
+  ].join(" ");
 }
 
 function print(text: string): void {

@@ -1,10 +1,13 @@
 /**
- * Runs the Redis migrations in a process of its own, so that its memory is theirs. Prints a line of JSON for each thing
- * done. Arguments: port of the server, and `fenced` to guard every write with a fence key.
+ * Runs the Redis migrations in a process of its own, so that its memory is theirs. Waits for a line before each thing it
+ * does, and prints a line of JSON after it. Arguments: port of the server, and `fenced` to guard every write with a fence
+ * key.
  *
  * @module
  */
 
+import process from "node:process";
+import { createInterface } from "node:readline";
 import { Redis } from "ioredis";
 import { createRedisBackend } from "../engine/redis/backend.ts";
 import type { Fence } from "../engine/lock.ts";
@@ -34,13 +37,17 @@ const fence: Fence = {
 if (fenced === "fenced") await client.set("outpost:migration:fence:bench", fence.token);
 const options = { signal, ...(fenced === "fenced" ? { fence } : {}) };
 
+const go = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+
 await measure("plan", () => backend.plan(ids, { signal }));
 for (const id of ids) await measure(id.slice("redis/".length), () => backend.apply(id, options));
 await measure("verify --full", () => backend.verify(ids, { signal, full: true, sample: 0 }));
 await measure("cleanup", () => backend.cleanup(ids[0]!, options));
 client.disconnect();
+process.exit(0); // Its input is still open.
 
 async function measure(name: string, work: () => Promise<unknown>): Promise<void> {
+  await go.next();
   const [startedAt, busyBefore] = [performance.now(), await serverCpuMs(client)];
   await work();
   const ms = performance.now() - startedAt;
