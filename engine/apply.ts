@@ -232,7 +232,11 @@ function notRun(id: string): MigrationResult {
 function failure(id: string, results: readonly MigrationResult[], cause: unknown): ApplyError {
   const { failed } = results.find((result) => result.id === id)!;
   return new ApplyError(
-    cause instanceof Error ? cause.message : `${id} could not convert ${failed} records; all others are done`,
+    cause instanceof Error
+      ? cause.message
+      : `${id} is done but for ${
+        failed === 1 ? "one record" : `${failed} records`
+      } that it could not convert`,
     results,
     {
       ...(cause === undefined ? {} : { cause }),

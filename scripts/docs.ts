@@ -8,7 +8,7 @@
  */
 
 import { fromFileUrl } from "@std/path";
-import { referencePages } from "../docs/reference/generate.ts";
+import { referencePages } from "./reference_pages.ts";
 import { recordSession, withoutMeasurements } from "./record_session.ts";
 import { terminalSvg } from "./terminal_svg.ts";
 

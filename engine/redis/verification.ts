@@ -47,7 +47,7 @@ export async function verifyMigration(
   });
   progress.finish();
   if (failures > issues.length) {
-    issues.push(`${failures - issues.length} more records are not as they should be`);
+    issues.push(`Others that are not as they should be: ${failures - issues.length}`);
   }
   if (failures > 0 && state.inheritedFrom !== null) {
     issues.unshift(`${state.inheritedFrom} says that it was applied, the records say otherwise`);

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { referencePages } from "../../../docs/reference/generate.ts";
+import { referencePages } from "../../../scripts/reference_pages.ts";
 
 Deno.test("the reference in docs/ is what the program says of itself", async () => {
   for (const [path, text] of referencePages()) {
@@ -8,7 +8,7 @@ Deno.test("the reference in docs/ is what the program says of itself", async () 
     assertEquals(
       await Deno.readTextFile(file),
       text,
-      `${path} is stale: deno run -A docs/reference/generate.ts writes it anew`,
+      `${path} is stale: deno task docs writes it anew`,
     );
   }
 });

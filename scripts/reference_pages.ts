@@ -1,15 +1,14 @@
 /**
- * The reference, generated from the same tables as the help texts: `docs/reference/commands.md` and `settings.md`. Run it
- * to write them anew.
+ * The reference, generated from the same tables as the help texts: `docs/reference/commands.md` and `settings.md`.
  *
  * @module
  */
 
-import { COMMANDS } from "../../cli/commands.ts";
-import { commandHelp } from "../../cli/help.ts";
-import { migrateHelp, programHelp } from "../../cli/program_help.ts";
-import { SETTING_KEYS, type SettingDefinition, SETTINGS } from "../../cli/setting_table.ts";
-import { SEARCHED_FILES } from "../../cli/settings_file.ts";
+import { COMMANDS } from "../cli/commands.ts";
+import { commandHelp } from "../cli/help.ts";
+import { migrateHelp, programHelp } from "../cli/program_help.ts";
+import { SETTING_KEYS, type SettingDefinition, SETTINGS } from "../cli/setting_table.ts";
+import { SEARCHED_FILES } from "../cli/settings_file.ts";
 
 /** Every generated file, by its path within the project. */
 export function referencePages(): ReadonlyMap<string, string> {
@@ -37,9 +36,15 @@ function commandsPage(): string {
 
 function settingsPage(): string {
   const rows = SETTING_KEYS.map((key) => {
-    const { name, env, flag, type, default: initial, description } = SETTINGS[key] as SettingDefinition<unknown>;
+    const { name, env, flag, type, default: initial, description } = SETTINGS[key] as SettingDefinition<
+      unknown
+    >;
     const shown = initial === null || initial === "" ? "none" : `\`${type.show(initial)}\``;
-    const flags = name === "migrate.only" ? "`--sql-only`, `--redis-only`" : flag === null ? "" : `\`--${flag}\``;
+    const flags = name === "migrate.only"
+      ? "`--sql-only`, `--redis-only`"
+      : flag === null
+      ? ""
+      : `\`--${flag}\``;
     return `| \`${name}\` | \`${env}\` | ${flags} | ${shown} | ${description} |`;
   });
   return [
@@ -67,10 +72,4 @@ function settingsPage(): string {
     "to OpenTelemetry when `OTEL_DENO=true` is set; see Deno's documentation for the `OTEL_` variables.",
     "",
   ].join("\n");
-}
-
-if (import.meta.main) {
-  for (const [path, text] of referencePages()) {
-    await Deno.writeTextFile(new URL(`../../${path}`, import.meta.url), text);
-  }
 }
