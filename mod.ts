@@ -105,7 +105,7 @@ export type {
   SchemaObjects,
   TableObject,
 } from "./engine/postgres/schema_objects.ts";
-export type { Binary } from "./engine/redis/binary.ts";
+export { type Binary, decodeText, encodeText } from "./engine/redis/binary.ts";
 export type { OlderState, RedisLayout } from "./engine/redis/bookkeeping.ts";
 export type { RedisClient } from "./engine/redis/client.ts";
 export {

@@ -26,6 +26,8 @@ const VALUES = [
   "createEngine",
   "createOutpostEngine",
   "createRegistry",
+  "decodeText",
+  "encodeText",
   "parseTimestamp",
   "transformRecords",
 ];

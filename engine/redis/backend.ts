@@ -18,7 +18,7 @@ import type {
 import { digestOf } from "../checksum.ts";
 import { RefusedError, UnknownMigrationError } from "../errors.ts";
 import { type MigrationEntry, migrationId, type MigrationResult } from "../migration.ts";
-import { display, encode } from "./binary.ts";
+import { display, encodeText } from "./binary.ts";
 import { Bookkeeping, type RedisLayout, type StoredState } from "./bookkeeping.ts";
 import type { Ioredis } from "./client.ts";
 import { toStoreError, watchFailures } from "./connection_error.ts";
@@ -89,7 +89,7 @@ class Backend implements RedisBackend {
       for (const pattern of this.#layout.usedPatterns) {
         const used = await anyKey(
           this.#store,
-          encode(pattern),
+          encodeText(pattern),
           new AbortController().signal,
           (keys) => keys.some((key) => !this.#layout.isIgnored(key)),
         );
@@ -237,7 +237,7 @@ class Backend implements RedisBackend {
     const { nodes } = await readTopology(this.#store);
     const names = nodes.map(({ name }) => name).sort().join(",");
     const database = this.#store.clustered ? 0 : nodes[0]!.client.options.db ?? 0;
-    return `redis://${names}/${database}#${display(encode(this.#layout.deployment))}`;
+    return `redis://${names}/${database}#${display(encodeText(this.#layout.deployment))}`;
   }
 
   async #asking<T>(action: string, ask: () => Promise<T>): Promise<T> {

@@ -12,30 +12,59 @@ export type Binary = string;
 
 // deno-lint-ignore no-control-regex
 const ASCII = /^[\x00-\x7f]*$/;
+// deno-lint-ignore no-control-regex
+const BEYOND_BYTES = /[^\x00-\xff]/;
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Bytes as they came from a server. */
 export function fromBytes(bytes: Uint8Array): Binary {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 
-/** What to send to a server: a string where that is the same bytes, since that is the faster way. */
+/**
+ * What to send to a server: a string where that is the same bytes, since that is the faster way.
+ *
+ * @throws {TypeError} When it holds a character that is no byte.
+ */
 export function toArgument(text: Binary): string | Buffer {
-  return ASCII.test(text) ? text : Buffer.from(text, "latin1");
+  if (ASCII.test(text)) return text;
+  if (BEYOND_BYTES.test(text)) {
+    throw new TypeError(
+      `Cannot send ${JSON.stringify(text)} as bytes: it is text, encodeText() makes bytes of it`,
+    );
+  }
+  return Buffer.from(text, "latin1");
 }
 
-/** The bytes of ordinary text in UTF-8. */
-export function encode(text: string): Binary {
+/**
+ * The bytes of text in UTF-8: what keys and values of migrations are made of. ASCII stays as it is.
+ *
+ * @example
+ * ```ts
+ * import { decodeText, encodeText } from "@outpost/migrate";
+ *
+ * const stored = encodeText("Zoë"); // "Zo\xc3\xab"
+ * decodeText(stored)?.toLowerCase(); // "zoë"
+ * ```
+ */
+export function encodeText(text: string): Binary {
   return ASCII.test(text) ? text : Buffer.from(text, "utf8").toString("latin1");
+}
+
+/** The text that bytes are in UTF-8, or null when they are none: to look into a value that may hold more than ASCII. */
+export function decodeText(bytes: Binary): string | null {
+  if (ASCII.test(bytes)) return bytes;
+  try {
+    return UTF8.decode(Buffer.from(bytes, "latin1"));
+  } catch {
+    return null;
+  }
 }
 
 /** Bytes as a person sees them: UTF-8 where it is valid and printable, escaped otherwise. */
 export function display(text: Binary): string {
-  let shown: string;
-  try {
-    shown = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(text, "latin1"));
-  } catch {
-    shown = text.replace(/[\x80-\xff]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
-  }
+  const shown = decodeText(text) ??
+    text.replace(/[\x80-\xff]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
   // deno-lint-ignore no-control-regex
   return shown.replace(/[\x00-\x1f\x7f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }

@@ -7,9 +7,9 @@
 
 import type { Fence } from "../lock.ts";
 import type { MigrationStatus } from "../migration.ts";
-import { encode, fromBytes, toArgument } from "./binary.ts";
+import { encodeText, fromBytes, toArgument } from "./binary.ts";
 import { parseTimestamp } from "../timestamp.ts";
-import { RECORD } from "./scripts.ts";
+import { RECORD } from "./scripts/writing.ts";
 import type { RedisStore } from "./store.ts";
 import type { Tally } from "./tally.ts";
 import type { Position } from "./position.ts";
@@ -87,7 +87,7 @@ export class Bookkeeping {
 
   /** The fields of a hash; empty for a key that is none. */
   async #hash(key: string): Promise<Map<string, string>> {
-    const [reply] = await this.#store.callMany([["HGETALL", toArgument(encode(key))]]);
+    const [reply] = await this.#store.callMany([["HGETALL", toArgument(encodeText(key))]]);
     const fields = new Map<string, string>();
     if (!Array.isArray(reply)) return fields;
     for (let i = 0; i + 1 < reply.length; i += 2) fields.set(String(reply[i]), String(reply[i + 1]));
@@ -96,7 +96,7 @@ export class Bookkeeping {
 
   async #readOlder({ key, form }: OlderState, version: number): Promise<StoredState | null> {
     if (form === "hash") return fromHash(await this.#hash(key));
-    const [reply] = await this.#store.callMany([["GET", toArgument(encode(key))]]);
+    const [reply] = await this.#store.callMany([["GET", toArgument(encodeText(key))]]);
     const text = reply instanceof Uint8Array ? fromBytes(reply) : null;
     if (form === "version") {
       return text !== null && /^\d+$/.test(text.trim()) && Number(text) >= version
@@ -189,7 +189,7 @@ export class Bookkeeping {
     fields: readonly string[],
     fence: Fence | undefined,
   ): Promise<string> {
-    const key = toArgument(encode(this.#layout.stateKey(name)));
+    const key = toArgument(encodeText(this.#layout.stateKey(name)));
     return this.#store.write(RECORD, [key], [mode, run, ...fields], fence);
   }
 
@@ -242,7 +242,7 @@ function fromHash(fields: ReadonlyMap<string, string>): StoredState | null {
 function failure(fields: ReadonlyMap<string, string>): string {
   const issues = parseJson(fields.get("issues"));
   const named = Array.isArray(issues) && issues.length > 0 ? `: ${issues.join("; ")}` : "";
-  return `${fields.get("failed") ?? "Some"} records could not be done${named}`;
+  return `Records that could not be done: ${fields.get("failed") ?? "some"}${named}`;
 }
 
 /** Where a run stood. One that left records behind is no run to go on from: they have to be found again. */

@@ -8,6 +8,7 @@ import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { parseTimestamp } from "../timestamp.ts";
 import { type Binary, fromBytes, toArgument } from "./binary.ts";
+import { readHashes } from "./bulk_reads.ts";
 import type { Argument, RedisStore } from "./store.ts";
 import type { TransformPattern } from "./transform_records.ts";
 
@@ -40,14 +41,29 @@ const TTL_TOLERANCE_MS = 2000;
 
 /** How records are read. */
 export interface ContentReading {
-  /** What the records are taken to be, to save asking; of another type they are asked for again. */
+  /** What the records are taken to be, to save asking each; of another type they are asked for again. */
   readonly types?: readonly string[];
   /** Also the digests of their dumps, which take the server longer than all else. */
   readonly digests: boolean;
 }
 
-/** Reads records whole, with read commands alone. A record that is not there is null. */
+/** Reads records whole. A record that is not there is null. */
 export async function readContents(
+  store: RedisStore,
+  keys: readonly Binary[],
+  reading: ContentReading,
+): Promise<(Content | null)[]> {
+  const hashes = await readHashes(store, keys, reading);
+  if (hashes === null) return await readEach(store, keys, reading);
+  const others = keys.filter((_, i) => hashes[i] === "other");
+  const contents = await readEach(store, others, { digests: reading.digests });
+  return hashes.map((hash) =>
+    hash === null ? null : hash === "other" ? contents.shift()! : { type: "hash", members: "", ...hash }
+  );
+}
+
+/** Reads each record by commands of its own. */
+async function readEach(
   store: RedisStore,
   keys: readonly Binary[],
   { types, digests }: ContentReading,
@@ -68,7 +84,7 @@ export async function readContents(
     ];
     const gone = Number(ttl) === -2 || (digests && dump === null);
     if (gone) return null;
-    if (body instanceof Error) return (await readContents(store, [key], { digests }))[0]!;
+    if (body instanceof Error) return (await readEach(store, [key], { digests }))[0]!;
     return contentOf(known[i]!, dump, Number(ttl), body);
   }));
 }

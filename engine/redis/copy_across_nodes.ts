@@ -13,7 +13,8 @@ import { type CopySpec, findPairs, type Pair } from "./copy_keys.ts";
 import { weigh } from "./copy_on_server.ts";
 import type { WriteContext } from "./migration.ts";
 import type { BatchSize } from "./pacing.ts";
-import { READ_WHOLE, REPLACE_OWN, RESTORE_NEW } from "./scripts.ts";
+import { REPLACE_OWN, RESTORE_NEW } from "./scripts/copying.ts";
+import { READ_WHOLE } from "./scripts/reading.ts";
 import type { RedisStore } from "./store.ts";
 
 /** An original that changes again and again is followed this often before it counts as failed. */
@@ -33,7 +34,7 @@ export async function copyAcrossNodes(
   keys: readonly Binary[],
   size: BatchSize,
 ): Promise<void> {
-  const pairs = await findPairs(spec, context.store, lookalikes, keys, { scripts: true });
+  const pairs = await findPairs(spec, context.store, lookalikes, keys);
   const taken: Pair[] = [];
   await size.measure("write", pairs.length, () =>
     Promise.all(pairs.map(async (pair) => {

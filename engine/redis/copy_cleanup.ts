@@ -14,7 +14,7 @@ import { type CopySpec, findPairs, hasLookalikes, type Pair } from "./copy_keys.
 import { judgePairs, type ReadPair } from "./judgement.ts";
 import type { CleanupReport, ReadContext, WriteContext } from "./migration.ts";
 import type { BatchSize } from "./pacing.ts";
-import { DELETE_COPIED, DELETE_PROVEN } from "./scripts.ts";
+import { DELETE_COPIED, DELETE_PROVEN } from "./scripts/copying.ts";
 import type { Argument } from "./store.ts";
 import { walk } from "./walk.ts";
 
@@ -29,7 +29,7 @@ export async function countOriginals(spec: CopySpec, context: ReadContext): Prom
     ...context,
     pattern: spec.pattern,
     visit: async (keys) => {
-      const pairs = await findPairs(spec, context.store, lookalikes, keys, { scripts: false });
+      const pairs = await findPairs(spec, context.store, lookalikes, keys);
       count += pairs.length; // Not in one with the await: other batches add to it meanwhile.
     },
   });
@@ -75,7 +75,7 @@ async function deleteProven(spec: CopySpec, context: WriteContext, work: Work): 
   const reading: CopySpec = { ...spec, fields };
   let keys = work.keys;
   for (let attempt = 1; keys.length > 0; attempt++) {
-    const pairs = await findPairs(reading, store, work.lookalikes, keys, { scripts: true });
+    const pairs = await findPairs(reading, store, work.lookalikes, keys);
     const rest = store.clustered
       ? { others: pairs, again: [] }
       : await deleteCopied(fields, context, pairs, work);

@@ -6,6 +6,7 @@
  */
 
 import { type Binary, display } from "./binary.ts";
+import { readFields } from "./bulk_reads.ts";
 import { cleanUp, countOriginals } from "./copy_cleanup.ts";
 import { copyAcrossNodes } from "./copy_across_nodes.ts";
 import { copyOnServer } from "./copy_on_server.ts";
@@ -182,13 +183,12 @@ export async function findPairs(
   store: RedisStore,
   lookalikes: boolean,
   keys: readonly Binary[],
-  reading: { readonly scripts: boolean },
 ): Promise<Pair[]> {
-  const table = await store.readFields(keys, spec.fields, reading);
+  const rows = await readFields(store, keys, spec.fields);
   const pairs: Pair[] = [];
   const undecided: Binary[] = [];
   keys.forEach((source, i) => {
-    const values = table.isHash[i] ? table.values.slice(i * table.width, (i + 1) * table.width) : null;
+    const values = rows[i] ?? null;
     const guess = values === null ? null : spec.guess(source);
     const destination = guess !== null && values !== null && fits(guess.expect, values)
       ? guess
@@ -227,7 +227,7 @@ async function checkCopies(
   keys: readonly Binary[],
   size: BatchSize,
 ): Promise<void> {
-  const pairs = await findPairs(spec, store, lookalikes, keys, { scripts: false });
+  const pairs = await findPairs(spec, store, lookalikes, keys);
   const contents = await size.measure(
     "read",
     pairs.length,

@@ -9,7 +9,7 @@ import { judge, readContents } from "./content.ts";
 import { type CopySpec, findPairs, type Pair } from "./copy_keys.ts";
 import type { WriteContext } from "./migration.ts";
 import type { BatchSize } from "./pacing.ts";
-import { COPY } from "./scripts.ts";
+import { COPY } from "./scripts/copying.ts";
 import type { Argument } from "./store.ts";
 
 /** A record that changes again and again is looked at again this often before it counts as failed. */
@@ -40,7 +40,7 @@ export async function copyOnServer(
   }
   unclear.push(...await execute(spec, context, orders, size));
   for (let attempt = 1; unclear.length > 0; attempt++) {
-    const pairs = await findPairs(spec, context.store, lookalikes, unclear, { scripts: true });
+    const pairs = await findPairs(spec, context.store, lookalikes, unclear);
     unclear = await execute(spec, context, pairs.map(toOrder), size);
     if (attempt === ATTEMPTS) {
       for (const key of unclear) context.tally.fail(key, "it changed each time before it could be copied");

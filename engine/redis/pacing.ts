@@ -11,7 +11,7 @@ import { pause } from "../pause.ts";
 /** A command is meant to take this long at most on the server. What is measured is rather more than that. */
 const TARGET_MS = 2.5;
 const SMALLEST = 50;
-const LARGEST = 1000;
+const LARGEST = 500;
 /** A batch carries about this many bytes of values at most. */
 const LARGEST_BYTES = 512 * 1024;
 

@@ -6,12 +6,12 @@
  * @module
  */
 
-import { type Binary, display, toArgument } from "./binary.ts";
+import { type Binary, display } from "./binary.ts";
+import { readExisting, readFields } from "./bulk_reads.ts";
 import { type CopyPattern, findPairs, hasLookalikes, type Pair } from "./copy_keys.ts";
 import type { ReadContext, RedisMigration } from "./migration.ts";
-import { findLookalikes, kindsOf, type TransformPattern } from "./transform_records.ts";
+import { findLookalikes, kindsOf, type TransformPattern, type Values } from "./transform_records.ts";
 import type { RedisExample } from "../backend.ts";
-import type { FieldTable } from "./store.ts";
 import { walk } from "./walk.ts";
 
 const EXAMPLES = 3;
@@ -80,14 +80,14 @@ async function walkCopies(
     ...context,
     pattern: pattern.pattern,
     visit: async (keys) => {
-      const pairs = await findPairs(pattern, store, lookalikes, keys, { scripts: false });
-      const there = await store.callMany(pairs.map(({ target }) => ["EXISTS", toArgument(target)] as const));
-      const coming = pairs.filter((_, i) => Number(there[i]) === 0);
+      const pairs = await findPairs(pattern, store, lookalikes, keys);
+      const there = await readExisting(store, pairs.map(({ target }) => target));
+      const coming = pairs.filter((_, i) => !there[i]);
       if (coming.length < pairs.length) add(forecast, "already_current", pairs.length - coming.length);
       for (const pair of coming) count(forecast, pair);
       if (following.length === 0) return;
-      const table = await store.readFields(coming.map(({ source }) => source), fields, { scripts: false });
-      chain(following, fields, coming.map(({ target }) => target), table, null);
+      const rows = await readFields(store, coming.map(({ source }) => source), fields);
+      chain(following, fields, coming.map(({ target }) => target), rows, null);
     },
   });
 }
@@ -114,9 +114,9 @@ async function walkRecords(steps: readonly Step<TransformPattern>[], context: Re
     pattern: pattern.pattern,
     visit: async (batch) => {
       const keys = batch.filter((key) => steps.some((step) => step.pattern.mayBe?.(key) ?? true));
-      const table = await store.readFields(keys, fields, { scripts: false });
-      const meant = others ? await kindsOf({ ...pattern, fields }, store, others, keys, table) : null;
-      chain(steps, fields, keys, table, meant);
+      const rows = await readFields(store, keys, fields);
+      const meant = others ? await kindsOf({ ...pattern, fields }, store, others, keys, rows) : null;
+      chain(steps, fields, keys, rows, meant);
     },
   });
 }
@@ -126,12 +126,12 @@ function chain(
   steps: readonly Step<TransformPattern>[],
   fields: readonly string[],
   keys: readonly Binary[],
-  table: FieldTable,
+  rows: readonly (Values | null)[],
   meant: readonly (string | null)[] | null,
 ): void {
   keys.forEach((key, i) => {
-    if (table.isHash[i] !== true || meant?.[i] === null) return;
-    const values = table.values.slice(i * table.width, (i + 1) * table.width);
+    if (!rows[i] || meant?.[i] === null) return;
+    const values = [...rows[i]];
     for (const { forecast, pattern } of steps) {
       const own = pattern.fields.map((field) => values[fields.indexOf(field)] ?? null);
       const kind = pattern.kindOf(key, own);

@@ -1,5 +1,5 @@
 /**
- * How the engine speaks to Redis, alone or in a cluster: commands by key, scripts, and reads of many records at once.
+ * How the engine speaks to Redis, alone or in a cluster: commands by key, many at once, and scripts.
  *
  * @module
  */
@@ -11,18 +11,17 @@ import { type Binary, fromBytes, toArgument } from "./binary.ts";
 import type { Ioredis } from "./client.ts";
 import { replyCode } from "./connection_error.ts";
 import { keySlot } from "./key_slot.ts";
-import { READ_FIELDS, type Script } from "./scripts.ts";
+import type { Script } from "./scripts/script.ts";
 
 /** What a command takes. */
 export type Argument = string | Buffer;
 
-/** Fields of many records: `values[i * width + j]` is field `j` of record `i`, null where there is none. */
-export interface FieldTable {
-  readonly width: number;
-  readonly values: (Binary | null)[];
-  /** False for a key that holds something else than a hash. */
-  readonly isHash: boolean[];
-}
+/** How a script is run: by its hash, and by its text where the server does not know that yet. */
+type Runner = readonly [byHash: string, byText: string];
+
+const RUN: Runner = ["EVALSHA", "EVAL"];
+/** The server makes sure that nothing is written. Unknown before Redis 7.0. */
+const RUN_READ_ONLY: Runner = ["EVALSHA_RO", "EVAL_RO"];
 
 /** A script answered that the fencing token no longer holds this often in a row, though the lock said that it does. */
 const FENCE_ATTEMPTS = 20;
@@ -31,10 +30,13 @@ const FENCE_ATTEMPTS = 20;
 export class RedisStore {
   readonly client: Ioredis;
   readonly clustered: boolean;
+  /** Ways to run a script that reads, that were not refused yet. */
+  #readers: readonly Runner[];
 
   constructor(client: Ioredis) {
     this.client = client;
     this.clustered = client.isCluster;
+    this.#readers = this.clustered ? [] : [RUN_READ_ONLY, RUN]; // In a cluster, a script's keys must be of one slot.
   }
 
   /** Sends a command to the node that its key belongs to. Replies are bytes. */
@@ -58,14 +60,41 @@ export class RedisStore {
     return (await pipeline.exec()).map(([error, reply]) => error === null ? reply : survivable(error));
   }
 
-  /** Runs a script, which the server may not know yet. All keys are on one node. */
-  async evaluate(script: Script, keys: readonly Argument[], args: readonly Argument[]): Promise<unknown> {
+  /** Runs a script. All keys are on one node. */
+  evaluate(script: Script, keys: readonly Argument[], args: readonly Argument[]): Promise<unknown> {
+    return this.#run(RUN, script, keys, args);
+  }
+
+  /**
+   * Runs a script that only reads: many records with one command.
+   *
+   * @returns The script's answer, or null where this server or this user has no scripts: then each record takes a command
+   * of its own.
+   */
+  async evaluateReading(
+    script: Script,
+    keys: readonly Binary[],
+    args: readonly Argument[],
+  ): Promise<Buffer | null> {
+    while (this.#readers.length > 0) {
+      const [runner] = this.#readers as [Runner];
+      try {
+        return await this.#run(runner, script, keys.map(toArgument), args) as Buffer;
+      } catch (error) {
+        if (!isUnavailable(error)) throw error;
+        this.#readers = this.#readers.filter((other) => other !== runner);
+      }
+    }
+    return null;
+  }
+
+  async #run([byHash, byText]: Runner, script: Script, keys: readonly Argument[], args: readonly Argument[]) {
     const rest = [String(keys.length), ...keys, ...args];
     try {
-      return await this.call("EVALSHA", [script.sha, ...rest]);
+      return await this.call(byHash, [script.sha, ...rest]);
     } catch (error) {
       if (replyCode(error) !== "NOSCRIPT") throw error;
-      return await this.call("EVAL", [script.source, ...rest]);
+      return await this.call(byText, [script.source, ...rest]);
     }
   }
 
@@ -100,35 +129,6 @@ export class RedisStore {
       : await this.evaluate(script, [fenceKeys[0]!, ...keys], [fence.token, "0", ...args]);
   }
 
-  /**
-   * Reads fields of many records.
-   *
-   * @param scripts False where only read commands are allowed: then each record is a command of its own.
-   */
-  async readFields(
-    keys: readonly Binary[],
-    fields: readonly string[],
-    { scripts }: { readonly scripts: boolean },
-  ): Promise<FieldTable> {
-    if (!scripts || this.clustered) return await this.#readPlainly(keys, fields);
-    const reply = await this.evaluate(READ_FIELDS, keys.map(toArgument), fields) as [Buffer, Buffer];
-    return unpack(reply, keys.length, fields.length);
-  }
-
-  async #readPlainly(keys: readonly Binary[], fields: readonly string[]): Promise<FieldTable> {
-    const table: FieldTable = { width: fields.length, values: [], isHash: [] };
-    const replies = await this.callMany(keys.map((key) => ["HMGET", toArgument(key), ...fields] as const));
-    for (const reply of replies) {
-      const known = Array.isArray(reply);
-      table.isHash.push(known);
-      for (let j = 0; j < fields.length; j++) {
-        const value = known ? reply[j] as Uint8Array | null : null;
-        table.values.push(value === null ? null : fromBytes(value));
-      }
-    }
-    return table;
-  }
-
   /** Splits keys by hash slot, as a cluster wants them; outside of one they stay together. @returns Indexes. */
   bySlot(keys: readonly Binary[]): number[][] {
     if (!this.clustered) return keys.length === 0 ? [] : [keys.map((_, i) => i)];
@@ -149,26 +149,8 @@ function survivable(error: unknown): Error {
   throw error;
 }
 
-/** Cuts what the script packed. */
-function unpack([lengths, data]: [Buffer, Buffer], count: number, width: number): FieldTable {
-  const table: FieldTable = { width, values: new Array(count * width).fill(null), isHash: new Array(count) };
-  const sizes = fromBytes(lengths).split(",");
-  const text = fromBytes(data);
-  let [at, from] = [0, 0];
-  for (let i = 0; i < count; i++) {
-    const isHash = sizes[at] !== "x";
-    table.isHash[i] = isHash;
-    if (!isHash) {
-      at++;
-      continue;
-    }
-    for (let j = 0; j < width; j++) {
-      const size = sizes[at++]!;
-      if (size === "-") continue;
-      const until = from + Number(size);
-      table.values[i * width + j] = text.slice(from, until);
-      from = until;
-    }
-  }
-  return table;
+/** The server does not know a command or does not let this user run it, by itself or within a script. */
+function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return /^NOPERM|unknown command|user_script/.test(error.message);
 }

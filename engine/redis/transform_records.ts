@@ -6,20 +6,20 @@
  */
 
 import { RegistryError } from "../errors.ts";
-import { type Binary, display, toArgument } from "./binary.ts";
+import { type Binary, display } from "./binary.ts";
+import { readFields, type Values } from "./bulk_reads.ts";
 import { type Facts, readFacts } from "./facts.ts";
+import { type FieldWrite, writeFields } from "./field_writes.ts";
 import { anyLookalike } from "./lookalikes.ts";
 import type { ReadContext, VerifyContext, WriteContext } from "./migration.ts";
 import type { BatchSize } from "./pacing.ts";
 import { chooseSample, sampleOf } from "./sample.ts";
-import { WRITE_FIELDS } from "./scripts.ts";
-import type { Argument, FieldTable, RedisStore } from "./store.ts";
+import type { RedisStore } from "./store.ts";
 import { walk } from "./walk.ts";
 
-/** Values of the fields asked for, as binary strings, in the order of the fields; null for one that is not there. */
-export type Values = readonly (Binary | null)[];
+export type { Values } from "./bulk_reads.ts";
 
-/** Fields to set, each followed by its value; null for nothing to do; `invalid` for a record that cannot be converted. */
+/** Fields to set, each followed by its value, as bytes; null for nothing to do; `invalid` for a record that cannot be converted. */
 export type Changes = readonly string[] | null | "invalid";
 
 /** Records of another kind whose keys look the same. They are searched for once; only if there are any, each is asked. */
@@ -79,13 +79,18 @@ const ATTEMPTS = 50;
  * @throws {RegistryError} When it reads no field: then it could never find anything to change.
  * @example Addresses in lower case
  * ```ts
- * import { createRegistry, type RedisMigration, transformRecords } from "@outpost/migrate";
+ * import { createRegistry, decodeText, encodeText, type RedisMigration, transformRecords } from "@outpost/migrate";
  *
  * const pattern = transformRecords({
  *   pattern: "user:*",
  *   fields: ["email"],
  *   kindOf: (key) => key.startsWith("user:") ? "users" : null,
- *   change: (_kind, [email]) => email && email !== email.toLowerCase() ? ["email", email.toLowerCase()] : null,
+ *   change(_kind, [email = null]) {
+ *     const address = email === null ? null : decodeText(email);
+ *     if (address === null) return null;
+ *     const lower = encodeText(address.toLowerCase());
+ *     return lower === email ? null : ["email", lower];
+ *   },
  *   groupOf: (key) => key,
  * });
  *
@@ -146,17 +151,15 @@ export async function kindsOf(
   store: RedisStore,
   others: boolean,
   keys: readonly Binary[],
-  table: FieldTable,
+  rows: readonly (Values | null)[],
 ): Promise<(string | null)[]> {
-  const width = spec.fields.length;
-  const valuesOf = (i: number) => table.values.slice(i * width, (i + 1) * width);
-  const kinds = keys.map((key, i) => table.isHash[i] === true ? spec.kindOf(key, valuesOf(i)) : null);
+  const kinds = keys.map((key, i) => rows[i] ? spec.kindOf(key, rows[i]) : null);
   if (!others || spec.lookalikes === undefined) return kinds;
   const { questions, isOther, fields } = spec.lookalikes;
-  const asked = keys.flatMap((key, i) => kinds[i] === null ? [] : questions(key, valuesOf(i)));
+  const asked = keys.flatMap((key, i) => kinds[i] === null ? [] : questions(key, rows[i]!));
   const facts = await readFacts(store, asked, fields);
   const known = (key: Binary) => facts.get(key) ?? { type: "none", values: fields.map(() => null) };
-  return kinds.map((kind, i) => kind !== null && isOther(keys[i]!, valuesOf(i), known) ? null : kind);
+  return kinds.map((kind, i) => kind !== null && isOther(keys[i]!, rows[i]!, known) ? null : kind);
 }
 
 /** Converts one batch; what changes meanwhile is read again. */
@@ -170,19 +173,13 @@ async function transform(
   const { store, tally } = context;
   let keys = candidates(spec, batch);
   for (let attempt = 1; keys.length > 0; attempt++) {
-    const table = await size.measure(
-      "read",
-      keys.length,
-      () => store.readFields(keys, spec.fields, { scripts: true }),
-      ({ values }) => values.reduce((sum, value) => sum + (value?.length ?? 0), 0),
-    );
-    const kinds = await kindsOf(spec, store, others, keys, table);
-    const todo = decide(spec, context, keys, table, kinds);
+    const rows = await size.measure("read", keys.length, () => readFields(store, keys, spec.fields), bytesOf);
+    const kinds = await kindsOf(spec, store, others, keys, rows);
+    const todo = decide(spec, context, keys, rows, kinds);
     if (todo.length === 0) return;
-    const results = await size.measure("write", todo.length, () => write(spec, context, keys, table, todo));
+    const results = await size.measure("write", todo.length, () => writeFields(context, spec.fields, todo));
     const again: Binary[] = [];
-    todo.forEach(({ index }, i) => {
-      const key = keys[index]!;
+    todo.forEach(({ key }, i) => {
       if (results[i] === "1") {
         tally.processed++;
         tally.recover(key);
@@ -196,9 +193,10 @@ async function transform(
   }
 }
 
-interface Todo {
-  readonly index: number;
-  readonly changes: readonly string[];
+function bytesOf(rows: readonly (Values | null)[]): number {
+  let sum = 0;
+  for (const row of rows) for (const value of row ?? []) sum += value?.length ?? 0;
+  return sum;
 }
 
 /** Counts what needs nothing or cannot be converted. @returns What is to be written. */
@@ -206,85 +204,27 @@ function decide(
   spec: TransformSpec,
   { tally, skipInvalid }: WriteContext,
   keys: readonly Binary[],
-  table: FieldTable,
+  rows: readonly (Values | null)[],
   kinds: readonly (string | null)[],
-): Todo[] {
-  const width = table.width;
-  const todo: Todo[] = [];
+): FieldWrite[] {
+  const todo: FieldWrite[] = [];
   for (let index = 0; index < keys.length; index++) {
     const kind = kinds[index];
     if (kind === null || kind === undefined) continue;
-    const changes = spec.change(kind, table.values.slice(index * width, (index + 1) * width));
+    const [key, values] = [keys[index]!, rows[index]!];
+    const changes = spec.change(kind, values);
     if (changes === "invalid") {
       if (skipInvalid) {
         tally.invalid++;
         tally.skipped++;
-        tally.note(`${display(keys[index]!)}: left as it is, it cannot be converted`);
-      } else tally.fail(keys[index]!, "it cannot be converted");
+        tally.note(`${display(key)}: left as it is, it cannot be converted`);
+      } else tally.fail(key, "it cannot be converted");
     } else if (changes === null) {
       tally.skipped++;
-      tally.recover(keys[index]!);
-    } else todo.push({ index, changes });
+      tally.recover(key);
+    } else todo.push({ key, values, changes });
   }
   return todo;
-}
-
-/** @returns The answer for each of `todo`. */
-async function write(
-  spec: TransformSpec,
-  { store, fence }: WriteContext,
-  keys: readonly Binary[],
-  table: FieldTable,
-  todo: readonly Todo[],
-): Promise<string[]> {
-  const results: string[] = new Array(todo.length);
-  await Promise.all(
-    store.bySlot(todo.map(({ index }) => keys[index]!)).map(async (group) => {
-      const names = group.map((i) => toArgument(keys[todo[i]!.index]!));
-      const answer = await store.write(WRITE_FIELDS, names, writeArguments(spec, table, todo, group), fence);
-      group.forEach((i, at) => results[i] = answer[at]!);
-    }),
-  );
-  return results;
-}
-
-/** As the script wants them. Most records of a batch have the same fields set: their names are sent once. */
-function writeArguments(
-  spec: TransformSpec,
-  { width, values }: FieldTable,
-  todo: readonly Todo[],
-  group: readonly number[],
-): Argument[] {
-  const shapes = new Map<string, readonly string[]>();
-  for (const i of group) {
-    const { changes } = todo[i]!;
-    const shape = shapeOf(changes);
-    if (!shapes.has(shape)) shapes.set(shape, changes.filter((_, at) => at % 2 === 0));
-  }
-  const numbers = new Map([...shapes.keys()].map((shape, i) => [shape, String(i + 1)]));
-  const args: Argument[] = [];
-  let present = "";
-  for (const i of group) {
-    const { index, changes } = todo[i]!;
-    for (let j = index * width; j < (index + 1) * width; j++) {
-      const value = values[j];
-      if (value === null || value === undefined) present += "-";
-      else {
-        present += "+";
-        args.push(toArgument(value));
-      }
-    }
-    if (shapes.size > 1) args.push(numbers.get(shapeOf(changes))!);
-    for (let at = 1; at < changes.length; at += 2) args.push(toArgument(changes[at]!));
-  }
-  const names = [...shapes.values()].flatMap((fields) => [String(fields.length), ...fields]);
-  return [String(width), ...spec.fields, String(shapes.size), ...names, present, ...args];
-}
-
-function shapeOf(changes: readonly string[]): string {
-  let shape = "";
-  for (let at = 0; at < changes.length; at += 2) shape += `${changes[at]}\n`;
-  return shape;
 }
 
 /** Looks at a batch for records that would still be changed. */
@@ -295,11 +235,11 @@ async function checkRecords(
   batch: readonly Binary[],
 ): Promise<void> {
   const keys = candidates(spec, batch);
-  const table = await store.readFields(keys, spec.fields, { scripts: false });
-  const kinds = await kindsOf(spec, store, others, keys, table);
+  const rows = await readFields(store, keys, spec.fields);
+  const kinds = await kindsOf(spec, store, others, keys, rows);
   kinds.forEach((kind, i) => {
     if (kind === null) return;
-    const changes = spec.change(kind, table.values.slice(i * table.width, (i + 1) * table.width));
+    const changes = spec.change(kind, rows[i]!);
     if (changes === null) report.pass();
     else {
       report.fail(

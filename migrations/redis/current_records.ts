@@ -8,7 +8,7 @@
  * @module
  */
 
-import { type Binary, encode, escapePattern } from "../../engine/redis/binary.ts";
+import { type Binary, encodeText, escapePattern } from "../../engine/redis/binary.ts";
 import type { Facts } from "../../engine/redis/facts.ts";
 import type { Lookalikes, TransformSpec, Values } from "../../engine/redis/transform_records.ts";
 import { deploymentPrefix } from "../redis_layout.ts";
@@ -21,7 +21,7 @@ export type CurrentRecords = Pick<TransformSpec, "pattern" | "mayBe" | "kindOf" 
 
 /** The current records of a deployment. @param deploymentId Empty for an installation without one. */
 export function currentRecords(deploymentId: string): CurrentRecords {
-  const start = `${encode(deploymentPrefix(deploymentId))}tenant:{`;
+  const start = `${encodeText(deploymentPrefix(deploymentId))}tenant:{`;
   return {
     pattern: `${escapePattern(start)}*`, // A server matches this the fastest.
     mayBe: (key) => key.includes("}:destination:") || key.endsWith("}:tenant"),

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type RedisMigration, transformRecords } from "@outpost/migrate";
+import { decodeText, encodeText, type RedisMigration, transformRecords } from "@outpost/migrate";
 
 const pattern = transformRecords({
   pattern: "user:*",
@@ -15,8 +15,9 @@ const pattern = transformRecords({
   kindOf: (key) => key.startsWith("user:") ? "users" : null,
   change(_kind, [email]) {
     if (!email) return null;
-    if (!email.includes("@")) return "invalid";
-    const lower = email.toLowerCase();
+    const address = decodeText(email); // Values are bytes.
+    if (!address?.includes("@")) return "invalid";
+    const lower = encodeText(address.toLowerCase());
     return lower === email ? null : ["email", lower];
   },
   groupOf: (key) => key,

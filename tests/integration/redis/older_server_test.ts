@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { RedisStore } from "../../../engine/redis/store.ts";
-import { READ_WHOLE } from "../../../engine/redis/scripts.ts";
+import { READ_WHOLE } from "../../../engine/redis/scripts/reading.ts";
 import { startRedis } from "../../support/redis.ts";
 
 Deno.test("A record's end is read to the millisecond where no command tells it, as before Redis 7.0", async () => {

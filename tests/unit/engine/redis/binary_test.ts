@@ -1,7 +1,14 @@
-import { assertEquals, assertInstanceOf } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { display, encode, escapePattern, fromBytes, toArgument } from "../../../../engine/redis/binary.ts";
+import {
+  decodeText,
+  display,
+  encodeText,
+  escapePattern,
+  fromBytes,
+  toArgument,
+} from "../../../../engine/redis/binary.ts";
 import { slotOfTag } from "../../../../engine/redis/hash_slot.ts";
 import { keySlot } from "../../../../engine/redis/key_slot.ts";
 
@@ -10,11 +17,20 @@ Deno.test("fromBytes() and toArgument() keep every byte", () => {
     assertEquals(Buffer.from(toArgument(fromBytes(bytes))), Buffer.from(bytes));
   }));
   assertInstanceOf(toArgument("\xff"), Buffer);
+  assertThrows(() => toArgument("日本"), TypeError, "encodeText()");
   assertEquals(toArgument("plain"), "plain");
 });
 
+Deno.test("decodeText() gives back what encodeText() was given, and null for what is no UTF-8", () => {
+  fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
+    assertEquals(decodeText(encodeText(text)), text);
+  }));
+  assertEquals(encodeText("Zoë"), "Zo\xc3\xab");
+  assertEquals(decodeText("a\xff"), null);
+});
+
 Deno.test("display() shows UTF-8 and escapes what is not", () => {
-  assertEquals(display(encode("日本 ü")), "日本 ü");
+  assertEquals(display(encodeText("日本 ü")), "日本 ü");
   assertEquals(display("a\xff\xfe\nb"), "a\\xff\\xfe\\x0ab");
   assertEquals(display("\x1b[31m"), "\\x1b[31m");
 });

@@ -1,0 +1,84 @@
+/**
+ * Reads many records at once: by one script where the server has that for this user, else by commands for each.
+ *
+ * @module
+ */
+
+import { type Binary, fromBytes, toArgument } from "./binary.ts";
+import { READ_EXISTING, READ_FIELDS, READ_HASHES } from "./scripts/reading.ts";
+import type { Script } from "./scripts/script.ts";
+import type { Argument, RedisStore } from "./store.ts";
+
+/** Values of the fields asked for, as binary strings, in the order of the fields; null for one that is not there. */
+export type Values = readonly (Binary | null)[];
+
+/** A hash, whole. */
+export interface WholeHash {
+  readonly fields: ReadonlyMap<Binary, Binary>;
+  /** Milliseconds that it lives on, or null for ever. */
+  readonly ttlMs: number | null;
+  /** SHA-1 of its dump, or empty when that was not asked for. */
+  readonly digest: string;
+}
+
+/** Reads fields of records. @returns For each its values; null for one that is no hash. Of a missing one all are null. */
+export async function readFields(
+  store: RedisStore,
+  keys: readonly Binary[],
+  fields: readonly string[],
+): Promise<(Values | null)[]> {
+  const rows = await readJson(store, READ_FIELDS, keys, fields) as ((Binary | false)[] | false)[] | null;
+  if (rows !== null) {
+    return rows.map((row) => row === false ? null : row.map((value) => value === false ? null : value));
+  }
+  const replies = await store.callMany(keys.map((key) => ["HMGET", toArgument(key), ...fields] as const));
+  return replies.map((reply) =>
+    Array.isArray(reply)
+      ? (reply as (Uint8Array | null)[]).map((value) => value === null ? null : fromBytes(value))
+      : null
+  );
+}
+
+/**
+ * Reads hashes whole, each at one moment.
+ *
+ * @returns For each record what it holds, null for none, `other` for one that is no hash. Null for all where the server
+ * has no scripts for this user.
+ */
+export async function readHashes(
+  store: RedisStore,
+  keys: readonly Binary[],
+  { digests }: { readonly digests: boolean },
+): Promise<(WholeHash | "other" | null)[] | null> {
+  const rows = await readJson(store, READ_HASHES, keys, [digests ? "1" : "0"]) as
+    | (0 | 1 | [ttl: string, flat: Binary[], digest: string])[]
+    | null;
+  return rows?.map((row) => row === 0 ? null : row === 1 ? "other" : toHash(...row)) ?? null;
+}
+
+function toHash(ttl: string, flat: readonly Binary[], digest: string): WholeHash {
+  const fields = new Map<Binary, Binary>();
+  for (let i = 0; i < flat.length; i += 2) fields.set(flat[i]!, flat[i + 1]!);
+  return { fields, ttlMs: ttl === "-1" ? null : Number(ttl), digest };
+}
+
+/** Tells which records are there. */
+export async function readExisting(store: RedisStore, keys: readonly Binary[]): Promise<boolean[]> {
+  if (keys.length === 0) return [];
+  const answer = await store.evaluateReading(READ_EXISTING, keys, []);
+  if (answer !== null) return [...fromBytes(answer)].map((found) => found === "1");
+  const replies = await store.callMany(keys.map((key) => ["EXISTS", toArgument(key)] as const));
+  return replies.map((reply) => Number(reply) === 1);
+}
+
+/** @returns What a script answered in JSON, its text as binary strings; null where there are no scripts. */
+async function readJson(
+  store: RedisStore,
+  script: Script,
+  keys: readonly Binary[],
+  args: readonly Argument[],
+): Promise<unknown[] | null> {
+  if (keys.length === 0) return [];
+  const answer = await store.evaluateReading(script, keys, args);
+  return answer === null ? null : JSON.parse(fromBytes(answer)) as unknown[];
+}

@@ -1,0 +1,106 @@
+/**
+ * Scripts that read many records at once.
+ *
+ * @module
+ */
+
+import { type Script, script } from "./script.ts";
+
+/** For scripts that read: ends them on any error but that a record is of another type. */
+const READ = `
+local KEYS, ARGV = KEYS, ARGV
+local pcall = redis.pcall
+local function is_other(reply)
+  if not reply.err then return false end
+  if not string.find(reply.err, 'WRONGTYPE', 1, true) then error(reply.err) end
+  return true
+end
+`;
+
+/**
+ * Reads fields of many hashes.
+ *
+ * - KEYS: the records.
+ * - ARGV: the names of the fields.
+ * - Returns JSON: for each record a list of its values with `false` for none, or `false` for one that is no hash. Bytes
+ *   from 0x80 on stand for themselves.
+ */
+export const READ_FIELDS: Script = script(`${READ}
+local width = #ARGV
+local first, second, third = ARGV[1], ARGV[2], ARGV[3]
+local rows = {}
+for i = 1, #KEYS do
+  local values
+  if width == 2 then
+    values = pcall('HMGET', KEYS[i], first, second)
+  elseif width == 3 then
+    values = pcall('HMGET', KEYS[i], first, second, third)
+  else
+    values = pcall('HMGET', KEYS[i], unpack(ARGV))
+  end
+  rows[i] = not is_other(values) and values
+end
+return cjson.encode(rows)
+`);
+
+/**
+ * Reads many hashes whole.
+ *
+ * - KEYS: the records.
+ * - ARGV: `1` for the digests of their dumps too.
+ * - Returns JSON: for each record its remaining time as text, in milliseconds with -1 for ever, its fields and values by
+ *   turns, and the SHA-1 of its dump or an empty string; `0` where there is none, `1` for one that is no hash.
+ */
+export const READ_HASHES: Script = script(`${READ}
+local rows = {}
+for i = 1, #KEYS do
+  local fields = pcall('HGETALL', KEYS[i])
+  if is_other(fields) then
+    rows[i] = 1
+  elseif #fields == 0 then
+    rows[i] = 0
+  else
+    local digest = ARGV[1] == '1' and redis.sha1hex(redis.call('DUMP', KEYS[i])) or ''
+    rows[i] = { string.format('%.0f', redis.call('PTTL', KEYS[i])), fields, digest }
+  end
+end
+return cjson.encode(rows)
+`);
+
+/**
+ * Tells which of many records are there.
+ *
+ * - KEYS: the records.
+ * - Returns a character for each: `1` or `0`.
+ */
+export const READ_EXISTING: Script = script(`
+local found = {}
+for i = 1, #KEYS do found[i] = redis.call('EXISTS', KEYS[i]) end
+return table.concat(found)
+`);
+
+/**
+ * Reads a record whole, at one moment. Servers before 7.0 do not tell when a key expires, only how long that is away: which
+ * tells it to the millisecond if it is asked within one.
+ *
+ * - KEYS[1]: the record.
+ * - Returns nothing when there is none, else its dump and its TTL as Unix milliseconds, 0 for none.
+ */
+export const READ_WHOLE: Script = script(`
+local dump = redis.call('DUMP', KEYS[1])
+if not dump then return false end
+local at = redis.pcall('PEXPIRETIME', KEYS[1])
+if type(at) ~= 'number' then
+  local function now()
+    local time = redis.call('TIME')
+    return time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  local before, left, after = now()
+  repeat
+    before, left, after = after or before, redis.call('PTTL', KEYS[1]), now()
+  until before == after
+  at = left < 0 and left or after + left
+end
+if at < 0 then at = 0 end
+return { dump, string.format('%.0f', at) }
+`);

@@ -1,0 +1,48 @@
+/**
+ * What runs inside the server. Every script that writes begins with the check of the fencing token, and changes a
+ * record only if it is as it was read: nothing lies between the proof and the write.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+
+/** A script and the hash by which a server knows it. */
+export interface Script {
+  readonly source: string;
+  readonly sha: string;
+}
+
+/** Makes a script of its text. */
+export function script(source: string): Script {
+  return { source, sha: createHash("sha1").update(source).digest("hex") };
+}
+
+/**
+ * How every script begins that writes. Its arguments begin with:
+ * - ARGV[1]: the fencing token, or empty when the run has none;
+ * - ARGV[2]: how many fence keys follow as arguments (in a cluster, where only the one on this node can be read). 0 with
+ *   a token means that KEYS[1] is the fence key, and the records begin at KEYS[2].
+ *
+ * Sets `k` and `a` to the indexes before the first record key and the first own argument. A script whose token no longer
+ * holds changes nothing and returns `F`.
+ */
+export const FENCE = `
+local KEYS, ARGV = KEYS, ARGV -- Globals are looked up each time, and these are used most of all.
+local k, a = 0, 2
+if ARGV[1] ~= '' then
+  local count = tonumber(ARGV[2])
+  local holds = false
+  if count == 0 then
+    holds = redis.call('GET', KEYS[1]) == ARGV[1]
+    k = 1
+  else
+    for i = 3, 2 + count do
+      local found = redis.pcall('GET', ARGV[i])
+      if found == ARGV[1] then holds = true break end
+    end
+    a = 2 + count
+  end
+  if not holds then return 'F' end
+end
+`;

@@ -1,0 +1,82 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import fc from "fast-check";
+import { readExisting, readFields, readHashes } from "../../../engine/redis/bulk_reads.ts";
+import { readContents } from "../../../engine/redis/content.ts";
+import { RedisStore } from "../../../engine/redis/store.ts";
+import { bytes } from "../../support/redis_records.ts";
+import { startRedis } from "../../support/redis.ts";
+
+/** Any bytes, and often those that mean something in JSON or in Lua. */
+const anyBytes = fc.string({
+  unit: fc.oneof(
+    fc.integer({ min: 0, max: 255 }).map((byte) => String.fromCharCode(byte)),
+    fc.constantFrom('"', "\\", "/", "\0", "\n", "\x7f", "\x80", "\xff", "[", "{", ",", "%", "u"),
+  ),
+  maxLength: 12,
+});
+
+const anyRecord = fc.oneof(
+  fc.record({
+    fields: fc.dictionary(anyBytes, anyBytes, { minKeys: 1, maxKeys: 4 }),
+    ttlMs: fc.option(fc.nat(1e9)),
+  }),
+  fc.constantFrom("list" as const, "none" as const),
+);
+
+Deno.test("Scripts read the same bytes as plain commands, whatever they are", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await client.call("ACL", "SETUSER", "reader", "on", ">pw", "~*", "+@read", "+@connection");
+  const scripts = new RedisStore(client);
+  const plain = new RedisStore(
+    server.client({ username: "reader", password: "pw", enableReadyCheck: false }),
+  );
+  assertEquals(await readHashes(plain, ["x"], { digests: false }), null);
+
+  const records = fc.dictionary(anyBytes, anyRecord, { minKeys: 1, maxKeys: 8 });
+  const names = fc.array(anyBytes, { minLength: 1, maxLength: 5 });
+  await fc.assert(
+    fc.asyncProperty(records, names, async (records, names) => {
+      await client.flushall();
+      const fields = [...names];
+      for (const [key, record] of Object.entries(records)) {
+        if (record === "list") await client.call("RPUSH", bytes(key), "member");
+        if (typeof record !== "object") continue;
+        await client.call("HSET", bytes(key), ...Object.entries(record.fields).flat().map(bytes));
+        if (record.ttlMs !== null) await client.call("PEXPIRE", bytes(key), 3_600_000 + record.ttlMs);
+        fields.push(...Object.keys(record.fields));
+      }
+      const keys = Object.keys(records);
+      assertEquals(await readFields(scripts, keys, fields), await readFields(plain, keys, fields));
+      assertEquals(await readExisting(scripts, keys), await readExisting(plain, keys));
+      for (const digests of [false, true]) {
+        const [found, expected] = [
+          await readContents(scripts, keys, { digests }),
+          await readContents(plain, keys, { digests }),
+        ];
+        for (const [i, content] of found.entries()) {
+          const { ttlMs = null, ...rest } = content ?? {};
+          const { ttlMs: expectedMs = null, ...expectedRest } = expected[i] ?? {};
+          assertEquals(rest, expectedRest);
+          assert(Math.abs((ttlMs ?? -1e6) - (expectedMs ?? -1e6)) < 60_000, `${ttlMs} is not ${expectedMs}`);
+        }
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
+
+Deno.test("A command that is denied inside of a script is an error, and no record of another type", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await client.hset("record", "field", "value");
+  await client.call("ACL", "SETUSER", "half", "on", ">pw", "~*", "+@all", "-hmget", "-hgetall", "-exists");
+  const store = new RedisStore(server.client({ username: "half", password: "pw" }));
+  await assertRejects(() => readFields(store, ["record"], ["field"]), Error, "NOPERM");
+  await assertRejects(
+    () => readContents(store, ["record"], { types: ["hash"], digests: false }),
+    Error,
+    "NOPERM",
+  );
+  await assertRejects(() => readExisting(store, ["record"]), Error, "NOPERM");
+});
