@@ -30,9 +30,10 @@ import { tagOfSlot } from "./hash_slot.ts";
  * Creates the key of one master, and takes over from whoever was there.
  * KEYS: 1 pointer, 2 the new key (same hash tag). ARGV: 1 token, 2 lifetime in ms. Returns 1.
  * The name in the pointer is deleted only if it is a key of this pointer, whatever somebody may have written there. A
- * command that arrives twice must not prolong the key, hence the first check.
+ * command that arrives twice must not prolong the key, hence the first check. The comment lets Dragonfly delete a key that only
+ * the pointer names.
  */
-const ESTABLISH = `
+const ESTABLISH = `--!df flags=allow-undeclared-keys
 local told = redis.call('GET', KEYS[1])
 local old = told and string.match(told, '^(.*) %d+$')
 if old == KEYS[2] then return 1 end
@@ -63,7 +64,7 @@ if redis.call('GET', KEYS[2]) == ARGV[1] then count = count + redis.call('DEL', 
 return count`;
 
 /** Deletes whatever key is in use on one master. KEYS: 1 pointer. Returns how many keys were deleted. */
-const BREAK = `
+const BREAK = `--!df flags=allow-undeclared-keys
 local told = redis.call('GET', KEYS[1])
 local old = told and string.match(told, '^(.*) %d+$')
 local count = redis.call('DEL', KEYS[1])

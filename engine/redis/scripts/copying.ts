@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FENCE, type Script, script } from "./script.ts";
+import { ENDS_AT, FENCE, type Script, script } from "./script.ts";
 
 /** Whether the record at `key` is of the kind and has the fields that the arguments from `at` on expect. */
 const EXPECTED = `
@@ -39,7 +39,18 @@ end
  * - Returns a character for each pair: `c` copied, `=` the same is there already, `~` another is there, `0` the source
  *   is not as expected, `-` it is gone.
  */
-export const COPY: Script = script(`${FENCE}${EXPECTED}
+export const COPY: Script = script(`${FENCE}${EXPECTED}${ENDS_AT}
+local lacks_copy = false -- As servers do that only speak like Redis.
+local function copy(source, target)
+  if not lacks_copy then
+    local copied = redis.pcall('COPY', source, target)
+    if type(copied) == 'number' then return copied == 1 end
+    lacks_copy = true
+  end
+  if redis.call('EXISTS', target) == 1 then return false end
+  redis.call('RESTORE', target, ends_at(source), redis.call('DUMP', source), 'ABSTTL')
+  return true
+end
 local width = tonumber(ARGV[a + 1])
 local names = {}
 for j = 1, width do names[j] = ARGV[a + 1 + j] end
@@ -54,7 +65,7 @@ for i = k + 1, #KEYS, 2 do
     result = '-'
   elseif not known then
     result = '0'
-  elseif redis.call('COPY', source, target) == 1 then
+  elseif copy(source, target) then
     result = 'c'
   else
     local kind = redis.call('TYPE', source).ok

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { type Script, script } from "./script.ts";
+import { ENDS_AT, type Script, script, UNPACK } from "./script.ts";
 
 /** For scripts that read: ends them on any error but that a record is of another type. */
 const READ = `
 local KEYS, ARGV = KEYS, ARGV
 local pcall = redis.pcall
-local function is_other(reply)
+${UNPACK}local function is_other(reply)
   if not reply.err then return false end
   if not string.find(reply.err, 'WRONGTYPE', 1, true) then error(reply.err) end
   return true
@@ -80,27 +80,13 @@ return table.concat(found)
 `);
 
 /**
- * Reads a record whole, at one moment. Servers before 7.0 do not tell when a key expires, only how long that is away: which
- * tells it to the millisecond if it is asked within one.
+ * Reads a record whole, at one moment.
  *
  * - KEYS[1]: the record.
  * - Returns nothing when there is none, else its dump and its TTL as Unix milliseconds, 0 for none.
  */
-export const READ_WHOLE: Script = script(`
+export const READ_WHOLE: Script = script(`${ENDS_AT}
 local dump = redis.call('DUMP', KEYS[1])
 if not dump then return false end
-local at = redis.pcall('PEXPIRETIME', KEYS[1])
-if type(at) ~= 'number' then
-  local function now()
-    local time = redis.call('TIME')
-    return time[1] * 1000 + math.floor(time[2] / 1000)
-  end
-  local before, left, after = now()
-  repeat
-    before, left, after = after or before, redis.call('PTTL', KEYS[1]), now()
-  until before == after
-  at = left < 0 and left or after + left
-end
-if at < 0 then at = 0 end
-return { dump, string.format('%.0f', at) }
+return { dump, ends_at(KEYS[1]) }
 `);

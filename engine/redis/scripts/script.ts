@@ -18,6 +18,32 @@ export function script(source: string): Script {
   return { source, sha: createHash("sha1").update(source).digest("hex") };
 }
 
+/** Sets `unpack`: servers have Lua 5.1, where it is global, but Dragonfly has 5.4, where asking for it is an error. */
+export const UNPACK = `local unpack = table.unpack or unpack
+`;
+
+/**
+ * Tells when a key expires, in Unix milliseconds as text, `0` for never. Servers before 7.0 tell only how long that is away,
+ * which tells it to the millisecond if it is asked within one.
+ */
+export const ENDS_AT = `
+local function ends_at(key)
+  local at = redis.pcall('PEXPIRETIME', key)
+  if type(at) ~= 'number' then
+    local function now()
+      local time = redis.call('TIME')
+      return time[1] * 1000 + math.floor(time[2] / 1000)
+    end
+    local before, left, after = now()
+    repeat
+      before, left, after = after or before, redis.call('PTTL', key), now()
+    until before == after
+    at = left < 0 and 0 or after + left
+  end
+  return string.format('%.0f', at < 0 and 0 or at)
+end
+`;
+
 /**
  * How every script begins that writes. Its arguments begin with:
  * - ARGV[1]: the fencing token, or empty when the run has none;
@@ -29,7 +55,7 @@ export function script(source: string): Script {
  */
 export const FENCE = `
 local KEYS, ARGV = KEYS, ARGV -- Globals are looked up each time, and these are used most of all.
-local k, a = 0, 2
+${UNPACK}local k, a = 0, 2
 if ARGV[1] ~= '' then
   local count = tonumber(ARGV[2])
   local holds = false
