@@ -15,7 +15,7 @@ import { type Facts, readFacts } from "./facts.ts";
 import { judgePairs, type ListedRecord, type ReadPair } from "./judgement.ts";
 import { anyLookalike } from "./lookalikes.ts";
 import type { CleanupReport, ReadContext, VerifyContext, WriteContext } from "./migration.ts";
-import { BatchSize } from "./pacing.ts";
+import { BatchSize, ReplyClock } from "./pacing.ts";
 import { chooseSample, sampleOf } from "./sample.ts";
 import type { RedisStore } from "./store.ts";
 import type { Lookalikes, Values } from "./transform_records.ts";
@@ -163,7 +163,7 @@ export function copyKeys(rules: CopyRules): CopyPattern {
       } else {
         const sample = chooseSample(context.sample, spec.groupOf);
         await walk(context.store, { ...context, pattern: spec.pattern, visit: sample.visit });
-        for (const keys of sampleOf(sample)) await check(keys, new BatchSize());
+        for (const keys of sampleOf(sample)) await check(keys, new BatchSize(new ReplyClock(), "records"));
       }
     },
     planCleanup: (context) => countOriginals(spec, context),

@@ -9,25 +9,38 @@ import { InterruptedError, MigrationError } from "../errors.ts";
 import { pause } from "../pause.ts";
 
 /** A command is meant to take this long at most on the server. What is measured is rather more than that. */
-const TARGET_MS = 2.5;
+const TARGET_MS = 2;
 const SMALLEST = 50;
-const LARGEST = 500;
+const LARGEST = { scan: 2000, records: 500 };
 /** A batch carries about this many bytes of values at most. */
 const LARGEST_BYTES = 512 * 1024;
 
 /** What a command of a batch does: each kind takes its own time. */
 export type BatchWork = "scan" | "read" | "write";
 
+/** When the last reply came over a connection, whatever it answered. */
+export class ReplyClock {
+  /** Milliseconds, as `performance.now()` tells them. */
+  lastReply = 0;
+}
+
 /** Finds the size of a batch from how long the last ones took. */
 export class BatchSize {
+  readonly #clock: ReplyClock;
   readonly #fixed: number | undefined;
+  readonly #largest: number;
   readonly #msPerRecord = new Map<BatchWork, number>();
   #size = 100;
-  #lastReply = 0;
 
-  /** @param fixed Records in a batch, or undefined to adapt. */
-  constructor(fixed?: number) {
+  /**
+   * @param clock Of the connection that the commands go over.
+   * @param kind Keys that are scanned, or records that are read or written.
+   * @param fixed Records in a batch, or undefined to adapt.
+   */
+  constructor(clock: ReplyClock, kind: keyof typeof LARGEST, fixed?: number) {
+    this.#clock = clock;
     this.#fixed = fixed;
+    this.#largest = LARGEST[kind];
   }
 
   /** Records in the next batch. */
@@ -48,8 +61,8 @@ export class BatchSize {
     const sentAt = performance.now();
     const reply = await command();
     const now = performance.now();
-    const served = now - Math.max(sentAt, this.#lastReply);
-    this.#lastReply = now;
+    const served = now - Math.max(sentAt, this.#clock.lastReply);
+    this.#clock.lastReply = now;
     if (records > 0) this.#learn(work, served / records, bytes(reply) / records);
     return reply;
   }
@@ -61,7 +74,7 @@ export class BatchSize {
     const byTime = TARGET_MS / Math.max(...this.#msPerRecord.values(), 1e-4);
     const byBytes = LARGEST_BYTES / Math.max(bytesPerRecord, 1);
     const wanted = Math.min(byTime, byBytes, this.#size * 1.5);
-    this.#size = Math.round(Math.min(LARGEST, Math.max(SMALLEST, wanted)));
+    this.#size = Math.round(Math.min(this.#largest, Math.max(SMALLEST, wanted)));
   }
 }
 

@@ -16,7 +16,7 @@ import { RefusedError, StoreUnreachableError } from "../errors.ts";
 import { pause } from "../pause.ts";
 import { type Binary, fromBytes, toArgument } from "./binary.ts";
 import { replyCode, toStoreError } from "./connection_error.ts";
-import { BatchSize, RateLimit, throwIfAborted } from "./pacing.ts";
+import { BatchSize, RateLimit, ReplyClock, throwIfAborted } from "./pacing.ts";
 import { END, isPast, type OnStep, type Position, positionAt, SharedPosition } from "./position.ts";
 import type { RedisStore } from "./store.ts";
 import { type MasterNode, processOf, readTopology, watchConnection } from "./topology.ts";
@@ -29,7 +29,6 @@ const PASS_PAUSE_MS = 250;
 const LONGEST_PASS_PAUSE_MS = 5000;
 /** With a rate given, there are at least so many batches a second, rather than one large one and a pause. */
 const BATCHES_PER_SECOND = 4;
-const LARGEST_COUNT = 2000;
 
 /** What a walk visits and how. */
 export interface WalkOptions {
@@ -98,7 +97,15 @@ async function settleAll(tasks: readonly Promise<void>[]): Promise<void> {
   }
 }
 
-/** A reply of SCAN whose keys are being visited. */
+/** A reply of SCAN. */
+interface Page {
+  readonly next: string;
+  readonly keys: readonly Binary[];
+  /** How many keys it was to look at. */
+  readonly count: number;
+}
+
+/** A page whose keys are being visited. */
 interface Stretch {
   readonly next: string;
   pending: number;
@@ -110,7 +117,7 @@ class NodeWalk {
   readonly #options: WalkOptions;
   readonly #position: SharedPosition;
   readonly #size: BatchSize;
-  readonly #scanSize = new BatchSize();
+  readonly #scanSize: BatchSize;
   readonly #rate: RateLimit;
   readonly #flying = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | null = null;
@@ -119,7 +126,9 @@ class NodeWalk {
     this.#node = node;
     this.#options = options;
     this.#position = position;
-    this.#size = new BatchSize(options.batchSize);
+    const clock = new ReplyClock();
+    this.#scanSize = new BatchSize(clock, "scan");
+    this.#size = new BatchSize(clock, "records", options.batchSize);
     this.#rate = new RateLimit(options.maxRate, options.signal);
   }
 
@@ -150,21 +159,20 @@ class NodeWalk {
   async #scan(start: string, until?: string): Promise<boolean> {
     using connection = watchConnection(this.#node.client);
     const stretches: Stretch[] = [];
-    let cursor = start;
     let looked = 0;
     const total = Math.max(1, Number(await this.#node.client.call("DBSIZE")));
+    // One page ahead of the visits, for the server to have work while this program converts.
+    let ahead: Promise<Page> | null = this.#fetch(start);
     try {
-      do {
-        if (this.#options.signal.aborted || this.#failure !== null) break;
-        const count = this.#count();
-        const [next, keys] = await this.#next(cursor, count);
+      while (ahead !== null && !this.#options.signal.aborted && this.#failure === null) {
+        const { next, keys, count }: Page = await ahead;
         if (connection.closed > 0 && !await this.#sameProcess()) return false;
+        ahead = next === "0" || (until !== undefined && isPast(next, until)) ? null : this.#fetch(next);
         looked += count;
         const stretch: Stretch = { next, pending: 1 };
         stretches.push(stretch);
         await this.#visitAll(keys, stretch, () => this.#advance(stretches, until, looked / total));
-        cursor = next;
-      } while (cursor !== "0" && !(until !== undefined && isPast(cursor, until)));
+      }
     } finally {
       while (this.#flying.size > 0) await Promise.allSettled([...this.#flying]);
     }
@@ -175,17 +183,25 @@ class NodeWalk {
   /** Keys to ask for: about one batch. Where few keys match, more are passed over at a time. */
   #count(): number {
     const { batchSize } = this.#options;
-    return batchSize ?? Math.min(LARGEST_COUNT, Math.max(this.#scanSize.current, this.#size.current));
+    return batchSize ?? Math.max(this.#scanSize.current, this.#size.current);
   }
 
-  async #next(cursor: string, count: number): Promise<[string, Binary[]]> {
+  /** Sends for a page, which may never be awaited: then nobody minds how that ended. */
+  #fetch(cursor: string): Promise<Page> {
+    const page = this.#next(cursor);
+    page.catch(() => {});
+    return page;
+  }
+
+  async #next(cursor: string): Promise<Page> {
+    const count = this.#count();
     const reply = await this.#scanSize.measure("scan", count, () =>
       this.#node.client.callBuffer("SCAN", [
         cursor,
         ...["MATCH", toArgument(this.#options.pattern)],
         ...["COUNT", String(count)],
       ])) as [Buffer, Buffer[]];
-    return [fromBytes(reply[0]), reply[1].map(fromBytes)];
+    return { next: fromBytes(reply[0]), keys: reply[1].map(fromBytes), count };
   }
 
   /** Starts the visits of a stretch; waits only while too many are in flight. */

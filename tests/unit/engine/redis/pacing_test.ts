@@ -1,18 +1,18 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { InterruptedError, LockLostError } from "../../../../engine/errors.ts";
 import { pause } from "../../../../engine/pause.ts";
-import { BatchSize, RateLimit, throwIfAborted } from "../../../../engine/redis/pacing.ts";
+import { BatchSize, RateLimit, ReplyClock, throwIfAborted } from "../../../../engine/redis/pacing.ts";
 import { chooseSample, sampleOf } from "../../../../engine/redis/sample.ts";
 import { Tally } from "../../../../engine/redis/tally.ts";
 
 Deno.test("BatchSize grows while commands are quick, shrinks with large records, and stays when fixed", async () => {
-  const size = new BatchSize();
+  const size = new BatchSize(new ReplyClock(), "records");
   const first = size.current;
   for (let i = 0; i < 20; i++) await size.measure("read", 1_000_000, () => Promise.resolve());
   assert(size.current > first);
   for (let i = 0; i < 20; i++) await size.measure("read", 10, () => Promise.resolve(), () => 10_000_000);
   assert(size.current < first);
-  const fixed = new BatchSize(7);
+  const fixed = new BatchSize(new ReplyClock(), "records", 7);
   await fixed.measure("write", 1_000_000, () => Promise.resolve());
   assertEquals(fixed.current, 7);
 });
