@@ -42,19 +42,25 @@ export async function readFields(
 /**
  * Reads hashes whole, each at one moment.
  *
- * @returns For each record what it holds, null for none, `other` for one that is no hash. Null for all where the server
- * has no scripts for this user.
+ * @returns For each record what it holds, null for none, `other` for one that is no hash or too large a one. Null for all
+ * where the server has no scripts for this user.
  */
 export async function readHashes(
   store: RedisStore,
   keys: readonly Binary[],
   { digests }: { readonly digests: boolean },
 ): Promise<(WholeHash | "other" | null)[] | null> {
-  const rows = await readJson(store, READ_HASHES, keys, [digests ? "1" : "0"]) as
-    | (0 | 1 | [ttl: string, flat: Binary[], digest: string])[]
-    | null;
-  return rows?.map((row) => row === 0 ? null : row === 1 ? "other" : toHash(...row)) ?? null;
+  const found: (WholeHash | "other" | null)[] = [];
+  while (found.length < keys.length) {
+    const rest = keys.slice(found.length);
+    const rows = await readJson(store, READ_HASHES, rest, [digests ? "1" : "0"]) as HashRow[] | null;
+    if (rows === null) return null;
+    for (const row of rows) found.push(row === 0 ? null : row === 1 ? "other" : toHash(...row));
+  }
+  return found;
 }
+
+type HashRow = 0 | 1 | [ttl: string, flat: Binary[], digest: string];
 
 function toHash(ttl: string, flat: readonly Binary[], digest: string): WholeHash {
   const fields = new Map<Binary, Binary>();

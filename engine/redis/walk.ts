@@ -22,7 +22,7 @@ import type { RedisStore } from "./store.ts";
 import { type MasterNode, processOf, readTopology, watchConnection } from "./topology.ts";
 
 /** Batches in flight on one node: enough to keep the server busy while this program converts. */
-const DEPTH = 8;
+const DEPTH = 4;
 /** Passes that a cluster on the move is given, and the pauses between them, each longer than the one before. */
 const PASSES = 40;
 const PASS_PAUSE_MS = 250;

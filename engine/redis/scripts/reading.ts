@@ -43,25 +43,33 @@ end
 return cjson.encode(rows)
 `);
 
+/** Fields in one reply, and in one hash of it: more would hold up the server. */
+const MOST_FIELDS = { reply: 10_000, hash: 1000 };
+
 /**
  * Reads many hashes whole.
  *
  * - KEYS: the records.
  * - ARGV: `1` for the digests of their dumps too.
- * - Returns JSON: for each record its remaining time as text, in milliseconds with -1 for ever, its fields and values by
- *   turns, and the SHA-1 of its dump or an empty string; `0` where there is none, `1` for one that is no hash.
+ * - Returns JSON, for as many records as are not too much at once: for each its remaining time as text, in milliseconds with
+ *   -1 for ever, its fields and values by turns, and the SHA-1 of its dump or an empty string; `0` where there is none, `1`
+ *   for one that is no hash, or too large a one.
  */
 export const READ_HASHES: Script = script(`${READ}
-local rows = {}
+local rows, told = {}, 0
 for i = 1, #KEYS do
-  local fields = pcall('HGETALL', KEYS[i])
-  if is_other(fields) then
-    rows[i] = 1
-  elseif #fields == 0 then
+  local length = pcall('HLEN', KEYS[i])
+  if type(length) ~= 'number' then
+    rows[i] = is_other(length) and 1
+  elseif length == 0 then
     rows[i] = 0
+  elseif length > ${MOST_FIELDS.hash} then
+    rows[i] = 1
   else
+    told = told + length
+    if told > ${MOST_FIELDS.reply} then break end
     local digest = ARGV[1] == '1' and redis.sha1hex(redis.call('DUMP', KEYS[i])) or ''
-    rows[i] = { string.format('%.0f', redis.call('PTTL', KEYS[i])), fields, digest }
+    rows[i] = { string.format('%.0f', redis.call('PTTL', KEYS[i])), redis.call('HGETALL', KEYS[i]), digest }
   end
 end
 return cjson.encode(rows)

@@ -66,11 +66,42 @@ Deno.test("Scripts read the same bytes as plain commands, whatever they are", as
   );
 });
 
+Deno.test("Hashes are read a few at a time when they are large, and by themselves when they are very large", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const store = new RedisStore(client);
+  const keys = Array.from({ length: 60 }, (_, i) => `hash:${i}`);
+  const sizes = keys.map((_, i) => i % 20 === 7 ? 1001 + i : 10 * i);
+  for (const [i, key] of keys.entries()) {
+    const fields = Array.from({ length: sizes[i]! }, (_, field) => [`field${field}`, `${i}`]);
+    if (fields.length > 0) await client.hset(key, ...fields.flat());
+  }
+  const hashes = await readHashes(store, keys, { digests: false });
+  assertEquals(
+    hashes?.map((hash) => hash === null ? 0 : hash === "other" ? hash : hash.fields.size),
+    sizes.map((size) => size > 1000 ? "other" : size),
+  );
+  const contents = await readContents(store, keys, { digests: true });
+  assertEquals(contents.map((content) => content?.fields?.size ?? 0), sizes);
+});
+
 Deno.test("A command that is denied inside of a script is an error, and no record of another type", async () => {
   await using server = await startRedis();
   const client = server.client();
   await client.hset("record", "field", "value");
-  await client.call("ACL", "SETUSER", "half", "on", ">pw", "~*", "+@all", "-hmget", "-hgetall", "-exists");
+  await client.call(
+    "ACL",
+    "SETUSER",
+    "half",
+    "on",
+    ">pw",
+    "~*",
+    "+@all",
+    "-hmget",
+    "-hlen",
+    "-hgetall",
+    "-exists",
+  );
   const store = new RedisStore(server.client({ username: "half", password: "pw" }));
   await assertRejects(() => readFields(store, ["record"], ["field"]), Error, "NOPERM");
   await assertRejects(
