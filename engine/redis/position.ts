@@ -13,8 +13,8 @@ export interface NodePosition {
   readonly process: string;
   /** The cursor up to which every batch is done. */
   readonly cursor: string;
-  /** Set in the second look at what an interrupted run had passed: the cursor where that ends. */
-  readonly until?: string;
+  /** Set in the second look, which an interrupted run takes at what it had passed before. */
+  readonly again?: true;
 }
 
 /** Where a walk stands: for each master, by name. */
@@ -69,17 +69,8 @@ export class SharedPosition {
   }
 }
 
-/** Where a node stands at a cursor. @param until Where the second look ends; undefined in the first one, whose end may have a second to come. */
-export function positionAt(cursor: string, until: string | undefined): Omit<NodePosition, "process"> | null {
-  if (until === undefined) return cursor === "0" ? null : { cursor };
-  return cursor === "0" || isPast(cursor, until) ? { cursor: END } : { cursor, until };
-}
-
-/** Cursors count with their bits in reverse order. @returns True when a cursor has come as far as another. */
-export function isPast(cursor: string, other: string): boolean {
-  return reversed(cursor) >= reversed(other);
-}
-
-function reversed(cursor: string): bigint {
-  return BigInt(`0b${[...BigInt(cursor).toString(2).padStart(64, "0")].reverse().join("")}`);
+/** Where a node stands at a cursor. @param again In the second look; after the first one, a second may have to come. */
+export function positionAt(cursor: string, again: boolean): Omit<NodePosition, "process"> | null {
+  if (again) return cursor === "0" ? { cursor: END } : { cursor, again: true };
+  return cursor === "0" ? null : { cursor };
 }

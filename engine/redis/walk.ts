@@ -17,7 +17,7 @@ import { pause } from "../pause.ts";
 import { type Binary, fromBytes, toArgument } from "./binary.ts";
 import { replyCode, toStoreError } from "./connection_error.ts";
 import { BatchSize, RateLimit, ReplyClock, throwIfAborted } from "./pacing.ts";
-import { END, isPast, type OnStep, type Position, positionAt, SharedPosition } from "./position.ts";
+import { END, type OnStep, type Position, positionAt, SharedPosition } from "./position.ts";
 import type { RedisStore } from "./store.ts";
 import { type MasterNode, processOf, readTopology, watchConnection } from "./topology.ts";
 
@@ -137,26 +137,27 @@ class NodeWalk {
     if (saved?.cursor === END) return;
     let done: boolean;
     if (saved === undefined) done = await this.#scan("0");
-    else if (saved.until !== undefined) done = await this.#scan(saved.cursor, saved.until);
+    else if (saved.again === true) done = await this.#scan(saved.cursor, { again: true });
     else {
       done = await this.#scan(saved.cursor);
       // A scan that was stopped is no reason to look elsewhere: the rest of it is still to come.
-      if (done && !this.#options.signal.aborted) done = await this.#lookAgain(saved.cursor);
+      if (done && !this.#options.signal.aborted) done = await this.#lookAgain();
     }
     while (!done && !this.#options.signal.aborted) done = await this.#scan("0");
   }
 
   /**
-   * What an interrupted run had passed may have got new records in the pause after it. It is looked at once more, which is
-   * continued too when it is cut off: so that runs that are killed again and again come to an end.
+   * What an interrupted run had passed may have got new records in the pause after it. All is looked at once more, which is
+   * continued too when it is cut off: so that runs that are killed again and again come to an end. Where the first part
+   * ended cannot be told from the cursors: each server has an order of its own for them.
    */
-  async #lookAgain(until: string): Promise<boolean> {
-    this.#position.update(this.#node, { cursor: "0", until }, 0);
-    return await this.#scan("0", until);
+  async #lookAgain(): Promise<boolean> {
+    this.#position.update(this.#node, { cursor: "0", again: true }, 0);
+    return await this.#scan("0", { again: true });
   }
 
   /** @returns False when the server's process changed: then the cursors were worth nothing. */
-  async #scan(start: string, until?: string): Promise<boolean> {
+  async #scan(start: string, { again } = { again: false }): Promise<boolean> {
     using connection = watchConnection(this.#node.client);
     const stretches: Stretch[] = [];
     let looked = 0;
@@ -167,11 +168,11 @@ class NodeWalk {
       while (ahead !== null && !this.#options.signal.aborted && this.#failure === null) {
         const { next, keys, count }: Page = await ahead;
         if (connection.closed > 0 && !await this.#sameProcess()) return false;
-        ahead = next === "0" || (until !== undefined && isPast(next, until)) ? null : this.#fetch(next);
+        ahead = next === "0" ? null : this.#fetch(next);
         looked += count;
         const stretch: Stretch = { next, pending: 1 };
         stretches.push(stretch);
-        await this.#visitAll(keys, stretch, () => this.#advance(stretches, until, looked / total));
+        await this.#visitAll(keys, stretch, () => this.#advance(stretches, again, looked / total));
       }
     } finally {
       while (this.#flying.size > 0) await Promise.allSettled([...this.#flying]);
@@ -226,12 +227,12 @@ class NodeWalk {
   }
 
   /** Moves the position over the stretches at the front that are done. */
-  #advance(stretches: Stretch[], until: string | undefined, share: number): void {
+  #advance(stretches: Stretch[], again: boolean, share: number): void {
     let reached: string | null = null;
     while (stretches[0]?.pending === 0) reached = stretches.shift()!.next;
     this.#position.update(
       this.#node,
-      reached === null ? null : positionAt(reached, until),
+      reached === null ? null : positionAt(reached, again),
       Math.min(1, share),
     );
   }

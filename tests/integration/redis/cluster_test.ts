@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { InterruptedError } from "../../../engine/errors.ts";
 import { slotOfTag } from "../../../engine/redis/hash_slot.ts";
 import { startRedisCluster, startReplica } from "../../support/redis.ts";
 import { eventually } from "../../support/server.ts";
@@ -141,4 +142,35 @@ Deno.test("apply() migrates every record when a replica takes over a master mean
   for (const id of ids) {
     assertEquals((await getHash(client, `tenant:{${id}}:tenant`))?.created_at, "1705289400123", id);
   }
+});
+
+Deno.test("apply() after an interruption sees what the application wrote in the pause, wherever the run had been", async () => {
+  await using cluster = await startRedisCluster();
+  const client = cluster.client();
+  const ids = Array.from({ length: 3000 }, (_, i) => `t${i}`);
+  await Promise.all(ids.map((id) => putHash(client, `tenant:{${id}}:tenant`, tenantFields(id))));
+  const stop = new AbortController();
+  await assertRejects(() =>
+    outpostBackend(client).apply(TIMESTAMPS, {
+      signal: stop.signal,
+      batchSize: 50,
+      maxRate: 600, // On each of the masters.
+      onProgress: ({ processed }) => processed > 1500 && stop.abort(),
+    }), InterruptedError);
+  const written = [];
+  for (const id of ids) {
+    const key = `tenant:{${id}}:tenant`;
+    if ((await getHash(client, key))?.created_at === "1705289400123") {
+      written.push(putHash(client, key, tenantFields(id)));
+    }
+  }
+  await Promise.all(written);
+  assert(written.length > 500);
+  const result = await outpostBackend(client).apply(TIMESTAMPS, { signal: NEVER });
+  assertEquals([result.outcome, result.failed], ["applied", 0]);
+  const left = [];
+  for (const id of ids) {
+    if ((await getHash(client, `tenant:{${id}}:tenant`))?.created_at !== "1705289400123") left.push(id);
+  }
+  assertEquals(left, []);
 });
