@@ -230,7 +230,12 @@ function notRun(id: string): MigrationResult {
 }
 
 function failure(id: string, results: readonly MigrationResult[], cause: unknown): ApplyError {
-  const { failed } = results.find((result) => result.id === id)!;
+  const { failed, issues } = results.find((result) => result.id === id)!;
+  if (cause === undefined && failed === 0) {
+    return new ApplyError(`${id} was stopped: ${issues[0]}`, results, {
+      hint: "Remove the cause and run migrate apply again: what is done stays done",
+    });
+  }
   return new ApplyError(
     cause instanceof Error
       ? cause.message

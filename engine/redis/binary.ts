@@ -21,6 +21,11 @@ export function fromBytes(bytes: Uint8Array): Binary {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 
+/** False for text with characters that are no bytes. */
+export function isBytes(text: string): boolean {
+  return ASCII.test(text) || !BEYOND_BYTES.test(text);
+}
+
 /**
  * What to send to a server: a string where that is the same bytes, since that is the faster way.
  *
@@ -28,11 +33,7 @@ export function fromBytes(bytes: Uint8Array): Binary {
  */
 export function toArgument(text: Binary): string | Buffer {
   if (ASCII.test(text)) return text;
-  if (BEYOND_BYTES.test(text)) {
-    throw new TypeError(
-      `Cannot send ${JSON.stringify(text)} as bytes: it is text, encodeText() makes bytes of it`,
-    );
-  }
+  if (!isBytes(text)) throw new TypeError("Cannot send text as bytes: encodeText() makes bytes of it");
   return Buffer.from(text, "latin1");
 }
 
@@ -54,6 +55,7 @@ export function encodeText(text: string): Binary {
 /** The text that bytes are in UTF-8, or null when they are none: to look into a value that may hold more than ASCII. */
 export function decodeText(bytes: Binary): string | null {
   if (ASCII.test(bytes)) return bytes;
+  if (!isBytes(bytes)) return null;
   try {
     return UTF8.decode(Buffer.from(bytes, "latin1"));
   } catch {

@@ -25,13 +25,14 @@ export interface WholeHash {
 export async function readFields(
   store: RedisStore,
   keys: readonly Binary[],
-  fields: readonly string[],
+  fields: readonly Binary[],
 ): Promise<(Values | null)[]> {
-  const rows = await readJson(store, READ_FIELDS, keys, fields) as ((Binary | false)[] | false)[] | null;
+  const names = fields.map(toArgument);
+  const rows = await readJson(store, READ_FIELDS, keys, names) as ((Binary | false)[] | false)[] | null;
   if (rows !== null) {
     return rows.map((row) => row === false ? null : row.map((value) => value === false ? null : value));
   }
-  const replies = await store.callMany(keys.map((key) => ["HMGET", toArgument(key), ...fields] as const));
+  const replies = await store.callMany(keys.map((key) => ["HMGET", toArgument(key), ...names] as const));
   return replies.map((reply) =>
     Array.isArray(reply)
       ? (reply as (Uint8Array | null)[]).map((value) => value === null ? null : fromBytes(value))

@@ -46,15 +46,14 @@ export function toStoreError(error: unknown, action: string, last: Error | null 
     });
   }
   const whole = inner === told ? error : last!;
-  if (code === "MOVED" || (code === "ERR" && "lastNodeError" in whole)) {
+  const isNode = code === "MOVED" || code === "CROSSSLOT"; // Of a cluster, though it was taken for a server of its own.
+  if (isNode || (code === "ERR" && "lastNodeError" in whole)) {
     return new StoreUnreachableError(
       "redis",
-      `${action}: Redis is ${code === "MOVED" ? "a" : "no"} cluster`,
+      `${action}: Redis is ${isNode ? "a" : "no"} cluster`,
       {
         cause: error,
-        hint: code === "MOVED"
-          ? "Turn cluster mode on for this Redis"
-          : "Turn cluster mode off for this Redis",
+        hint: isNode ? "Turn cluster mode on for this Redis" : "Turn cluster mode off for this Redis",
       },
     );
   }

@@ -89,7 +89,7 @@ async function deleteProven(spec: CopySpec, context: WriteContext, work: Work): 
 
 /** Within one server: deletes what the server finds proven by itself. @returns What is left to judge, or to read again. */
 async function deleteCopied(
-  fields: readonly string[],
+  fields: readonly Binary[],
   { store, fence, later, tally }: WriteContext,
   pairs: readonly Pair[],
   work: Work,
@@ -98,7 +98,7 @@ async function deleteCopied(
   const others = pairs.filter(({ ambiguous }) => ambiguous === true);
   const again: Binary[] = [];
   if (clear.length === 0) return { others, again };
-  const args: Argument[] = [String(fields.length), ...fields];
+  const args: Argument[] = [String(fields.length), ...fields.map(toArgument)];
   for (const { target, type, values } of clear) {
     args.push(type, ...values.map((value) => value === null ? "-" : toArgument(`+${value}`)));
     const known = new Map(

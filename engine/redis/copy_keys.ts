@@ -18,7 +18,7 @@ import type { CleanupReport, ReadContext, VerifyContext, WriteContext } from "./
 import { BatchSize, ReplyClock } from "./pacing.ts";
 import { chooseSample, sampleOf } from "./sample.ts";
 import type { RedisStore } from "./store.ts";
-import type { Lookalikes, Values } from "./transform_records.ts";
+import { checkNames, type Lookalikes, type Values } from "./transform_records.ts";
 import { walk } from "./walk.ts";
 
 /** Where a record goes. */
@@ -59,7 +59,7 @@ export interface CopySpec {
   /** SCAN pattern of the keys. More may match than are meant. */
   readonly pattern: Binary;
   /** The fields that decide. */
-  readonly fields: readonly string[];
+  readonly fields: readonly Binary[];
   /** For keys that can mean one thing only, if the record is as expected; null for all others. */
   guess(key: Binary): Guess | null;
   /** Decides by the record's own fields: where it goes, `null` for a key to leave alone, or `ask` when others decide. */
@@ -142,6 +142,7 @@ const EACH_BY_ITSELF: Pick<CopySpec, "fields" | "guess" | "decide" | "questions"
  */
 export function copyKeys(rules: CopyRules): CopyPattern {
   const spec: CopySpec = { ...EACH_BY_ITSELF, ...rules };
+  checkNames(spec);
   return {
     ...spec,
     type: "copy",

@@ -63,7 +63,7 @@ async function execute(
   if (orders.length === 0) return [];
   const { store, fence, tally } = context;
   const keys: Argument[] = [];
-  const args: Argument[] = [String(spec.fields.length), ...spec.fields];
+  const args: Argument[] = [String(spec.fields.length), ...spec.fields.map(toArgument)];
   for (const { source, target, type, expect } of orders) {
     keys.push(toArgument(source), toArgument(target));
     args.push(type);

@@ -19,12 +19,13 @@ export interface Facts {
 export async function readFacts(
   store: RedisStore,
   keys: readonly Binary[],
-  fields: readonly string[],
+  fields: readonly Binary[],
 ): Promise<Map<Binary, Facts>> {
+  const names = fields.map(toArgument);
   const distinct = [...new Set(keys)];
   const replies = await store.callMany(distinct.flatMap((key) => {
     const argument = toArgument(key);
-    return [["TYPE", argument], ["HMGET", argument, ...fields]] as const;
+    return [["TYPE", argument], ["HMGET", argument, ...names]] as const;
   }));
   return new Map(distinct.map((key, i) => {
     const type = String(replies[2 * i]);

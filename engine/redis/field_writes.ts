@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Binary, toArgument } from "./binary.ts";
+import { type Binary, decodeText, display, isBytes, toArgument } from "./binary.ts";
 import type { Values } from "./bulk_reads.ts";
 import type { WriteContext } from "./migration.ts";
 import { type FieldWrites, WRITE_FIELDS } from "./scripts/writing.ts";
@@ -23,10 +23,11 @@ export interface FieldWrite {
  *
  * @param fields Names of the fields that were read.
  * @returns For each record `1` written, `0` changed meanwhile, `-` gone.
+ * @throws {TypeError} When changes are no pairs of bytes.
  */
 export async function writeFields(
   { store, fence }: Pick<WriteContext, "store" | "fence">,
-  fields: readonly string[],
+  fields: readonly Binary[],
   todo: readonly FieldWrite[],
 ): Promise<string[]> {
   const results: string[] = new Array(todo.length);
@@ -43,21 +44,44 @@ export async function writeFields(
 }
 
 /** Most records of a batch have the same fields set: their names are sent once. */
-function pack(fields: readonly string[], records: readonly FieldWrite[]): FieldWrites {
+function pack(fields: readonly Binary[], records: readonly FieldWrite[]): FieldWrites {
   const numbers = new Map<string, number>();
   const shapes: string[][] = [];
   const values: (string | false | number)[] = [];
-  for (const { values: before, changes } of records) {
+  for (const { key, values: before, changes } of records) {
     for (const value of before) values.push(value ?? false);
-    let name = "";
-    for (let at = 0; at < changes.length; at += 2) name += `${changes[at]}\n`;
+    let name = changes.length % 2 === 0 ? "" : "odd";
+    for (let at = 0; at < changes.length; at += 2) name += `${changes[at]!.length}:${changes[at]}`;
     let number = numbers.get(name);
     if (number === undefined) {
-      number = shapes.push(changes.filter((_, at) => at % 2 === 0));
+      number = shapes.push(shapeOf(key, changes));
       numbers.set(name, number);
     }
     values.push(number);
-    for (let at = 1; at < changes.length; at += 2) values.push(changes[at]!);
+    for (let at = 1; at < changes.length; at += 2) {
+      const value = changes[at]!;
+      if (!isBytes(value)) {
+        throw refusal(key, `the value of ${changes[at - 1]} is text, encodeText() makes bytes of it`);
+      }
+      values.push(value);
+    }
   }
   return { fields, shapes, values };
+}
+
+/** The names of the fields to set. */
+function shapeOf(key: Binary, changes: readonly string[]): string[] {
+  const names = changes.filter((_, at) => at % 2 === 0);
+  if (changes.length % 2 !== 0) throw refusal(key, `${names.at(-1)} has no value`);
+  for (const name of names) {
+    if (decodeText(name) === null) {
+      throw refusal(key, `the name "${name}" is text, encodeText() makes bytes of it`);
+    }
+  }
+  return names;
+}
+
+/** Names the record and the field, never what is in it. */
+function refusal(key: Binary, reason: string): TypeError {
+  return new TypeError(`Cannot change ${display(key)}: ${reason}`);
 }

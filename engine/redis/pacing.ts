@@ -73,8 +73,8 @@ export class BatchSize {
     this.#msPerRecord.set(work, before * 0.8 + msPerRecord * 0.2);
     const byTime = TARGET_MS / Math.max(...this.#msPerRecord.values(), 1e-4);
     const byBytes = LARGEST_BYTES / Math.max(bytesPerRecord, 1);
-    const wanted = Math.min(byTime, byBytes, this.#size * 1.5);
-    this.#size = Math.round(Math.min(this.#largest, Math.max(SMALLEST, wanted)));
+    const wanted = Math.min(Math.max(SMALLEST, byTime), byBytes, this.#size * 1.5, this.#largest);
+    this.#size = Math.max(1, Math.round(wanted));
   }
 }
 

@@ -73,7 +73,7 @@ export async function runMigration(run: Run): Promise<MigrationResult> {
     }
     // What the server finds fault with, such as a full memory, fails the migration; a fault of the program is thrown.
     if (replyCode(failure) === null) throw failure;
-    fault = `The server answered ${replyCode(failure)}`;
+    fault = `The server answered ${codeWithin(failure) ?? replyCode(failure)}`;
   }
   await checkpoints.settle();
   progress.finish();
@@ -84,6 +84,11 @@ export async function runMigration(run: Run): Promise<MigrationResult> {
   const { processed, failed, skipped, conflicts } = tally;
   const durationMs = Math.round(performance.now() - startedAt);
   return { id, outcome, processed, failed, skipped, conflicts, durationMs, issues };
+}
+
+/** Before 7.0, a server that finds fault with a command of a script tells so with an error of the script. */
+function codeWithin(error: unknown): string | null {
+  return /@user_script: ?\d+: -([A-Z]+) /.exec(String(error))?.[1] ?? null;
 }
 
 /** Writes positions one after the other, the newest only. A failure to write stops the run by the signal. */

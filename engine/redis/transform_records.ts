@@ -6,7 +6,7 @@
  */
 
 import { RegistryError } from "../errors.ts";
-import { type Binary, display } from "./binary.ts";
+import { type Binary, decodeText, display } from "./binary.ts";
 import { readFields, type Values } from "./bulk_reads.ts";
 import { type Facts, readFacts } from "./facts.ts";
 import { type FieldWrite, writeFields } from "./field_writes.ts";
@@ -27,7 +27,7 @@ export interface Lookalikes {
   /** SCAN pattern of the records that give them away. */
   readonly pattern: Binary;
   /** Fields to read of those, and of the records asked about. */
-  readonly fields: readonly string[];
+  readonly fields: readonly Binary[];
   /** True for a record that gives lookalikes away. */
   isOne(key: Binary, facts: Facts): boolean;
   /** The records to know of before a key can be judged. */
@@ -43,7 +43,7 @@ export interface TransformSpec {
   /** False for keys that need not be read: they cannot be meant, whatever they hold. @default all may be */
   mayBe?(key: Binary): boolean;
   /** The fields to read. Nothing else may decide what is set, since only these are compared before the write. */
-  readonly fields: readonly string[];
+  readonly fields: readonly Binary[];
   /**
    * What kind of record this is, as counted by `plan`; null for a key that is none of them. It is asked about keys outside
    * of `pattern` too: those that an earlier migration is about to create.
@@ -76,7 +76,8 @@ const ATTEMPTS = 50;
  *
  * @param spec Which keys are meant, and what becomes of their fields.
  * @returns What a {@linkcode RedisMigration} is made of.
- * @throws {RegistryError} When it reads no field: then it could never find anything to change.
+ * @throws {RegistryError} When it reads no field: then it could never find anything to change. When a name is text beyond
+ * ASCII.
  * @example Addresses in lower case
  * ```ts
  * import { createRegistry, decodeText, encodeText, type RedisMigration, transformRecords } from "@outpost/migrate";
@@ -110,6 +111,7 @@ export function transformRecords(spec: TransformSpec): TransformPattern {
   if (spec.fields.length === 0) {
     throw new RegistryError(`Cannot transform the records "${spec.pattern}": no field is named to read`);
   }
+  checkNames(spec);
   return {
     ...spec,
     type: "transform",
@@ -133,6 +135,19 @@ export function transformRecords(spec: TransformSpec): TransformPattern {
       }
     },
   };
+}
+
+/**
+ * Names beyond ASCII have to be given as they are stored; as text they would match nothing, and nobody would notice.
+ *
+ * @throws {RegistryError} When one is text.
+ */
+export function checkNames({ pattern, fields }: Pick<TransformSpec, "pattern" | "fields">): void {
+  const text = [pattern, ...fields].find((name) => decodeText(name) === null);
+  if (text === undefined) return;
+  throw new RegistryError(
+    `Cannot read "${text}" of Redis: it is text, encodeText() makes the bytes that are stored of it`,
+  );
 }
 
 /** True when there are records of another kind with keys of this form. */

@@ -43,8 +43,8 @@ end
 return cjson.encode(rows)
 `);
 
-/** Fields in one reply, and in one hash of it: more would hold up the server. */
-const MOST_FIELDS = { reply: 10_000, hash: 1000 };
+/** In one reply: more would hold up the server. A hash with more fields than that is none for a script at all. */
+const MOST = { fields: 4000, fieldsOfOne: 1000, bytes: 256 * 1024 };
 
 /**
  * Reads many hashes whole.
@@ -56,20 +56,22 @@ const MOST_FIELDS = { reply: 10_000, hash: 1000 };
  *   for one that is no hash, or too large a one.
  */
 export const READ_HASHES: Script = script(`${READ}
-local rows, told = {}, 0
+local rows, told, bytes = {}, 0, 0
 for i = 1, #KEYS do
   local length = pcall('HLEN', KEYS[i])
   if type(length) ~= 'number' then
     rows[i] = is_other(length) and 1
   elseif length == 0 then
     rows[i] = 0
-  elseif length > ${MOST_FIELDS.hash} then
+  elseif length > ${MOST.fieldsOfOne} then
     rows[i] = 1
   else
+    local fields = redis.call('HGETALL', KEYS[i])
     told = told + length
-    if told > ${MOST_FIELDS.reply} then break end
+    for j = 1, #fields do bytes = bytes + #fields[j] end
+    if i > 1 and (told > ${MOST.fields} or bytes > ${MOST.bytes}) then break end
     local digest = ARGV[1] == '1' and redis.sha1hex(redis.call('DUMP', KEYS[i])) or ''
-    rows[i] = { string.format('%.0f', redis.call('PTTL', KEYS[i])), redis.call('HGETALL', KEYS[i]), digest }
+    rows[i] = { string.format('%.0f', redis.call('PTTL', KEYS[i])), fields, digest }
   end
 end
 return cjson.encode(rows)

@@ -81,6 +81,31 @@ Deno.test(
       },
     );
 
+    await t.step(
+      "a server that is out of memory stops the run, and says so; the next one goes on",
+      async () => {
+        await using full = await startRedis();
+        const client = full.client();
+        for (let i = 0; i < 600; i++) {
+          await client.hset(`tenant:{t${i}}:tenant`, { id: `t${i}`, created_at: "2024-01-15T10:30:00Z" });
+        }
+        const settings = { env: { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(full.port) } };
+        const apply = ["migrate", "apply", "--yes", "--redis-only"];
+        const stopped = runInProcess([...apply, "--max-rate", "200"], settings);
+        await eventually(async () =>
+          assertEquals(await client.hget("outpost:migration:002_timestamps", "status"), "running")
+        );
+        await client.config("SET", "maxmemory", "1");
+        const { code, stderr } = await stopped;
+        assertEquals(code, 1);
+        assertStringIncludes(stderr, "redis/002_timestamps was stopped: The server answered OOM");
+        assertStringIncludes(stderr, "what is done stays done");
+        await client.config("SET", "maxmemory", "0");
+        const { code: after } = await runInProcess(apply, settings);
+        assertEquals([after, await client.hget("tenant:{t599}:tenant", "created_at")], [0, "1705314600000"]);
+      },
+    );
+
     await t.step("--rerun runs a named Redis migration again, and refuses a SQL step", async () => {
       const again = await runInProcess(
         ["migrate", "apply", "redis/3", "--rerun", "--yes", "--redis-only", "--json"],

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { InterruptedError } from "../../../engine/errors.ts";
+import { InterruptedError, StoreUnreachableError } from "../../../engine/errors.ts";
 import { slotOfTag } from "../../../engine/redis/hash_slot.ts";
 import { startRedisCluster, startReplica } from "../../support/redis.ts";
 import { eventually } from "../../support/server.ts";
@@ -173,4 +173,16 @@ Deno.test("apply() after an interruption sees what the application wrote in the 
     if ((await getHash(client, `tenant:{${id}}:tenant`))?.created_at !== "1705289400123") left.push(id);
   }
   assertEquals(left, []);
+});
+
+Deno.test("a cluster's only node that is taken for a server of its own is planned, and not changed", async () => {
+  await using cluster = await startRedisCluster(1);
+  const client = cluster.nodes[0]!.client();
+  for (const id of ["a", "b", "c"]) await putHash(client, `tenant:${id}`, tenantFields(id));
+  const backend = outpostBackend(client);
+  assertEquals((await backend.plan([HASH_TAGS], { signal: NEVER }))[0]?.estimatedItems, 3);
+  const before = await allKeys(client);
+  const error = await assertRejects(() => backend.apply(HASH_TAGS, { signal: NEVER }), StoreUnreachableError);
+  assertEquals(error.hint, "Turn cluster mode on for this Redis");
+  assertEquals((await allKeys(client)).filter((key) => !key.startsWith("outpost:")), before);
 });
