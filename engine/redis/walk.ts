@@ -105,6 +105,14 @@ interface Page {
   readonly count: number;
 }
 
+/** A SCAN on its way. */
+interface Sent {
+  readonly cursor: string;
+  /** How often the connection had been closed by then. */
+  readonly closed: number;
+  readonly page: Promise<Page>;
+}
+
 /** A page whose keys are being visited. */
 interface Stretch {
   readonly next: string;
@@ -158,27 +166,43 @@ class NodeWalk {
 
   /** @returns False when the server's process changed: then the cursors were worth nothing. */
   async #scan(start: string, { again } = { again: false }): Promise<boolean> {
-    using connection = watchConnection(this.#node.client);
+    const { client, process: known } = this.#node;
+    using connection = watchConnection(client);
+    const process = await processOf(client);
+    if (start !== "0" && process !== known) return false;
+    const isSame = async () => process !== null && await processOf(client) === process;
     const stretches: Stretch[] = [];
     let looked = 0;
-    const total = Math.max(1, Number(await this.#node.client.call("DBSIZE")));
+    const total = Math.max(1, Number(await client.call("DBSIZE")));
+    /** How often the connection had been closed when it was last known to lead to the process. */
+    let trusted = 0;
     // One page ahead of the visits, for the server to have work while this program converts.
-    let ahead: Promise<Page> | null = this.#fetch(start);
+    let ahead: Sent | null = this.#send(start, connection.closed);
     try {
       while (ahead !== null && !this.#options.signal.aborted && this.#failure === null) {
-        const { next, keys, count }: Page = await ahead;
-        if (connection.closed > 0 && !await this.#sameProcess()) return false;
-        ahead = next === "0" ? null : this.#fetch(next);
+        const { next, keys, count }: Page = await ahead.page;
+        const closed = connection.closed;
+        if (closed !== trusted || ahead.closed !== trusted) {
+          // Another process may have answered, if only for a moment: what it said counts for nothing.
+          if (!await isSame()) return false;
+          if (connection.closed === closed) trusted = closed;
+          ahead = this.#send(ahead.cursor, connection.closed);
+          continue;
+        }
+        ahead = next === "0" ? null : this.#send(next, closed);
         looked += count;
         const stretch: Stretch = { next, pending: 1 };
         stretches.push(stretch);
-        await this.#visitAll(keys, stretch, () => this.#advance(stretches, again, looked / total));
+        await this.#visitAll(keys, stretch, () => {
+          const reached = positionAfter(stretches, again);
+          this.#position.update(this.#node, process === known ? reached : null, Math.min(1, looked / total));
+        });
       }
     } finally {
       while (this.#flying.size > 0) await Promise.allSettled([...this.#flying]);
     }
     if (this.#failure !== null) throw this.#failure.error;
-    return connection.closed === 0 || await this.#sameProcess();
+    return connection.closed === 0 || await isSame();
   }
 
   /** Keys to ask for: about one batch. Where few keys match, more are passed over at a time. */
@@ -188,10 +212,10 @@ class NodeWalk {
   }
 
   /** Sends for a page, which may never be awaited: then nobody minds how that ended. */
-  #fetch(cursor: string): Promise<Page> {
+  #send(cursor: string, closed: number): Sent {
     const page = this.#next(cursor);
     page.catch(() => {});
-    return page;
+    return { cursor, closed, page };
   }
 
   async #next(cursor: string): Promise<Page> {
@@ -225,20 +249,11 @@ class NodeWalk {
     }
     finish();
   }
+}
 
-  /** Moves the position over the stretches at the front that are done. */
-  #advance(stretches: Stretch[], again: boolean, share: number): void {
-    let reached: string | null = null;
-    while (stretches[0]?.pending === 0) reached = stretches.shift()!.next;
-    this.#position.update(
-      this.#node,
-      reached === null ? null : positionAt(reached, again),
-      Math.min(1, share),
-    );
-  }
-
-  async #sameProcess(): Promise<boolean> {
-    const { process, client } = this.#node;
-    return process !== null && await processOf(client) === process;
-  }
+/** Takes the stretches at the front that are done. @returns Where that leads, or null when the first is not done yet. */
+function positionAfter(stretches: Stretch[], again: boolean): ReturnType<typeof positionAt> {
+  let reached: string | null = null;
+  while (stretches[0]?.pending === 0) reached = stretches.shift()!.next;
+  return reached === null ? null : positionAt(reached, again);
 }

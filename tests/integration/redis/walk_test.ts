@@ -4,6 +4,7 @@ import type { Fence } from "../../../engine/lock.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
 import { walk } from "../../../engine/redis/walk.ts";
 import { seedLegacyRedis } from "../../support/legacy_redis_data.ts";
+import { startProxy } from "../../support/proxy.ts";
 import { startRedis } from "../../support/redis.ts";
 import { eventually } from "../../support/server.ts";
 import { ENTITY, NEVER, outpostBackend, snapshot } from "../../support/redis_records.ts";
@@ -67,6 +68,35 @@ Deno.test("walk() begins anew when another server process answers", quietly, asy
   } finally {
     await first[Symbol.asyncDispose]();
     await second?.[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("walk() visits every key though its connection leads to another server for a moment", async () => {
+  await using one = await startRedis();
+  await using other = await startRedis();
+  const keys = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k${i}`, "1"]));
+  for (const server of [one, other]) await server.client().mset(keys);
+  await using proxy = startProxy(one.port);
+  for (let round = 0; round < 30; round++) {
+    const client = one.client({ port: proxy.port, maxRetriesPerRequest: 20, retryStrategy: () => 2 });
+    const seen = new Set<string>();
+    let visits = 0;
+    await walk(new RedisStore(client), {
+      pattern: "k*",
+      signal: NEVER,
+      batchSize: 100,
+      visit: async (batch) => {
+        const visit = visits++;
+        if (visit === round || visit === round + 1 + round % 4) {
+          proxy.redirect(visit === round ? other.port : one.port);
+          await client.ping();
+        }
+        batch.forEach((key) => seen.add(key));
+      },
+    });
+    proxy.redirect(one.port);
+    assertEquals(seen.size, 5000, `round ${round}`);
+    client.disconnect();
   }
 });
 
