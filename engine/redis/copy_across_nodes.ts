@@ -8,6 +8,7 @@
 
 import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
+import { settleAll } from "../settle_all.ts";
 import { type Binary, fromBytes, toArgument } from "./binary.ts";
 import { type CopySpec, findPairs, type Pair } from "./copy_keys.ts";
 import { weigh } from "./copy_on_server.ts";
@@ -37,7 +38,7 @@ export async function copyAcrossNodes(
   const pairs = await findPairs(spec, context.store, lookalikes, keys);
   const taken: Pair[] = [];
   await size.measure("write", pairs.length, () =>
-    Promise.all(pairs.map(async (pair) => {
+    settleAll(pairs.map(async (pair) => {
       if (await copyOne(context, pair)) taken.push(pair);
     })));
   await weigh(context, taken);

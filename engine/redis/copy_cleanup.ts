@@ -8,6 +8,7 @@
  * @module
  */
 
+import { settleAll } from "../settle_all.ts";
 import { type Binary, display, toArgument } from "./binary.ts";
 import { afterMigrations, readContents } from "./content.ts";
 import { type CopySpec, findPairs, hasLookalikes, type Pair } from "./copy_keys.ts";
@@ -162,7 +163,7 @@ async function deleteJudged(
 /** @returns The originals that changed meanwhile, they or their copies. */
 async function unlink({ store, fence, tally }: WriteContext, proven: readonly ReadPair[]): Promise<Binary[]> {
   const again: Binary[] = [];
-  await Promise.all(
+  await settleAll(
     store.bySlot(proven.map(({ pair }) => pair.source)).map(async (group) => {
       const keys: Argument[] = [];
       const args: Argument[] = [];

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { settleAll } from "../settle_all.ts";
 import { type Binary, decodeText, display, isBytes, toArgument } from "./binary.ts";
 import type { Values } from "./bulk_reads.ts";
 import type { WriteContext } from "./migration.ts";
@@ -31,7 +32,7 @@ export async function writeFields(
   todo: readonly FieldWrite[],
 ): Promise<string[]> {
   const results: string[] = new Array(todo.length);
-  await Promise.all(
+  await settleAll(
     store.bySlot(todo.map(({ key }) => key)).map(async (group) => {
       const records = group.map((i) => todo[i]!);
       const keys = records.map(({ key }) => toArgument(key));

@@ -14,6 +14,7 @@
 import type { Buffer } from "node:buffer";
 import { RefusedError, StoreUnreachableError } from "../errors.ts";
 import { pause } from "../pause.ts";
+import { settleAll } from "../settle_all.ts";
 import { type Binary, fromBytes, toArgument } from "./binary.ts";
 import { replyCode, toStoreError } from "./connection_error.ts";
 import { BatchSize, RateLimit, ReplyClock, throwIfAborted } from "./pacing.ts";
@@ -87,13 +88,6 @@ async function tryPass(store: RedisStore, options: WalkOptions): Promise<PassOut
     if (!store.clustered || !(failure instanceof StoreUnreachableError)) throw error;
     if (replyCode(error) === null && store.client.status === "end") throw error;
     return failure;
-  }
-}
-
-/** Waits for all, also when one fails, so that nothing is at work any more when this returns. */
-async function settleAll(tasks: readonly Promise<void>[]): Promise<void> {
-  for (const result of await Promise.allSettled(tasks)) {
-    if (result.status === "rejected") throw result.reason;
   }
 }
 

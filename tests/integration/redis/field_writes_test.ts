@@ -4,7 +4,7 @@ import { readFields } from "../../../engine/redis/bulk_reads.ts";
 import { readFacts } from "../../../engine/redis/facts.ts";
 import { writeFields } from "../../../engine/redis/field_writes.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
-import { startRedis } from "../../support/redis.ts";
+import { startRedis, startRedisCluster } from "../../support/redis.ts";
 
 Deno.test("Names beyond ASCII are the same bytes wherever they are read and written", async () => {
   await using server = await startRedis();
@@ -52,4 +52,25 @@ Deno.test("Changes that are no pairs of bytes are refused, without a word of wha
     assert(!error.message.includes("cret"), error.message);
   }
   assertEquals({ ...await client.hgetall("record") }, { field: "old" });
+});
+
+Deno.test("When one node of a cluster fails, nothing is at work on another any more", async () => {
+  await using cluster = await startRedisCluster();
+  const client = cluster.client();
+  const todo = ["a", "b", "c", "d", "e", "f"].map((key) => ({
+    key,
+    values: ["old"],
+    changes: ["field", "new"],
+  }));
+  await Promise.all(todo.map(({ key }) => client.hset(key, "field", "old")));
+  const [first, ...others] = cluster.nodes.map((node) => node.client());
+  await Promise.all(others.map((node) => node.call("CLIENT", "PAUSE", "500", "WRITE")));
+  await first!.call("ACL", "SETUSER", "default", "-eval", "-evalsha");
+  await assertRejects(
+    () => writeFields({ store: new RedisStore(client), fence: undefined }, ["field"], todo),
+    Error,
+    "NOPERM",
+  );
+  const values = await Promise.all(todo.map(({ key }) => client.hget(key, "field")));
+  assertEquals(new Set(values), new Set(["old", "new"])); // Those on the others had been written by then.
 });
