@@ -51,7 +51,8 @@ function pack(fields: readonly Binary[], records: readonly FieldWrite[]): FieldW
   const values: (string | false | number)[] = [];
   for (const { key, values: before, changes } of records) {
     for (const value of before) values.push(value ?? false);
-    let name = changes.length % 2 === 0 ? "" : "odd";
+    if (changes.length % 2 !== 0) throw refusal(key, `${changes.at(-1)} has no value`);
+    let name = "";
     for (let at = 0; at < changes.length; at += 2) name += `${changes[at]!.length}:${changes[at]}`;
     let number = numbers.get(name);
     if (number === undefined) {
@@ -73,7 +74,6 @@ function pack(fields: readonly Binary[], records: readonly FieldWrite[]): FieldW
 /** The names of the fields to set. */
 function shapeOf(key: Binary, changes: readonly string[]): string[] {
   const names = changes.filter((_, at) => at % 2 === 0);
-  if (changes.length % 2 !== 0) throw refusal(key, `${names.at(-1)} has no value`);
   for (const name of names) {
     if (decodeText(name) === null) {
       throw refusal(key, `the name "${name}" is text, encodeText() makes bytes of it`);

@@ -6,25 +6,26 @@
 
 import { ENDS_AT, FENCE, type Script, script } from "./script.ts";
 
-/** Whether the record at `key` is of the kind and has the fields that the arguments from `at` on expect. */
+/**
+ * Reads the count and the names of the fields looked at. Then `expected` tells whether a record is of the type and has the
+ * fields that the next arguments say: nil when it is gone.
+ */
 const EXPECTED = `
-local function expected(key, names, at)
+local width = tonumber(ARGV[a + 1])
+local names = {}
+for j = 1, width do names[j] = ARGV[a + 1 + j] end
+a = a + 2 + width
+local function expected(key)
+  local at = a
+  a = a + 1 + width
   local kind = redis.call('TYPE', key).ok
   if kind == 'none' then return nil end
   if kind ~= ARGV[at] then return false end
   if kind ~= 'hash' then return true end
   local values = redis.call('HMGET', key, unpack(names))
-  for j = 1, #names do
+  for j = 1, width do
     local want = ARGV[at + j]
     if want ~= '*' and want ~= (values[j] and '+' .. values[j] or '-') then return false end
-  end
-  return true
-end
-local function same_hash(one, other)
-  local fields = redis.call('HGETALL', one)
-  if #fields ~= 2 * redis.call('HLEN', other) then return false end
-  for i = 1, #fields, 2 do
-    if redis.call('HGET', other, fields[i]) ~= fields[i + 1] then return false end
   end
   return true
 end
@@ -40,6 +41,14 @@ end
  *   is not as expected, `-` it is gone.
  */
 export const COPY: Script = script(`${FENCE}${EXPECTED}${ENDS_AT}
+local function same_hash(one, other)
+  local fields = redis.call('HGETALL', one)
+  if #fields ~= 2 * redis.call('HLEN', other) then return false end
+  for i = 1, #fields, 2 do
+    if redis.call('HGET', other, fields[i]) ~= fields[i + 1] then return false end
+  end
+  return true
+end
 local lacks_copy = false -- As servers do that only speak like Redis.
 local function copy(source, target)
   if not lacks_copy then
@@ -51,15 +60,10 @@ local function copy(source, target)
   redis.call('RESTORE', target, ends_at(source), redis.call('DUMP', source), 'ABSTTL')
   return true
 end
-local width = tonumber(ARGV[a + 1])
-local names = {}
-for j = 1, width do names[j] = ARGV[a + 1 + j] end
-a = a + 2 + width
 local results = {}
 for i = k + 1, #KEYS, 2 do
   local source, target = KEYS[i], KEYS[i + 1]
-  local known = expected(source, names, a)
-  a = a + 1 + width
+  local known = expected(source)
   local result
   if known == nil then
     result = '-'
@@ -115,15 +119,10 @@ local function proven(source, target, other)
   end
   return true
 end
-local width = tonumber(ARGV[a + 1])
-local names = {}
-for j = 1, width do names[j] = ARGV[a + 1 + j] end
-a = a + 2 + width
 local results = {}
 for i = k + 1, #KEYS, 2 do
   local source, target = KEYS[i], KEYS[i + 1]
-  local known = expected(source, names, a)
-  a = a + 1 + width
+  local known = expected(source)
   local count, other = tonumber(ARGV[a]), {}
   for j = 1, 2 * count, 2 do other[ARGV[a + j]] = ARGV[a + j + 1] end
   a = a + 1 + 2 * count

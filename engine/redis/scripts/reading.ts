@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ENDS_AT, type Script, script, UNPACK } from "./script.ts";
+import { ENDS_AT, FIELDS, type Script, script, UNPACK } from "./script.ts";
 
 /** For scripts that read: ends them on any error but that a record is of another type. */
 const READ = `
@@ -26,18 +26,12 @@ end
  *   from 0x80 on stand for themselves.
  */
 export const READ_FIELDS: Script = script(`${READ}
-local width = #ARGV
-local first, second, third = ARGV[1], ARGV[2], ARGV[3]
+local names = ARGV
+${FIELDS.begin}
 local rows = {}
 for i = 1, #KEYS do
-  local values
-  if width == 2 then
-    values = pcall('HMGET', KEYS[i], first, second)
-  elseif width == 3 then
-    values = pcall('HMGET', KEYS[i], first, second, third)
-  else
-    values = pcall('HMGET', KEYS[i], unpack(ARGV))
-  end
+  local key = KEYS[i]
+  ${FIELDS.read}
   rows[i] = not is_other(values) and values
 end
 return cjson.encode(rows)

@@ -23,6 +23,27 @@ export const UNPACK = `local unpack = table.unpack or unpack
 `;
 
 /**
+ * How fields of many hashes are read: `begin` once, with the list of names in `names`; `read` for each, which sets `values` to
+ * the reply for `key`. The usual few names are arguments of their own, for `unpack` takes longer than all else.
+ */
+export const FIELDS = {
+  begin: `
+local pcall, width = redis.pcall, #names
+local first, second, third = names[1], names[2], names[3]
+`,
+  read: `
+  local values
+  if width == 2 then
+    values = pcall('HMGET', key, first, second)
+  elseif width == 3 then
+    values = pcall('HMGET', key, first, second, third)
+  else
+    values = pcall('HMGET', key, unpack(names))
+  end
+`,
+};
+
+/**
  * Tells when a key expires, in Unix milliseconds as text, `0` for never. Servers before 7.0 tell only how long that is away,
  * which tells it to the millisecond if it is asked within one.
  */

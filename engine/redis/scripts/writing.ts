@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FENCE, type Script, script } from "./script.ts";
+import { FENCE, FIELDS, type Script, script } from "./script.ts";
 
 /** What {@linkcode WRITE_FIELDS} is told, as JSON: a server takes that apart faster than arguments of its own. */
 export interface FieldWrites {
@@ -26,19 +26,12 @@ export interface FieldWrites {
 export const WRITE_FIELDS: Script = script(`${FENCE}
 local writes = cjson.decode(ARGV[a + 1])
 local names, shapes, told, at = writes.fields, writes.shapes, writes.values, 0
-local call, pcall, width = redis.call, redis.pcall, #names
-local first, second, third = names[1], names[2], names[3]
+local call = redis.call
+${FIELDS.begin}
 local results = {}
 for i = k + 1, #KEYS do
   local key = KEYS[i]
-  local values
-  if width == 2 then
-    values = pcall('HMGET', key, first, second)
-  elseif width == 3 then
-    values = pcall('HMGET', key, first, second, third)
-  else
-    values = pcall('HMGET', key, unpack(names))
-  end
+  ${FIELDS.read}
   local same, any = true, false
   for j = 1, width do
     local value = values[j]
