@@ -25,12 +25,8 @@ const KEY = "limit:__rand_int__";
 const TIMES = ["created_at", "1705289400123", "updated_at", "1705289400123"];
 const RECORD = [
   ...["id", "des_1234_5", "type", "webhook", "topics", '["user.created","user.deleted"]'],
-  ...[
-    "config",
-    '{"url":"https://example.com/hooks/des_1234_5"}',
-    "credentials",
-    Buffer.alloc(48, "x").toString(),
-  ],
+  ...["config", '{"url":"https://example.com/hooks/des_1234_5"}'],
+  ...["credentials", Buffer.alloc(48, "x").toString()],
   ...TIMES,
 ];
 
@@ -71,16 +67,8 @@ export class LimitMeter {
   async #run(requests: number, command: readonly string[]): Promise<number> {
     const { stdout } = await new Deno.Command(findProgram("redis-benchmark", "redis-tools"), {
       args: [
-        ...[
-          "-p",
-          String(this.#port),
-          "--dbnum",
-          DATABASE,
-          "-n",
-          String(requests),
-          "-r",
-          String(this.#records),
-        ],
+        ...["-p", String(this.#port), "--dbnum", DATABASE],
+        ...["-n", String(requests), "-r", String(this.#records)],
         ...["-P", "100", "-c", "4", "--csv", ...command],
       ],
       stdout: "piped",

@@ -14,6 +14,8 @@ const BUS_OFFSET = 10_000;
 export interface RedisServer extends Server {
   /** A new client, closed with the server. */
   client(options?: RedisOptions): Redis;
+  /** A new client of a user who may send read commands alone, no scripts. */
+  reader(): Promise<Redis>;
 }
 
 /**
@@ -38,15 +40,20 @@ export async function startRedis(args: readonly string[] = [], port = freePort()
     });
     void connection;
   });
+  const client = (options: RedisOptions = {}) => {
+    const client = new Redis({ host: "127.0.0.1", port, maxRetriesPerRequest: 3, ...options });
+    client.on("error", () => {}); // A test that stops the server expects it; commands report their own failures.
+    clients.push(client);
+    return client;
+  };
   return {
     host: "127.0.0.1",
     port,
     pid: process.pid,
-    client(options = {}) {
-      const client = new Redis({ host: "127.0.0.1", port, maxRetriesPerRequest: 3, ...options });
-      client.on("error", () => {}); // A test that stops the server expects it; commands report their own failures.
-      clients.push(client);
-      return client;
+    client,
+    async reader() {
+      await client().call("ACL", "SETUSER", "reader", "on", ">pw", "~*", "+@read", "+@connection");
+      return client({ username: "reader", password: "pw", enableReadyCheck: false });
     },
     async [Symbol.asyncDispose]() {
       for (const client of clients) client.disconnect();
@@ -72,14 +79,8 @@ export async function startRedisCluster(masters = 3): Promise<RedisCluster> {
   for (let i = 0; i < masters; i++) {
     nodes.push(stack.use(
       await startRedis([
-        ...[
-          "--cluster-enabled",
-          "yes",
-          "--cluster-node-timeout",
-          "2000",
-          "--cluster-require-full-coverage",
-          "no",
-        ],
+        ...["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"],
+        ...["--cluster-require-full-coverage", "no"],
         // A master that gave its last slot away stays one, to take slots again.
         ...["--cluster-allow-replica-migration", "no"],
       ], freeClusterPort()),
@@ -88,11 +89,8 @@ export async function startRedisCluster(masters = 3): Promise<RedisCluster> {
   const clients = nodes.map((node) => node.client());
   for (const [i, client] of clients.entries()) {
     const [first, last] = [Math.floor((i * 16384) / masters), Math.floor(((i + 1) * 16384) / masters) - 1];
-    await client.call(
-      "CLUSTER",
-      "ADDSLOTS",
-      ...Array.from({ length: last - first + 1 }, (_, at) => first + at),
-    );
+    const slots = Array.from({ length: last - first + 1 }, (_, at) => first + at);
+    await client.call("CLUSTER", "ADDSLOTS", ...slots);
     if (i > 0) await client.call("CLUSTER", "MEET", "127.0.0.1", nodes[0]!.port);
   }
   for (const client of clients) {

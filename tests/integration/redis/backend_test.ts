@@ -429,11 +429,8 @@ Deno.test("read(), plan(), verify(), isFresh() and planCleanup() need read comma
   await putHash(client, "tenant:{x}", tenantFields("{x}"));
   await applyAll(outpostBackend(client));
   await putHash(client, "tenant:more", tenantFields("more"));
-  await client.call("ACL", "SETUSER", "reader", "on", ">pw", "~*", "+@read", "+@connection");
   const before = await snapshot(client);
-  const backend = outpostBackend(
-    server.client({ username: "reader", password: "pw", enableReadyCheck: false }),
-  );
+  const backend = outpostBackend(await server.reader());
   assertEquals((await backend.read()).entries.map(({ status }) => status), ["applied", "applied", "applied"]);
   assertEquals((await backend.plan([HASH_TAGS], { signal: NEVER }))[0]?.estimatedItems, 1);
   const verified = await backend.verify([HASH_TAGS, TIMESTAMPS, ENTITY], FULL);

@@ -26,11 +26,8 @@ const anyRecord = fc.oneof(
 Deno.test("Scripts read the same bytes as plain commands, whatever they are", async () => {
   await using server = await startRedis();
   const client = server.client();
-  await client.call("ACL", "SETUSER", "reader", "on", ">pw", "~*", "+@read", "+@connection");
   const scripts = new RedisStore(client);
-  const plain = new RedisStore(
-    server.client({ username: "reader", password: "pw", enableReadyCheck: false }),
-  );
+  const plain = new RedisStore(await server.reader());
   assertEquals(await readHashes(plain, ["x"], { digests: false }), null);
 
   const records = fc.dictionary(anyBytes, anyRecord, { minKeys: 1, maxKeys: 8 });
