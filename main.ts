@@ -5,7 +5,7 @@
  */
 
 import { InterruptedError } from "./engine/errors.ts";
-import { EXIT } from "./cli/error_catalogue.ts";
+import { EXIT } from "./cli/output/error_catalogue.ts";
 import type { Host, StopSignal, TextSink } from "./cli/host.ts";
 import { VERSION } from "./cli/version.ts";
 

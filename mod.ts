@@ -86,8 +86,8 @@ export {
   UnknownMigrationError,
 } from "./engine/errors.ts";
 export type { InitOptions, InitResult } from "./engine/init.ts";
-export type { LockOwner } from "./engine/lock.ts";
-export type { LockRun } from "./engine/locked.ts";
+export type { LockOwner } from "./engine/lock/lock.ts";
+export type { LockRun } from "./engine/lock/with_lock.ts";
 export type {
   MigrationEntry,
   MigrationKind,
@@ -115,10 +115,10 @@ export {
   type CopySpec,
   type Destination,
   type Guess,
-} from "./engine/redis/copy_keys.ts";
-export type { ListedRecord } from "./engine/redis/judgement.ts";
+} from "./engine/redis/copy/copy_keys.ts";
+export type { ListedRecord } from "./engine/redis/copy/judgement.ts";
 export type { Facts } from "./engine/redis/facts.ts";
-export type { RedisLockNames } from "./engine/redis/lease.ts";
+export type { RedisLockNames } from "./engine/redis/lock/lease.ts";
 export type {
   CleanupReport,
   ReadContext,
@@ -134,7 +134,7 @@ export {
   transformRecords,
   type TransformSpec,
   type Values,
-} from "./engine/redis/transform_records.ts";
+} from "./engine/redis/transform/transform_records.ts";
 export { createRegistry, type Registry, type SqlSteps } from "./engine/registry.ts";
 export type {
   ConsequenceQuery,

@@ -10,7 +10,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { Redis } from "ioredis";
 import { createRedisBackend } from "../engine/redis/backend.ts";
-import type { Fence } from "../engine/lock.ts";
+import type { Fence } from "../engine/lock/lock.ts";
 import { redisMigrations } from "../migrations/redis.ts";
 import { serverCpuMs } from "./redis_limit.ts";
 import { redisLayout } from "../migrations/redis_layout.ts";

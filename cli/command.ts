@@ -5,7 +5,7 @@
  */
 
 import type { Context } from "./context.ts";
-import type { SettingKey } from "./setting_table.ts";
+import type { SettingKey } from "./settings/table.ts";
 
 /** A flag of one command alone, or one of the few that every command has. Settings have flags of their own. */
 export interface FlagSpec {

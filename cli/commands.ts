@@ -17,7 +17,7 @@ import { planCommand } from "./migrate/plan.ts";
 import { statusCommand } from "./migrate/status.ts";
 import { unlockCommand } from "./migrate/unlock.ts";
 import { verifyCommand } from "./migrate/verify.ts";
-import { serve } from "./serve.ts";
+import { serve } from "./serve/serve.ts";
 
 /** Every command. */
 export const COMMANDS: readonly Command[] = [

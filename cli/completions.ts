@@ -6,8 +6,8 @@
 
 import { type Command, type CommandInput, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
-import { EXIT } from "./error_catalogue.ts";
-import { closest } from "./suggest.ts";
+import { EXIT } from "./output/error_catalogue.ts";
+import { closest } from "./line/suggest.ts";
 
 const SHELLS = ["bash", "zsh", "fish"];
 
@@ -27,7 +27,7 @@ export const completions: Command = defineCommand(
   },
   readShell,
   async (context, shell) => {
-    const { completionScript } = await import("./completion_script.ts");
+    const { completionScript } = await import("./line/completion_script.ts");
     context.output.text(await completionScript(shell, context.host.programWords));
     return EXIT.done;
   },
@@ -45,7 +45,7 @@ export const complete: Command = defineCommand(
   },
   (input: CommandInput) => input.args,
   async (context, words) => {
-    const { suggestions } = await import("./completion_script.ts");
+    const { suggestions } = await import("./line/completion_script.ts");
     const { COMMANDS } = await import("./commands.ts");
     context.output.text(await suggestions(words, COMMANDS));
     return EXIT.done;

@@ -6,14 +6,14 @@
 
 import { type Command, defineCommand } from "./command.ts";
 import type { Context } from "./context.ts";
-import { EXIT } from "./error_catalogue.ts";
-import type { Layout } from "./output.ts";
-import { nextCommand } from "./output.ts";
-import { HIDDEN, hideUrl } from "./secrets.ts";
-import { checkSettings, type ResolvedSetting } from "./settings.ts";
-import type { SettingsFile } from "./settings_file.ts";
-import { originText } from "./store_place.ts";
-import { renderTable, wrap } from "./table.ts";
+import { EXIT } from "./output/error_catalogue.ts";
+import type { Layout } from "./output/output.ts";
+import { nextCommand } from "./output/output.ts";
+import { HIDDEN, hideUrl } from "./settings/secrets.ts";
+import { checkSettings, type ResolvedSetting } from "./settings/resolve.ts";
+import type { SettingsFile } from "./settings/file.ts";
+import { originText } from "./stores/place.ts";
+import { renderTable, wrap } from "./output/table.ts";
 
 /** The settings and where they came from. */
 export const config: Command = defineCommand(

@@ -5,18 +5,18 @@
  */
 
 import { InterruptedError } from "../engine/errors.ts";
-import { confirm, type Question } from "./confirm.ts";
+import { confirm, type Question } from "./output/confirm.ts";
 import type { Host } from "./host.ts";
-import { Logger } from "./log.ts";
-import type { OpenEngine, StoreNeeds } from "./open_engine.ts";
-import { Output } from "./output.ts";
-import { Progress } from "./progress.ts";
-import { makeScrub, type Scrub } from "./secrets.ts";
-import type { Settings } from "./setting_table.ts";
-import type { ResolvedSetting } from "./settings.ts";
-import type { SettingsFile } from "./settings_file.ts";
-import { makeStyle, wantsColours } from "./style.ts";
-import type { Telemetry } from "./telemetry.ts";
+import { Logger } from "./output/log.ts";
+import type { OpenEngine, StoreNeeds } from "./stores/open_engine.ts";
+import { Output } from "./output/output.ts";
+import { Progress } from "./output/progress.ts";
+import { makeScrub, type Scrub } from "./settings/secrets.ts";
+import type { Settings } from "./settings/table.ts";
+import type { ResolvedSetting } from "./settings/resolve.ts";
+import type { SettingsFile } from "./settings/file.ts";
+import { makeStyle, wantsColours } from "./output/style.ts";
+import type { Telemetry } from "./output/telemetry.ts";
 
 /** The flags that every command has. */
 export interface OutputFlags {
@@ -111,7 +111,7 @@ export function makeContext(parts: ContextParts): Context {
     signal: host.signal,
     confirm: (question) => confirm({ host, output, style: style(host.stderr.terminal) }, question),
     async openEngine(needs = {}) {
-      const { openEngine } = await import("./open_engine.ts");
+      const { openEngine } = await import("./stores/open_engine.ts");
       return await openEngine(context, needs);
     },
     reading: (work) => untilStopped(host.signal, work),

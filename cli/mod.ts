@@ -6,19 +6,19 @@
 
 import { COMMANDS } from "./commands.ts";
 import { type Context, makeContext, type OutputFlags } from "./context.ts";
-import { EXIT } from "./error_catalogue.ts";
+import { EXIT } from "./output/error_catalogue.ts";
 import { UsageError } from "./errors.ts";
 import type { Host } from "./host.ts";
-import { printable } from "./printable.ts";
-import { type ParsedLine, parseLine } from "./program.ts";
-import { describeError, errorJson, type ErrorReport, renderError } from "./report_error.ts";
-import { makeScrub, type Scrub } from "./secrets.ts";
-import type { Settings } from "./setting_table.ts";
-import { checkSettings, resolveSettings } from "./settings.ts";
-import { readSettingsFile } from "./settings_file.ts";
-import { storePlace } from "./store_place.ts";
-import { makeStyle, wantsColours } from "./style.ts";
-import { openTelemetry } from "./telemetry.ts";
+import { printable } from "./output/printable.ts";
+import { type ParsedLine, parseLine } from "./line/program.ts";
+import { describeError, errorJson, type ErrorReport, renderError } from "./output/report_error.ts";
+import { makeScrub, type Scrub } from "./settings/secrets.ts";
+import type { Settings } from "./settings/table.ts";
+import { checkSettings, resolveSettings } from "./settings/resolve.ts";
+import { readSettingsFile } from "./settings/file.ts";
+import { storePlace } from "./stores/place.ts";
+import { makeStyle, wantsColours } from "./output/style.ts";
+import { openTelemetry } from "./output/telemetry.ts";
 import { VERSION } from "./version.ts";
 
 /**

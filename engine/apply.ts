@@ -14,7 +14,7 @@ import {
   LockLostError,
   PlanStaleError,
 } from "./errors.ts";
-import { type Locked, type LockRun, type LockSettings, withLock } from "./locked.ts";
+import { type Locked, type LockRun, type LockSettings, withLock } from "./lock/with_lock.ts";
 import type { MigrationEntry, MigrationResult, Progress } from "./migration.ts";
 import { basisOf, compareBasis, type PlanBasis, select } from "./plan.ts";
 import type { Backends, State } from "./state.ts";

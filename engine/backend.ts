@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Fence, LockOwner } from "./lock.ts";
+import type { Fence, LockOwner } from "./lock/lock.ts";
 import type { MigrationEntry, MigrationName, MigrationResult, Progress } from "./migration.ts";
 
 /** What every migration in the registry tells of itself. */

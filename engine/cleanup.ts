@@ -6,7 +6,7 @@
 
 import type { CleanupResult, RedisRunOptions } from "./backend.ts";
 import { RefusedError } from "./errors.ts";
-import { type LockRun, type LockSettings, withLock } from "./locked.ts";
+import { type LockRun, type LockSettings, withLock } from "./lock/with_lock.ts";
 import type { MigrationEntry, Progress } from "./migration.ts";
 import type { Backends, State } from "./state.ts";
 import { verify } from "./verify.ts";

@@ -17,7 +17,7 @@ import type { PostgresNames } from "./postgres/options.ts";
 import { createRedisBackend } from "./redis/backend.ts";
 import type { RedisLayout } from "./redis/bookkeeping.ts";
 import { admitClient, type RedisClient } from "./redis/client.ts";
-import type { RedisLockNames } from "./redis/lease.ts";
+import type { RedisLockNames } from "./redis/lock/lease.ts";
 import type { Registry } from "./registry.ts";
 
 /** What an application calls its bookkeeping and its locks. */

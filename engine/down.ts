@@ -6,7 +6,7 @@
 
 import type { SqlDownPlan, SqlState } from "./backend.ts";
 import { RefusedError } from "./errors.ts";
-import { type LockRun, type LockSettings, withLock } from "./locked.ts";
+import { type LockRun, type LockSettings, withLock } from "./lock/with_lock.ts";
 import { formatVersion, migrationId } from "./migration.ts";
 import type { Backends } from "./state.ts";
 

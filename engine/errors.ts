@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { LockOwner } from "./lock.ts";
+import type { LockOwner } from "./lock/lock.ts";
 import type { MigrationResult } from "./migration.ts";
 
 /** The store that an error speaks of. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type LockRun, type LockSettings, withLock } from "./locked.ts";
+import { type LockRun, type LockSettings, withLock } from "./lock/with_lock.ts";
 import type { Backends, PendingCounts, State } from "./state.ts";
 
 /** How {@linkcode Engine.init} works. */

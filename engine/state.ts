@@ -6,7 +6,7 @@
 
 import type { RedisBackend, RedisState, SqlBackend, SqlState } from "./backend.ts";
 import { isPending, type MigrationEntry } from "./migration.ts";
-import type { LockOwner } from "./lock.ts";
+import type { LockOwner } from "./lock/lock.ts";
 
 /** The stores an engine works on. A side that is absent is not contacted. */
 export interface Backends {

@@ -5,7 +5,7 @@
  */
 
 import type { SqlState } from "./backend.ts";
-import type { LockOwner } from "./lock.ts";
+import type { LockOwner } from "./lock/lock.ts";
 import { isPending } from "./migration.ts";
 import type { Backends, PendingCounts, State } from "./state.ts";
 

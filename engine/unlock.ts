@@ -4,8 +4,8 @@
  * @module
  */
 
-import { clearLock, type LockOwner, readLock } from "./lock.ts";
-import type { LockSettings } from "./locked.ts";
+import { clearLock, type LockOwner, readLock } from "./lock/lock.ts";
+import type { LockSettings } from "./lock/with_lock.ts";
 import type { Backends } from "./state.ts";
 
 /** How {@linkcode Engine.unlock} works. */

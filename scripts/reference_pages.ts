@@ -5,10 +5,10 @@
  */
 
 import { COMMANDS } from "../cli/commands.ts";
-import { commandHelp } from "../cli/help.ts";
-import { migrateHelp, programHelp } from "../cli/program_help.ts";
-import { SETTING_KEYS, type SettingDefinition, SETTINGS } from "../cli/setting_table.ts";
-import { SEARCHED_FILES } from "../cli/settings_file.ts";
+import { commandHelp } from "../cli/line/help.ts";
+import { migrateHelp, programHelp } from "../cli/line/program_help.ts";
+import { SETTING_KEYS, type SettingDefinition, SETTINGS } from "../cli/settings/table.ts";
+import { SEARCHED_FILES } from "../cli/settings/file.ts";
 
 /** Every generated file, by its path within the project. */
 export function referencePages(): ReadonlyMap<string, string> {

@@ -6,7 +6,7 @@
 
 import type { RedisMigrationPlan, SqlPlan, SqlStepPlan } from "../../engine/backend.ts";
 import type { Plan } from "../../engine/plan.ts";
-import { formatBytes, formatCount, formatCounted, formatTime } from "../format.ts";
+import { formatBytes, formatCount, formatCounted, formatTime } from "../output/format.ts";
 import { estimates } from "../render/estimate.ts";
 import { VERSION } from "../version.ts";
 import { type Html, html, htmlPage, htmlTable } from "./page.ts";

@@ -6,7 +6,7 @@
 
 import type { SqlVerification } from "../../engine/backend.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
-import { formatCount, formatDuration, formatTime } from "../format.ts";
+import { formatCount, formatDuration, formatTime } from "../output/format.ts";
 import { VERSION } from "../version.ts";
 import { type Html, html, htmlPage, htmlTable } from "./page.ts";
 

@@ -7,23 +7,23 @@
 import type { ApplyResult } from "../../engine/apply.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { ApplyError } from "../../engine/errors.ts";
-import { ApplyReport } from "../apply_report.ts";
+import { ApplyReport } from "./apply_report.ts";
 import type { MigrationResult } from "../../engine/migration.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
-import { assertCanAsk, type Question } from "../confirm.ts";
+import { assertCanAsk, type Question } from "../output/confirm.ts";
 import type { Context } from "../context.ts";
 import { DeclinedError, UsageError } from "../errors.ts";
-import { EXIT } from "../error_catalogue.ts";
-import { formatCounted } from "../format.ts";
-import { applySummaryJson } from "../json.ts";
-import { lockRun, paceOf } from "../lock_run.ts";
-import { nextCommand } from "../output.ts";
-import { readPlanFile, type SavedPlan } from "../plan_file.ts";
+import { EXIT } from "../output/error_catalogue.ts";
+import { formatCounted } from "../output/format.ts";
+import { applySummaryJson } from "../output/json.ts";
+import { lockRun, paceOf } from "./lock_run.ts";
+import { nextCommand } from "../output/output.ts";
+import { readPlanFile, type SavedPlan } from "../plan_file/plan_file.ts";
 import { renderDone, renderResults } from "../render/apply.ts";
 import { renderPlan } from "../render/plan.ts";
-import { describeError, errorJson } from "../report_error.ts";
-import { storePlace } from "../store_place.ts";
-import { LOCK_SETTINGS, PACE_SETTINGS, STEP_SETTINGS } from "../shared_options.ts";
+import { describeError, errorJson } from "../output/report_error.ts";
+import { storePlace } from "../stores/place.ts";
+import { LOCK_SETTINGS, PACE_SETTINGS, STEP_SETTINGS } from "../line/shared_options.ts";
 
 interface ApplyCommandOptions {
   readonly ids: readonly string[];

@@ -8,16 +8,16 @@ import type { CleanupResult } from "../../engine/backend.ts";
 import type { CleanupItem } from "../../engine/cleanup.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
-import { assertCanAsk, type Question } from "../confirm.ts";
+import { assertCanAsk, type Question } from "../output/confirm.ts";
 import type { Context } from "../context.ts";
 import { DeclinedError, NotVerifiedError } from "../errors.ts";
-import { EXIT } from "../error_catalogue.ts";
-import { formatCount, formatCounted } from "../format.ts";
-import { cleanupJson } from "../json.ts";
-import { lockRun, paceOf } from "../lock_run.ts";
-import { type Layout, nextCommand } from "../output.ts";
-import { LOCK_SETTINGS, PACE_SETTINGS } from "../shared_options.ts";
-import { wrap } from "../table.ts";
+import { EXIT } from "../output/error_catalogue.ts";
+import { formatCount, formatCounted } from "../output/format.ts";
+import { cleanupJson } from "../output/json.ts";
+import { lockRun, paceOf } from "./lock_run.ts";
+import { type Layout, nextCommand } from "../output/output.ts";
+import { LOCK_SETTINGS, PACE_SETTINGS } from "../line/shared_options.ts";
+import { wrap } from "../output/table.ts";
 
 interface CleanupCommandOptions {
   readonly id: string | undefined;

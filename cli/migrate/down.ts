@@ -6,18 +6,18 @@
 
 import type { SqlDownPlan } from "../../engine/backend.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
-import { assertCanAsk, type Question } from "../confirm.ts";
+import { assertCanAsk, type Question } from "../output/confirm.ts";
 import type { Context } from "../context.ts";
 import { DeclinedError } from "../errors.ts";
-import { EXIT } from "../error_catalogue.ts";
-import { formatCounted } from "../format.ts";
-import { downJson } from "../json.ts";
-import { lockRun } from "../lock_run.ts";
-import { type Layout, nextCommand } from "../output.ts";
-import { LOCK_SETTINGS, STEP_SETTINGS } from "../shared_options.ts";
-import { chooseSqlStore, readStore, type SqlStore, STORE_FLAG } from "../sql_store.ts";
-import { wrap } from "../table.ts";
-import { readWholeNumber } from "../whole_number.ts";
+import { EXIT } from "../output/error_catalogue.ts";
+import { formatCounted } from "../output/format.ts";
+import { downJson } from "../output/json.ts";
+import { lockRun } from "./lock_run.ts";
+import { type Layout, nextCommand } from "../output/output.ts";
+import { LOCK_SETTINGS, STEP_SETTINGS } from "../line/shared_options.ts";
+import { chooseSqlStore, readStore, type SqlStore, STORE_FLAG } from "../stores/choose.ts";
+import { wrap } from "../output/table.ts";
+import { readWholeNumber } from "../line/whole_number.ts";
 
 interface DownCommandOptions {
   readonly steps: number;

@@ -5,16 +5,16 @@
  */
 
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
-import { assertCanAsk, type Question } from "../confirm.ts";
+import { assertCanAsk, type Question } from "../output/confirm.ts";
 import type { Context } from "../context.ts";
 import { DeclinedError } from "../errors.ts";
-import { EXIT } from "../error_catalogue.ts";
-import { forceJson } from "../json.ts";
-import { lockRun } from "../lock_run.ts";
-import { nextCommand } from "../output.ts";
-import { chooseSqlStore, readStore, type SqlStore, STORE_FLAG } from "../sql_store.ts";
-import { LOCK_SETTINGS } from "../shared_options.ts";
-import { readWholeNumber } from "../whole_number.ts";
+import { EXIT } from "../output/error_catalogue.ts";
+import { forceJson } from "../output/json.ts";
+import { lockRun } from "./lock_run.ts";
+import { nextCommand } from "../output/output.ts";
+import { chooseSqlStore, readStore, type SqlStore, STORE_FLAG } from "../stores/choose.ts";
+import { LOCK_SETTINGS } from "../line/shared_options.ts";
+import { readWholeNumber } from "../line/whole_number.ts";
 
 interface ForceCommandOptions {
   readonly version: number;

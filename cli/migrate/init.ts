@@ -7,12 +7,12 @@
 import type { InitResult } from "../../engine/init.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
-import { EXIT } from "../error_catalogue.ts";
-import { initJson } from "../json.ts";
-import { lockRun } from "../lock_run.ts";
-import { type Layout, nextCommand } from "../output.ts";
+import { EXIT } from "../output/error_catalogue.ts";
+import { initJson } from "../output/json.ts";
+import { lockRun } from "./lock_run.ts";
+import { type Layout, nextCommand } from "../output/output.ts";
 import { pendingSentence } from "../render/list.ts";
-import { LOCK_SETTINGS } from "../shared_options.ts";
+import { LOCK_SETTINGS } from "../line/shared_options.ts";
 
 interface InitCommandOptions {
   readonly current: boolean;

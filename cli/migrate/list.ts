@@ -6,8 +6,8 @@
 
 import { type Command, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
-import { EXIT } from "../error_catalogue.ts";
-import { listJson } from "../json.ts";
+import { EXIT } from "../output/error_catalogue.ts";
+import { listJson } from "../output/json.ts";
 import { renderList } from "../render/list.ts";
 
 /** Every migration with its status. */

@@ -7,12 +7,12 @@
 import type { Plan } from "../../engine/plan.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
-import { EXIT } from "../error_catalogue.ts";
+import { EXIT } from "../output/error_catalogue.ts";
 import { planPage } from "../html/plan_page.ts";
-import { planJson } from "../json.ts";
+import { planJson } from "../output/json.ts";
 import { nextAfterPlan, renderPlan } from "../render/plan.ts";
-import { writePlanFile } from "../plan_file.ts";
-import { writeFile } from "../write_file.ts";
+import { writePlanFile } from "../plan_file/plan_file.ts";
+import { writeFile } from "../output/write_file.ts";
 
 interface PlanCommandOptions {
   readonly ids: readonly string[];

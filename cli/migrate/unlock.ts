@@ -5,14 +5,14 @@
  */
 
 import { LockHeldError } from "../../engine/errors.ts";
-import type { LockOwner } from "../../engine/lock.ts";
+import type { LockOwner } from "../../engine/lock/lock.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
-import { assertCanAsk, type Question } from "../confirm.ts";
+import { assertCanAsk, type Question } from "../output/confirm.ts";
 import type { Context } from "../context.ts";
 import { DeclinedError } from "../errors.ts";
-import { EXIT } from "../error_catalogue.ts";
-import { unlockJson } from "../json.ts";
-import { type Layout, nextCommand } from "../output.ts";
+import { EXIT } from "../output/error_catalogue.ts";
+import { unlockJson } from "../output/json.ts";
+import { type Layout, nextCommand } from "../output/output.ts";
 import { activityText, ageText, ownerText } from "../render/owner.ts";
 
 interface UnlockCommandOptions {

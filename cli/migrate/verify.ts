@@ -7,12 +7,12 @@
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
-import { EXIT } from "../error_catalogue.ts";
+import { EXIT } from "../output/error_catalogue.ts";
 import { verifyPage } from "../html/verify_page.ts";
-import { verifyJson } from "../json.ts";
+import { verifyJson } from "../output/json.ts";
 import { renderVerify } from "../render/verify.ts";
-import { readWholeNumber } from "../whole_number.ts";
-import { writeFile } from "../write_file.ts";
+import { readWholeNumber } from "../line/whole_number.ts";
+import { writeFile } from "../output/write_file.ts";
 
 const DEFAULT_SAMPLE = 20;
 

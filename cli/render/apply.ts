@@ -5,10 +5,10 @@
  */
 
 import type { MigrationResult } from "../../engine/migration.ts";
-import { formatCount, formatCounted, formatDuration } from "../format.ts";
-import { type Layout, nextCommand } from "../output.ts";
-import type { Style } from "../style.ts";
-import { renderTable, wrap } from "../table.ts";
+import { formatCount, formatCounted, formatDuration } from "../output/format.ts";
+import { type Layout, nextCommand } from "../output/output.ts";
+import type { Style } from "../output/style.ts";
+import { renderTable, wrap } from "../output/table.ts";
 
 /** Renders the account of `outpost migrate apply`. */
 export function renderResults(results: readonly MigrationResult[], { style, width }: Layout): string {

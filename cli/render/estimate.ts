@@ -6,7 +6,7 @@
  */
 
 import type { Plan } from "../../engine/plan.ts";
-import { formatBytes, formatDuration } from "../format.ts";
+import { formatBytes, formatDuration } from "../output/format.ts";
 
 /** Bytes of a table that are rewritten or indexed in a second, at worst and at best. */
 const BYTES_PER_SECOND = [4 * 1024 * 1024, 64 * 1024 * 1024] as const;

@@ -7,10 +7,10 @@
 import type { MigrationList } from "../../engine/engine.ts";
 import type { MigrationStatus } from "../../engine/migration.ts";
 import type { PendingCounts } from "../../engine/state.ts";
-import { formatCounted, formatMinute } from "../format.ts";
-import { type Layout, nextCommand } from "../output.ts";
-import { displayWidth, type Style } from "../style.ts";
-import { type Column, renderTable, wrap } from "../table.ts";
+import { formatCounted, formatMinute } from "../output/format.ts";
+import { type Layout, nextCommand } from "../output/output.ts";
+import { displayWidth, type Style } from "../output/style.ts";
+import { type Column, renderTable, wrap } from "../output/table.ts";
 
 const MIN_DESCRIPTION = 30;
 

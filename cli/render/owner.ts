@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { LockOwner } from "../../engine/lock.ts";
-import { formatAge } from "../format.ts";
+import type { LockOwner } from "../../engine/lock/lock.ts";
+import { formatAge } from "../output/format.ts";
 
 /** `db-1 (pid 4711, outpost 0.1.0)`, as far as it is known. */
 export function ownerText({ host, pid, version, source }: LockOwner): string {

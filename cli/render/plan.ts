@@ -6,11 +6,11 @@
 
 import type { RedisMigrationPlan, SqlPlan, SqlStepPlan } from "../../engine/backend.ts";
 import type { Plan } from "../../engine/plan.ts";
-import { formatBytes, formatCount, formatCounted, formatDuration } from "../format.ts";
-import { type Layout, nextCommand } from "../output.ts";
+import { formatBytes, formatCount, formatCounted, formatDuration } from "../output/format.ts";
+import { type Layout, nextCommand } from "../output/output.ts";
 import { estimates } from "./estimate.ts";
-import type { Style } from "../style.ts";
-import { renderTable, wrap } from "../table.ts";
+import type { Style } from "../output/style.ts";
+import { renderTable, wrap } from "../output/table.ts";
 
 /** What is shown of a plan. */
 export interface PlanView {

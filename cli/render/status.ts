@@ -5,10 +5,10 @@
  */
 
 import type { SqlStatus, Status } from "../../engine/status.ts";
-import { formatCount } from "../format.ts";
-import { type Layout, nextCommand } from "../output.ts";
-import type { Style } from "../style.ts";
-import { wrap } from "../table.ts";
+import { formatCount } from "../output/format.ts";
+import { type Layout, nextCommand } from "../output/output.ts";
+import type { Style } from "../output/style.ts";
+import { wrap } from "../output/table.ts";
 import { pendingText } from "./list.ts";
 import { activityText, ageText, ownerText } from "./owner.ts";
 

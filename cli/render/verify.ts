@@ -6,10 +6,10 @@
 
 import type { SqlVerification } from "../../engine/backend.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
-import { formatCount } from "../format.ts";
-import { type Layout, nextCommand } from "../output.ts";
-import type { Style } from "../style.ts";
-import { wrap } from "../table.ts";
+import { formatCount } from "../output/format.ts";
+import { type Layout, nextCommand } from "../output/output.ts";
+import type { Style } from "../output/style.ts";
+import { wrap } from "../output/table.ts";
 
 /** How the records were looked at. */
 export interface VerifyView {

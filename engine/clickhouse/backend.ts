@@ -33,7 +33,7 @@ import {
   select,
 } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
-import { connectionError } from "./connection_error.ts";
+import { connectionError } from "./errors.ts";
 import { type ClickHouseTable, compareTables, readTables } from "./schema.ts";
 import { ClickHouseSession } from "./session.ts";
 import { findDrift, resumable } from "./standing.ts";

@@ -8,7 +8,7 @@
 import type { SqlRunOptions, SqlSession, SqlState } from "../backend.ts";
 import { MigrationError, RefusedError, StepFailedError } from "../errors.ts";
 import { migrationId } from "../migration.ts";
-import { runThroughLey } from "../sql/runner.ts";
+import { runThroughLey } from "../sql/ley.ts";
 import { type SqlStep, stepChecksum, stepFileName, type StepModule } from "../sql/step.ts";
 import {
   appendHistory,
@@ -20,7 +20,7 @@ import {
   type Recorder,
 } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
-import { connectionError } from "./connection_error.ts";
+import { connectionError } from "./errors.ts";
 
 /** What a session works with. */
 export interface ClickHouseSessionOptions {

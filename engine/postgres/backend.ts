@@ -15,13 +15,13 @@ import type {
   SqlStepPlan,
   SqlVerification,
 } from "../backend.ts";
-import type { LockOwner } from "../lock.ts";
+import type { LockOwner } from "../lock/lock.ts";
 import { migrationId } from "../migration.ts";
 import { RefusedError, RegistryError } from "../errors.ts";
 import { checkSteps, type SqlStatement, type SqlStep, stepChecksum } from "../sql/step.ts";
 import { type Query, readBookkeeping } from "./bookkeeping.ts";
 import { compareSchema } from "./compare_schema.ts";
-import { connectionError, isServerError, whereOf } from "./connection_error.ts";
+import { connectionError, isServerError, whereOf } from "./errors.ts";
 import { readAdvisoryLockOwner } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
 import { PinnedConnection } from "./pinned_connection.ts";

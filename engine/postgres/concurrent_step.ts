@@ -8,7 +8,7 @@ import type { SqlRunOptions } from "../backend.ts";
 import { InterruptedError } from "../errors.ts";
 import { migrationId } from "../migration.ts";
 import type { SqlStep } from "../sql/step.ts";
-import { isServerError } from "./connection_error.ts";
+import { isServerError } from "./errors.ts";
 import type { PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";
 import { quoteIdentifier } from "./schema_objects.ts";

@@ -21,7 +21,7 @@
 
 import type postgres from "postgres";
 import { LockLostError } from "../errors.ts";
-import type { LockOwner } from "../lock.ts";
+import type { LockOwner } from "../lock/lock.ts";
 
 /** What golang-migrate multiplies its hash by. */
 const SALT = 1486364155;

@@ -7,7 +7,7 @@
 
 import postgres from "postgres";
 import { RefusedError, StoreUnreachableError } from "../errors.ts";
-import { connectionError, isConnectionGone, whereOf } from "./connection_error.ts";
+import { connectionError, isConnectionGone, whereOf } from "./errors.ts";
 
 type Client = postgres.Sql<Record<string, unknown>>;
 

@@ -6,12 +6,12 @@
 
 import type { SqlRunOptions, SqlSession } from "../backend.ts";
 import { LockLostError, RefusedError, StoreUnreachableError } from "../errors.ts";
-import type { LockOwner } from "../lock.ts";
+import type { LockOwner } from "../lock/lock.ts";
 import { migrationId } from "../migration.ts";
-import { runThroughLey } from "../sql/runner.ts";
+import { runThroughLey } from "../sql/ley.ts";
 import { type SqlStep, stepFileName, type StepModule } from "../sql/step.ts";
 import { type Bookkeeping, readBookkeeping } from "./bookkeeping.ts";
-import { connectionError, whereOf } from "./connection_error.ts";
+import { connectionError, whereOf } from "./errors.ts";
 import { confirmAdvisoryLock, releaseAdvisoryLock, tryAdvisoryLock } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";

@@ -21,16 +21,16 @@ import { type MigrationEntry, migrationId, type MigrationResult } from "../migra
 import { display, encodeText } from "./binary.ts";
 import { Bookkeeping, type RedisLayout, type StoredState } from "./bookkeeping.ts";
 import type { Ioredis } from "./client.ts";
-import { toStoreError, watchFailures } from "./connection_error.ts";
-import { anyKey } from "./key_search.ts";
+import { toStoreError, watchFailures } from "./errors.ts";
+import { anyKey } from "./walk/key_search.ts";
 import type { RedisMigration } from "./migration.ts";
 import { forecast } from "./plan.ts";
-import { ProgressReporter } from "./progress.ts";
+import { ProgressReporter } from "./walk/progress.ts";
 import { runMigration } from "./run.ts";
 import { RedisStore } from "./store.ts";
-import { Tally } from "./tally.ts";
+import { Tally } from "./walk/tally.ts";
 import { readTopology } from "./topology.ts";
-import type { TransformPattern } from "./transform_records.ts";
+import type { TransformPattern } from "./transform/transform_records.ts";
 import { verifyMigration } from "./verification.ts";
 
 /** What a Redis store is made of. */

@@ -5,14 +5,14 @@
  * @module
  */
 
-import type { Fence } from "../lock.ts";
+import type { Fence } from "../lock/lock.ts";
 import type { MigrationStatus } from "../migration.ts";
 import { encodeText, fromBytes, toArgument } from "./binary.ts";
 import { parseTimestamp } from "../timestamp.ts";
 import { RECORD } from "./scripts/writing.ts";
 import type { RedisStore } from "./store.ts";
-import type { Tally } from "./tally.ts";
-import type { Position } from "./position.ts";
+import type { Tally } from "./walk/tally.ts";
+import type { Position } from "./walk/position.ts";
 
 /** An older place where a migration's state may stand. */
 export interface OlderState {

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { Fence } from "../lock.ts";
-import type { CopyPattern } from "./copy_keys.ts";
+import type { Fence } from "../lock/lock.ts";
+import type { CopyPattern } from "./copy/copy_keys.ts";
 import type { RedisStore } from "./store.ts";
-import type { Tally } from "./tally.ts";
-import type { TransformPattern } from "./transform_records.ts";
-import type { Position } from "./position.ts";
+import type { Tally } from "./walk/tally.ts";
+import type { TransformPattern } from "./transform/transform_records.ts";
+import type { Position } from "./walk/position.ts";
 
 /** What a migration's functions are given to read with. */
 export interface ReadContext {

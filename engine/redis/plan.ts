@@ -8,11 +8,16 @@
 
 import { type Binary, display } from "./binary.ts";
 import { readExisting, readFields } from "./bulk_reads.ts";
-import { type CopyPattern, findPairs, hasLookalikes, type Pair } from "./copy_keys.ts";
+import { type CopyPattern, findPairs, hasLookalikes, type Pair } from "./copy/copy_keys.ts";
 import type { ReadContext, RedisMigration } from "./migration.ts";
-import { findLookalikes, kindsOf, type TransformPattern, type Values } from "./transform_records.ts";
+import {
+  findLookalikes,
+  kindsOf,
+  type TransformPattern,
+  type Values,
+} from "./transform/transform_records.ts";
 import type { RedisExample } from "../backend.ts";
-import { walk } from "./walk.ts";
+import { walk } from "./walk/walk.ts";
 
 const EXAMPLES = 3;
 

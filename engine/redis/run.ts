@@ -8,13 +8,13 @@ import type { RedisApplyOptions } from "../backend.ts";
 import { MigrationError } from "../errors.ts";
 import { migrationId, type MigrationResult } from "../migration.ts";
 import type { Bookkeeping } from "./bookkeeping.ts";
-import { replyCode, toStoreError } from "./connection_error.ts";
+import { replyCode, toStoreError } from "./errors.ts";
 import type { RedisMigration } from "./migration.ts";
-import { ProgressReporter } from "./progress.ts";
+import { ProgressReporter } from "./walk/progress.ts";
 import type { RedisStore } from "./store.ts";
-import { Tally } from "./tally.ts";
-import type { TransformPattern } from "./transform_records.ts";
-import type { Position } from "./position.ts";
+import { Tally } from "./walk/tally.ts";
+import type { TransformPattern } from "./transform/transform_records.ts";
+import type { Position } from "./walk/position.ts";
 
 /** A checkpoint is written at most this often. */
 const CHECKPOINT_MS = 250;

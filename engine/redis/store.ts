@@ -6,10 +6,10 @@
 
 import type { Buffer } from "node:buffer";
 import type { Redis } from "ioredis";
-import type { Fence } from "../lock.ts";
+import type { Fence } from "../lock/lock.ts";
 import { type Binary, fromBytes, toArgument } from "./binary.ts";
 import type { Ioredis } from "./client.ts";
-import { replyCode } from "./connection_error.ts";
+import { replyCode } from "./errors.ts";
 import { keySlot } from "./key_slot.ts";
 import type { Script } from "./scripts/script.ts";
 

@@ -6,7 +6,7 @@
 
 import type { EventEmitter } from "node:events";
 import type { Redis } from "ioredis";
-import { replyCode } from "./connection_error.ts";
+import { replyCode } from "./errors.ts";
 import type { RedisStore } from "./store.ts";
 
 /** One master. */

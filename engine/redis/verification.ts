@@ -7,8 +7,8 @@
 import type { RedisVerification, RedisVerifyOptions } from "../backend.ts";
 import type { StoredState } from "./bookkeeping.ts";
 import type { ReadContext, RedisMigration } from "./migration.ts";
-import { ProgressReporter } from "./progress.ts";
-import { NAMED_RECORDS, Tally } from "./tally.ts";
+import { ProgressReporter } from "./walk/progress.ts";
+import { NAMED_RECORDS, Tally } from "./walk/tally.ts";
 
 /** Looks at the records of a migration that is applied. What is pending cannot be verified. */
 export async function verifyMigration(

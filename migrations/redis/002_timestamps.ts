@@ -10,7 +10,11 @@
  */
 
 import type { RedisMigration } from "../../engine/redis/migration.ts";
-import { type Changes, transformRecords, type Values } from "../../engine/redis/transform_records.ts";
+import {
+  type Changes,
+  transformRecords,
+  type Values,
+} from "../../engine/redis/transform/transform_records.ts";
 import { isNumericTimestamp, parseTimestamp } from "../../engine/timestamp.ts";
 import { currentRecords } from "./current_records.ts";
 

@@ -9,7 +9,7 @@
  */
 
 import type { RedisMigration } from "../../engine/redis/migration.ts";
-import { transformRecords } from "../../engine/redis/transform_records.ts";
+import { transformRecords } from "../../engine/redis/transform/transform_records.ts";
 import { currentRecords } from "./current_records.ts";
 
 /** Builds the migration for a deployment. */

@@ -6,7 +6,7 @@
 
 import type { ClickHouseClient } from "@clickhouse/client";
 import { fromFileUrl } from "@std/path";
-import { connectClickHouse } from "../../cli/clickhouse_client.ts";
+import { connectClickHouse } from "../../cli/stores/clickhouse.ts";
 import { findProgram, type Server, stop } from "./server.ts";
 
 const CHDB = "chdb@3.4.0";

@@ -7,7 +7,7 @@
 
 import { Cluster, type Redis } from "ioredis";
 import { slotOfTag } from "../../engine/redis/hash_slot.ts";
-import type { Fence } from "../../engine/lock.ts";
+import type { Fence } from "../../engine/lock/lock.ts";
 
 /** KEYS: 1 list. ARGV: 1 token, 2 name of the fence key on this node. Returns the new length, or 0 when refused. */
 const APPEND = `

@@ -6,7 +6,7 @@
 
 import postgres from "postgres";
 import type { SqlSession } from "../../engine/backend.ts";
-import type { LockOwner } from "../../engine/lock.ts";
+import type { LockOwner } from "../../engine/lock/lock.ts";
 import {
   confirmAdvisoryLock,
   golangMigrateLockKey,

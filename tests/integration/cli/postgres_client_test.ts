@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import { SettingsError } from "../../../cli/errors.ts";
-import { connectPostgres } from "../../../cli/postgres_client.ts";
+import { connectPostgres } from "../../../cli/stores/postgres/client.ts";
 import { StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { freePort, isRoot } from "../../support/server.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { ClickHouseClient } from "@clickhouse/client";
-import { connectClickHouse } from "../../../cli/clickhouse_client.ts";
+import { connectClickHouse } from "../../../cli/stores/clickhouse.ts";
 import type { SqlBackend, SqlRunOptions } from "../../../engine/backend.ts";
 import { createClickHouseBackend } from "../../../engine/clickhouse/backend.ts";
 import { compareTables, readTables } from "../../../engine/clickhouse/schema.ts";

@@ -1,7 +1,7 @@
 /** What becomes of a runner whose connection breaks, and of two runners when a failover loses the lock. */
 
 import { assert, assertEquals } from "@std/assert";
-import { acquireLock, readLock } from "../../../engine/lock.ts";
+import { acquireLock, readLock } from "../../../engine/lock/lock.ts";
 import type { ChildOptions } from "../../support/lock_child.ts";
 import { assertExclusive, createLogTable, startRunner } from "../../support/lock_runner.ts";
 import { startPostgres } from "../../support/postgres.ts";

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type postgres from "postgres";
 import { LockLostError } from "../../../engine/errors.ts";
-import type { LockOwner } from "../../../engine/lock.ts";
+import type { LockOwner } from "../../../engine/lock/lock.ts";
 import {
   confirmAdvisoryLock,
   readAdvisoryLockOwner,

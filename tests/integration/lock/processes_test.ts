@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { clearLock, type LockOwner, readLock } from "../../../engine/lock.ts";
+import { clearLock, type LockOwner, readLock } from "../../../engine/lock/lock.ts";
 import { tagOfSlot } from "../../../engine/redis/hash_slot.ts";
 import type { ChildOptions } from "../../support/lock_child.ts";
 import { assertExclusive, createLogTable, type Runner, startRunner } from "../../support/lock_runner.ts";

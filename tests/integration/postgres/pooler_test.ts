@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { connectPostgres } from "../../../cli/postgres_client.ts";
+import { connectPostgres } from "../../../cli/stores/postgres/client.ts";
 import { RefusedError } from "../../../engine/errors.ts";
 import { hasPgBouncer, startPgBouncer, startPostgres } from "../../support/postgres.ts";
 import { backendOver, locked, migrateTo, running } from "./deployment.ts";

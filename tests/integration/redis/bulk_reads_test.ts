@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { readExisting, readFields, readHashes } from "../../../engine/redis/bulk_reads.ts";
-import { readContents } from "../../../engine/redis/content.ts";
+import { readContents } from "../../../engine/redis/copy/content.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
 import { bytes } from "../../support/redis_records.ts";
 import { startRedis } from "../../support/redis.ts";

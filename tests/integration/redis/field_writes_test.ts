@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { decodeText, encodeText } from "../../../engine/redis/binary.ts";
 import { readFields } from "../../../engine/redis/bulk_reads.ts";
 import { readFacts } from "../../../engine/redis/facts.ts";
-import { writeFields } from "../../../engine/redis/field_writes.ts";
+import { writeFields } from "../../../engine/redis/transform/field_writes.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 

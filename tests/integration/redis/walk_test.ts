@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { InterruptedError, LockLostError } from "../../../engine/errors.ts";
-import type { Fence } from "../../../engine/lock.ts";
+import type { Fence } from "../../../engine/lock/lock.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
-import { walk } from "../../../engine/redis/walk.ts";
+import { walk } from "../../../engine/redis/walk/walk.ts";
 import { seedLegacyRedis } from "../../support/legacy_redis_data.ts";
 import { startProxy } from "../../support/proxy.ts";
 import { startRedis } from "../../support/redis.ts";

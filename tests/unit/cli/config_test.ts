@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { SETTING_KEYS } from "../../../cli/setting_table.ts";
+import { SETTING_KEYS } from "../../../cli/settings/table.ts";
 import { runInProcess } from "../../support/cli.ts";
 
 async function withFile(name: string, text: string, work: (path: string) => Promise<void>): Promise<void> {

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { RegistryError } from "../../../engine/errors.ts";
 import type { RedisMigration } from "../../../engine/redis/migration.ts";
-import { transformRecords } from "../../../engine/redis/transform_records.ts";
+import { transformRecords } from "../../../engine/redis/transform/transform_records.ts";
 import { createRegistry } from "../../../engine/registry.ts";
 import type { SqlStep, StepModule } from "../../../engine/sql/step.ts";
 

@@ -1,0 +1,109 @@
+/**
+ * What shells complete: the commands, options and IDs of this program, told to `@bomb.sh/tab`.
+ *
+ * @module
+ */
+
+import { type Command as TabCommand, RootCommand, script } from "@bomb.sh/tab";
+import { migrationId } from "../../engine/migration.ts";
+import type { StepModule } from "../../engine/sql/step.ts";
+import type { Command } from "../command.ts";
+import { type SettingDefinition, SETTINGS } from "../settings/table.ts";
+import { SHARED_FLAGS, SHARED_SETTINGS } from "./shared_options.ts";
+
+/** The script for a shell. @param words What starts this program. */
+export async function completionScript(shell: string, words: readonly string[]): Promise<string> {
+  return await capture(() => script(shell, "outpost", words.join(" ")));
+}
+
+/** What may come after the words typed so far, one a line, in the form that the scripts read. */
+export async function suggestions(words: readonly string[], commands: readonly Command[]): Promise<string> {
+  const root = new RootCommand();
+  const ids = await migrationIds();
+  root.command("migrate", "Preview, apply, verify and clean up migrations");
+  for (const command of commands.filter(({ hidden }) => hidden !== true)) {
+    describe(root.command(command.path, command.summary), command, ids);
+  }
+  root.option("version", "Show the version", "V");
+  root.option("help", "Show the help", "h");
+  return await capture(() => root.parse([...words]));
+}
+
+/** Known without contacting a store. */
+async function migrationIds(): Promise<readonly { readonly id: string; readonly description: string }[]> {
+  const { outpostRegistry } = await import("../../migrations/mod.ts");
+  const { postgres, clickhouse, redis } = outpostRegistry("");
+  const sql = (kind: "sql" | "clickhouse", steps: readonly StepModule[]) =>
+    steps.map(({ step }) => ({
+      id: migrationId(kind, step.version, step.name),
+      description: step.description,
+    }));
+  return [
+    ...sql("sql", postgres?.steps ?? []),
+    ...sql("clickhouse", clickhouse?.steps ?? []),
+    ...(redis ?? []).map((migration) => ({
+      id: migrationId("redis", migration.version, migration.name),
+      description: migration.description,
+    })),
+  ];
+}
+
+function describe(
+  tab: TabCommand,
+  command: Command,
+  ids: readonly { readonly id: string; readonly description: string }[],
+): void {
+  for (
+    const { flags, description } of [
+      ...(command.flags ?? []),
+      ...(command.needs === "none" ? [] : SHARED_FLAGS),
+    ]
+  ) {
+    const [, short, long, value] = /^(?:-(\w), )?--([\w-]+)(?: <(.+)>)?$/.exec(flags)!;
+    addOption(tab, long!, description, value !== undefined, short);
+  }
+  const settings = [...(command.settings ?? []), ...(command.needs === "none" ? [] : SHARED_SETTINGS)];
+  for (const key of settings) {
+    const { flag, type, description } = SETTINGS[key] as SettingDefinition<unknown>;
+    if (flag === null) continue;
+    const words = type.placeholder?.includes("|") ? type.placeholder.split("|") : [];
+    addOption(tab, flag, description, type.placeholder !== null, undefined, words);
+  }
+  addOption(tab, "help", "Show the help of this command", false, "h");
+  for (const { name, completes } of command.arguments ?? []) {
+    const variadic = name.includes("...");
+    tab.argument(name, (complete) => {
+      if (completes === "shell") { for (const shell of ["bash", "zsh", "fish"]) complete(shell, ""); }
+      if (completes === "migration") { for (const { id, description } of ids) complete(id, description); }
+    }, variadic);
+  }
+}
+
+function addOption(
+  tab: TabCommand,
+  name: string,
+  description: string,
+  takesValue: boolean,
+  short?: string,
+  words: readonly string[] = [],
+): void {
+  if (takesValue) {
+    tab.option(name, description, (complete) => words.forEach((word) => complete(word, "")), short);
+  } else if (short === undefined) tab.option(name, description);
+  else tab.option(name, description, short);
+}
+
+/** The library prints by itself; here only the edge of the process prints. */
+async function capture(work: () => void): Promise<string> {
+  const lines: string[] = [];
+  const { log } = console;
+  // deno-lint-ignore no-console -- given back below
+  console.log = (line: unknown) => void lines.push(String(line));
+  try {
+    work();
+  } finally {
+    // deno-lint-ignore no-console -- as it was
+    console.log = log;
+  }
+  return await Promise.resolve(`${lines.join("\n")}\n`);
+}

@@ -1,0 +1,163 @@
+/**
+ * Reads the command line. commander splits it; what the words mean is decided by the commands.
+ *
+ * @module
+ */
+
+import { Command as Parser, CommanderError, Option } from "commander";
+import type { Command, CommandInput, FlagSpec } from "../command.ts";
+import type { OutputFlags } from "../context.ts";
+import { UsageError } from "../errors.ts";
+import { commandHelp, type HelpOptions } from "./help.ts";
+import { migrateHelp, programHelp } from "./program_help.ts";
+import { type SettingDefinition, type SettingKey, SETTINGS } from "../settings/table.ts";
+import { SHARED_FLAGS, SHARED_SETTINGS } from "./shared_options.ts";
+
+/** A command line that was understood. */
+export type ParsedLine =
+  | { readonly kind: "help"; readonly text: string }
+  | { readonly kind: "version" }
+  | {
+    readonly kind: "command";
+    readonly command: Command;
+    readonly input: CommandInput;
+    readonly output: OutputFlags;
+    /** Flags that are settings, by long flag without dashes. */
+    readonly settings: ReadonlyMap<string, unknown>;
+    /** Value of `--config`. */
+    readonly config: string | undefined;
+  };
+
+/**
+ * Parses.
+ *
+ * @throws {UsageError} When a word, flag or value is unknown, missing or contradictory.
+ */
+export function parseLine(
+  args: readonly string[],
+  commands: readonly Command[],
+  version: string,
+  help: HelpOptions,
+): ParsedLine {
+  let result: ParsedLine | null = null;
+  let printed = "";
+  const root = new Parser("outpost");
+  const migrate = new Parser("migrate");
+  const settle = (parser: Parser, text: (options: HelpOptions) => string) =>
+    parser
+      .exitOverride()
+      .helpOption("-h, --help", "Show this help")
+      .helpCommand(false)
+      .configureOutput({
+        writeOut: (out) => void (printed += out),
+        writeErr: () => {},
+        outputError: () => {},
+      })
+      .configureHelp({ formatHelp: () => text(help) });
+  settle(root, (options) => programHelp(commands, options)).version(version, "-V, --version");
+  settle(migrate, (options) => migrateHelp(commands, options));
+  addFlags(root, SHARED_FLAGS, SHARED_SETTINGS);
+  root.addOption(new Option("--color").hideHelp());
+  for (const command of commands) {
+    const [first, second] = command.path.split(" ");
+    const parser = settle(new Parser(second ?? first), (options) => commandHelp(command, options));
+    addFlags(parser, command.flags ?? [], command.settings ?? []);
+    for (const argument of command.arguments ?? []) parser.argument(argument.name, argument.description);
+    parser.action(() =>
+      void (result = toParsedLine(command, parser.args, collectFlags([root, migrate, parser])))
+    );
+    (second === undefined ? root : migrate).addCommand(parser, { hidden: command.hidden ?? false });
+  }
+  root.addCommand(migrate);
+  try {
+    root.parse([...withHelpFlag(args)], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === "commander.version") return { kind: "version" };
+    if (error.code === "commander.helpDisplayed") return { kind: "help", text: printed };
+    throw toUsageError(error, args, commands);
+  }
+  if (result === null) throw new UsageError("No command given", { hint: "See outpost --help" });
+  return result;
+}
+
+/** `help migrate plan` and `migrate help plan` as `migrate plan --help`. */
+function withHelpFlag(args: readonly string[]): readonly string[] {
+  const at = args[0] === "migrate" ? 1 : 0;
+  return args[at] === "help" ? [...args.slice(0, at), ...args.slice(at + 1), "--help"] : args;
+}
+
+function addFlags(parser: Parser, flags: readonly FlagSpec[], settings: readonly SettingKey[]): void {
+  for (const { flags: written, description } of flags) parser.addOption(new Option(written, description));
+  for (const key of settings) {
+    const { flag, type, description } = SETTINGS[key] as SettingDefinition<unknown>;
+    if (flag === null) continue;
+    if (type.placeholder !== null) {
+      parser.addOption(new Option(`--${flag} <${type.placeholder.replaceAll("|", ":")}>`, description));
+    } else {
+      // The negation lets a flag win over an environment that switches it on.
+      parser.addOption(new Option(`--${flag}`, description));
+      parser.addOption(new Option(`--no-${flag}`, description).hideHelp());
+    }
+  }
+}
+
+/** What was really written, by long flag; what stands nearer to the command counts. */
+function collectFlags(parsers: readonly Parser[]): Map<string, unknown> {
+  const flags = new Map<string, unknown>();
+  for (const parser of parsers) {
+    for (const option of parser.options) {
+      const key = option.attributeName();
+      if (parser.getOptionValueSource(key) === "cli") {
+        flags.set(option.name().replace(/^no-/, ""), parser.getOptionValue(key));
+      }
+    }
+  }
+  return flags;
+}
+
+function toParsedLine(
+  command: Command,
+  args: readonly string[],
+  flags: ReadonlyMap<string, unknown>,
+): ParsedLine {
+  refuseTogether(flags, "sql-only", "redis-only");
+  refuseTogether(flags, "verbose", "quiet");
+  const text = (flag: string) => flags.get(flag) as string | undefined;
+  return {
+    kind: "command",
+    command,
+    input: { args, has: (flag) => flags.get(flag) === true, text },
+    output: {
+      json: flags.has("json"),
+      verbose: flags.has("verbose"),
+      quiet: flags.has("quiet"),
+      colours: flags.get("color") as boolean | undefined,
+      levelGiven: flags.has("log-level"),
+    },
+    settings: flags,
+    config: text("config"),
+  };
+}
+
+function refuseTogether(flags: ReadonlyMap<string, unknown>, one: string, other: string): void {
+  if (flags.get(one) !== true || flags.get(other) !== true) return;
+  throw new UsageError(`--${one} and --${other} contradict each other`, { hint: "Leave one of them away" });
+}
+
+function toUsageError(
+  error: CommanderError,
+  args: readonly string[],
+  commands: readonly Command[],
+): UsageError {
+  const path = commands.map((command) => command.path).filter((known) => args.join(" ").includes(known))[0];
+  const see = `See outpost ${path ?? (args.includes("migrate") ? "migrate" : "")} --help`.replace("  ", " ");
+  // A group without a command shows its help, which is what commander calls this.
+  if (error.code === "commander.help") {
+    return new UsageError("No command given", { hint: see });
+  }
+  const [message, suggestion] = error.message.split("\n");
+  const text = message!.replace(/^error: /, "").replace(/\.$/, "");
+  const hint = suggestion === undefined ? see : `${suggestion.replace(/^\(|\)$/g, "")} ${see}`;
+  return new UsageError(text.charAt(0).toUpperCase() + text.slice(1), { hint });
+}

@@ -1,0 +1,67 @@
+/**
+ * The flags that every command accepts, wherever on the command line they stand.
+ *
+ * @module
+ */
+
+import type { FlagSpec } from "../command.ts";
+import type { SettingKey } from "../settings/table.ts";
+
+/** Settings that every command takes. */
+export const SHARED_SETTINGS: readonly SettingKey[] = [
+  "redisHost",
+  "redisPort",
+  "redisUsername",
+  "redisPassword",
+  "redisDatabase",
+  "redisCluster",
+  "redisTls",
+  "redisTlsCa",
+  "redisTlsInsecure",
+  "postgresUrl",
+  "clickhouseAddr",
+  "clickhouseUsername",
+  "clickhousePassword",
+  "clickhouseDatabase",
+  "clickhouseTls",
+  "deploymentId",
+  "logLevel",
+  "logFormat",
+];
+
+/** Settings of the commands that take the lock. */
+export const LOCK_SETTINGS: readonly SettingKey[] = ["lockWaitMs", "lockTtlMs"];
+
+/** Settings of the commands that run SQL steps. */
+export const STEP_SETTINGS: readonly SettingKey[] = ["lockTimeoutMs", "lockRetries", "statementTimeoutMs"];
+
+/** Settings of the commands that walk over Redis records. */
+export const PACE_SETTINGS: readonly SettingKey[] = ["maxRate", "batchSize"];
+
+/** Flags that are no settings. */
+export const SHARED_FLAGS: readonly FlagSpec[] = [
+  {
+    flags: "--sql-only",
+    description: "Leave Redis alone, and do not contact it (MIGRATE_ONLY=sql)",
+    group: "Scope",
+  },
+  {
+    flags: "--redis-only",
+    description: "Leave the SQL stores alone, and do not contact them (MIGRATE_ONLY=redis)",
+    group: "Scope",
+  },
+  {
+    flags: "-c, --config <FILE>",
+    description: "Configuration file, YAML or .env (CONFIG)",
+    default: "the first that exists of .env, .outpost.yaml, config/outpost.yaml, ...",
+    group: "Scope",
+  },
+  { flags: "--json", description: "Write JSON to standard output, and nothing else", group: "Output" },
+  { flags: "--verbose", description: "Say more, and log at level debug", group: "Output" },
+  { flags: "--quiet", description: "No progress, and log errors alone", group: "Output" },
+  {
+    flags: "--no-color",
+    description: "No colours (NO_COLOR; FORCE_COLOR for the opposite)",
+    group: "Output",
+  },
+];

@@ -1,0 +1,89 @@
+/**
+ * Tells of a run while it goes on.
+ *
+ * @module
+ */
+
+import type { ApplyEvent } from "../../engine/apply.ts";
+import type { MigrationResult } from "../../engine/migration.ts";
+import type { Context } from "../context.ts";
+import { formatDuration } from "../output/format.ts";
+import { applyEventJson } from "../output/json.ts";
+import { resultSentence } from "../render/apply.ts";
+
+const PROGRESS_EVERY_MS = 250;
+
+/** Tells of each event as it comes: a JSON line, a line on standard error, a span. */
+export class ApplyReport {
+  readonly #context: Context;
+  readonly results: MigrationResult[] = [];
+  #startedAt = 0;
+  #progressAt = -Infinity;
+  #endSpan: (attributes?: Record<string, string | number>, error?: string) => void = () => {};
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  take(event: ApplyEvent): void {
+    const { output, log, progress, host, telemetry } = this.#context;
+    if (event.event === "start") {
+      this.#startedAt = host.now().getTime();
+      this.#endSpan = telemetry.begin("outpost.migration", { "outpost.migration.id": event.id });
+      progress.restart();
+      log.debug(`starting ${event.id}`, { event: "start", migration: event.id });
+    }
+    if (event.event === "progress") progress.update(event.progress);
+    if (event.event === "retry") {
+      log.warn(
+        `${event.id}: ${event.reason}; attempt ${event.attempt}, again in ${formatDuration(event.waitMs)}`,
+        {
+          event: "retry",
+          migration: event.id,
+          attempt: event.attempt,
+          wait_ms: event.waitMs,
+        },
+      );
+    }
+    if (event.event === "done" || event.event === "failed") this.#finish(event.result);
+    if (output.json && !this.#tooSoon(event)) {
+      const line = applyEventJson(event, host.now().getTime() - this.#startedAt);
+      if (line !== null) output.object(line);
+    }
+  }
+
+  /** Progress comes with every batch; a program that reads along needs no more than a few lines a second. */
+  #tooSoon({ event }: ApplyEvent): boolean {
+    const now = this.#context.host.now().getTime();
+    if (event === "progress" && now - this.#progressAt < PROGRESS_EVERY_MS) return true;
+    this.#progressAt = event === "progress" ? now : -Infinity;
+    return false;
+  }
+
+  /** Ends what is still open after an error. */
+  stop(): void {
+    this.#context.progress.clear();
+    this.#endSpan({}, "stopped");
+  }
+
+  #finish(result: MigrationResult): void {
+    const { log, progress, telemetry, scrub } = this.#context;
+    this.results.push(result);
+    progress.restart();
+    const { id, outcome, processed, failed, skipped, durationMs } = result;
+    const fields = {
+      event: outcome,
+      migration: id,
+      processed,
+      failed,
+      skipped,
+      duration_ms: Math.round(durationMs),
+    };
+    if (outcome === "applied") log.info(resultSentence(result), fields);
+    else log.error(resultSentence(result), { ...fields, issues: result.issues.map(scrub) });
+    telemetry.count("outpost.migration.records", processed, { "outpost.migration.id": id });
+    telemetry.count("outpost.migration.failures", failed, { "outpost.migration.id": id });
+    this.#endSpan({ "outpost.migration.records": processed }, outcome === "applied" ? undefined : outcome);
+    this.#endSpan = () => {};
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * What all commands that take the lock tell their user: whom they wait for, and that they are about to stop.
+ *
+ * @module
+ */
+
+import type { LockRun } from "../../engine/lock/with_lock.ts";
+import type { Context } from "../context.ts";
+import { formatDuration } from "../output/format.ts";
+import { activityText, ownerText } from "../render/owner.ts";
+
+/** How a command of this context takes the lock. */
+export function lockRun(context: Context): LockRun {
+  const { log, progress, settings, signal, host } = context;
+  const announce = () =>
+    log.warn(
+      `${host.stoppedBy() ?? "Stop"}: stopping after the batch in hand; press once more to end at once`,
+      {
+        event: "stopping",
+      },
+    );
+  if (!signal.aborted) signal.addEventListener("abort", announce, { once: true });
+  return {
+    signal,
+    waitMs: settings.lockWaitMs,
+    onWait(owner, waitedMs) {
+      if (settings.lockWaitMs === 0) return;
+      const who = owner === null ? "somebody" : ownerText(owner);
+      const doing = owner === null ? "" : activityText(owner);
+      progress.say(
+        `Waiting for the lock of ${who}${doing === "" ? "" : `, ${doing}`}; ${
+          formatDuration(waitedMs)
+        } of at most ${formatDuration(settings.lockWaitMs)}`,
+        { event: "waiting", owner: who, waited_ms: Math.round(waitedMs) },
+      );
+    },
+  };
+}
+
+/** The options that set the pace of a walk over Redis records. */
+export function paceOf({ settings }: Context): { readonly maxRate?: number; readonly batchSize?: number } {
+  return {
+    ...(settings.maxRate === null ? {} : { maxRate: settings.maxRate }),
+    ...(settings.batchSize === null ? {} : { batchSize: settings.batchSize }),
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * Questions before something is changed. They default to no and are only asked where somebody can answer.
+ *
+ * @module
+ */
+
+import { InterruptedError } from "../../engine/errors.ts";
+import { NeedsConfirmationError } from "../errors.ts";
+import type { Host } from "../host.ts";
+import { printable } from "./printable.ts";
+import type { Output } from "./output.ts";
+import type { Style } from "./style.ts";
+
+/** What is asked. */
+export interface Question {
+  /** What will happen, as a question: `Apply 3 migrations to deployment "dp_001"?` */
+  readonly text: string;
+  /** The command that goes without the question: `outpost migrate apply --yes`. */
+  readonly instead: string;
+}
+
+/**
+ * Asks on the terminal.
+ *
+ * @returns True for `y` or `yes`, false for anything else.
+ * @throws {NeedsConfirmationError} When there is no terminal, or the output is JSON.
+ * @throws {InterruptedError} When the user presses Ctrl-C instead.
+ */
+export async function confirm(
+  { host, output, style }: { readonly host: Host; readonly output: Output; readonly style: Style },
+  { text, instead }: Question,
+): Promise<boolean> {
+  assertCanAsk({ host, json: output.json }, { text, instead });
+  host.stderr.write(`\n${style.bold(printable(text))} ${style.dim("[y/N]")} `);
+  const { promise: stopped, resolve } = Promise.withResolvers<"stopped">();
+  const stop = () => resolve("stopped");
+  host.signal.addEventListener("abort", stop, { once: true });
+  const answer = host.signal.aborted ? "stopped" : await Promise.race([host.readLine(), stopped]);
+  host.signal.removeEventListener("abort", stop);
+  if (host.signal.aborted) {
+    host.stderr.write("\n");
+    throw new InterruptedError("Stopped at the question; nothing was changed");
+  }
+  if (answer === null) host.stderr.write("\n");
+  return /^y(es)?$/i.test((answer ?? "").trim());
+}
+
+/** @throws {NeedsConfirmationError} When a question could not be asked, so that nothing is begun that would need one. */
+export function assertCanAsk(
+  { host, json }: { readonly host: Host; readonly json: boolean },
+  { text, instead }: Question,
+): void {
+  const hint = `Confirm on the command line: ${instead}`;
+  if (json) {
+    throw new NeedsConfirmationError(`Cannot ask "${text}" with --json`, { hint });
+  }
+  if (!host.stdinTerminal || !host.stderr.terminal) {
+    throw new NeedsConfirmationError(`Cannot ask "${text}" without a terminal`, { hint });
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * The shapes that programs read: snake_case keys, times in RFC 3339 UTC. The only place where names change their form.
+ *
+ * @module
+ */
+
+import type { CleanupResult, SqlPlan, SqlVerification } from "../../engine/backend.ts";
+import type { ApplyEvent } from "../../engine/apply.ts";
+import type { MigrationList } from "../../engine/engine.ts";
+import type { InitResult } from "../../engine/init.ts";
+import type { LockOwner } from "../../engine/lock/lock.ts";
+import type { MigrationResult } from "../../engine/migration.ts";
+import type { Plan } from "../../engine/plan.ts";
+import type { SqlStatus, Status } from "../../engine/status.ts";
+import type { VerifyResult } from "../../engine/verify.ts";
+import { ownerText } from "../render/owner.ts";
+
+/** An error on standard output. */
+export interface ErrorJson {
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string | null };
+}
+
+const time = (date: Date | null): string | null => date?.toISOString() ?? null;
+
+/** `outpost migrate list --json` */
+export function listJson({ deployment, migrations, pending }: MigrationList) {
+  return {
+    deployment_id: deployment,
+    migrations: migrations.map((entry) => ({
+      id: entry.id,
+      type: entry.kind,
+      version: entry.version,
+      name: entry.name,
+      description: entry.description,
+      status: entry.status,
+      reason: entry.reason,
+      applied_at: time(entry.appliedAt),
+    })),
+    pending: { sql: pending.sql, redis: pending.redis },
+  };
+}
+
+/** `outpost migrate status --json` */
+export function statusJson({ sql, clickhouse, redis, pending, lock }: Status) {
+  return {
+    sql: sqlStatusJson(sql),
+    clickhouse: sqlStatusJson(clickhouse),
+    redis: redis === null ? null : { applied: redis.applied, total: redis.total },
+    pending: { sql: pending.sql, redis: pending.redis },
+    lock: lockJson(lock),
+  };
+}
+
+function sqlStatusJson(status: SqlStatus | null) {
+  if (status === null) return null;
+  const { version, latest, dirty, ahead } = status;
+  return { version, latest, dirty, ahead };
+}
+
+/** The lock: always an object, its other fields null when nobody holds it. */
+export function lockJson(owner: LockOwner | null) {
+  return {
+    held: owner !== null,
+    owner: owner === null ? null : ownerText(owner),
+    command: owner?.command ?? null,
+    migration: owner?.migration ?? null,
+    acquired_at: time(owner?.acquiredAt ?? null),
+    heartbeat_at: time(owner?.heartbeatAt ?? null),
+    alive: owner?.alive ?? null,
+  };
+}
+
+/** `outpost migrate plan --json` */
+export function planJson(plan: Plan) {
+  return {
+    digest: plan.digest,
+    has_changes: plan.hasChanges,
+    sql: sqlPlanJson(plan.sql),
+    clickhouse: sqlPlanJson(plan.clickhouse),
+    redis: plan.redis.map((migration) => ({
+      id: migration.id,
+      name: migration.name,
+      description: migration.description,
+      estimated_items: migration.estimatedItems,
+      scope: migration.scope,
+      examples: migration.examples.map(({ key, before, after }) => ({ key, before, after })),
+    })),
+  };
+}
+
+function sqlPlanJson(plan: SqlPlan | null) {
+  if (plan === null) return null;
+  return {
+    current: plan.current,
+    latest: plan.latest,
+    steps: plan.steps.map((step) => ({
+      id: step.id,
+      name: step.name,
+      statements: [...step.statements],
+      tables: step.tables.map(({ name, rows, bytes, lock, rewrite }) => ({
+        name,
+        rows,
+        bytes,
+        lock,
+        rewrite,
+      })),
+      consequences: step.consequences.map(({ kind, table, detail, rows }) => ({ kind, table, detail, rows })),
+    })),
+  };
+}
+
+/** The JSON form of a plan, as a file holds it too. */
+export type PlanJson = ReturnType<typeof planJson>;
+
+/** One line of `outpost migrate apply --json`, or null for what only logs tell. */
+export function applyEventJson(event: ApplyEvent, durationMs: number) {
+  switch (event.event) {
+    case "retry":
+      return null;
+    case "start":
+      return {
+        event: "start",
+        id: event.id,
+        processed: 0,
+        failed: 0,
+        skipped: 0,
+        total: null,
+        duration_ms: 0,
+      };
+    case "progress": {
+      const { processed, failed, skipped, total, ratePerSecond, remainingMs } = event.progress;
+      return {
+        event: "progress",
+        id: event.id,
+        processed,
+        failed,
+        skipped,
+        total,
+        duration_ms: Math.round(durationMs),
+        rate_per_second: Math.round(ratePerSecond),
+        remaining_ms: remainingMs === null ? null : Math.round(remainingMs),
+      };
+    }
+    default: {
+      const { processed, failed, skipped, conflicts, issues } = event.result;
+      return {
+        event: event.event,
+        id: event.id,
+        processed,
+        failed,
+        skipped,
+        total: processed + failed + skipped,
+        duration_ms: Math.round(event.result.durationMs),
+        conflicts,
+        issues: [...issues],
+      };
+    }
+  }
+}
+
+/** The last line of `outpost migrate apply --json`. */
+export function applySummaryJson(results: readonly MigrationResult[], error?: ErrorJson["error"]) {
+  const ids = (outcome: MigrationResult["outcome"]) =>
+    results.filter((result) => result.outcome === outcome).map((result) => result.id);
+  return {
+    event: "summary",
+    ok: error === undefined,
+    applied: ids("applied"),
+    failed: ids("failed"),
+    ...(error === undefined ? {} : { error }),
+  };
+}
+
+/** `outpost migrate verify --json` */
+export function verifyJson({ ok, sql, clickhouse, redis }: VerifyResult) {
+  return {
+    ok,
+    sql: sqlVerificationJson(sql),
+    ...(clickhouse === null ? {} : { clickhouse: sqlVerificationJson(clickhouse) }),
+    redis: redis.map(({ id, valid, checksRun, checksPassed, issues }) => ({
+      id,
+      valid,
+      checks_run: checksRun,
+      checks_passed: checksPassed,
+      issues: [...issues],
+    })),
+  };
+}
+
+function sqlVerificationJson(found: SqlVerification | null) {
+  if (found === null) return null;
+  const { ok, current, latest, dirty, issues } = found;
+  return { ok, current, latest, dirty, issues: [...issues] };
+}
+
+/** `outpost migrate cleanup --json` */
+export function cleanupJson(
+  { id, deleted, kept, issues }: Omit<CleanupResult, "id"> & { id: string | null },
+) {
+  return { id, deleted, kept, issues: [...issues] };
+}
+
+/** `outpost migrate init --json` */
+export function initJson({ redis, pending }: InitResult) {
+  return { redis, pending: { sql: pending.sql, redis: pending.redis } };
+}
+
+/** `outpost migrate down --json` */
+export function downJson(ids: readonly string[]) {
+  return { taken_back: [...ids] };
+}
+
+/** `outpost migrate force --json` */
+export function forceJson(version: number) {
+  return { version, dirty: false };
+}
+
+/** `outpost migrate unlock --json` */
+export function unlockJson(cleared: readonly string[], owner: LockOwner | null) {
+  return { cleared: [...cleared], lock: lockJson(owner) };
+}

@@ -1,0 +1,72 @@
+/**
+ * Where results go: text for people or JSON for programs, on standard output.
+ *
+ * @module
+ */
+
+import { printable } from "./printable.ts";
+import type { TextSink } from "../host.ts";
+import type { Style } from "./style.ts";
+
+/** How text is to be laid out. Render functions get this and return text. */
+export interface Layout {
+  readonly style: Style;
+  /** Columns to stay within. */
+  readonly width: number;
+  readonly now: Date;
+  /** More detail, from `--verbose`. */
+  readonly verbose: boolean;
+}
+
+/** What an output writes with. */
+export interface OutputOptions {
+  readonly sink: TextSink;
+  readonly json: boolean;
+  readonly layout: () => Layout;
+  /** Called before anything is written, so that a progress line can make room. */
+  readonly beforeText: () => void;
+}
+
+/** Writes results. */
+export class Output {
+  readonly #options: OutputOptions;
+
+  constructor(options: OutputOptions) {
+    this.#options = options;
+  }
+
+  /** True with `--json`. */
+  get json(): boolean {
+    return this.#options.json;
+  }
+
+  /** How text is to be laid out now. */
+  get layout(): Layout {
+    return this.#options.layout();
+  }
+
+  /** Writes one result in the form that was asked for. */
+  result(json: unknown, text: (layout: Layout) => string): void {
+    if (this.json) this.object(json);
+    else this.text(text(this.layout));
+  }
+
+  /** Writes text for people; nothing with `--json`. */
+  text(text: string): void {
+    if (this.json || text === "") return;
+    this.#options.beforeText();
+    const shown = printable(text);
+    this.#options.sink.write(shown.endsWith("\n") ? shown : `${shown}\n`);
+  }
+
+  /** Writes one JSON object on a line of its own. */
+  object(value: unknown): void {
+    this.#options.beforeText();
+    this.#options.sink.write(`${JSON.stringify(value)}\n`);
+  }
+}
+
+/** The line that every output ends with: what to run next. */
+export function nextCommand(style: Style, command: string, why = ""): string {
+  return `${style.dim("Next:")} ${style.bold(command)}${why === "" ? "" : `  ${style.dim(why)}`}`;
+}

@@ -1,0 +1,144 @@
+/**
+ * Turns any error into text, JSON and an exit status, credentials removed.
+ *
+ * @module
+ */
+
+import {
+  ApplyError,
+  InterruptedError,
+  MigrationError,
+  PlanStaleError,
+  StepFailedError,
+  StoreDeniedError,
+  type StoreName,
+  StoreUnreachableError,
+} from "../../engine/errors.ts";
+import { ERROR_CODES, EXIT } from "./error_catalogue.ts";
+import { SettingsError } from "../errors.ts";
+import type { StopSignal } from "../host.ts";
+import type { ErrorJson } from "./json.ts";
+import type { Scrub } from "../settings/secrets.ts";
+import type { Style } from "./style.ts";
+import { wrap } from "./table.ts";
+
+/** An error as it is told. */
+export interface ErrorReport {
+  readonly code: string;
+  readonly message: string;
+  /** The message without what the details repeat, for people. */
+  readonly headline: string;
+  readonly hint: string | null;
+  /** Lines that say where and what, for people. */
+  readonly details: readonly string[];
+  readonly exitStatus: number;
+}
+
+/** What is known beside the error. */
+export interface ReportOptions {
+  readonly scrub: Scrub;
+  /** Which signal stopped the command, or null. */
+  readonly stoppedBy: StopSignal | null;
+  /** Where a store was looked for and who said so, without secrets: `redis:6379, by default`; null when unknown. */
+  readonly whereIs?: (store: StoreName) => string | null;
+}
+
+const REPORT_BUG = "This is a fault of outpost: please report it, with the command and this message";
+
+/** Describes an error. */
+export function describeError(error: unknown, options: ReportOptions): ErrorReport {
+  const { scrub, stoppedBy } = options;
+  const cause = unwrap(error);
+  if (!(cause instanceof MigrationError)) {
+    const message = scrub(`Unexpected failure: ${firstLine(cause)}`);
+    const exitStatus = stoppedBy === null ? EXIT.failed : EXIT[stoppedBy];
+    return { code: "internal", message, headline: message, hint: REPORT_BUG, details: [], exitStatus };
+  }
+  const details = detailsOf(cause);
+  const listed = details[0]?.startsWith("- ") ?? false;
+  return {
+    code: cause.code,
+    message: scrub(cause.message),
+    headline: scrub(listed ? cause.message.split(": ")[0]! : cause.message),
+    hint: hintOf(cause, error, options),
+    details: details.map(scrub),
+    exitStatus: exitStatusOf(cause, stoppedBy),
+  };
+}
+
+/** The JSON form: `{"error": {"code", "message", "hint"}}`. */
+export function errorJson({ code, message, hint }: ErrorReport): ErrorJson {
+  return { error: { code, message, hint } };
+}
+
+/** The text form: what failed, where, and what to do next. */
+export function renderError(report: ErrorReport, { style, width }: { style: Style; width: number }): string {
+  const { code, headline, hint, details } = report;
+  const lines = [
+    wrap(`${style.red("error:")} ${headline} ${style.dim(`[${code}]`)}`, width, "  "),
+    ...details.map((line) => `  ${line}`),
+  ];
+  if (hint !== null) lines.push(wrap(`${style.cyan("hint:")}  ${hint}`, width, "       "));
+  return lines.join("\n");
+}
+
+/** A failed apply is told by what made it fail, where that says more. */
+function unwrap(error: unknown): unknown {
+  return error instanceof ApplyError && error.cause instanceof MigrationError ? error.cause : error;
+}
+
+function exitStatusOf(error: MigrationError, stoppedBy: StopSignal | null): number {
+  if (error instanceof InterruptedError) return EXIT[stoppedBy ?? "SIGINT"];
+  return ERROR_CODES[error.code] ?? EXIT.failed;
+}
+
+function hintOf(cause: MigrationError, error: unknown, { scrub, whereIs }: ReportOptions): string | null {
+  const hint = cause.hint ?? (error instanceof MigrationError ? error.hint : undefined);
+  const store = cause instanceof StoreUnreachableError || cause instanceof StoreDeniedError
+    ? cause.store
+    : null;
+  const where = store === null ? null : whereIs?.(store) ?? null;
+  const parts = [
+    ...(hint === undefined ? [] : [withProgramName(hint)]),
+    ...(where === null ? [] : [`It was looked for at ${where}`]),
+  ];
+  return parts.length === 0 ? null : scrub(parts.join(". "));
+}
+
+/** The engine does not know what the program is called; it says `migrate apply` where a person types more. */
+export function withProgramName(hint: string): string {
+  const commands = "init|list|status|plan|apply|verify|cleanup|down|force|unlock";
+  return hint
+    .replace(
+      new RegExp(`"(?:(?:outpost )?migrate )?((?:${commands})(?: [^"]*)?)"`, "g"),
+      "outpost migrate $1",
+    )
+    .replace(new RegExp(`(?<!outpost )\\bmigrate (${commands})\\b`, "g"), "outpost migrate $1");
+}
+
+function detailsOf(error: MigrationError): readonly string[] {
+  if (error instanceof StepFailedError) return stepDetails(error);
+  if (error instanceof PlanStaleError && error.changes.length > 1) {
+    return error.changes.map((change) => `- ${change}`);
+  }
+  if (error instanceof SettingsError && error.problems.length > 1) {
+    return error.problems.map((problem) => `- ${problem}`);
+  }
+  return [];
+}
+
+function stepDetails({ failure }: StepFailedError): readonly string[] {
+  const { id, position, serverCode, detail, serverHint } = failure;
+  return [
+    position === null ? `in ${id}` : `in ${id}, line ${position.line}, column ${position.column}:`,
+    ...(position?.excerpt.split("\n").map((line) => `  ${line}`) ?? []),
+    ...(serverCode === null ? [] : [`server code: ${serverCode}`]),
+    ...(detail === null ? [] : [`detail: ${detail}`]),
+    ...(serverHint === null ? [] : [`server's hint: ${serverHint}`]),
+  ];
+}
+
+function firstLine(error: unknown): string {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return text.split("\n")[0]!;
+}

@@ -1,0 +1,175 @@
+/**
+ * A saved plan: what `plan --out` writes and `apply --plan` reads. Specified in `docs/reference/plan_file.md`.
+ *
+ * @module
+ */
+
+import type { Plan, PlanBasis } from "../../engine/plan.ts";
+import type {
+  RedisMigrationPlan,
+  SqlConsequence,
+  SqlPlan,
+  SqlStepPlan,
+  SqlTablePlan,
+} from "../../engine/backend.ts";
+import { PlanFileError } from "../errors.ts";
+import { planJson } from "../output/json.ts";
+import { check, Reader } from "./plan_reader.ts";
+import { VERSION } from "../version.ts";
+import { writeFile } from "../output/write_file.ts";
+
+const FORMAT = "outpost-plan";
+const FORMAT_VERSION = 1;
+
+/** A plan that was read from a file. */
+export interface SavedPlan {
+  readonly createdAt: Date;
+  /** Version of the program that made it. */
+  readonly programVersion: string;
+  readonly plan: Plan;
+}
+
+/** Writes a plan. @throws {FileError} When the file cannot be written. */
+export async function writePlanFile(path: string, plan: Plan, created: Date): Promise<void> {
+  const file = {
+    format: FORMAT,
+    format_version: FORMAT_VERSION,
+    created_at: created.toISOString(),
+    program_version: VERSION,
+    basis: plan.basis,
+    plan: planJson(plan),
+  };
+  await writeFile(path, `${JSON.stringify(file, null, 2)}\n`);
+}
+
+/** Reads a plan. @throws {PlanFileError} When it cannot be read, or is not a plan that this release understands. */
+export async function readPlanFile(path: string): Promise<SavedPlan> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound ? "it does not exist" : "it cannot be read";
+    throw new PlanFileError(`Cannot use the saved plan "${path}": ${reason}`, { cause: error, hint: HINT });
+  }
+  return parsePlanFile(path, text);
+}
+
+const HINT = "Save a plan with outpost migrate plan --out FILE, and name that file";
+
+/** Parses a saved plan. @throws {PlanFileError} */
+export function parsePlanFile(path: string, text: string): SavedPlan {
+  let root: unknown;
+  try {
+    root = JSON.parse(text);
+  } catch (error) {
+    throw new PlanFileError(`Cannot use the saved plan "${path}": it is not JSON`, {
+      cause: error,
+      hint: HINT,
+    });
+  }
+  try {
+    return readRoot(new Reader(root, "the file"));
+  } catch (error) {
+    if (!(error instanceof PlanFileError)) throw error;
+    throw new PlanFileError(`Cannot use the saved plan "${path}": ${error.message}`, {
+      hint: error.hint ?? HINT,
+    });
+  }
+}
+
+function readRoot(root: Reader): SavedPlan {
+  if (root.text("format") !== FORMAT) throw new PlanFileError(`it is no plan: format is not "${FORMAT}"`);
+  const version = root.number("format_version");
+  if (version !== FORMAT_VERSION) {
+    throw new PlanFileError(`it has format version ${version}, and this release reads ${FORMAT_VERSION}`, {
+      hint: "Use the release that saved it, or plan again",
+    });
+  }
+  const createdAt = new Date(root.text("created_at"));
+  check(!Number.isNaN(createdAt.getTime()), "created_at is no time");
+  const basis = readBasis(root.object("basis"));
+  return {
+    createdAt,
+    programVersion: root.text("program_version"),
+    plan: readPlan(root.object("plan"), basis),
+  };
+}
+
+function readBasis(basis: Reader): PlanBasis {
+  return {
+    deployment: basis.text("deployment"),
+    stores: basis.record("stores", (value) => typeof value === "string"),
+    versions: basis.record("versions", (value) => typeof value === "number"),
+    migrations: basis.objects("migrations").map((migration) => ({
+      id: migration.text("id"),
+      checksum: migration.text("checksum"),
+      status: migration.text("status"),
+    })),
+    selected: basis.texts("selected"),
+  };
+}
+
+function readPlan(plan: Reader, basis: PlanBasis): Plan {
+  return {
+    digest: plan.text("digest"),
+    hasChanges: plan.boolean("has_changes"),
+    sql: plan.isNull("sql") ? null : readSql(plan.object("sql")),
+    clickhouse: plan.isNull("clickhouse") ? null : readSql(plan.object("clickhouse")),
+    redis: plan.objects("redis").map(readRedis),
+    basis,
+  };
+}
+
+function readSql(plan: Reader): SqlPlan {
+  return {
+    current: plan.number("current"),
+    latest: plan.number("latest"),
+    steps: plan.objects("steps").map(readStep),
+  };
+}
+
+function readStep(step: Reader): SqlStepPlan {
+  return {
+    id: step.text("id"),
+    name: step.text("name"),
+    description: "",
+    statements: step.texts("statements"),
+    tables: step.objects("tables").map((table): SqlTablePlan => ({
+      name: table.text("name"),
+      rows: table.number("rows"),
+      bytes: table.number("bytes"),
+      lock: table.text("lock"),
+      rewrite: table.boolean("rewrite"),
+    })),
+    consequences: step.objects("consequences").map((consequence): SqlConsequence => ({
+      kind: consequence.oneOf("kind", CONSEQUENCES),
+      table: consequence.text("table"),
+      detail: consequence.text("detail"),
+      rows: consequence.number("rows"),
+    })),
+  };
+}
+
+const CONSEQUENCES: readonly SqlConsequence["kind"][] = [
+  "rows_quarantined",
+  "rows_deleted",
+  "column_dropped",
+  "table_dropped",
+  "table_rewritten",
+  "index_built",
+];
+
+function readRedis(migration: Reader): RedisMigrationPlan {
+  return {
+    id: migration.text("id"),
+    name: migration.text("name"),
+    description: migration.text("description"),
+    estimatedItems: migration.number("estimated_items"),
+    scope: migration.record("scope", (value) => typeof value === "number"),
+    examples: migration.objects("examples").map((example) => ({
+      key: example.text("key"),
+      before: example.text("before"),
+      after: example.text("after"),
+    })),
+  };
+}

@@ -1,0 +1,128 @@
+/**
+ * `outpost serve`
+ *
+ * @module
+ */
+
+import { PendingError } from "../../engine/errors.ts";
+import type { Status } from "../../engine/status.ts";
+import { type Command, type CommandInput, defineCommand } from "../command.ts";
+import type { Context } from "../context.ts";
+import { parseDuration } from "../line/duration.ts";
+import { UsageError } from "../errors.ts";
+import { formatDuration } from "../output/format.ts";
+import { ownerText } from "../render/owner.ts";
+import { pendingText } from "../render/list.ts";
+import { pause } from "../../engine/pause.ts";
+import { findServer, runServer } from "./server_program.ts";
+
+const POLL_MS = 1000;
+
+interface ServeOptions {
+  readonly command: readonly string[];
+  readonly waitMs: number;
+}
+
+/** The gate before the server. */
+export const serve: Command = defineCommand(
+  {
+    path: "serve",
+    summary: "Check that nothing is pending, then run the server",
+    details: [
+      "Refuses with exit status 1 while anything is pending. Otherwise it runs the command after --, or outpost-server beside " +
+      "this program or on PATH, with the same environment and streams; signals are passed on, and its exit status is that of " +
+      "the server.",
+    ],
+    examples: [
+      { command: "outpost serve", does: "check, then run outpost-server" },
+      { command: "outpost serve --wait 5m", does: "let another process finish migrating first" },
+      { command: "outpost serve -- ./my-server --port 3333", does: "run something else" },
+    ],
+    arguments: [{ name: "[command...]", description: "The server's command line, after --" }],
+    flags: [{
+      flags: "--wait <DURATION>",
+      description: "Wait for another process to finish migrating, instead of refusing at once",
+      default: "0",
+    }],
+  },
+  read,
+  run,
+);
+
+function read(input: CommandInput): ServeOptions {
+  const wait = input.text("wait") ?? "0";
+  const waitMs = parseDuration(wait);
+  if (waitMs === null) {
+    throw new UsageError(`--wait must be a duration such as 500ms, 3s, 5m, 1h or 0, and is "${wait}"`);
+  }
+  return { command: input.args, waitMs };
+}
+
+async function run(context: Context, { command, waitMs }: ServeOptions): Promise<number> {
+  await assertCurrent(context, waitMs);
+  const server = await findServer(command, context.host);
+  context.log.debug(`starting ${server[0]}`, { event: "serve" });
+  return await runServer(server, context);
+}
+
+/** @throws {PendingError} When something is pending and stays so. */
+async function assertCurrent(context: Context, waitMs: number): Promise<void> {
+  await using open = await context.openEngine();
+  const started = context.host.now().getTime();
+  while (true) {
+    const status = await context.reading(open.engine.status());
+    const { sql, redis } = status.pending;
+    if (sql === 0 && redis === 0 && !isDirty(status)) {
+      warnAbout(status, context);
+      context.progress.clear();
+      return;
+    }
+    const waited = context.host.now().getTime() - started;
+    if (waited >= waitMs) throw pendingError(status, waited, waitMs > 0);
+    const who = status.lock === null ? "nobody is at work yet" : `${ownerText(status.lock)} is at work`;
+    context.progress.say(
+      `Waiting for migrations: ${pendingText(status.pending)} pending, ${who}; ${formatDuration(waited)} of ${
+        formatDuration(waitMs)
+      }`,
+      { event: "waiting", sql, redis },
+    );
+    await context.reading(pause(Math.min(POLL_MS, waitMs - waited), context.signal));
+  }
+}
+
+function isDirty({ sql, clickhouse }: Status): boolean {
+  return (sql?.dirty ?? false) || (clickhouse?.dirty ?? false);
+}
+
+/** What is no reason to refuse, but one to look. */
+function warnAbout({ sql, clickhouse }: Status, { log }: Context): void {
+  for (const [name, store] of [["Postgres", sql], ["ClickHouse", clickhouse]] as const) {
+    for (const drift of store?.drift ?? []) {
+      log.warn(`${name}: ${drift}; starting anyway`, { event: "drift" });
+    }
+    if (store?.ahead !== true) continue;
+    log.warn(
+      `${name} is at version ${store.version}, ahead of the ${store.latest} that this program knows; starting anyway`,
+      { event: "ahead", version: store.version, latest: store.latest },
+    );
+  }
+}
+
+function pendingError(status: Status, waitedMs: number, asked: boolean): PendingError {
+  const { pending, lock } = status;
+  const after = asked ? ` after ${formatDuration(waitedMs)}` : "";
+  const what = pendingText(pending);
+  const message = isDirty(status)
+    ? `Cannot start the server: another tool failed in the middle of a SQL step${
+      what === "" ? "" : `; ${what} pending`
+    }`
+    : `Cannot start the server: ${what} still pending${after}`;
+  const atWork = lock !== null && lock.alive;
+  return new PendingError(message, pending, {
+    hint: isDirty(status)
+      ? "Look at it: outpost migrate verify"
+      : atWork
+      ? `${ownerText(lock)} is at work: try again when it is done, or outpost serve --wait 5m`
+      : "Apply them first: outpost migrate apply",
+  });
+}

@@ -1,0 +1,159 @@
+/**
+ * Finds and reads the configuration file. An Outpost file holds dozens of settings that are not this tool's business: they
+ * are left alone; what is unknown in the sections that this tool reads is reported by `outpost config`.
+ *
+ * @module
+ */
+
+import { parseDotenv } from "./dotenv.ts";
+import { FileError } from "../errors.ts";
+import { SETTING_KEYS, SETTINGS } from "./table.ts";
+import { closest } from "../line/suggest.ts";
+
+/** Where a file is looked for, in this order, when none is named. */
+export const SEARCHED_FILES: readonly string[] = [
+  ".env",
+  ".outpost.yaml",
+  "config/outpost.yaml",
+  "config/outpost/config.yaml",
+  "config/outpost/.env",
+  "/config/outpost.yaml",
+  "/config/outpost/config.yaml",
+  "/config/outpost/.env",
+];
+
+/** A key that nobody reads, and the one that was probably meant. */
+export interface UnknownKey {
+  readonly key: string;
+  readonly suggestion: string | null;
+}
+
+/** What a file holds. Nothing of it has been checked. */
+export interface SettingsFile {
+  readonly path: string;
+  /** `env` files use the names of the environment, `yaml` files the paths. */
+  readonly kind: "env" | "yaml";
+  /** Values by name, as written. */
+  readonly values: ReadonlyMap<string, unknown>;
+  readonly unknown: readonly UnknownKey[];
+}
+
+/**
+ * Reads the file that is named, or the first that exists of {@linkcode SEARCHED_FILES}.
+ *
+ * @returns Null when none is named and none exists.
+ * @throws {FileError} When the named file is missing, or the file cannot be read or parsed.
+ */
+export async function readSettingsFile(
+  named: string | undefined,
+  { searched = SEARCHED_FILES }: { readonly searched?: readonly string[] } = {},
+): Promise<SettingsFile | null> {
+  for (const path of named === undefined ? searched : [named]) {
+    let content: string;
+    try {
+      content = await Deno.readTextFile(path);
+    } catch (error) {
+      if (named === undefined && error instanceof Deno.errors.NotFound) continue;
+      // A folder named .env or config/outpost.yaml is somebody else's.
+      if (named === undefined && error instanceof Deno.errors.IsADirectory) continue;
+      if (named === undefined && error instanceof Deno.errors.NotADirectory) continue;
+      throw new FileError(`Cannot read the configuration file "${path}": ${reason(error)}`, {
+        cause: error,
+        hint: "Name the file with --config or CONFIG, or make it readable",
+      });
+    }
+    return await parseSettingsFile(path, content);
+  }
+  return null;
+}
+
+function reason(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "it does not exist";
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
+  return error instanceof Error ? error.name : "unknown reason";
+}
+
+/** Parses a file. @throws {FileError} When it is neither YAML nor lines of NAME=value, as its name says. */
+export async function parseSettingsFile(path: string, content: string): Promise<SettingsFile> {
+  return isEnvFile(path) ? readEnv(path, content) : await readYaml(path, content);
+}
+
+function isEnvFile(path: string): boolean {
+  const name = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
+  return name.endsWith(".env") || name.startsWith(".env");
+}
+
+function readEnv(path: string, content: string): SettingsFile {
+  const { values, problems } = parseDotenv(content);
+  if (problems.length > 0) {
+    throw new FileError(`Cannot understand the configuration file "${path}": ${problems.join("; ")}`, {
+      hint: "Write one NAME=value a line, and quote values that hold spaces or #",
+    });
+  }
+  const names = SETTING_KEYS.map((key) => SETTINGS[key].env as string);
+  const unknown = [...values.keys()].filter((name) => !names.includes(name)).flatMap((name) => {
+    // Other programs share these files and their prefixes: only what looks like a slip is worth a word.
+    const suggestion = /^(REDIS|POSTGRES|CLICKHOUSE|MIGRATE|DEPLOYMENT|LOG)/.test(name)
+      ? closest(name, names, 2)
+      : null;
+    return suggestion === null ? [] : [{ key: name, suggestion }];
+  });
+  return { path, kind: "env", values, unknown };
+}
+
+async function readYaml(path: string, content: string): Promise<SettingsFile> {
+  // Loaded here, because most runs have no such file and every run would pay for it.
+  const { parse: parseYaml } = await import("@std/yaml");
+  let root: unknown;
+  try {
+    // Every value as it is written: read as a number, the password 0123 would become 123.
+    root = parseYaml(content, { schema: "failsafe" });
+  } catch (error) {
+    // The parser's message quotes the text around the fault, which may be a secret: only the place is told.
+    const place = error instanceof Error ? /line (\d+), column (\d+)/.exec(error.message) : null;
+    throw new FileError(
+      `Cannot understand the configuration file "${path}": it is not valid YAML${
+        place === null ? "" : ` at line ${place[1]}, column ${place[2]}`
+      }`,
+      { hint: "Check the indentation and quote values that hold special characters" },
+    );
+  }
+  if (root !== null && root !== undefined && (typeof root !== "object" || Array.isArray(root))) {
+    throw new FileError(`Cannot understand the configuration file "${path}": it is not a list of settings`, {
+      hint: "Write settings such as redis.host as nested YAML, or use a file named .env for NAME=value lines",
+    });
+  }
+  const values = flatten((root ?? {}) as Record<string, unknown>);
+  return { path, kind: "yaml", values, unknown: unknownPaths(values) };
+}
+
+/** Paths of all scalars. A section that is empty (`redis:` alone) holds nothing and is no value. */
+function flatten(node: Readonly<Record<string, unknown>>, prefix = ""): Map<string, unknown> {
+  const values = new Map<string, unknown>();
+  for (const [key, value] of Object.entries(node)) {
+    if (value === null || value === undefined || isYamlNull(value)) continue;
+    if (typeof value === "object" && !Array.isArray(value) && !(value instanceof Date)) {
+      for (const [path, inner] of flatten(value as Record<string, unknown>, `${prefix}${key}.`)) {
+        values.set(path, inner);
+      }
+    } else {
+      values.set(prefix + key, value);
+    }
+  }
+  return values;
+}
+
+function isYamlNull(value: unknown): boolean {
+  return typeof value === "string" && ["", "~", "null"].includes(value.toLowerCase());
+}
+
+function unknownPaths(values: ReadonlyMap<string, unknown>): UnknownKey[] {
+  const names = SETTING_KEYS.map((key) => SETTINGS[key].name as string);
+  const sections = new Set(names.map((name) => name.split(".")[0]!));
+  return [...values.keys()].filter((path) => !names.includes(path)).flatMap((path) => {
+    const owned = sections.has(path.split(".")[0]!);
+    const suggestion = closest(path, names, owned ? 4 : 2);
+    return owned || suggestion !== null ? [{ key: path, suggestion }] : [];
+  });
+}

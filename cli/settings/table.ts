@@ -1,0 +1,265 @@
+/**
+ * Every setting there is: its name in a file, in the environment and on the command line, its kind and its default.
+ *
+ * Switches that confirm or override (`--yes`, `--force`, `--rerun`, `--skip-invalid`) are not here on purpose: consent
+ * belongs to one run and must not lie in a file where the next run finds it.
+ *
+ * @module
+ */
+
+import type { LogLevel } from "../output/log.ts";
+import {
+  choice,
+  duration,
+  flag,
+  integer,
+  matching,
+  optionalChoice,
+  optionalInteger,
+  optionalPostgresUrl,
+  optionalText,
+  port,
+  type SettingType,
+  text,
+} from "./types.ts";
+
+/** Where a setting stands in help texts. */
+export type SettingGroup = "Redis" | "Postgres" | "ClickHouse" | "Scope" | "Lock and pace" | "Output";
+
+/** One setting. */
+export interface SettingDefinition<T> {
+  /** Path in a YAML file, for example `redis.host`. */
+  readonly name: string;
+  readonly env: string;
+  /** Long flag without dashes, or null where there is none. */
+  readonly flag: string | null;
+  readonly type: SettingType<T>;
+  readonly default: T;
+  readonly group: SettingGroup;
+  readonly description: string;
+  /** Never shown, and removed from whatever is printed. */
+  readonly secret?: boolean;
+}
+
+function define<T>(
+  [name, env, flag]: readonly [string, string, string | null],
+  type: SettingType<T>,
+  initial: NoInfer<T>,
+  group: SettingGroup,
+  description: string,
+  more: { readonly secret?: boolean } = {},
+): SettingDefinition<T> {
+  return { name, env, flag, type, default: initial, group, description, ...more };
+}
+
+const REDIS = "Redis",
+  POSTGRES = "Postgres",
+  CLICKHOUSE = "ClickHouse",
+  PACE = "Lock and pace",
+  OUTPUT = "Output";
+
+/** All settings, by the name that the code uses. */
+export const SETTINGS = {
+  redisHost: define(["redis.host", "REDIS_HOST", "redis-host"], text("HOST"), "redis", REDIS, "Host name"),
+  redisPort: define(
+    ["redis.port", "REDIS_PORT", "redis-port"],
+    port,
+    6379,
+    REDIS,
+    "Port",
+  ),
+  redisUsername: define(
+    ["redis.username", "REDIS_USERNAME", "redis-username"],
+    text("NAME"),
+    "",
+    REDIS,
+    "User, for servers with access lists",
+  ),
+  redisPassword: define(
+    ["redis.password", "REDIS_PASSWORD", "redis-password"],
+    text("PASSWORD"),
+    "",
+    REDIS,
+    "Password; better set in the environment, where other users of the machine cannot see it",
+    { secret: true },
+  ),
+  redisDatabase: define(
+    ["redis.database", "REDIS_DATABASE", "redis-database"],
+    integer("NUMBER", 0, 65535),
+    0,
+    REDIS,
+    "Database number, ignored in cluster mode",
+  ),
+  redisCluster: define(
+    ["redis.cluster_enabled", "REDIS_CLUSTER_ENABLED", "redis-cluster"],
+    flag,
+    false,
+    REDIS,
+    "The server is a cluster",
+  ),
+  redisTls: define(
+    ["redis.tls_enabled", "REDIS_TLS_ENABLED", "redis-tls"],
+    flag,
+    false,
+    REDIS,
+    "Connect with TLS",
+  ),
+  redisTlsCa: define(
+    ["redis.tls_ca", "REDIS_TLS_CA", "redis-tls-ca"],
+    optionalText("FILE"),
+    null,
+    REDIS,
+    "Certificates to trust, in PEM, instead of the system's",
+  ),
+  redisTlsInsecure: define(
+    ["redis.tls_insecure", "REDIS_TLS_INSECURE", "redis-tls-insecure"],
+    flag,
+    false,
+    REDIS,
+    "Accept any certificate: anybody on the way can then read and change everything",
+  ),
+  redisClusterHostOverride: define(
+    ["redis.dev_cluster_host_override", "REDIS_DEV_CLUSTER_HOST_OVERRIDE", null],
+    flag,
+    false,
+    REDIS,
+    "Reach the nodes that a cluster announces at the configured host",
+  ),
+  postgresUrl: define(
+    ["postgres", "POSTGRES_URL", "postgres-url"],
+    optionalPostgresUrl,
+    null,
+    POSTGRES,
+    "Connection URL",
+    { secret: true },
+  ),
+  lockTimeoutMs: define(
+    ["migrate.lock_timeout", "MIGRATE_LOCK_TIMEOUT", "lock-timeout"],
+    duration(0),
+    1000,
+    POSTGRES,
+    "How long a step may queue for a table lock before it steps back and tries again",
+  ),
+  lockRetries: define(
+    ["migrate.lock_retries", "MIGRATE_LOCK_RETRIES", "lock-retries"],
+    integer("NUMBER", 0, 100_000),
+    10,
+    POSTGRES,
+    "How often a step tries again after that",
+  ),
+  statementTimeoutMs: define(
+    ["migrate.statement_timeout", "MIGRATE_STATEMENT_TIMEOUT", "statement-timeout"],
+    duration(0),
+    0,
+    POSTGRES,
+    "How long one statement may run; 0 for no limit",
+  ),
+  clickhouseAddr: define(
+    ["clickhouse.addr", "CLICKHOUSE_ADDR", "clickhouse-addr"],
+    optionalText("HOST:PORT"),
+    null,
+    CLICKHOUSE,
+    "Address",
+  ),
+  clickhouseUsername: define(
+    ["clickhouse.username", "CLICKHOUSE_USERNAME", "clickhouse-username"],
+    text("NAME"),
+    "",
+    CLICKHOUSE,
+    "User",
+  ),
+  clickhousePassword: define(
+    ["clickhouse.password", "CLICKHOUSE_PASSWORD", "clickhouse-password"],
+    text("PASSWORD"),
+    "",
+    CLICKHOUSE,
+    "Password",
+    { secret: true },
+  ),
+  clickhouseDatabase: define(
+    ["clickhouse.database", "CLICKHOUSE_DATABASE", "clickhouse-database"],
+    text("NAME"),
+    "outpost",
+    CLICKHOUSE,
+    "Database",
+  ),
+  clickhouseTls: define(
+    ["clickhouse.tls_enabled", "CLICKHOUSE_TLS_ENABLED", "clickhouse-tls"],
+    flag,
+    false,
+    CLICKHOUSE,
+    "Connect with TLS",
+  ),
+  deploymentId: define(
+    ["deployment_id", "DEPLOYMENT_ID", "deployment-id"],
+    matching("ID", /^[A-Za-z0-9_-]{0,64}$/, "must be at most 64 letters, digits, - and _"),
+    "",
+    "Scope",
+    "The deployment whose records are meant, where several share the stores",
+  ),
+  only: define(
+    ["migrate.only", "MIGRATE_ONLY", null],
+    optionalChoice<"sql" | "redis">(["sql", "redis"]),
+    null,
+    "Scope",
+    "Leave the other side alone, as --sql-only and --redis-only do",
+  ),
+  lockWaitMs: define(
+    ["migrate.lock_wait", "MIGRATE_LOCK_WAIT", "lock-wait"],
+    duration(0),
+    60_000,
+    PACE,
+    "How long to wait for somebody else's lock; 0 fails at once",
+  ),
+  lockTtlMs: define(
+    ["migrate.lock_ttl", "MIGRATE_LOCK_TTL", "lock-ttl"],
+    duration(1000),
+    30_000,
+    PACE,
+    "How long the lock outlives a process that died",
+  ),
+  maxRate: define(
+    ["migrate.max_rate", "MIGRATE_MAX_RATE", "max-rate"],
+    optionalInteger("N", 1, 100_000_000),
+    null,
+    PACE,
+    "Redis records a second at most",
+  ),
+  batchSize: define(
+    ["migrate.batch_size", "MIGRATE_BATCH_SIZE", "batch-size"],
+    optionalInteger("N", 1, 100_000),
+    null,
+    PACE,
+    "Redis records in one batch, instead of adapting to the server",
+  ),
+  logLevel: define(
+    ["log_level", "LOG_LEVEL", "log-level"],
+    choice<LogLevel>(["debug", "info", "warn", "error"], {
+      trace: "debug",
+      warning: "warn",
+      fatal: "error",
+      panic: "error",
+    }),
+    "info",
+    OUTPUT,
+    "What to log: debug, info, warn or error",
+  ),
+  logFormat: define(
+    ["migrate.log_format", "MIGRATE_LOG_FORMAT", "log-format"],
+    choice<"text" | "json">(["text", "json"]),
+    "text",
+    OUTPUT,
+    "How to log, on standard error",
+  ),
+} as const;
+
+/** The name of a setting in the code. */
+export type SettingKey = keyof typeof SETTINGS;
+
+/** All keys, in the order of the table. */
+export const SETTING_KEYS = Object.keys(SETTINGS) as readonly SettingKey[];
+
+/** Checked settings, ready to use. Not to be confused with {@linkcode RawSettings}, which nobody has checked. */
+export type Settings = {
+  readonly [K in SettingKey]: (typeof SETTINGS)[K] extends SettingDefinition<infer T> ? T : never;
+};

@@ -1,0 +1,174 @@
+/**
+ * Kinds of settings: how a value that somebody wrote becomes one that can be used, or a reason why not.
+ *
+ * @module
+ */
+
+import { SettingsError } from "../errors.ts";
+import { durationText, parseDuration } from "../line/duration.ts";
+import { parsePostgresUrl } from "../stores/postgres/url.ts";
+
+/** A checked value, or what is wrong with it: "must be ...". */
+export type Checked<T> = { readonly value: T } | { readonly problem: string };
+
+/** A kind of setting. */
+export interface SettingType<T> {
+  /** What stands for the value in help texts, for example `PORT`; null for a switch. */
+  readonly placeholder: string | null;
+  /** Checks what somebody wrote: text from a flag or the environment, any scalar from YAML. */
+  check(raw: unknown): Checked<T>;
+  /** The value as one would write it. */
+  show(value: T): string;
+}
+
+function scalarText(raw: unknown): string | null {
+  return typeof raw === "string" || typeof raw === "number" || typeof raw === "boolean" ||
+      typeof raw === "bigint"
+    ? String(raw)
+    : null;
+}
+
+/** Any text. */
+export function text(placeholder: string): SettingType<string> {
+  return {
+    placeholder,
+    check(raw) {
+      const written = scalarText(raw);
+      return written === null ? { problem: "must be a text" } : { value: written };
+    },
+    show: (value) => value,
+  };
+}
+
+/** A text, or nothing when it is empty. */
+export function optionalText(placeholder: string): SettingType<string | null> {
+  return {
+    placeholder,
+    check(raw) {
+      const written = scalarText(raw);
+      if (written === null) return { problem: "must be a text" };
+      return { value: written === "" ? null : written };
+    },
+    show: (value) => value ?? "",
+  };
+}
+
+/** A text of a certain form. */
+export function matching(placeholder: string, pattern: RegExp, problem: string): SettingType<string> {
+  return {
+    placeholder,
+    check(raw) {
+      const written = scalarText(raw);
+      return written !== null && pattern.test(written) ? { value: written } : { problem };
+    },
+    show: (value) => value,
+  };
+}
+
+/** A whole number. */
+export function integer(placeholder: string, min: number, max: number): SettingType<number> {
+  return {
+    placeholder,
+    check(raw) {
+      const written = scalarText(raw)?.trim() ?? "";
+      const value = Number(written);
+      return /^\d+$/.test(written) && value >= min && value <= max
+        ? { value }
+        : { problem: `must be a whole number from ${min} to ${max}` };
+    },
+    show: String,
+  };
+}
+
+/** The number of a port. */
+export const port: SettingType<number> = {
+  ...integer("PORT", 1, 65535),
+  check(raw) {
+    const checked = integer("PORT", 1, 65535).check(raw);
+    // Kubernetes sets such a variable for every service, and a service called "redis" makes it REDIS_PORT.
+    const linked = "problem" in checked && scalarText(raw)?.startsWith("tcp://") === true;
+    return linked
+      ? {
+        problem:
+          `${checked.problem}; Kubernetes sets it for a service of that name: set enableServiceLinks to false`,
+      }
+      : checked;
+  },
+};
+
+/** A whole number, or nothing. */
+export function optionalInteger(placeholder: string, min: number, max: number): SettingType<number | null> {
+  return { ...integer(placeholder, min, max), show: (value) => (value === null ? "" : String(value)) };
+}
+
+/** A switch. */
+export const flag: SettingType<boolean> = {
+  placeholder: null,
+  check(raw) {
+    const written = scalarText(raw)?.trim().toLowerCase() ?? "";
+    if (["true", "1", "yes", "on", "t"].includes(written)) return { value: true };
+    if (["false", "0", "no", "off", "f"].includes(written)) return { value: false };
+    return { problem: "must be true or false" };
+  },
+  show: String,
+};
+
+/** A duration in milliseconds, written with its unit. */
+export function duration(min: number): SettingType<number> {
+  return {
+    placeholder: "DURATION",
+    check(raw) {
+      const written = scalarText(raw);
+      const value = written === null ? null : parseDuration(written);
+      if (value === null) return { problem: "must be a duration such as 500ms, 3s, 5m, 1h or 0" };
+      return value < min ? { problem: `must be ${durationText(min)} or more` } : { value };
+    },
+    show: durationText,
+  };
+}
+
+/** One of several words; other spellings are accepted where `aliases` has them. */
+export function choice<T extends string>(
+  words: readonly T[],
+  aliases: Readonly<Record<string, T>> = {},
+): SettingType<T> {
+  return {
+    placeholder: words.join("|"),
+    check(raw) {
+      const written = scalarText(raw)?.trim().toLowerCase() ?? "";
+      const value = words.find((word) => word === written) ?? aliases[written];
+      return value === undefined ? { problem: `must be one of ${words.join(", ")}` } : { value };
+    },
+    show: (value) => value,
+  };
+}
+
+/** One of several words, or nothing. */
+export function optionalChoice<T extends string>(words: readonly T[]): SettingType<T | null> {
+  const some = choice(words);
+  return {
+    ...some,
+    check: (raw) => (raw === "" ? { value: null } : some.check(raw)),
+    show: (value) => value ?? "",
+  };
+}
+
+/** A Postgres URL, or nothing. */
+export const optionalPostgresUrl: SettingType<string | null> = {
+  placeholder: "URL",
+  check(raw) {
+    const written = scalarText(raw);
+    if (written === "") return { value: null };
+    // The value may hold a password: a problem never repeats it.
+    const problem = "must be a URL such as postgres://user@host:5432/database";
+    if (written === null) return { problem };
+    try {
+      parsePostgresUrl(written);
+      return { value: written.trim() };
+    } catch (error) {
+      if (!(error instanceof SettingsError)) throw error;
+      return { problem: `${problem}: ${error.problems[0]!.replace(/^[^:]*: /, "")}` };
+    }
+  },
+  show: (value) => value ?? "",
+};

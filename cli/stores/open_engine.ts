@@ -1,0 +1,123 @@
+/**
+ * Opens the stores that a command needs, and the engine over them. The clients are loaded only here, so that a command
+ * that needs no store starts without them.
+ *
+ * @module
+ */
+
+import type { Engine } from "../../engine/engine.ts";
+import type { Context } from "../context.ts";
+import { SettingsError, UsageError } from "../errors.ts";
+import type { Settings } from "../settings/table.ts";
+import { VERSION } from "../version.ts";
+
+/** Which stores a command works on. */
+export interface StoreNeeds {
+  /** `both` narrows to one side with `--sql-only` and `--redis-only`; `sql` and `redis` need that side alone. */
+  readonly sides: "both" | "sql" | "redis";
+}
+
+/** An engine with the clients it works on. Disposing closes them. */
+export interface OpenEngine extends AsyncDisposable {
+  readonly engine: Engine;
+}
+
+/** Which stores are opened. */
+export interface ChosenStores {
+  readonly postgres: boolean;
+  readonly clickhouse: boolean;
+  readonly redis: boolean;
+}
+
+/**
+ * Decides which stores a command opens: every one that is configured, unless its side was left out.
+ *
+ * @throws {UsageError} When the command needs the side that was left out.
+ * @throws {SettingsError} When no SQL store is configured and that side is wanted: a store that is passed over in silence
+ * would be reported as up to date without anybody having looked.
+ */
+export function chooseStores(settings: Settings, { sides }: StoreNeeds): ChosenStores {
+  const { only, postgresUrl, clickhouseAddr } = settings;
+  if (sides === "sql" && only === "redis") {
+    throw new UsageError("This command works on the SQL side, which --redis-only leaves out", {
+      hint: "Leave --redis-only away",
+    });
+  }
+  const redis = only !== "sql";
+  // Clearing a dead lock must work without a database; where there is no Redis side, the database is all there is.
+  const sql = sides === "redis" ? !redis : only !== "redis";
+  if (sql && postgresUrl === null && clickhouseAddr === null) {
+    throw new SettingsError(["No SQL store is configured"], {
+      hint:
+        "Set POSTGRES_URL (or postgres in the file, or --postgres-url), or CLICKHOUSE_ADDR; or pass --redis-only to " +
+        "work on Redis alone",
+    });
+  }
+  return { postgres: sql && postgresUrl !== null, clickhouse: sql && clickhouseAddr !== null, redis };
+}
+
+/** Opens what is needed. Nothing is contacted before the engine is asked something. */
+export async function openEngine(context: Context, needs: Partial<StoreNeeds>): Promise<OpenEngine> {
+  const { settings, host } = context;
+  const stores = chooseStores(settings, { sides: needs.sides ?? "both" });
+  await using stack = new AsyncDisposableStack();
+  const postgres = stores.postgres ? await openPostgres(settings, stack) : undefined;
+  const clickhouse = stores.clickhouse ? await openClickHouse(settings, stack) : undefined;
+  const redis = stores.redis ? await openRedis(settings, stack) : undefined;
+  const { createOutpostEngine } = await import("../../migrations/mod.ts");
+  const engine = createOutpostEngine({
+    postgres,
+    clickhouse,
+    redis,
+    deploymentId: settings.deploymentId,
+    version: VERSION,
+    holder: host.holder,
+    lockTtlMs: settings.lockTtlMs,
+    postgresSettings: {
+      lockTimeoutMs: settings.lockTimeoutMs,
+      lockRetries: settings.lockRetries,
+      statementTimeoutMs: settings.statementTimeoutMs,
+    },
+  });
+  const owned = stack.move();
+  return { engine, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+async function openPostgres(settings: Settings, stack: AsyncDisposableStack) {
+  const { connectPostgres } = await import("./postgres/client.ts");
+  const client = connectPostgres(settings.postgresUrl!);
+  stack.defer(() => client.end({ timeout: 1 }));
+  return client;
+}
+
+async function openClickHouse(settings: Settings, stack: AsyncDisposableStack) {
+  const { clickhouseIdentity, connectClickHouse } = await import("./clickhouse.ts");
+  const address = {
+    addr: settings.clickhouseAddr!,
+    username: settings.clickhouseUsername,
+    password: settings.clickhousePassword,
+    database: settings.clickhouseDatabase,
+    tls: settings.clickhouseTls,
+  };
+  const client = connectClickHouse(address);
+  stack.defer(() => client.close());
+  return { client, identity: clickhouseIdentity(address) };
+}
+
+async function openRedis(settings: Settings, stack: AsyncDisposableStack) {
+  const { connectRedis } = await import("./redis.ts");
+  const client = connectRedis({
+    host: settings.redisHost,
+    port: settings.redisPort,
+    username: settings.redisUsername,
+    password: settings.redisPassword,
+    database: settings.redisDatabase,
+    cluster: settings.redisCluster,
+    tls: settings.redisTls,
+    tlsCa: settings.redisTlsCa,
+    tlsInsecure: settings.redisTlsInsecure,
+    clusterHostOverride: settings.redisClusterHostOverride,
+  });
+  stack.defer(() => client.disconnect());
+  return client;
+}

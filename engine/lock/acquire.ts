@@ -1,0 +1,223 @@
+/**
+ * Takes the lock over both stores, keeps it with heartbeats, and gives it back.
+ *
+ * Order: the lease in Redis, the older tools' names, the SQL sessions as given; released the other way round. What is
+ * taken stays taken while a later part is waited for, and heartbeats keep it: so a runner that waits for a migration tool
+ * without Redis is not overtaken, and it may end the session of a predecessor whose lease ran out. Nobody waits inside a
+ * server, and all take the parts in the same order: no two runners can wait for each other.
+ *
+ * @module
+ */
+
+import type { SqlSession } from "../backend.ts";
+import { InterruptedError, LockHeldError, LockLostError } from "../errors.ts";
+import { describeOwner } from "./describe_owner.ts";
+import type { Fence, HeldLock, LockOwner } from "./lock.ts";
+import type { Ioredis } from "../redis/client.ts";
+import { pause } from "../pause.ts";
+import { RedisLease, type RedisLockNames } from "../redis/lock/lease.ts";
+import type { LeaseHolder } from "../redis/lock/lease_value.ts";
+
+/** How the lock is taken. */
+export interface LockOptions {
+  /** Null for a run without Redis: then the SQL sessions are the whole lock. */
+  readonly redis: { readonly client: Ioredis; readonly names: RedisLockNames } | null;
+  /**
+   * The connections that will run SQL steps, each with its half of the lock. Giving the lock back, or failing to get it,
+   * disposes them; so disposing them twice must be harmless.
+   */
+  readonly sessions: readonly SqlSession[];
+  /** Who takes it, for others to see. */
+  readonly owner: LeaseHolder;
+  /** Length of the lease in milliseconds: a dead holder frees the lock within this time. @default {30000} */
+  readonly ttlMs?: number;
+  /** Pause between heartbeats in milliseconds. @default {ttlMs / 6} */
+  readonly heartbeatMs?: number;
+  /** How long to wait for a holder, in milliseconds. @default {0}, which fails at once. */
+  readonly waitMs?: number;
+  /** Told after each try that found the lock taken: by whom, and how long this one has waited in milliseconds. */
+  readonly onWait?: (owner: LockOwner | null, waitedMs: number) => void;
+  /** Ends the waiting. Without effect once the lock is held. */
+  readonly signal?: AbortSignal;
+}
+
+/** The first pause between two tries, in milliseconds; each is half as long again as the one before. */
+const FIRST_PAUSE_MS = 50;
+
+/** The longest pause between two tries: short enough that fifty runners one after the other lose no time. */
+const LONGEST_PAUSE_MS = 1000;
+
+/**
+ * Takes the lock. Whatever it took is given back when it fails midway.
+ *
+ * @returns The lock in hand, kept by heartbeats until it is disposed.
+ * @throws {LockHeldError} When somebody else held it for all of `waitMs`; `owner` tells who.
+ * @throws {InterruptedError} When the signal fires while waiting.
+ * @throws {LockLostError} When a part was lost while a later one was waited for.
+ * @throws {StoreUnreachableError} When Redis does not answer.
+ */
+export async function acquireLock(options: LockOptions): Promise<HeldLock> {
+  const lock = new Lock(options);
+  try {
+    await lock.take();
+    return lock;
+  } catch (error) {
+    await lock[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+class Lock implements HeldLock {
+  readonly #options: LockOptions;
+  readonly #ttlMs: number;
+  readonly #lease: RedisLease | null;
+  readonly #loss = new AbortController();
+  readonly #held: SqlSession[] = [];
+  readonly #startedAt = performance.now();
+  #beating: ReturnType<typeof setTimeout> | undefined;
+  readonly #pinging = new Set<SqlSession>();
+  #stopped = false;
+  #released: Promise<void> | undefined;
+
+  constructor(options: LockOptions) {
+    this.#options = options;
+    this.#ttlMs = options.ttlMs ?? 30_000;
+    this.#lease = options.redis === null ? null : new RedisLease({
+      ...options.redis,
+      owner: options.owner,
+      ttlMs: this.#ttlMs,
+      onLost: (error) => this.#lose(error),
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#loss.signal;
+  }
+
+  get fence(): Fence | null {
+    return this.#lease?.fence ?? null;
+  }
+
+  async take(): Promise<void> {
+    const lease = this.#lease;
+    this.#scheduleBeat();
+    if (lease !== null) {
+      await this.#try(() => lease.tryTake());
+      await lease.establish();
+    }
+    for (const session of this.#options.sessions) {
+      await this.#try(() => session.tryLock(lease?.token ?? null));
+      this.#held.push(session);
+    }
+    await this.confirm();
+  }
+
+  async confirm(): Promise<void> {
+    this.#loss.signal.throwIfAborted();
+    await Promise.all([this.#lease?.confirm(), ...this.#held.map((session) => this.#ping(session))]);
+    this.#loss.signal.throwIfAborted();
+  }
+
+  report(state: { readonly migration: string | null; readonly progress: string | null }): void {
+    this.#lease?.tell(state);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#released ??= this.#release();
+  }
+
+  /** Repeats a try until it finds the part free. */
+  async #try(attempt: () => Promise<LockOwner | null>): Promise<void> {
+    const { waitMs = 0, onWait, signal } = this.#options;
+    for (let pauseMs = FIRST_PAUSE_MS;; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
+      this.#throwIfInterrupted();
+      this.#loss.signal.throwIfAborted();
+      const owner = await attempt();
+      if (owner === null) return;
+      const waitedMs = performance.now() - this.#startedAt;
+      onWait?.(owner, waitedMs);
+      const leftMs = waitMs - waitedMs;
+      if (leftMs <= 0) throw heldError(owner, waitMs);
+      // Jitter, so that runners that started together do not try together.
+      await pause(
+        Math.min(leftMs, pauseMs * (0.5 + Math.random())),
+        AbortSignal.any([...(signal === undefined ? [] : [signal]), this.#loss.signal]),
+      );
+    }
+  }
+
+  #throwIfInterrupted(): void {
+    const { signal } = this.#options;
+    if (!signal?.aborted) return;
+    if (signal.reason instanceof InterruptedError) throw signal.reason;
+    throw new InterruptedError("Stopped while waiting for the lock: nothing was changed", {
+      cause: signal.reason,
+    });
+  }
+
+  #scheduleBeat(): void {
+    const heartbeatMs = this.#options.heartbeatMs ?? this.#ttlMs / 6;
+    this.#beating = setTimeout(async () => {
+      if (this.#released === undefined) { for (const session of this.#held) this.#pingAside(session); }
+      // No answer is no loss yet: the lease says itself when its time is over.
+      if (this.#lease?.begun) await this.#lease.heartbeat().catch(() => {});
+      if (!this.#stopped && !this.#loss.signal.aborted) this.#scheduleBeat();
+    }, heartbeatMs);
+  }
+
+  /** Not awaited by the heartbeat: behind a long statement the answer may come late, and that is no loss. */
+  #pingAside(session: SqlSession): void {
+    if (this.#pinging.has(session)) return;
+    this.#pinging.add(session);
+    this.#ping(session).catch(() => {}).finally(() => this.#pinging.delete(session));
+  }
+
+  async #ping(session: SqlSession): Promise<void> {
+    try {
+      await session.ping();
+    } catch (error) {
+      if (this.#released !== undefined) throw error;
+      const lost = error instanceof LockLostError ? error : new LockLostError(
+        "Lost the lock: the connection that held it in the SQL database is gone",
+        { cause: error, hint: "Run the same command again: it continues where this one stopped" },
+      );
+      this.#lose(lost);
+      throw lost;
+    }
+  }
+
+  #lose(error: LockLostError): void {
+    this.#loss.abort(error);
+  }
+
+  /** The last taken first, whatever fails in between. Heartbeats keep the lease until the SQL sessions are gone. */
+  async #release(): Promise<void> {
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => this.#lease?.release());
+    stack.defer(() => {
+      this.#stopped = true;
+      clearTimeout(this.#beating);
+    });
+    for (const session of this.#options.sessions) {
+      stack.defer(() => atMost(DISPOSE_MS, session[Symbol.asyncDispose]()));
+    }
+  }
+}
+
+/** How long a session may take to end, in milliseconds. A server that hangs must not keep the lease from being given back. */
+const DISPOSE_MS = 10_000;
+
+async function atMost(ms: number, promise: PromiseLike<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+  await Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
+}
+
+function heldError(owner: LockOwner, waitMs: number): LockHeldError {
+  const waited = waitMs > 0 ? ` after waiting for ${Math.round(waitMs / 100) / 10} s` : "";
+  return new LockHeldError(`Cannot take the lock${waited}: ${describeOwner(owner)}`, owner, {
+    hint: owner.alive
+      ? 'Wait until it is done; "migrate status" shows how far it is'
+      : 'Its holder seems dead: the lock ends by itself soon, or "migrate unlock" clears it',
+  });
+}

@@ -1,0 +1,98 @@
+/**
+ * Reads who holds the lock in Redis, and clears it for good when its holder is dead. Neither needs a SQL database: the
+ * advisory lock ends with its connection.
+ *
+ * @module
+ */
+
+import type { Buffer } from "node:buffer";
+import { describeOwner } from "./describe_owner.ts";
+import { LockHeldError } from "../errors.ts";
+import type { LockOwner } from "./lock.ts";
+import type { Ioredis } from "../redis/client.ts";
+import { toStoreError, watchFailures } from "../redis/errors.ts";
+import { breakFence } from "../redis/lock/fence.ts";
+import type { RedisLockNames } from "../redis/lock/lease.ts";
+import { decodeOwner } from "../redis/lock/lease_value.ts";
+
+/** Where to look. */
+export interface ReadLockOptions {
+  /** Null for a run without Redis: then there is nothing to find. */
+  readonly redis: { readonly client: Ioredis; readonly names: RedisLockNames } | null;
+}
+
+/** How the lock is cleared. */
+export interface ClearLockOptions extends ReadLockOptions {
+  /** Clears the lock of a living holder too, who then writes nothing more. @default {false} */
+  readonly force?: boolean;
+}
+
+/** What was cleared. */
+export interface ClearLockResult {
+  /** Names of the locks that were cleared; empty when there was none. */
+  readonly cleared: readonly string[];
+  /** Who held the first of them, or null. */
+  readonly owner: LockOwner | null;
+}
+
+/** Deletes a name while it still holds what was read. KEYS: 1 name. ARGV: 1 value read. Returns how many keys were deleted. */
+const CLEAR = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])`;
+
+/**
+ * Who holds the lock in Redis under any of its names, or null. Only reads: `GET` and `PTTL`.
+ */
+export async function readLock({ redis }: ReadLockOptions): Promise<LockOwner | null> {
+  if (redis === null) return null;
+  for (const name of [redis.names.lock, ...redis.names.older]) {
+    const found = await read(redis.client, name);
+    if (found !== null) return found.owner;
+  }
+  return null;
+}
+
+/**
+ * Clears the lock under all its names, together with the fence of its holder: a holder that wakes later finds neither.
+ *
+ * A lock without heartbeats, as older tools leave, is cleared without force: nothing tells whether its holder lives.
+ *
+ * @throws {LockHeldError} When a holder's heartbeat is fresh and `force` is not set. Nothing was cleared then.
+ */
+export async function clearLock({ redis, force = false }: ClearLockOptions): Promise<ClearLockResult> {
+  const cleared: string[] = [];
+  let first: LockOwner | null = null;
+  if (redis === null) return { cleared, owner: first };
+  for (const name of [redis.names.lock, ...redis.names.older]) {
+    // A heartbeat in between changes the value: then the holder is looked at again.
+    for (let found = await read(redis.client, name); found !== null; found = await read(redis.client, name)) {
+      first ??= found.owner;
+      refuseLive(found.owner, force);
+      await breakFence(redis.client, redis.names.fence);
+      if (await redis.client.eval(CLEAR, 1, name, found.value) === 1) cleared.push(name);
+    }
+  }
+  return { cleared, owner: first };
+}
+
+function refuseLive(owner: LockOwner, force: boolean): void {
+  if (force || !owner.alive || owner.heartbeatAt === null) return;
+  throw new LockHeldError(`Cannot clear the lock, its holder is alive: ${describeOwner(owner)}`, owner, {
+    hint: 'Wait until it is done, or clear it all the same with "migrate unlock --force"',
+  });
+}
+
+async function read(
+  client: Ioredis,
+  name: string,
+): Promise<{ readonly value: Buffer; readonly owner: LockOwner } | null> {
+  const last = watchFailures(client);
+  try {
+    const value = await client.getBuffer(name);
+    if (value === null) return null;
+    const ttlLeftMs = await client.pttl(name);
+    return ttlLeftMs === -2 ? null : { value, owner: decodeOwner(value, ttlLeftMs, name) };
+  } catch (error) {
+    throw toStoreError(error, "Cannot read the lock", last());
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * One lock over both stores. In Redis it is a lease with a heartbeat, in a SQL store what {@linkcode SqlSession.tryLock}
+ * takes on the connection that runs the steps. Taken in this order, released in the other.
+ *
+ * @module
+ */
+
+/** Who holds the lock. What cannot be told is null. */
+export interface LockOwner {
+  /** The host it runs on. */
+  readonly host: string | null;
+  /** Process ID on that host. */
+  readonly pid: number | null;
+  /** Version of the program. */
+  readonly version: string | null;
+  /** The command, for example `apply`. */
+  readonly command: string | null;
+  /** ID of the migration at work. */
+  readonly migration: string | null;
+  /** How far it is, for people. */
+  readonly progress: string | null;
+  /** When the lock was taken. */
+  readonly acquiredAt: Date | null;
+  /** When it was last renewed. */
+  readonly heartbeatAt: Date | null;
+  /** Where it was seen: the name of a key, or `postgres` for an advisory lock. */
+  readonly source: string;
+  /** False when its lease ran out or its heartbeat stopped. */
+  readonly alive: boolean;
+}
+
+/** Proof, checked by the server within every write, that the lock is still this run's. */
+export interface Fence {
+  /** The fencing token: unique to this run. */
+  readonly token: string;
+  /**
+   * The keys that hold the token, one on each master, established and confirmed. A write script compares the one on the
+   * node it runs on and refuses when it is missing or holds another token.
+   *
+   * @throws {LockLostError} When the lock is no longer this run's.
+   */
+  keys(): Promise<readonly Uint8Array[]>;
+  /**
+   * Called when a script was refused: finds out whether the lock is lost, or only a master changed and needs its key.
+   *
+   * @throws {LockLostError} When the lock is no longer this run's.
+   */
+  renew(): Promise<void>;
+}
+
+/** The lock in hand. Dispose releases it, on every path out; disposing twice is harmless. */
+export interface HeldLock extends AsyncDisposable {
+  /** Aborts with a {@linkcode LockLostError} as its reason as soon as the loss is noticed. */
+  readonly signal: AbortSignal;
+  /** Null when the run does without Redis. */
+  readonly fence: Fence | null;
+  /**
+   * Asks the stores, now, whether the lock is still held.
+   *
+   * @throws {LockLostError} When it is not.
+   */
+  confirm(): Promise<void>;
+  /** Says what is being done, for others to see with the next heartbeat. */
+  report(state: { readonly migration: string | null; readonly progress: string | null }): void;
+}
+
+export { acquireLock, type LockOptions } from "./acquire.ts";
+export {
+  clearLock,
+  type ClearLockOptions,
+  type ClearLockResult,
+  readLock,
+  type ReadLockOptions,
+} from "./clear.ts";
+export { describeOwner } from "./describe_owner.ts";
+export { untilLost } from "./until_lost.ts";

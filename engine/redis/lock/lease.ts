@@ -1,0 +1,311 @@
+/**
+ * The lock's half in Redis: a lease under the lock's name and under the names of older tools, prolonged by heartbeats, and
+ * the fence that goes with it.
+ *
+ * All commands go over a connection of its own, so that a long batch cannot starve a heartbeat. Every command may be
+ * executed late, twice or not at all without harm: taking, prolonging and giving back compare the token, and a command
+ * whose answer does not come in time is simply tried again with the next heartbeat. The lease counts from the moment
+ * that the successful command was sent, on a clock that nobody sets.
+ *
+ * @module
+ */
+
+import { LockLostError } from "../../errors.ts";
+import type { Fence, LockOwner } from "../../lock/lock.ts";
+import { type Ioredis, isCluster } from "../client.ts";
+import { FenceKeys, type PreparedFence } from "./fence.ts";
+import { watchFailures } from "../errors.ts";
+import { decodeOwner, encodeLease, type LeaseHolder, leasePrefix } from "./lease_value.ts";
+import { reachable } from "./reachable.ts";
+
+/** Names of the lock, given by the application. */
+export interface RedisLockNames {
+  /** The lock itself. */
+  readonly lock: string;
+  /** Names that older tools use for the same lock: held too, and honoured. */
+  readonly older: readonly string[];
+  /** What the names of fence keys begin with. */
+  readonly fence: string;
+}
+
+/** What a lease needs to know. */
+export interface LeaseOptions {
+  /** Owned by the caller; only copied. */
+  readonly client: Ioredis;
+  readonly names: RedisLockNames;
+  readonly owner: LeaseHolder;
+  /** Length of the lease in milliseconds. */
+  readonly ttlMs: number;
+  /** Told once when the lease is lost. */
+  readonly onLost: (error: LockLostError) => void;
+}
+
+/**
+ * Takes one name. KEYS: 1 name. ARGV: 1 how our values begin, 2 value, 3 lease in ms.
+ * Returns {1} when it is ours, else {0, value found, its time left in ms}. Taking twice is harmless.
+ */
+const TAKE = `
+if redis.call('SET', KEYS[1], ARGV[2], 'NX', 'PX', ARGV[3]) then return {1} end
+local found = redis.call('GET', KEYS[1])
+if string.sub(found, 1, #ARGV[1]) ~= ARGV[1] then return {0, found, redis.call('PTTL', KEYS[1])} end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return {1}`;
+
+/** Prolongs one name. KEYS: 1 name. ARGV: 1 how our values begin, 2 value, 3 lease in ms. Returns 1, or 0 when it is not ours. */
+const PROLONG = `
+local found = redis.call('GET', KEYS[1])
+if not found or string.sub(found, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1`;
+
+/** Gives one name back. KEYS: 1 name. ARGV: 1 how our values begin. Returns how many keys were deleted. */
+const RELEASE = `
+local found = redis.call('GET', KEYS[1])
+if not found or string.sub(found, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])`;
+
+/** A lease being taken, held or given back. */
+export class RedisLease {
+  /** Unique to this run. */
+  readonly token: string = crypto.randomUUID().replaceAll("-", "");
+  /** What writers use. Its keys are there once {@linkcode RedisLease.heartbeat} succeeded. */
+  readonly fence: Fence;
+  readonly #connection: Ioredis;
+  readonly #keys: FenceKeys;
+  readonly #options: LeaseOptions;
+  readonly #acquiredAt = new Date();
+  readonly #wanted: readonly string[];
+  readonly #taken: string[] = [];
+  #told: { readonly migration: string | null; readonly progress: string | null };
+  #validUntil = 0;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+  #lost: LockLostError | null = null;
+  #closed = false;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+    this.#wanted = [options.names.lock, ...options.names.older];
+    this.#told = { migration: null, progress: null };
+    this.#connection = ownConnection(options.client, options.ttlMs / 4);
+    this.#keys = new FenceKeys(this.#connection, options.names.fence, this.token, options.ttlMs);
+    this.fence = {
+      token: this.token,
+      keys: async () => {
+        this.#throwIfLost();
+        if (this.#keys.names().length === 0) await this.#untilAnswered(() => this.heartbeat());
+        if (this.#keys.names().length === 0) throw this.#keys.failure;
+        return this.#keys.names();
+      },
+      renew: () => this.#untilAnswered(() => this.heartbeat()),
+    };
+  }
+
+  /** True once the lock's own name is held: from then on heartbeats are due. */
+  get begun(): boolean {
+    return this.#taken.length > 0;
+  }
+
+  /** What the next heartbeat tells others. */
+  tell(state: { readonly migration: string | null; readonly progress: string | null }): void {
+    this.#told = state;
+  }
+
+  /**
+   * Tries to take the names that are not held yet, in order. Those taken stay held, also when a later one is not free.
+   *
+   * @returns Null when all are held, else who holds the first that is not free.
+   * @throws {LockLostError} When a name held since an earlier try was lost.
+   * @throws {StoreUnreachableError | StoreDeniedError} When Redis does not answer, or refuses.
+   */
+  tryTake(): Promise<LockOwner | null> {
+    return this.#patiently(() => this.#takeRest());
+  }
+
+  /**
+   * The first heartbeat with all names held: sets up the fence.
+   *
+   * @throws {LockLostError} When a name was lost meanwhile.
+   * @throws {StoreUnreachableError | StoreDeniedError} When no master answers, or refuses.
+   */
+  async establish(): Promise<void> {
+    await this.#patiently(() => this.fence.keys());
+  }
+
+  async #takeRest(): Promise<LockOwner | null> {
+    this.#throwIfLost();
+    for (const name of this.#wanted.slice(this.#taken.length)) {
+      const sentAt = performance.now();
+      const [mine, value, ttlLeftMs] = await this.#ask(
+        this.#connection.callBuffer("eval", [
+          ...[TAKE, 1, name],
+          ...[leasePrefix(this.token), this.#value(), this.#options.ttlMs],
+        ]),
+      ) as [number, Uint8Array, number];
+      if (mine !== 1) return decodeOwner(value, ttlLeftMs, name);
+      if (this.#taken.push(name) === 1) this.#prolongedAt(sentAt);
+    }
+    return null;
+  }
+
+  /**
+   * One heartbeat: the fence first, then every name. One at a time.
+   *
+   * @throws {LockLostError} When a name is no longer ours. Any other error means that no answer came: the lease may
+   * still be held, and lives on until its time is over.
+   */
+  heartbeat(): Promise<void> {
+    const beat = this.#queue.then(() => this.#beat());
+    this.#queue = beat.catch(() => {});
+    return beat;
+  }
+
+  /** Asks Redis whether every name is still ours. @throws {LockLostError} When not, or when no answer comes within the lease. */
+  async confirm(): Promise<void> {
+    await this.#untilAnswered(async () => {
+      const values = await this.#ask(Promise.all(this.#taken.map((name) => this.#connection.get(name))));
+      const prefix = leasePrefix(this.token);
+      for (const [i, value] of values.entries()) {
+        if (!value?.startsWith(prefix)) this.#lose(`the lock ${this.#taken[i]} is no longer this run's`);
+      }
+    });
+  }
+
+  /**
+   * Gives everything back, the last taken first. What cannot be reached is left to expire: a server that is gone must not
+   * keep a finished run from ending.
+   */
+  async release(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#deadline);
+    try {
+      await this.#queue;
+      await this.#ask(this.#keys.release());
+      for (const name of this.#taken.toReversed()) {
+        await this.#ask(this.#connection.eval(RELEASE, 1, name, leasePrefix(this.token)));
+      }
+    } catch {
+      // Left to expire, see above.
+    } finally {
+      this.#connection.disconnect();
+    }
+  }
+
+  async #beat(): Promise<void> {
+    this.#throwIfLost();
+    if (this.#closed) return;
+    const fenced = this.#taken.length === this.#wanted.length;
+    const prepared: PreparedFence = { ready: [], masters: null };
+    // A master that hangs must not keep the lease from being prolonged: what is ready in time counts.
+    if (fenced) await this.#ask(this.#keys.prepare(prepared)).catch(() => {});
+    const [ready, masters] = [[...prepared.ready], prepared.masters];
+    const sentAt = performance.now();
+    const value = this.#value();
+    const answers = await this.#ask(Promise.all(
+      this.#taken.map((name) =>
+        this.#connection.eval(PROLONG, 1, name, leasePrefix(this.token), value, this.#options.ttlMs)
+      ),
+    ));
+    const gone = answers.findIndex((answer) => Number(answer) !== 1);
+    if (gone >= 0) this.#lose(`the lock ${this.#taken[gone]} is no longer this run's`);
+    this.#prolongedAt(sentAt);
+    if (fenced) this.#keys.commit(ready, masters);
+  }
+
+  /** Retries while there is no answer, until the lease is over: then it is lost whatever the server would say. */
+  async #untilAnswered(attempt: () => Promise<void>): Promise<void> {
+    while (true) {
+      try {
+        this.#throwIfLost();
+        return await attempt();
+      } catch (error) {
+        if (error instanceof LockLostError) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  #prolongedAt(sentAt: number): void {
+    this.#validUntil = sentAt + this.#options.ttlMs;
+    clearTimeout(this.#deadline);
+    if (this.#closed) return;
+    this.#deadline = setTimeout(() => {
+      try {
+        this.#throwIfLost();
+      } catch {
+        // The loss was told to `onLost`; nobody waits here.
+      }
+    }, this.#validUntil - performance.now());
+  }
+
+  #throwIfLost(): void {
+    if (this.#lost !== null) throw this.#lost;
+    if (this.begun && performance.now() >= this.#validUntil) {
+      this.#lose(`no heartbeat reached Redis for ${this.#options.ttlMs} ms`);
+    }
+  }
+
+  #lose(reason: string): never {
+    this.#lost ??= new LockLostError(`Lost the lock: ${reason}`, {
+      hint: "Run the same command again: it continues where this one stopped",
+    });
+    clearTimeout(this.#deadline);
+    this.#options.onLost(this.#lost);
+    throw this.#lost;
+  }
+
+  #value(): string {
+    const { owner, ttlMs } = this.#options;
+    return encodeLease(
+      { ...owner, token: this.token, acquiredAt: this.#acquiredAt, ttlMs, ...this.#told },
+      new Date(),
+    );
+  }
+
+  #patiently<T>(attempt: () => Promise<T>): Promise<T> {
+    return reachable("Cannot take the lock", watchFailures(this.#connection), attempt);
+  }
+
+  /** Waits for an answer for a quarter of the lease: two such waits and a pause between heartbeats fit into one lease. */
+  async #ask<T>(answer: Promise<T>): Promise<T> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error("Redis did not answer in time")),
+        this.#options.ttlMs / 4,
+      );
+    });
+    try {
+      return await Promise.race([answer, timeout]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** Pause before asking a server again that did not answer, in milliseconds. */
+const RETRY_MS = 100;
+
+/**
+ * A connection with the caller's settings that never gives up on its own: how long to wait is decided here, command by
+ * command. Commands that were cut off are not sent again behind the scenes.
+ *
+ * @param silenceMs A connection that owes an answer for so long is replaced: a network may drop it without telling.
+ */
+function ownConnection(client: Ioredis, silenceMs: number): Ioredis {
+  const options = {
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: Math.max(silenceMs, 1000),
+    socketTimeout: silenceMs,
+    // A server that was demoted by a failover: the same address may lead to its successor.
+    reconnectOnError: (error: Error) => error.message.startsWith("READONLY "),
+  };
+  const retry = (times: number) => Math.min(times * 50, 500);
+  const connection = isCluster(client)
+    ? client.duplicate([], { redisOptions: options, clusterRetryStrategy: retry, retryDelayOnFailover: 0 })
+    : client.duplicate({ ...options, retryStrategy: retry });
+  watchFailures(connection);
+  return connection;
+}

@@ -1,0 +1,116 @@
+/**
+ * How much at a time, and how fast: batches that keep a single command short on the server, and a limit of records a
+ * second.
+ *
+ * @module
+ */
+
+import { InterruptedError, MigrationError } from "../../errors.ts";
+import { pause } from "../../pause.ts";
+
+/** A command is meant to take this long at most on the server. What is measured is rather more than that. */
+const TARGET_MS = 2;
+const SMALLEST = 50;
+const LARGEST = { scan: 2000, records: 500 };
+/** A batch carries about this many bytes of values at most. */
+const LARGEST_BYTES = 512 * 1024;
+
+/** What a command of a batch does: each kind takes its own time. */
+export type BatchWork = "scan" | "read" | "write";
+
+/** When the last reply came over a connection, whatever it answered. */
+export class ReplyClock {
+  /** Milliseconds, as `performance.now()` tells them. */
+  lastReply = 0;
+}
+
+/** Finds the size of a batch from how long the last ones took. */
+export class BatchSize {
+  readonly #clock: ReplyClock;
+  readonly #fixed: number | undefined;
+  readonly #largest: number;
+  readonly #msPerRecord = new Map<BatchWork, number>();
+  #size = 100;
+
+  /**
+   * @param clock Of the connection that the commands go over.
+   * @param kind Keys that are scanned, or records that are read or written.
+   * @param fixed Records in a batch, or undefined to adapt.
+   */
+  constructor(clock: ReplyClock, kind: keyof typeof LARGEST, fixed?: number) {
+    this.#clock = clock;
+    this.#fixed = fixed;
+    this.#largest = LARGEST[kind];
+  }
+
+  /** Records in the next batch. */
+  get current(): number {
+    return this.#fixed ?? this.#size;
+  }
+
+  /**
+   * Runs one command for a batch and learns from it. Commands of one connection are answered in order; so a command was
+   * being served, at the longest, from the reply before it (or from when it was sent, if that is later) to its own.
+   */
+  async measure<T>(
+    work: BatchWork,
+    records: number,
+    command: () => Promise<T>,
+    bytes: (reply: T) => number = () => 0,
+  ): Promise<T> {
+    const sentAt = performance.now();
+    const reply = await command();
+    const now = performance.now();
+    const served = now - Math.max(sentAt, this.#clock.lastReply);
+    this.#clock.lastReply = now;
+    if (records > 0) this.#learn(work, served / records, bytes(reply) / records);
+    return reply;
+  }
+
+  #learn(work: BatchWork, msPerRecord: number, bytesPerRecord: number): void {
+    // An average: replies that arrive together make one interval too long and the next too short.
+    const before = this.#msPerRecord.get(work) ?? msPerRecord;
+    this.#msPerRecord.set(work, before * 0.8 + msPerRecord * 0.2);
+    const byTime = TARGET_MS / Math.max(...this.#msPerRecord.values(), 1e-4);
+    const byBytes = LARGEST_BYTES / Math.max(bytesPerRecord, 1);
+    const wanted = Math.min(Math.max(SMALLEST, byTime), byBytes, this.#size * 1.5, this.#largest);
+    this.#size = Math.max(1, Math.round(wanted));
+  }
+}
+
+/** Lets records pass at a given rate. */
+export class RateLimit {
+  readonly #perSecond: number | undefined;
+  readonly #signal: AbortSignal;
+  #freeAt = 0;
+
+  /** @param perSecond Records a second, or undefined for no limit. */
+  constructor(perSecond: number | undefined, signal: AbortSignal) {
+    this.#perSecond = perSecond;
+    this.#signal = signal;
+  }
+
+  /** Waits until so many more records may be handled; returns at once when the signal has fired. */
+  async take(records: number): Promise<void> {
+    if (this.#perSecond === undefined) return;
+    const now = performance.now();
+    const start = Math.max(now, this.#freeAt);
+    this.#freeAt = start + (records / this.#perSecond) * 1000;
+    await pause(start - now, this.#signal);
+  }
+}
+
+/**
+ * Stops a run whose signal has fired.
+ *
+ * @throws {MigrationError} The signal's reason where it is one, such as a lost lock.
+ * @throws {InterruptedError} Otherwise.
+ */
+export function throwIfAborted(signal: AbortSignal): void {
+  if (!signal.aborted) return;
+  if (signal.reason instanceof MigrationError) throw signal.reason;
+  throw new InterruptedError("Interrupted: the batch in hand was finished", {
+    cause: signal.reason,
+    hint: "Run the same command again to continue",
+  });
+}

@@ -1,0 +1,58 @@
+/**
+ * What a run counts, and the few records that it names.
+ *
+ * @module
+ */
+
+import { type Binary, display } from "../binary.ts";
+
+/** Records named in results and bookkeeping. */
+export const NAMED_RECORDS = 10;
+/** Failed records that are told apart; beyond them a record seen twice may count twice. */
+const TOLD_APART = 100_000;
+
+/** Counts of a run over records. A record may be seen more than once: only what became of it last counts as failed. */
+export class Tally {
+  /** Records changed or copied. */
+  processed = 0;
+  /** Records that were as they should be already. */
+  skipped = 0;
+  /** Records whose current form is newer, or otherwise another, and was kept. */
+  conflicts = 0;
+  /** Records left alone because they cannot be converted. */
+  invalid = 0;
+  readonly #failures = new Map<Binary, string>();
+  #furtherFailures = 0;
+  readonly #notes: string[] = [];
+
+  /** Records that could not be done. */
+  get failed(): number {
+    return this.#failures.size + this.#furtherFailures;
+  }
+
+  /** Up to 10 failed records with the reason, then notes, for people. */
+  get issues(): string[] {
+    const named = [...this.#failures].slice(0, NAMED_RECORDS).map(([key, why]) => `${display(key)}: ${why}`);
+    return [...named, ...this.#notes].slice(0, NAMED_RECORDS);
+  }
+
+  /** Everything that was looked at so far. */
+  get seen(): number {
+    return this.processed + this.skipped + this.conflicts + this.failed;
+  }
+
+  fail(key: Binary, why: string): void {
+    if (this.#failures.has(key) || this.#failures.size < TOLD_APART) this.#failures.set(key, why);
+    else this.#furtherFailures++;
+  }
+
+  /** Takes back a failure: the record was seen again and is well. */
+  recover(key: Binary): void {
+    if (this.#failures.size > 0) this.#failures.delete(key);
+  }
+
+  /** Says something about a record that is no failure. */
+  note(text: string): void {
+    if (this.#notes.length < NAMED_RECORDS) this.#notes.push(text);
+  }
+}

@@ -1,0 +1,120 @@
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { FileError } from "../../../../cli/errors.ts";
+import { parseDotenv } from "../../../../cli/settings/dotenv.ts";
+import { parseSettingsFile, readSettingsFile, SEARCHED_FILES } from "../../../../cli/settings/file.ts";
+
+Deno.test("parseDotenv() reads quotes, comments, exports and line breaks", () => {
+  const { values, problems } = parseDotenv(`
+# a comment
+PLAIN=value # and a comment
+export EXPORTED = spaces around
+HASH=a#b
+EMPTY=
+SINGLE='as it is: \\n $x # no comment'
+DOUBLE="a\\nb \\"quoted\\" \\\\ # no comment"
+LINES="first
+second"
+TWICE=1
+TWICE=2
+URL=postgres://u:p%40@h/d?x=y
+`);
+  assertEquals(problems, []);
+  assertEquals(Object.fromEntries(values), {
+    PLAIN: "value",
+    EXPORTED: "spaces around",
+    HASH: "a#b",
+    EMPTY: "",
+    SINGLE: "as it is: \\n $x # no comment",
+    DOUBLE: 'a\nb "quoted" \\ # no comment',
+    LINES: "first\nsecond",
+    TWICE: "2",
+    URL: "postgres://u:p%40@h/d?x=y",
+  });
+});
+
+Deno.test("parseDotenv() names the lines that it cannot understand, not what they hold", () => {
+  assertEquals(parseDotenv("A=1\r\nhunter2\r\nB=2").problems, ["line 2 is not NAME=value"]);
+  assertEquals(parseDotenv('A=1\nB="hunter2\n').problems, ["the quote opened in line 2 is never closed"]);
+});
+
+Deno.test("parseSettingsFile() tells the kind by the name", async () => {
+  for (const path of [".env", "config/outpost/.env", ".env.production", "prod.env"]) {
+    assertEquals((await parseSettingsFile(path, "REDIS_HOST=a")).kind, "env");
+  }
+  for (const path of [".outpost.yaml", "config.yml", "outpost.conf"]) {
+    assertEquals((await parseSettingsFile(path, "redis:\n  host: a")).kind, "yaml");
+  }
+});
+
+Deno.test("parseSettingsFile() leaves Outpost's other settings alone and reports slips in its own sections", async () => {
+  const { unknown } = await parseSettingsFile(
+    "o.yaml",
+    "api_key: x\nmqs:\n  rabbitmq:\n    server_url: y\nredis:\n  hots: a\n  zzzzzzzzzzzzzzz: 1\ndeploymentid: d\n",
+  );
+  assertEquals(unknown, [
+    { key: "redis.hots", suggestion: "redis.host" },
+    { key: "redis.zzzzzzzzzzzzzzz", suggestion: null },
+    { key: "deploymentid", suggestion: "deployment_id" },
+  ]);
+  const env = await parseSettingsFile(
+    ".env",
+    "REDIS_PROT=1\nPOSTGRES_USER=u\nPOSTGRES_DB=d\nREDIS_MAXMEMORY=1\nAPI_KEY=k\n",
+  );
+  assertEquals(env.unknown, [{ key: "REDIS_PROT", suggestion: "REDIS_PORT" }]);
+});
+
+Deno.test("parseSettingsFile() takes an empty file and empty sections", async () => {
+  assertEquals((await parseSettingsFile("o.yaml", "")).values.size, 0);
+  assertEquals((await parseSettingsFile("o.yaml", "redis:\npostgres:\n")).values.size, 0);
+});
+
+Deno.test("parseSettingsFile() names the place of a fault in YAML and nothing of the text", async () => {
+  const error = await assertRejects(
+    () => parseSettingsFile("o.yaml", "redis:\n  password: 'hunter2\n"),
+    FileError,
+  );
+  assertStringIncludes(
+    error.message,
+    'Cannot understand the configuration file "o.yaml": it is not valid YAML',
+  );
+  assertEquals(error.message.includes("hunter2"), false);
+  await assertRejects(
+    () => parseSettingsFile("o.yaml", "- a\n- b\n"),
+    FileError,
+    "it is not a list of settings",
+  );
+  await assertRejects(
+    () => parseSettingsFile("o.yaml", "NAME=value\n"),
+    FileError,
+    "it is not a list of settings",
+  );
+});
+
+Deno.test("readSettingsFile() refuses a named file that is missing", async () => {
+  await assertRejects(() => readSettingsFile("/no/such/file.yaml"), FileError, "it does not exist");
+});
+
+Deno.test("readSettingsFile() takes the first of the searched files that exists", async () => {
+  assertEquals(SEARCHED_FILES, [
+    ".env",
+    ".outpost.yaml",
+    "config/outpost.yaml",
+    "config/outpost/config.yaml",
+    "config/outpost/.env",
+    "/config/outpost.yaml",
+    "/config/outpost/config.yaml",
+    "/config/outpost/.env",
+  ]);
+  const folder = await Deno.makeTempDir();
+  const searched = SEARCHED_FILES.map((path) =>
+    path.startsWith("/") ? folder + path : `${folder}/here/${path}`
+  );
+  await Deno.mkdir(`${folder}/config/outpost`, { recursive: true });
+  await Deno.mkdir(`${folder}/here/config/outpost`, { recursive: true });
+  assertEquals(await readSettingsFile(undefined, { searched }), null);
+  for (const path of searched.toReversed()) {
+    await Deno.writeTextFile(path, path.endsWith(".env") ? "REDIS_HOST=a" : "redis:\n  host: a");
+    assertEquals((await readSettingsFile(undefined, { searched }))?.path, path);
+  }
+  await Deno.remove(folder, { recursive: true });
+});

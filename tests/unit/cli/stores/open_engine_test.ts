@@ -1,0 +1,63 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { SettingsError, UsageError } from "../../../../cli/errors.ts";
+import { chooseSqlStore, readStore } from "../../../../cli/stores/choose.ts";
+import { chooseStores } from "../../../../cli/stores/open_engine.ts";
+import { checkSettings, resolveSettings } from "../../../../cli/settings/resolve.ts";
+
+const settings = (env: Record<string, string>) =>
+  checkSettings(resolveSettings({ flags: new Map(), env, file: null }));
+const POSTGRES_URL = "postgres://h/d";
+
+Deno.test("chooseStores() opens what is configured and not left out", () => {
+  const choose = (env: Record<string, string>, sides: "both" | "sql" | "redis" = "both") => {
+    const { postgres, clickhouse, redis } = chooseStores(settings(env), { sides });
+    return [postgres, clickhouse, redis];
+  };
+  assertEquals(choose({ POSTGRES_URL }), [true, false, true]);
+  assertEquals(choose({ POSTGRES_URL, CLICKHOUSE_ADDR: "h:1" }), [true, true, true]);
+  assertEquals(choose({ CLICKHOUSE_ADDR: "h:1" }), [false, true, true]);
+  assertEquals(choose({ POSTGRES_URL, MIGRATE_ONLY: "sql" }), [true, false, false]);
+  assertEquals(choose({ POSTGRES_URL, CLICKHOUSE_ADDR: "h:1", MIGRATE_ONLY: "redis" }), [false, false, true]);
+  assertEquals(choose({ MIGRATE_ONLY: "redis" }), [false, false, true]);
+});
+
+Deno.test("chooseStores() clears a dead lock without a SQL database, unless that is all there is", () => {
+  assertEquals(chooseStores(settings({}), { sides: "redis" }), {
+    postgres: false,
+    clickhouse: false,
+    redis: true,
+  });
+  assertEquals(chooseStores(settings({ POSTGRES_URL, MIGRATE_ONLY: "sql" }), { sides: "redis" }), {
+    postgres: true,
+    clickhouse: false,
+    redis: false,
+  });
+});
+
+Deno.test("chooseStores() does not pass over a missing SQL store in silence", () => {
+  assertThrows(
+    () => chooseStores(settings({}), { sides: "both" }),
+    SettingsError,
+    "No SQL store is configured",
+  );
+  assertThrows(() => chooseStores(settings({ MIGRATE_ONLY: "sql" }), { sides: "both" }), SettingsError);
+  assertThrows(
+    () => chooseStores(settings({ POSTGRES_URL, MIGRATE_ONLY: "redis" }), { sides: "sql" }),
+    UsageError,
+  );
+});
+
+Deno.test("chooseSqlStore() asks which one only where there are two", () => {
+  const both = settings({ POSTGRES_URL, CLICKHOUSE_ADDR: "h:1" });
+  assertThrows(() => chooseSqlStore(both, undefined), UsageError, "Two SQL stores are configured");
+  assertEquals(chooseSqlStore(both, "clickhouse"), "clickhouse");
+  assertEquals(chooseSqlStore(settings({ POSTGRES_URL }), undefined), "sql");
+  assertEquals(chooseSqlStore(settings({ CLICKHOUSE_ADDR: "h:1" }), undefined), "clickhouse");
+  assertThrows(() => chooseSqlStore(settings({ POSTGRES_URL }), "clickhouse"), UsageError, "not configured");
+  assertEquals([readStore("postgres"), readStore("clickhouse"), readStore(undefined)], [
+    "sql",
+    "clickhouse",
+    undefined,
+  ]);
+  assertThrows(() => readStore("mysql"), UsageError);
+});
