@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { parse } from "@std/yaml";
 
-const ROOT = new URL("../../..", import.meta.url).pathname;
+const ROOT = new URL("../../../", import.meta.url).pathname;
 const dockerfile = await Deno.readTextFile(join(ROOT, "Dockerfile"));
 
 /** Instructions without comments, each on one line. */

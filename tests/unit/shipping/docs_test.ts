@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { TARGETS } from "../../../scripts/compile.ts";
 
 const DOCS = ["install.md", "deploy.md"];
-const folder = new URL("../../../docs", import.meta.url);
+const folder = new URL("../../../docs/", import.meta.url);
 
 Deno.test("docs/install.md and docs/deploy.md link to files that exist", async () => {
   for (const name of DOCS) {

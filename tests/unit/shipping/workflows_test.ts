@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { parse } from "@std/yaml";
 import { TARGETS } from "../../../scripts/compile.ts";
 
-const ROOT = new URL("../../..", import.meta.url).pathname;
+const ROOT = new URL("../../../", import.meta.url).pathname;
 const FOLDER = join(ROOT, ".github/workflows");
 const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
 
