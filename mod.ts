@@ -107,34 +107,22 @@ export type {
 } from "./engine/postgres/schema_objects.ts";
 export { type Binary, decodeText, encodeText } from "./engine/redis/binary.ts";
 export type { OlderState, RedisLayout } from "./engine/redis/bookkeeping.ts";
+export type { Values } from "./engine/redis/bulk_reads.ts";
 export type { RedisClient } from "./engine/redis/client.ts";
-export {
-  copyKeys,
-  type CopyPattern,
-  type CopyRules,
-  type CopySpec,
-  type Destination,
-  type Guess,
-} from "./engine/redis/copy/copy_keys.ts";
-export type { ListedRecord } from "./engine/redis/copy/judgement.ts";
-export type { Facts } from "./engine/redis/facts.ts";
-export type { RedisLockNames } from "./engine/redis/lock/lease.ts";
 export type {
   CleanupReport,
   ReadContext,
-  RedisMigration,
   VerifyContext,
   VerifyReport,
   WriteContext,
-} from "./engine/redis/migration.ts";
-export {
-  type Changes,
-  type Lookalikes,
-  type TransformPattern,
-  transformRecords,
-  type TransformSpec,
-  type Values,
-} from "./engine/redis/transform/transform_records.ts";
+} from "./engine/redis/context.ts";
+export { copyKeys, type CopyPattern } from "./engine/redis/copy/copy_keys.ts";
+export type { CopyRules, CopySpec, Destination, Guess, ListedRecord } from "./engine/redis/copy/copy_spec.ts";
+export type { Facts } from "./engine/redis/facts.ts";
+export type { RedisLockNames } from "./engine/redis/lock/lease.ts";
+export type { RedisMigration } from "./engine/redis/migration.ts";
+export { type TransformPattern, transformRecords } from "./engine/redis/transform/transform_records.ts";
+export type { Changes, Lookalikes, TransformSpec } from "./engine/redis/transform/transform_spec.ts";
 export { createRegistry, type Registry, type SqlSteps } from "./engine/registry.ts";
 export type {
   ConsequenceQuery,

@@ -5,7 +5,7 @@
  */
 
 import type { Command } from "./command.ts";
-import { complete, completions } from "./completions.ts";
+import { completeFrom, completions } from "./completions.ts";
 import { config } from "./config.ts";
 import { applyCommand } from "./migrate/apply.ts";
 import { cleanupCommand } from "./migrate/cleanup.ts";
@@ -34,5 +34,5 @@ export const COMMANDS: readonly Command[] = [
   serve,
   config,
   completions,
-  complete,
+  completeFrom(() => COMMANDS),
 ];

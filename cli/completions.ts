@@ -33,24 +33,24 @@ export const completions: Command = defineCommand(
   },
 );
 
-/** Prints what may come next. */
-export const complete: Command = defineCommand(
-  {
-    path: "complete",
-    summary: "Print what may come next, for shells",
-    examples: [{ command: "outpost complete -- migrate pl", does: "what a shell asks" }],
-    arguments: [{ name: "[words...]", description: "The words typed so far" }],
-    needs: "none",
-    hidden: true,
-  },
-  (input: CommandInput) => input.args,
-  async (context, words) => {
-    const { suggestions } = await import("./line/completion_script.ts");
-    const { COMMANDS } = await import("./commands.ts");
-    context.output.text(await suggestions(words, COMMANDS));
-    return EXIT.done;
-  },
-);
+/** Makes the command that prints what may come next. @param commands All there are, asked for when it runs. */
+export const completeFrom = (commands: () => readonly Command[]): Command =>
+  defineCommand(
+    {
+      path: "complete",
+      summary: "Print what may come next, for shells",
+      examples: [{ command: "outpost complete -- migrate pl", does: "what a shell asks" }],
+      arguments: [{ name: "[words...]", description: "The words typed so far" }],
+      needs: "none",
+      hidden: true,
+    },
+    (input: CommandInput) => input.args,
+    async (context, words) => {
+      const { suggestions } = await import("./line/completion_script.ts");
+      context.output.text(await suggestions(words, commands()));
+      return EXIT.done;
+    },
+  );
 
 function readShell(input: CommandInput): string {
   const [shell = ""] = input.args;

@@ -102,7 +102,7 @@ export function makeContext(parts: ContextParts): Context {
     shown: !flags.quiet,
     counts: !flags.json,
   });
-  const context: Context = {
+  return {
     ...parts,
     output,
     log,
@@ -112,11 +112,10 @@ export function makeContext(parts: ContextParts): Context {
     confirm: (question) => confirm({ host, output, style: style(host.stderr.terminal) }, question),
     async openEngine(needs = {}) {
       const { openEngine } = await import("./stores/open_engine.ts");
-      return await openEngine(context, needs);
+      return await openEngine(parts, needs);
     },
     reading: (work) => untilStopped(host.signal, work),
   };
-  return context;
 }
 
 async function untilStopped<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {

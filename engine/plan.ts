@@ -7,7 +7,8 @@
 import type { RedisMigrationPlan, SqlPlan } from "./backend.ts";
 import { digestOf } from "./checksum.ts";
 import { RefusedError } from "./errors.ts";
-import { isPending, type MigrationEntry, resolveId } from "./migration.ts";
+import { isPending, type MigrationEntry } from "./migration.ts";
+import { resolveId } from "./resolve_id.ts";
 import type { Backends, State } from "./state.ts";
 
 /** What to plan. */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { clearLock, type LockOwner, readLock } from "./lock/lock.ts";
+import { clearLock, readLock } from "./lock/clear.ts";
+import type { LockOwner } from "./lock/lock.ts";
 import type { LockSettings } from "./lock/with_lock.ts";
 import type { Backends } from "./state.ts";
 

@@ -5,7 +5,8 @@
  */
 
 import type { RedisVerification, SqlVerification } from "./backend.ts";
-import { isPending, resolveId } from "./migration.ts";
+import { isPending } from "./migration.ts";
+import { resolveId } from "./resolve_id.ts";
 import type { Backends, State } from "./state.ts";
 
 /** How {@linkcode Engine.verify} looks. */

@@ -6,7 +6,6 @@
 
 import type { TextSink } from "../host.ts";
 import { printable } from "./printable.ts";
-import type { Scrub } from "../settings/secrets.ts";
 import type { Style } from "./style.ts";
 
 /** How much an event matters. */
@@ -23,7 +22,8 @@ export interface LoggerOptions {
   readonly format: "text" | "json";
   readonly level: LogLevel;
   readonly style: Style;
-  readonly scrub: Scrub;
+  /** Takes secrets out of a line. */
+  readonly scrub: (text: string) => string;
   readonly now: () => Date;
 }
 

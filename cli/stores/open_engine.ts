@@ -6,8 +6,8 @@
  */
 
 import type { Engine } from "../../engine/engine.ts";
-import type { Context } from "../context.ts";
 import { SettingsError, UsageError } from "../errors.ts";
+import type { Host } from "../host.ts";
 import type { Settings } from "../settings/table.ts";
 import { VERSION } from "../version.ts";
 
@@ -57,8 +57,10 @@ export function chooseStores(settings: Settings, { sides }: StoreNeeds): ChosenS
 }
 
 /** Opens what is needed. Nothing is contacted before the engine is asked something. */
-export async function openEngine(context: Context, needs: Partial<StoreNeeds>): Promise<OpenEngine> {
-  const { settings, host } = context;
+export async function openEngine(
+  { settings, host }: { readonly settings: Settings; readonly host: Pick<Host, "holder"> },
+  needs: Partial<StoreNeeds>,
+): Promise<OpenEngine> {
   const stores = chooseStores(settings, { sides: needs.sides ?? "both" });
   await using stack = new AsyncDisposableStack();
   const postgres = stores.postgres ? await openPostgres(settings, stack) : undefined;

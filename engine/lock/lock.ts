@@ -63,14 +63,3 @@ export interface HeldLock extends AsyncDisposable {
   /** Says what is being done, for others to see with the next heartbeat. */
   report(state: { readonly migration: string | null; readonly progress: string | null }): void;
 }
-
-export { acquireLock, type LockOptions } from "./acquire.ts";
-export {
-  clearLock,
-  type ClearLockOptions,
-  type ClearLockResult,
-  readLock,
-  type ReadLockOptions,
-} from "./clear.ts";
-export { describeOwner } from "./describe_owner.ts";
-export { untilLost } from "./until_lost.ts";

@@ -7,7 +7,9 @@
 import type { SqlSession } from "../backend.ts";
 import { InterruptedError } from "../errors.ts";
 import { LazySession } from "./lazy_session.ts";
-import { acquireLock, type HeldLock, type LockOwner, untilLost } from "./lock.ts";
+import { acquireLock } from "./acquire.ts";
+import type { HeldLock, LockOwner } from "./lock.ts";
+import { untilLost } from "./until_lost.ts";
 import type { Ioredis } from "../redis/client.ts";
 import type { RedisLockNames } from "../redis/lock/lease.ts";
 import type { Backends } from "../state.ts";

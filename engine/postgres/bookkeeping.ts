@@ -7,7 +7,7 @@
 
 import type { SqlStep } from "../sql/step.ts";
 import { stepChecksum } from "../sql/step.ts";
-import { quoteIdentifier } from "./schema_objects.ts";
+import { type Query, quoteIdentifier } from "./query.ts";
 
 /** Names of the two tables. */
 export interface BookkeepingNames {
@@ -16,12 +16,6 @@ export interface BookkeepingNames {
   /** This tool's own: what was applied when, and its checksum. */
   readonly historyTable: string;
 }
-
-/** Runs one query: a transaction of a client, or the connection of a session. */
-export type Query = <T extends object>(
-  text: string,
-  parameters?: readonly (string | number | boolean | null)[],
-) => Promise<T[]>;
 
 /** One step in the history. */
 export interface HistoryRow {

@@ -11,7 +11,7 @@ import type { SqlStep } from "../sql/step.ts";
 import { isServerError } from "./errors.ts";
 import type { PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";
-import { quoteIdentifier } from "./schema_objects.ts";
+import { quoteIdentifier } from "./query.ts";
 import { interrupted, stepFailed } from "./transaction.ts";
 
 /**

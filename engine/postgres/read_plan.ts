@@ -7,7 +7,7 @@
 import type { SqlConsequence, SqlStepPlan, SqlTablePlan } from "../backend.ts";
 import { migrationId } from "../migration.ts";
 import type { SqlStatement, SqlStep, StepForecast } from "../sql/step.ts";
-import type { Query } from "./bookkeeping.ts";
+import type { Query } from "./query.ts";
 
 /** Counts, remembering the answers: steps that build on each other ask the same again and again. */
 export class Counter {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Query } from "./bookkeeping.ts";
+import type { Query } from "./query.ts";
 
 /** One column, in the table's order. */
 export interface ColumnObject {
@@ -90,11 +90,6 @@ interface TableRow {
   readonly partitionKey: string | null;
   readonly parent: string | null;
   readonly bound: string | null;
-}
-
-/** Quotes a name for use in a statement. */
-export function quoteIdentifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
 
 const TABLES = `

@@ -7,13 +7,8 @@
 import type { SqlState } from "../backend.ts";
 import { type MigrationEntry, migrationId, type MigrationStatus } from "../migration.ts";
 import type { SqlStep } from "../sql/step.ts";
-import {
-  type Bookkeeping,
-  type BookkeepingNames,
-  findDrift,
-  type Query,
-  readBookkeeping,
-} from "./bookkeeping.ts";
+import { type Bookkeeping, type BookkeepingNames, findDrift, readBookkeeping } from "./bookkeeping.ts";
+import type { Query } from "./query.ts";
 
 /** Reads version, history and what tells this database from another. */
 export async function readState(

@@ -10,12 +10,12 @@ import { type SqlStep, stepChecksum } from "../sql/step.ts";
 import {
   type Bookkeeping,
   ensureBookkeeping,
-  type Query,
   readBookkeeping,
   trimHistory,
   writeHistory,
   writeVersion,
 } from "./bookkeeping.ts";
+import type { Query } from "./query.ts";
 import type { PostgresOptions } from "./options.ts";
 
 /** Stands as `applied_by` for steps that were there before this tool came. */

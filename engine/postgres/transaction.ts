@@ -8,7 +8,7 @@
 import type { SqlRunOptions } from "../backend.ts";
 import { InterruptedError, LockLostError, StepFailedError } from "../errors.ts";
 import type { SqlStatement, SqlStep } from "../sql/step.ts";
-import type { Query } from "./bookkeeping.ts";
+import type { Query } from "./query.ts";
 import { isCancelled, isLockTimeout, isServerError, type ServerError } from "./errors.ts";
 import { errorPosition } from "./error_position.ts";
 import { withHolders } from "./lock_holders.ts";

@@ -8,14 +8,13 @@
 
 import { type Binary, display } from "./binary.ts";
 import { readExisting, readFields } from "./bulk_reads.ts";
-import { type CopyPattern, findPairs, hasLookalikes, type Pair } from "./copy/copy_keys.ts";
-import type { ReadContext, RedisMigration } from "./migration.ts";
-import {
-  findLookalikes,
-  kindsOf,
-  type TransformPattern,
-  type Values,
-} from "./transform/transform_records.ts";
+import type { CopyPattern } from "./copy/copy_keys.ts";
+import type { Pair } from "./copy/copy_spec.ts";
+import { findPairs, hasLookalikes } from "./copy/pairs.ts";
+import type { ReadContext } from "./context.ts";
+import type { RedisMigration } from "./migration.ts";
+import type { Values } from "./bulk_reads.ts";
+import { findLookalikes, kindsOf, type TransformPattern } from "./transform/transform_records.ts";
 import type { RedisExample } from "../backend.ts";
 import { walk } from "./walk/walk.ts";
 

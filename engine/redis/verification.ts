@@ -6,7 +6,8 @@
 
 import type { RedisVerification, RedisVerifyOptions } from "../backend.ts";
 import type { StoredState } from "./bookkeeping.ts";
-import type { ReadContext, RedisMigration } from "./migration.ts";
+import type { ReadContext } from "./context.ts";
+import type { RedisMigration } from "./migration.ts";
 import { ProgressReporter } from "./walk/progress.ts";
 import { NAMED_RECORDS, Tally } from "./walk/tally.ts";
 

@@ -10,11 +10,9 @@
  */
 
 import type { RedisMigration } from "../../engine/redis/migration.ts";
-import {
-  type Changes,
-  transformRecords,
-  type Values,
-} from "../../engine/redis/transform/transform_records.ts";
+import type { Values } from "../../engine/redis/bulk_reads.ts";
+import { transformRecords } from "../../engine/redis/transform/transform_records.ts";
+import type { Changes } from "../../engine/redis/transform/transform_spec.ts";
 import { isNumericTimestamp, parseTimestamp } from "../../engine/timestamp.ts";
 import { currentRecords } from "./current_records.ts";
 

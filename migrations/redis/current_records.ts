@@ -10,7 +10,8 @@
 
 import { type Binary, encodeText, escapePattern } from "../../engine/redis/binary.ts";
 import type { Facts } from "../../engine/redis/facts.ts";
-import type { Lookalikes, TransformSpec, Values } from "../../engine/redis/transform/transform_records.ts";
+import type { Values } from "../../engine/redis/bulk_reads.ts";
+import type { Lookalikes, TransformSpec } from "../../engine/redis/transform/transform_spec.ts";
 import { deploymentPrefix } from "../redis_layout.ts";
 
 /** The two kinds of records, as counted. */

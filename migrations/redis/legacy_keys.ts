@@ -12,10 +12,9 @@
  */
 
 import type { Binary } from "../../engine/redis/binary.ts";
-import type { CopySpec, Destination, Guess } from "../../engine/redis/copy/copy_keys.ts";
+import type { Values } from "../../engine/redis/bulk_reads.ts";
+import type { CopySpec, Destination, Guess, ListedRecord } from "../../engine/redis/copy/copy_spec.ts";
 import type { Facts } from "../../engine/redis/facts.ts";
-import type { ListedRecord } from "../../engine/redis/copy/judgement.ts";
-import type { Values } from "../../engine/redis/transform/transform_records.ts";
 import { isBracedTenant } from "./current_records.ts";
 
 const TENANT = "tenant:";

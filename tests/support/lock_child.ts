@@ -8,7 +8,8 @@
 import { Cluster, Redis } from "ioredis";
 import type { EventEmitter } from "node:events";
 import { LockHeldError, LockLostError } from "../../engine/errors.ts";
-import { acquireLock, type HeldLock } from "../../engine/lock/lock.ts";
+import { acquireLock } from "../../engine/lock/acquire.ts";
+import type { HeldLock } from "../../engine/lock/lock.ts";
 import { appendFenced, appendOnce } from "./fenced_log.ts";
 import { connectLockSession, type LockSession } from "./lock_session.ts";
 

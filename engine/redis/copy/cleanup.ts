@@ -11,9 +11,10 @@
 import { settleAll } from "../../settle_all.ts";
 import { type Binary, display, toArgument } from "../binary.ts";
 import { afterMigrations, readContents } from "./content.ts";
-import { type CopySpec, findPairs, hasLookalikes, type Pair } from "./copy_keys.ts";
+import type { CopySpec, Pair } from "./copy_spec.ts";
 import { judgePairs, type ReadPair } from "./judgement.ts";
-import type { CleanupReport, ReadContext, WriteContext } from "../migration.ts";
+import { findPairs, hasLookalikes } from "./pairs.ts";
+import type { CleanupReport, ReadContext, WriteContext } from "../context.ts";
 import type { BatchSize } from "../walk/pacing.ts";
 import { DELETE_COPIED, DELETE_PROVEN } from "../scripts/copying.ts";
 import type { Argument } from "../store.ts";

@@ -10,7 +10,7 @@ import { parseTimestamp } from "../../timestamp.ts";
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
 import { readHashes } from "../bulk_reads.ts";
 import type { Argument, RedisStore } from "../store.ts";
-import type { TransformPattern } from "../transform/transform_records.ts";
+import type { TransformSpec } from "../transform/transform_spec.ts";
 
 /** A record of any type. */
 export interface Content {
@@ -137,7 +137,7 @@ export function judge(
   target: Binary,
   original: Content,
   copy: Content,
-  later: readonly TransformPattern[],
+  later: readonly TransformSpec[],
 ): Judgement {
   if (original.type !== copy.type) return "different";
   if (original.fields === null || copy.fields === null) {
@@ -154,7 +154,7 @@ export function judge(
 export function afterMigrations(
   target: Binary,
   fields: ReadonlyMap<Binary, Binary>,
-  later: readonly TransformPattern[],
+  later: readonly TransformSpec[],
 ): ReadonlyMap<Binary, Binary> {
   let result = fields;
   for (const pattern of later) {
@@ -173,7 +173,7 @@ function sameFields(
   target: Binary,
   original: ReadonlyMap<Binary, Binary>,
   copy: ReadonlyMap<Binary, Binary>,
-  later: readonly TransformPattern[],
+  later: readonly TransformSpec[],
 ): boolean {
   const migrated = afterMigrations(target, original, later);
   for (const [field, value] of original) {

@@ -6,75 +6,18 @@
  */
 
 import { type Binary, display } from "../binary.ts";
-import { readFields } from "../bulk_reads.ts";
 import { cleanUp, countOriginals } from "./cleanup.ts";
 import { copyAcrossNodes } from "./across_nodes.ts";
 import { copyOnServer } from "./on_server.ts";
 import { readContents } from "./content.ts";
-import { type Facts, readFacts } from "../facts.ts";
-import { judgePairs, type ListedRecord, type ReadPair } from "./judgement.ts";
-import { anyLookalike } from "./lookalikes.ts";
-import type { CleanupReport, ReadContext, VerifyContext, WriteContext } from "../migration.ts";
+import type { CopyRules, CopySpec } from "./copy_spec.ts";
+import { judgePairs, type ReadPair } from "./judgement.ts";
+import { findPairs, hasLookalikes } from "./pairs.ts";
+import type { CleanupReport, ReadContext, VerifyContext, WriteContext } from "../context.ts";
 import { BatchSize, ReplyClock } from "../walk/pacing.ts";
 import { chooseSample, sampleOf } from "../walk/sample.ts";
-import type { RedisStore } from "../store.ts";
-import { checkNames, type Lookalikes, type Values } from "../transform/transform_records.ts";
+import { checkNames } from "../transform/transform_records.ts";
 import { walk } from "../walk/walk.ts";
-
-/** Where a record goes. */
-export interface Destination {
-  /** Key of the copy. */
-  readonly target: Binary;
-  /** What kind of record it is, as counted by `plan`. */
-  readonly kind: string;
-  /** True where the same key could as well be a current record: it is copied, but never deleted. */
-  readonly ambiguous?: boolean;
-}
-
-/** A guess from the key alone, with what must hold of the record: checked in the server, in the step that copies. */
-export interface Guess extends Destination {
-  /** For each field `+value`, `-` for none or `*` for any. The record is a hash. */
-  readonly expect: readonly string[];
-}
-
-/** What a copying migration has to say of itself. The rest of {@linkcode CopySpec} saves it work, or asks for more. */
-export interface CopyRules extends Partial<CopySpec> {
-  /** SCAN pattern of the keys. More may match than are meant: `judge` decides. */
-  readonly pattern: Binary;
-  /**
-   * Decides by what is known of a record, of whatever type: where it goes, or null for a key to leave alone, such as a
-   * copy. Pure.
-   *
-   * @param key The key.
-   * @param facts Type and fields of its record.
-   * @param known What is known of the records that `questions` named.
-   */
-  judge(key: Binary, facts: Facts, known: (key: Binary) => Facts): Destination | null;
-  /** The part of a key by which records are drawn together into a sample; null for keys that are hardly originals. */
-  groupOf(key: Binary): Binary | null;
-}
-
-/** All that a copying migration can say of itself. */
-export interface CopySpec {
-  /** SCAN pattern of the keys. More may match than are meant. */
-  readonly pattern: Binary;
-  /** The fields that decide. */
-  readonly fields: readonly Binary[];
-  /** For keys that can mean one thing only, if the record is as expected; null for all others. */
-  guess(key: Binary): Guess | null;
-  /** Decides by the record's own fields: where it goes, `null` for a key to leave alone, or `ask` when others decide. */
-  decide(key: Binary, values: Values | null, lookalikes: boolean): Destination | null | "ask";
-  /** Other records to know of before a key can be judged. */
-  questions(key: Binary, facts: Facts): readonly Binary[];
-  /** Decides by what is known of others. */
-  judge(key: Binary, facts: Facts, known: (key: Binary) => Facts): Destination | null;
-  /** The part of a key by which records are drawn together into a sample; null for keys that are hardly originals. */
-  groupOf(key: Binary): Binary | null;
-  /** For hashes that list other records and bear no time of their own: the record that a field stands for. */
-  readonly listed?: ListedRecord | undefined;
-  /** Records that make current keys look like old ones; searched for once. */
-  readonly lookalikes?: Pick<Lookalikes, "pattern" | "isOne"> | undefined;
-}
 
 /** A copying migration, ready to be planned, applied, verified and cleaned up. */
 export interface CopyPattern extends CopySpec {
@@ -88,15 +31,6 @@ export interface CopyPattern extends CopySpec {
   planCleanup(context: ReadContext): Promise<number>;
   /** Deletes originals, each in the step that proves its copy. */
   cleanup(context: WriteContext): Promise<CleanupReport>;
-}
-
-/** An original with the key of its copy. */
-export interface Pair extends Destination {
-  readonly source: Binary;
-  /** Type of the original. */
-  readonly type: string;
-  /** The fields that decided. */
-  readonly values: Values;
 }
 
 /** What holds where a migration says nothing: each record is looked at, and no other decides about it. */
@@ -170,54 +104,6 @@ export function copyKeys(rules: CopyRules): CopyPattern {
     planCleanup: (context) => countOriginals(spec, context),
     cleanup: (context) => cleanUp(spec, context),
   };
-}
-
-/** True when some keys can only be told apart by asking other records. */
-export async function hasLookalikes(spec: CopySpec, context: ReadContext): Promise<boolean> {
-  const { lookalikes, fields } = spec;
-  return lookalikes !== undefined && await anyLookalike({ ...lookalikes, fields }, context);
-}
-
-/** Finds out what the keys of a batch are. @returns The originals among them. */
-export async function findPairs(
-  spec: CopySpec,
-  store: RedisStore,
-  lookalikes: boolean,
-  keys: readonly Binary[],
-): Promise<Pair[]> {
-  const rows = await readFields(store, keys, spec.fields);
-  const pairs: Pair[] = [];
-  const undecided: Binary[] = [];
-  keys.forEach((source, i) => {
-    const values = rows[i] ?? null;
-    const guess = values === null ? null : spec.guess(source);
-    const destination = guess !== null && values !== null && fits(guess.expect, values)
-      ? guess
-      : spec.decide(source, values, lookalikes);
-    if (destination === "ask") undecided.push(source);
-    else if (destination !== null) pairs.push({ ...destination, source, type: "hash", values: values! });
-  });
-  return undecided.length === 0 ? pairs : [...pairs, ...await askOthers(spec, store, undecided)];
-}
-
-/** True when a record's fields are as a guess expects. */
-function fits(expect: readonly string[], values: Values): boolean {
-  return expect.every((want, j) => want === "*" || want === (values[j] === null ? "-" : `+${values[j]}`));
-}
-
-async function askOthers(spec: CopySpec, store: RedisStore, keys: readonly Binary[]): Promise<Pair[]> {
-  const own = await readFacts(store, keys, spec.fields);
-  const asked = keys.flatMap((key) =>
-    own.get(key)!.type === "none" ? [] : spec.questions(key, own.get(key)!)
-  );
-  const others = await readFacts(store, asked, spec.fields);
-  const none: Facts = { type: "none", values: spec.fields.map(() => null) };
-  return keys.flatMap((source) => {
-    const facts = own.get(source)!;
-    if (facts.type === "none") return [];
-    const destination = spec.judge(source, facts, (key) => others.get(key) ?? none);
-    return destination === null ? [] : [{ ...destination, source, ...facts }];
-  });
 }
 
 /** Compares the originals of a batch with their copies. */

@@ -5,11 +5,10 @@
  * @module
  */
 
-import type { Binary } from "../binary.ts";
 import { afterMigrations, type Content, judge, type Judgement, readContents } from "./content.ts";
-import type { Pair } from "./copy_keys.ts";
+import type { ListedRecord, Pair } from "./copy_spec.ts";
 import type { RedisStore } from "../store.ts";
-import type { TransformPattern } from "../transform/transform_records.ts";
+import type { TransformSpec } from "../transform/transform_spec.ts";
 
 /** What a pair was read as. */
 export interface ReadPair {
@@ -18,21 +17,11 @@ export interface ReadPair {
   readonly copy: Content;
 }
 
-/**
- * The record that a field of a list stands for, its original and its copy; null where the hash is no list. Pure.
- *
- * @param list Key of the list, key of its copy, and its kind as `judge` or `guess` told.
- */
-export type ListedRecord = (
-  list: { readonly source: Binary; readonly target: Binary; readonly kind: string },
-  field: Binary,
-) => { readonly source: Binary; readonly target: Binary } | null;
-
 /** Judges pairs. @param listed Tells lists from other hashes; undefined where there are none. */
 export async function judgePairs(
   store: RedisStore,
   pairs: readonly ReadPair[],
-  later: readonly TransformPattern[],
+  later: readonly TransformSpec[],
   listed: ListedRecord | undefined,
 ): Promise<Judgement[]> {
   const judgements = pairs.map(({ pair, original, copy }) => judge(pair.target, original, copy, later));
@@ -47,7 +36,7 @@ export async function judgePairs(
 async function isExplained(
   store: RedisStore,
   { pair, original, copy }: ReadPair,
-  later: readonly TransformPattern[],
+  later: readonly TransformSpec[],
   listed: ListedRecord,
 ): Promise<boolean> {
   if (original.fields === null || copy.fields === null || original.ttlMs !== copy.ttlMs) return false;

@@ -8,8 +8,8 @@
 import type { Fence } from "../../lock/lock.ts";
 import { readFacts } from "../facts.ts";
 import { anyKey } from "../walk/key_search.ts";
-import type { ReadContext } from "../migration.ts";
-import type { Lookalikes } from "../transform/transform_records.ts";
+import type { ReadContext } from "../context.ts";
+import type { Lookalikes } from "../transform/transform_spec.ts";
 
 /** What such a search needs to know. */
 type Search = Pick<Lookalikes, "pattern" | "fields" | "isOne">;

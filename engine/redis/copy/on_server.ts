@@ -6,8 +6,9 @@
 
 import { type Binary, display, toArgument } from "../binary.ts";
 import { judge, readContents } from "./content.ts";
-import { type CopySpec, findPairs, type Pair } from "./copy_keys.ts";
-import type { WriteContext } from "../migration.ts";
+import type { CopySpec, Pair } from "./copy_spec.ts";
+import { findPairs } from "./pairs.ts";
+import type { WriteContext } from "../context.ts";
 import type { BatchSize } from "../walk/pacing.ts";
 import { COPY } from "../scripts/copying.ts";
 import type { Argument } from "../store.ts";

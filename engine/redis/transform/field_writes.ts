@@ -7,7 +7,7 @@
 import { settleAll } from "../../settle_all.ts";
 import { type Binary, decodeText, display, isBytes, toArgument } from "../binary.ts";
 import type { Values } from "../bulk_reads.ts";
-import type { WriteContext } from "../migration.ts";
+import type { WriteContext } from "../context.ts";
 import { type FieldWrites, WRITE_FIELDS } from "../scripts/writing.ts";
 
 /** One record that is to be changed. */

@@ -10,7 +10,9 @@ import {
   StoreDeniedError,
   StoreUnreachableError,
 } from "../../../engine/errors.ts";
-import { acquireLock, type LockOptions, type LockOwner, readLock } from "../../../engine/lock/lock.ts";
+import { acquireLock, type LockOptions } from "../../../engine/lock/acquire.ts";
+import { readLock } from "../../../engine/lock/clear.ts";
+import type { LockOwner } from "../../../engine/lock/lock.ts";
 import { connectLockSession } from "../../support/lock_session.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { startRedis } from "../../support/redis.ts";

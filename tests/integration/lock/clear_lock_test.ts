@@ -3,7 +3,8 @@
 import { Buffer } from "node:buffer";
 import { assertEquals, assertRejects } from "@std/assert";
 import { LockHeldError, LockLostError } from "../../../engine/errors.ts";
-import { acquireLock, clearLock, readLock } from "../../../engine/lock/lock.ts";
+import { acquireLock } from "../../../engine/lock/acquire.ts";
+import { clearLock, readLock } from "../../../engine/lock/clear.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import { eventually } from "../../support/server.ts";
 

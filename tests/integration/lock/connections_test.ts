@@ -1,7 +1,8 @@
 /** What becomes of a runner whose connection breaks, and of two runners when a failover loses the lock. */
 
 import { assert, assertEquals } from "@std/assert";
-import { acquireLock, readLock } from "../../../engine/lock/lock.ts";
+import { acquireLock } from "../../../engine/lock/acquire.ts";
+import { readLock } from "../../../engine/lock/clear.ts";
 import type { ChildOptions } from "../../support/lock_child.ts";
 import { assertExclusive, createLogTable, startRunner } from "../../support/lock_runner.ts";
 import { startPostgres } from "../../support/postgres.ts";

@@ -6,7 +6,8 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import type { Cluster, Redis } from "ioredis";
 import { LockLostError } from "../../../engine/errors.ts";
-import { acquireLock, type Fence, type HeldLock } from "../../../engine/lock/lock.ts";
+import { acquireLock } from "../../../engine/lock/acquire.ts";
+import type { Fence, HeldLock } from "../../../engine/lock/lock.ts";
 import { FenceKeys, type PreparedFence } from "../../../engine/redis/lock/fence.ts";
 import { tagOfSlot } from "../../../engine/redis/hash_slot.ts";
 import { appendFenced } from "../../support/fenced_log.ts";

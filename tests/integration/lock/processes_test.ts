@@ -4,7 +4,8 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { clearLock, type LockOwner, readLock } from "../../../engine/lock/lock.ts";
+import { clearLock, readLock } from "../../../engine/lock/clear.ts";
+import type { LockOwner } from "../../../engine/lock/lock.ts";
 import { tagOfSlot } from "../../../engine/redis/hash_slot.ts";
 import type { ChildOptions } from "../../support/lock_child.ts";
 import { assertExclusive, createLogTable, type Runner, startRunner } from "../../support/lock_runner.ts";

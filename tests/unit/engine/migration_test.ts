@@ -1,7 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { UnknownMigrationError } from "../../../engine/errors.ts";
-import { migrationId, type MigrationKind, resolveId } from "../../../engine/migration.ts";
+import { migrationId, type MigrationKind } from "../../../engine/migration.ts";
+import { resolveId } from "../../../engine/resolve_id.ts";
 
 const name = (kind: MigrationKind, version: number, text: string) => ({
   id: migrationId(kind, version, text),

@@ -1,0 +1,85 @@
+/**
+ * What the work of a Redis migration is handed: where to read and write, how fast, and whom to tell.
+ *
+ * @module
+ */
+
+import type { Fence } from "../lock/lock.ts";
+import type { RedisStore } from "./store.ts";
+import type { TransformSpec } from "./transform/transform_spec.ts";
+import type { Position } from "./walk/position.ts";
+import type { Tally } from "./walk/tally.ts";
+
+/** What a migration's functions are given to read with. */
+export interface ReadContext {
+  /**
+   * The server or the cluster.
+   *
+   * @internal
+   */
+  readonly store: RedisStore;
+  /** Stops before the next batch. */
+  readonly signal: AbortSignal;
+  /** Records a second at most; undefined for no limit. */
+  readonly maxRate?: number | undefined;
+  /** Records in one batch; undefined adapts to the server. */
+  readonly batchSize?: number | undefined;
+  /** The in-place migrations that come after this one: what they change in a copy is no difference. */
+  readonly later: readonly TransformSpec[];
+  /**
+   * Told of how far the walk is, 0 to 1, and where it stands.
+   *
+   * @internal
+   */
+  readonly onStep?: (position: Position, share: number) => void;
+}
+
+/** What `apply` and `cleanup` are given. */
+export interface WriteContext extends ReadContext {
+  /**
+   * Proof of the lock, for every script that writes.
+   *
+   * @internal
+   */
+  readonly fence: Fence | undefined;
+  /**
+   * Counts what became of the records.
+   *
+   * @internal
+   */
+  readonly tally: Tally;
+  /** Records that cannot be converted are accepted: noted, and left as they are. */
+  readonly skipInvalid: boolean;
+  /**
+   * Where an interrupted run stood.
+   *
+   * @internal
+   */
+  readonly from?: Position | undefined;
+}
+
+/** What `verify` is given. */
+export interface VerifyContext extends ReadContext {
+  /** Groups of records (tenants, say) to look at, chosen at random; undefined for all records. */
+  readonly sample?: number | undefined;
+  /** Takes what is found. */
+  readonly report: VerifyReport;
+}
+
+/** What `verify` finds. */
+export interface VerifyReport {
+  /** Counts a record that is as it should be. */
+  pass(): void;
+  /** Counts a record that is not, and says why. */
+  fail(issue: string): void;
+}
+
+/** What `cleanup` did. */
+export interface CleanupReport {
+  /** Originals deleted. */
+  deleted: number;
+  /** Originals that are not proven to exist elsewhere, and stay. */
+  kept: number;
+  /** Up to 10 of what was kept, and why. */
+  readonly issues: string[];
+}

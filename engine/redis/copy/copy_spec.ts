@@ -1,0 +1,84 @@
+/**
+ * What a copying migration says of itself: which keys, and where each goes.
+ *
+ * @module
+ */
+
+import type { Binary } from "../binary.ts";
+import type { Values } from "../bulk_reads.ts";
+import type { Facts } from "../facts.ts";
+import type { Lookalikes } from "../transform/transform_spec.ts";
+
+/** Where a record goes. */
+export interface Destination {
+  /** Key of the copy. */
+  readonly target: Binary;
+  /** What kind of record it is, as counted by `plan`. */
+  readonly kind: string;
+  /** True where the same key could as well be a current record: it is copied, but never deleted. */
+  readonly ambiguous?: boolean;
+}
+
+/** A guess from the key alone, with what must hold of the record: checked in the server, in the step that copies. */
+export interface Guess extends Destination {
+  /** For each field `+value`, `-` for none or `*` for any. The record is a hash. */
+  readonly expect: readonly string[];
+}
+
+/** What a copying migration has to say of itself. The rest of {@linkcode CopySpec} saves it work, or asks for more. */
+export interface CopyRules extends Partial<CopySpec> {
+  /** SCAN pattern of the keys. More may match than are meant: `judge` decides. */
+  readonly pattern: Binary;
+  /**
+   * Decides by what is known of a record, of whatever type: where it goes, or null for a key to leave alone, such as a
+   * copy. Pure.
+   *
+   * @param key The key.
+   * @param facts Type and fields of its record.
+   * @param known What is known of the records that `questions` named.
+   */
+  judge(key: Binary, facts: Facts, known: (key: Binary) => Facts): Destination | null;
+  /** The part of a key by which records are drawn together into a sample; null for keys that are hardly originals. */
+  groupOf(key: Binary): Binary | null;
+}
+
+/** All that a copying migration can say of itself. */
+export interface CopySpec {
+  /** SCAN pattern of the keys. More may match than are meant. */
+  readonly pattern: Binary;
+  /** The fields that decide. */
+  readonly fields: readonly Binary[];
+  /** For keys that can mean one thing only, if the record is as expected; null for all others. */
+  guess(key: Binary): Guess | null;
+  /** Decides by the record's own fields: where it goes, `null` for a key to leave alone, or `ask` when others decide. */
+  decide(key: Binary, values: Values | null, lookalikes: boolean): Destination | null | "ask";
+  /** Other records to know of before a key can be judged. */
+  questions(key: Binary, facts: Facts): readonly Binary[];
+  /** Decides by what is known of others. */
+  judge(key: Binary, facts: Facts, known: (key: Binary) => Facts): Destination | null;
+  /** The part of a key by which records are drawn together into a sample; null for keys that are hardly originals. */
+  groupOf(key: Binary): Binary | null;
+  /** For hashes that list other records and bear no time of their own: the record that a field stands for. */
+  readonly listed?: ListedRecord | undefined;
+  /** Records that make current keys look like old ones; searched for once. */
+  readonly lookalikes?: Pick<Lookalikes, "pattern" | "isOne"> | undefined;
+}
+
+/**
+ * The record that a field of a list stands for, its original and its copy; null where the hash is no list. Pure.
+ *
+ * @param list Key of the list, key of its copy, and its kind as `judge` or `guess` told.
+ */
+export type ListedRecord = (
+  list: { readonly source: Binary; readonly target: Binary; readonly kind: string },
+  field: Binary,
+) => { readonly source: Binary; readonly target: Binary } | null;
+
+/** An original with the key of its copy. */
+export interface Pair extends Destination {
+  readonly source: Binary;
+  /** Type of the original. */
+  readonly type: string;
+  /** The fields that decided. */
+  readonly values: Values;
+}
