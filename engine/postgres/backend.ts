@@ -25,6 +25,7 @@ import { compareSchema } from "./compare_schema.ts";
 import { connectionError, isServerError, whereOf } from "./errors.ts";
 import { readAdvisoryLockOwner } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
+import { pinSchema } from "./pin_schema.ts";
 import { PinnedConnection } from "./pinned_connection.ts";
 import { Counter, planStep } from "./read_plan.ts";
 import { readSchemaObjects } from "./schema_objects.ts";
@@ -171,8 +172,8 @@ class PostgresBackend implements SqlBackend {
       return await sql.begin("isolation level repeatable read read only", async (transaction) => {
         const query: Query = (text, parameters = []) =>
           transaction.unsafe(text, [...parameters]) as Promise<never>;
-        const [place] = await query<{ schema: string | null }>("SELECT current_schema() AS schema");
-        return await work(query, place!.schema, transaction);
+        const { schema } = await pinSchema(query, "transaction");
+        return await work(query, schema, transaction);
       }) as T;
     } catch (error) {
       const known = connectionError(error, `Cannot ${action} Postgres`, whereOf(sql.options));

@@ -14,6 +14,8 @@ export interface ServerError extends Error {
   readonly hint?: string;
   /** Characters from the start of the statement, counted from 1. */
   readonly position?: string;
+  /** The server's function that found fault. */
+  readonly routine?: string;
 }
 
 /** True for an error that the server sent, false for one of the client or the network. */
@@ -29,6 +31,18 @@ export function isLockTimeout(error: unknown): boolean {
 /** True when the statement was cancelled on request. */
 export function isCancelled(error: unknown): boolean {
   return isServerError(error) && error.code === "57014";
+}
+
+/** What to do where the role lacks a right, or a policy would hide rows from it. */
+export function deniedHint({ routine, hint }: ServerError): string {
+  if (routine !== "check_enable_rls") {
+    return "Grant the role the right, or connect as the owner of the tables";
+  }
+  const own = hint === undefined
+    ? "as the owner of the table or a role with BYPASSRLS"
+    : "as a role with BYPASSRLS, or take it off " +
+      "for the time of the migration: ALTER TABLE ... NO FORCE ROW LEVEL SECURITY";
+  return `Row level security hides rows of that table from this role: connect ${own}`;
 }
 
 /** True when nothing more can come over the connection that this error came from. */
@@ -56,9 +70,7 @@ export function connectionError(error: unknown, action: string, where: string): 
   if (!(error instanceof Error) || error instanceof MigrationError) return error;
   if (isServerError(error)) {
     if (DENIED.has(error.code)) {
-      const hint = error.code === "42501"
-        ? "Grant the role the right, or connect as the owner of the tables"
-        : "Check user and password in the Postgres URL";
+      const hint = error.code === "42501" ? deniedHint(error) : "Check user and password in the Postgres URL";
       return new StoreDeniedError("postgres", `${action} at ${where}: ${sentence(error.message)}`, {
         hint,
         cause: error,

@@ -8,6 +8,7 @@
 import postgres from "postgres";
 import { RefusedError, StoreUnreachableError } from "../errors.ts";
 import { connectionError, isConnectionGone, whereOf } from "./errors.ts";
+import { pinSchema } from "./pin_schema.ts";
 
 type Client = postgres.Sql<Record<string, unknown>>;
 
@@ -19,7 +20,7 @@ export class PinnedConnection implements AsyncDisposable {
   readonly reserved: postgres.ReservedSql;
   /** Process id of the server's side. */
   readonly backendPid: number;
-  /** The schema that unqualified names are created in. */
+  /** The schema that all names lead to. */
   readonly schema: string;
   readonly database: string;
   readonly #source: Client;
@@ -57,10 +58,12 @@ export class PinnedConnection implements AsyncDisposable {
       // The first query opens the connection: its errors say why that failed, those of a reservation do not.
       await client.unsafe("SELECT 1");
       const reserved = await client.reserve();
-      const found = await reserved.unsafe<(Omit<Facts, "schema"> & { schema: string | null })[]>(
-        "SELECT pg_backend_pid() AS pid, current_schema() AS schema, current_database() AS database",
+      const found = await reserved.unsafe<{ pid: number }[]>("SELECT pg_backend_pid() AS pid");
+      const { pid } = found[0]!;
+      const { schema, database } = await pinSchema(
+        (text, parameters = []) => reserved.unsafe(text, [...parameters]) as Promise<never>,
+        "session",
       );
-      const { pid, schema, database } = found[0]!;
       if (schema === null) {
         throw new RefusedError("Cannot migrate Postgres: no schema of the search path exists", {
           hint: `Create the schema, or correct search_path in the Postgres URL`,

@@ -9,7 +9,7 @@ import type { SqlRunOptions } from "../backend.ts";
 import { InterruptedError, LockLostError, StepFailedError } from "../errors.ts";
 import type { SqlStatement, SqlStep } from "../sql/step.ts";
 import type { Query } from "./query.ts";
-import { isCancelled, isLockTimeout, isServerError, type ServerError } from "./errors.ts";
+import { deniedHint, isCancelled, isLockTimeout, isServerError, type ServerError } from "./errors.ts";
 import { errorPosition } from "./error_position.ts";
 import { withHolders } from "./lock_holders.ts";
 import type { PostgresOptions } from "./options.ts";
@@ -215,7 +215,7 @@ function hintFor(error: ServerError): { readonly hint?: string } {
       hint: "If the server is a standby, connect to the primary: target_session_attrs=read-write finds it",
     };
   }
-  if (error.code === "42501") return { hint: "Run as the owner of the tables" };
+  if (error.code === "42501") return { hint: deniedHint(error) };
   if (ALREADY_THERE.has(error.code)) {
     return { hint: `If the database was migrated by other means, set its version by hand with "force"` };
   }

@@ -106,6 +106,11 @@ const ATTEMPT_INDEXES: readonly {
 const DELIVERY_COLUMNS =
   "d.id, d.event_id, d.destination_id, d.status, d.time, d.code, d.response_data, d.manual, d.attempt";
 
+/** The same columns as they are called in the new partition, which may have them in any order. */
+const INTO_ATTEMPTS =
+  `INSERT INTO attempts_default (id, event_id, destination_id, status, time, code, response_data, manual, attempt_number,
+  tenant_id, topic, event_time, eligible_for_retry, event_data, event_metadata)`;
+
 const BY_EXCHANGE: readonly SqlStatement[] = [
   ...BEGINNING,
   {
@@ -122,7 +127,7 @@ const BY_EXCHANGE: readonly SqlStatement[] = [
   { text: "ALTER TABLE attempts_default RENAME COLUMN attempt TO attempt_number" },
   {
     text: `WITH ${TWINS}
-INSERT INTO attempts_default
+${INTO_ATTEMPTS}
 SELECT ${DELIVERY_COLUMNS}, ${EVENT_COLUMNS}
   FROM deliveries d
   JOIN events e ON e.id = d.event_id
@@ -130,7 +135,7 @@ SELECT ${DELIVERY_COLUMNS}, ${EVENT_COLUMNS}
   },
   {
     text: `WITH ${TWINS}
-INSERT INTO attempts_default
+${INTO_ATTEMPTS}
 SELECT DISTINCT ON (d.time, d.id) ${DELIVERY_COLUMNS}, ${EVENT_COLUMNS}
   FROM twins t
   JOIN deliveries d ON d.event_id = t.id
@@ -197,7 +202,7 @@ UPDATE deliveries d
   },
   {
     text: `WITH ${TWINS}, e AS (
-  SELECT DISTINCT ON (d.time, d.id) d.id AS delivery_id, d.time AS delivery_time, e.*
+  SELECT DISTINCT ON (d.time, d.id) d.id AS delivery_id, d.time AS delivery_time, ${EVENT_COLUMNS}
     FROM twins t
     JOIN deliveries d ON d.event_id = t.id
     JOIN events e ON e.id = t.id
@@ -286,7 +291,7 @@ BEGIN
   IF to_regclass('outpost_quarantine') IS NULL THEN
     RETURN;
   END IF;
-  INSERT INTO deliveries
+  INSERT INTO deliveries (id, event_id, destination_id, status, time, code, response_data, manual, attempt)
   SELECT r.id, r.event_id, r.destination_id, r.status, r.time, r.code, r.response_data, r.manual, r.attempt
     FROM outpost_quarantine q, jsonb_populate_record(NULL::deliveries, q.row) r
    WHERE q.migration = '${ID}' AND q.source_table = 'deliveries'

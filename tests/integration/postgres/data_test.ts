@@ -102,3 +102,37 @@ Deno.test("cleanup() empties the quarantine of its step alone", async () => {
   assertEquals((await backend.planCleanup(5))?.rows, 0);
   assertEquals([...await sql`SELECT migration FROM outpost_quarantine`], [{ migration: "sql/000099" }]);
 });
+
+for (const way of ["by exchange", "in place"]) {
+  Deno.test(`Step 5 names the columns, there and back, where a partition has them in another order, ${way}`, async () => {
+    await using server = await startPostgres();
+    const sql = server.client(await server.createDatabase(), { max: 2 });
+    const backend = backendOver(sql);
+    await migrateTo(backend, 4);
+    await sql.unsafe(`
+      ALTER TABLE deliveries DETACH PARTITION deliveries_default;
+      DROP TABLE deliveries_default;
+      CREATE TABLE deliveries_default (attempt integer NOT NULL DEFAULT 0, status text NOT NULL, event_id text NOT NULL,
+        id text NOT NULL, response_data jsonb, manual boolean NOT NULL DEFAULT false, destination_id text NOT NULL, code text,
+        time timestamptz NOT NULL);
+      ALTER TABLE deliveries_default ADD CONSTRAINT deliveries_default_pkey PRIMARY KEY (time, id);
+      ALTER TABLE deliveries ATTACH PARTITION deliveries_default DEFAULT`);
+    if (way === "in place") await sql`CREATE INDEX mine ON deliveries_default (code)`;
+    await fill(sql);
+    const rows = () =>
+      sql`SELECT id, event_id, destination_id, status, time, code, response_data, manual, attempt
+                             FROM deliveries ORDER BY id`;
+    const before = [...await rows()];
+    await migrateTo(backend, 5);
+    const kept = before.filter(({ event_id }) => !event_id.startsWith("evt_gone"));
+    assertEquals([
+      ...await sql`SELECT id, event_id, destination_id, status, time, code, response_data, manual, attempt_number AS attempt
+                     FROM attempts ORDER BY id`,
+    ], kept);
+    {
+      await using session = await locked(backend);
+      await session.down(5, running());
+    }
+    assertEquals([...await rows()], before);
+  });
+}

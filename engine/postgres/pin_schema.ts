@@ -1,0 +1,46 @@
+/**
+ * Ties a connection or a transaction to one schema, and to all of its rows.
+ *
+ * @module
+ */
+
+import { RefusedError } from "../errors.ts";
+import { type Query, quoteIdentifier } from "./query.ts";
+
+/** Where a connection works. */
+export interface Place {
+  /** The first schema of the search path that exists, or null where none does. */
+  readonly schema: string | null;
+  readonly database: string;
+}
+
+/**
+ * Makes names lead to the current schema alone: another installation further down the search path is neither read nor
+ * changed, and no temporary table stands before a real one. What the server brings along is found first, as always.
+ *
+ * Policies no longer hide rows: where one would, the server refuses instead. What is not seen would count as not there.
+ *
+ * @param query Runs in a transaction where `during` is `transaction`.
+ * @throws {RefusedError} When the search path leads to temporary tables.
+ */
+export async function pinSchema(query: Query, during: "session" | "transaction"): Promise<Place> {
+  const [place] = await query<{ schema: string | null; database: string; temporary: boolean }>(PLACE);
+  const { schema, database, temporary } = place!;
+  if (temporary) {
+    throw new RefusedError("Cannot use Postgres: the search path leads to temporary tables first", {
+      hint: "Name the schema of the tables first in search_path of the Postgres URL",
+    });
+  }
+  await query(
+    "SELECT set_config('row_security', 'off', $1::boolean), set_config('search_path', $2::text, $1::boolean)",
+    [
+      during === "transaction",
+      schema === null ? "pg_temp" : `${quoteIdentifier(schema)}, pg_temp`,
+    ],
+  );
+  return { schema, database };
+}
+
+const PLACE = `
+  SELECT current_schema() AS schema, current_database() AS database,
+         EXISTS (SELECT FROM pg_namespace WHERE nspname = current_schema() AND oid = pg_my_temp_schema()) AS temporary`;
