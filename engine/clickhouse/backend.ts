@@ -185,6 +185,7 @@ class ClickHouseBackend implements SqlBackend {
         recorder,
         read: () => this.read(),
         expand: (statement) => this.#expand(statement),
+        prefix: this.#options.prefix,
       }),
     );
   }
@@ -247,9 +248,13 @@ class ClickHouseBackend implements SqlBackend {
     );
   }
 
-  /** Puts the quoted names of tables in place of `{{name}}`. */
+  /** Puts the quoted names of tables in place of `{{name}}`, and within a text, `'{{name:name}}'`, the names as they are. */
   #expand(text: string): string {
-    return text.replaceAll(/\{\{(\w+)\}\}/g, (_all, name) => quoteName(this.#options.prefix + name));
+    return text.replaceAll(
+      /\{\{(\w+)(:name)?\}\}/g,
+      (_all, name, bare) =>
+        bare === undefined ? quoteName(this.#options.prefix + name) : this.#options.prefix + name,
+    );
   }
 
   async #asked<T>(action: string, ask: () => Promise<T>): Promise<T> {

@@ -9,7 +9,7 @@ import type { SqlRunOptions, SqlSession, SqlState } from "../backend.ts";
 import { MigrationError, RefusedError, StepFailedError } from "../errors.ts";
 import { migrationId } from "../migration.ts";
 import { runThroughLey } from "../sql/ley.ts";
-import { type SqlStep, stepChecksum, stepFileName, type StepModule } from "../sql/step.ts";
+import { type SqlStatement, type SqlStep, stepChecksum, stepFileName, type StepModule } from "../sql/step.ts";
 import {
   appendHistory,
   appendVersion,
@@ -21,6 +21,7 @@ import {
 } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
 import { connectionError } from "./errors.ts";
+import { runStatement } from "./statements.ts";
 
 /** What a session works with. */
 export interface ClickHouseSessionOptions {
@@ -32,6 +33,8 @@ export interface ClickHouseSessionOptions {
   readonly read: () => Promise<SqlState>;
   /** Puts the names of tables into a statement. */
   readonly expand: (statement: string) => string;
+  /** What stands before the name of every table of the application. */
+  readonly prefix: string;
 }
 
 /** The session of {@linkcode createClickHouseBackend}. */
@@ -113,11 +116,11 @@ export class ClickHouseSession implements SqlSession {
     await steps[version - 1]![direction]({
       run: async (_step, asked) => {
         const statements = step[asked];
-        for (const [index, { text }] of statements.entries()) {
+        for (const [index, statement] of statements.entries()) {
           options.signal.throwIfAborted();
           await options.beforeCommit();
-          options.onStatement?.(index, statements.length, text);
-          await this.#execute(step, this.#options.expand(text));
+          options.onStatement?.(index, statements.length, statement.text);
+          await this.#execute(step, statement, options);
         }
       },
     });
@@ -128,10 +131,11 @@ export class ClickHouseSession implements SqlSession {
     await this.#note(direction === "up" ? "applied" : "taken_back", { ...row, sequence: done, durationMs });
   }
 
-  async #execute(step: SqlStep, statement: string): Promise<void> {
+  async #execute(step: SqlStep, statement: SqlStatement, options: SqlRunOptions): Promise<void> {
     try {
-      await this.#options.client.command({ query: statement });
+      await runStatement(this.#options, statement, options);
     } catch (error) {
+      if (options.signal.aborted) throw error;
       const known = connectionError(
         error,
         `Cannot run ${migrationId("clickhouse", step.version, step.name)}`,
@@ -140,7 +144,7 @@ export class ClickHouseSession implements SqlSession {
       const id = migrationId("clickhouse", step.version, step.name);
       throw new StepFailedError(`Cannot run ${id} (${step.name}): ${known.message}`, {
         id,
-        statement,
+        statement: this.#options.expand(statement.text),
         position: null,
         serverCode: "code" in known ? String(known.code) : null,
         detail: null,

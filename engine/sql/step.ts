@@ -24,6 +24,16 @@ export interface SqlStatement {
    * is done; an invalid one was left by a crash and is dropped first.
    */
   readonly buildsIndex?: string;
+  /**
+   * ClickHouse: query for one number. The statement is not run where it gives 0, and is run again until it does: for what an
+   * application goes on writing meanwhile, and for what is to be waited for.
+   */
+  readonly until?: string;
+  /**
+   * ClickHouse: the table, as `{{name}}` has it, whose rows this statement rewrites by a mutation. The server does that in its own
+   * time: it is queued, and waited for with short questions. One that an earlier run queued is waited for, and not queued again.
+   */
+  readonly mutates?: string;
 }
 
 /** A table that a step works on. */

@@ -1,16 +1,42 @@
 /**
  * Replaces an event's one destination by the list of those it matched.
  *
- * The column is filled from `destination_id` before that is dropped, which released versions do not do. Readers and writers
- * go on meanwhile; the fill is a mutation that rewrites the parts of `events` in the background of the server, and is awaited.
- * Taking it back keeps the first destination of each list only.
+ * Applications go on reading and writing meanwhile, and nothing that they are told is kept may lose its destination:
+ * 1. The new column computes itself from the old one, so that every insert from then on has both.
+ * 2. Inserts that began before are waited for: theirs is the only data that may appear without the new column.
+ * 3. A mutation stores the computed values, until no part is without them.
+ * 4. The old column is renamed. From here on the server refuses inserts that name it, so that none can come behind the proof.
+ * 5. The default becomes what released versions have, and the old column is dropped.
+ *
+ * Each statement stands being repeated. Taking it back does the same the other way round, and keeps the first destination of
+ * each list only.
  *
  * @module
  */
 
-import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
+import type { SqlStatement, SqlStep, StepRunner } from "../../../engine/sql/step.ts";
 
 const linked = "SELECT count() FROM {{events}} WHERE destination_id != ''";
+
+/** Inserts into any table that began before the columns of events were changed last. The server keeps that time in seconds. */
+const olderInserts = `SELECT count() FROM system.processes
+ WHERE query_kind = 'Insert' AND toFloat64(now64(3)) - elapsed <= (
+  SELECT toFloat64(toUnixTimestamp(metadata_modification_time)) + 1 FROM system.tables
+   WHERE database = currentDatabase() AND name = '{{events:name}}')`;
+
+/** Waits for inserts that know nothing of a new column. */
+const oldInsertsDone: SqlStatement = { text: olderInserts, until: olderInserts };
+
+/** Parts in which a column is not stored, and rows that meet a condition. */
+const left = (column: string, condition: string) =>
+  `SELECT (SELECT count() FROM system.parts
+   WHERE active AND rows > 0 AND database = currentDatabase() AND table = '{{events:name}}' AND name NOT IN (
+    SELECT name FROM system.parts_columns
+     WHERE active AND database = currentDatabase() AND table = '{{events:name}}' AND column = '${column}'))
+ + (SELECT count() FROM {{events}} WHERE ${condition})`;
+
+const MANY = "matched_destination_ids Array(String)";
+const manyFromOne = "if(destination_id = '', [], [destination_id])";
 
 /** The step, as data. */
 export const step: SqlStep = {
@@ -19,40 +45,57 @@ export const step: SqlStep = {
   description: "Keep all destinations that an event matched instead of one",
   transactional: false,
   up: [
-    {
-      text:
-        "ALTER TABLE {{events}} ADD COLUMN IF NOT EXISTS matched_destination_ids Array(String) DEFAULT []",
-    },
+    // Both are there again, and empty, when a run was cut off after the rename or the drop: then all was carried over.
+    { text: "ALTER TABLE {{events}} ADD COLUMN IF NOT EXISTS destination_id String AFTER tenant_id" },
+    { text: "ALTER TABLE {{events}} MODIFY COLUMN destination_id String DEFAULT ''" },
+    { text: `ALTER TABLE {{events}} ADD COLUMN IF NOT EXISTS ${MANY} DEFAULT ${manyFromOne}` },
+    { text: `ALTER TABLE {{events}} MODIFY COLUMN ${MANY} DEFAULT ${manyFromOne}` },
+    { text: "ALTER TABLE {{events}} DROP COLUMN IF EXISTS outpost_destination_id" },
     {
       text:
         `ALTER TABLE {{events}} ADD INDEX IF NOT EXISTS idx_matched_destination_ids matched_destination_ids
   TYPE bloom_filter GRANULARITY 1`,
     },
-    // The column is there again, and empty, when a run was cut off after it was dropped: then nothing is left to carry over.
-    { text: "ALTER TABLE {{events}} ADD COLUMN IF NOT EXISTS destination_id String AFTER tenant_id" },
+    oldInsertsDone,
     {
-      text: `ALTER TABLE {{events}} UPDATE matched_destination_ids = [destination_id]
-  WHERE destination_id != '' AND empty(matched_destination_ids) SETTINGS mutations_sync = 2`,
+      // All rows: a part in which nothing seems to change would be passed over, and its values be lost with the old column.
+      text: `ALTER TABLE {{events}} UPDATE matched_destination_ids =
+  if(empty(matched_destination_ids) AND destination_id != '', [destination_id], matched_destination_ids) WHERE 1`,
+      mutates: "events",
+      until: left("matched_destination_ids", "destination_id != '' AND empty(matched_destination_ids)"),
     },
     { text: "ALTER TABLE {{events}} DROP INDEX IF EXISTS idx_destination_id" },
-    { text: "ALTER TABLE {{events}} DROP COLUMN IF EXISTS destination_id" },
+    { text: "ALTER TABLE {{events}} RENAME COLUMN destination_id TO outpost_destination_id" },
+    { text: `ALTER TABLE {{events}} MODIFY COLUMN ${MANY} DEFAULT []` },
+    { text: "ALTER TABLE {{events}} DROP COLUMN outpost_destination_id" },
   ],
   down: [
-    { text: "ALTER TABLE {{events}} ADD COLUMN IF NOT EXISTS destination_id String AFTER tenant_id" },
+    { text: `ALTER TABLE {{events}} ADD COLUMN IF NOT EXISTS ${MANY} DEFAULT []` },
+    { text: `ALTER TABLE {{events}} MODIFY COLUMN ${MANY} DEFAULT []` },
     {
       text:
-        `ALTER TABLE {{events}} ADD COLUMN IF NOT EXISTS matched_destination_ids Array(String) DEFAULT []`,
+        `ALTER TABLE {{events}} ADD COLUMN IF NOT EXISTS destination_id String DEFAULT matched_destination_ids[1]
+  AFTER tenant_id`,
     },
-    {
-      text: `ALTER TABLE {{events}} UPDATE destination_id = matched_destination_ids[1]
-  WHERE destination_id = '' AND notEmpty(matched_destination_ids) SETTINGS mutations_sync = 2`,
-    },
+    { text: "ALTER TABLE {{events}} MODIFY COLUMN destination_id String DEFAULT matched_destination_ids[1]" },
+    { text: "ALTER TABLE {{events}} DROP COLUMN IF EXISTS outpost_matched_destination_ids" },
     {
       text: `ALTER TABLE {{events}} ADD INDEX IF NOT EXISTS idx_destination_id destination_id
   TYPE bloom_filter GRANULARITY 1 AFTER idx_tenant_id`,
     },
+    oldInsertsDone,
+    {
+      text: `ALTER TABLE {{events}} UPDATE destination_id =
+  if(destination_id = '', matched_destination_ids[1], destination_id) WHERE 1`,
+      mutates: "events",
+      until: left("destination_id", "destination_id = '' AND matched_destination_ids[1] != ''"),
+    },
     { text: "ALTER TABLE {{events}} DROP INDEX IF EXISTS idx_matched_destination_ids" },
-    { text: "ALTER TABLE {{events}} DROP COLUMN IF EXISTS matched_destination_ids" },
+    {
+      text: "ALTER TABLE {{events}} RENAME COLUMN matched_destination_ids TO outpost_matched_destination_ids",
+    },
+    { text: "ALTER TABLE {{events}} MODIFY COLUMN destination_id REMOVE DEFAULT" },
+    { text: "ALTER TABLE {{events}} DROP COLUMN outpost_matched_destination_ids" },
   ],
   forecast: (from) => ({
     tables: [{

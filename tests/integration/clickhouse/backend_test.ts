@@ -1,41 +1,12 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { ClickHouseClient } from "@clickhouse/client";
 import { connectClickHouse } from "../../../cli/stores/clickhouse.ts";
-import type { SqlBackend, SqlRunOptions } from "../../../engine/backend.ts";
-import { createClickHouseBackend } from "../../../engine/clickhouse/backend.ts";
 import { compareTables, readTables } from "../../../engine/clickhouse/schema.ts";
 import { StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
-import { outpostNames, outpostRegistry } from "../../../migrations/mod.ts";
 import { clickhouseSchemas } from "../../../migrations/sql/clickhouse_schemas.ts";
 import { startClickHouse } from "../../support/clickhouse.ts";
 import { freePort } from "../../support/server.ts";
-
-const prefix = "9-dp_";
-
-function backendOf(client: ClickHouseClient, deploymentId = "9-dp"): SqlBackend {
-  const { steps, directory, schemas } = outpostRegistry(deploymentId).clickhouse!;
-  const { prefix, ...tables } = outpostNames(deploymentId).clickhouse!;
-  const recorder = { who: "t@h", toolVersion: "1" };
-  return createClickHouseBackend({
-    client,
-    steps,
-    stepsDirectory: directory,
-    schemas,
-    tables,
-    prefix,
-    recorder,
-    identity: "test",
-  });
-}
-
-function run(more: Partial<SqlRunOptions> = {}): SqlRunOptions {
-  return { signal: new AbortController().signal, beforeCommit: () => Promise.resolve(), ...more };
-}
-
-async function up(backend: SqlBackend, to: number, more: Partial<SqlRunOptions> = {}): Promise<void> {
-  await using session = await backend.connect();
-  for (let at = (await backend.read()).version + 1; at <= to; at++) await session.up(at, run(more));
-}
+import { backendOf, prefix, run, up } from "./deployment.ts";
 
 async function differences(client: ClickHouseClient, version: number): Promise<string[]> {
   const expected = (clickhouseSchemas[version - 1] ?? []).map((table) => ({

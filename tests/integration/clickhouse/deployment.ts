@@ -1,0 +1,41 @@
+/**
+ * An Outpost's log store in ClickHouse for tests: the backend over it, and its steps one by one.
+ *
+ * @module
+ */
+
+import type { SqlBackend, SqlRunOptions } from "../../../engine/backend.ts";
+import { createClickHouseBackend } from "../../../engine/clickhouse/backend.ts";
+import type { ClickHouseClient } from "../../../engine/clickhouse/client.ts";
+import { outpostNames, outpostRegistry } from "../../../migrations/mod.ts";
+
+/** What stands before the name of every table: a deployment ID that needs quoting. */
+export const prefix = "9-dp_";
+
+/** The backend as the program builds it. */
+export function backendOf(client: ClickHouseClient, deploymentId = "9-dp"): SqlBackend {
+  const { steps, directory, schemas } = outpostRegistry(deploymentId).clickhouse!;
+  const { prefix, ...tables } = outpostNames(deploymentId).clickhouse!;
+  const recorder = { who: "t@h", toolVersion: "1" };
+  return createClickHouseBackend({
+    client,
+    steps,
+    stepsDirectory: directory,
+    schemas,
+    tables,
+    prefix,
+    recorder,
+    identity: "test",
+  });
+}
+
+/** Run options that do nothing, but for what a test is about. */
+export function run(more: Partial<SqlRunOptions> = {}): SqlRunOptions {
+  return { signal: new AbortController().signal, beforeCommit: () => Promise.resolve(), ...more };
+}
+
+/** Applies the steps up to a version, each as the engine does. */
+export async function up(backend: SqlBackend, to: number, more: Partial<SqlRunOptions> = {}): Promise<void> {
+  await using session = await backend.connect();
+  for (let at = (await backend.read()).version + 1; at <= to; at++) await session.up(at, run(more));
+}
