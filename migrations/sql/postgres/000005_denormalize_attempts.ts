@@ -231,6 +231,28 @@ UPDATE deliveries d
 
 // ---- Back ----
 
+/**
+ * Moves rows from the quarantine to their table, one for each key that is free there. Only what was inserted leaves the quarantine:
+ * a row whose key is taken, or that a trigger refuses, stays.
+ */
+function backFromQuarantine(table: string, key: readonly string[], others: readonly string[]): string {
+  const columns = [...key, ...others].join(", ");
+  const of = (alias: string) => key.map((column) => `${alias}.${column}`).join(", ");
+  return `  WITH wanted AS MATERIALIZED (
+    SELECT DISTINCT ON (${of("r")}) q.id AS quarantine_id, r.*
+      FROM outpost_quarantine q, jsonb_populate_record(NULL::${table}, q.row) r
+     WHERE q.migration = '${ID}' AND q.source_table = '${table}'
+       AND NOT EXISTS (SELECT FROM ${table} t WHERE (${of("t")}) = (${of("r")}))
+     ORDER BY ${of("r")}, q.id
+  ), inserted AS (
+    INSERT INTO ${table} (${columns})
+    SELECT ${columns} FROM wanted
+    RETURNING ${key.join(", ")}
+  )
+  DELETE FROM outpost_quarantine q USING wanted w, inserted i
+   WHERE q.id = w.quarantine_id AND (${of("i")}) = (${of("w")});`;
+}
+
 const BACK: readonly SqlStatement[] = [
   { text: "LOCK TABLE events, attempts IN ACCESS EXCLUSIVE MODE" },
   // ---- deliveries ----
@@ -284,26 +306,35 @@ const BACK: readonly SqlStatement[] = [
     text: `CREATE INDEX idx_event_delivery_index_main ON event_delivery_index
   (tenant_id, destination_id, topic, status, event_time DESC, delivery_time DESC, time_event_id, time_delivery_id)`,
   },
-  // ---- What is in the quarantine goes where it was; a released Outpost left none ----
+  // ---- What is in the quarantine goes where it was, and stays there where that place is taken ----
   {
     text: `DO $$
 BEGIN
-  IF to_regclass('outpost_quarantine') IS NULL THEN
+  IF to_regclass('outpost_quarantine') IS NULL THEN -- A released Outpost left none.
     RETURN;
   END IF;
-  INSERT INTO deliveries (id, event_id, destination_id, status, time, code, response_data, manual, attempt)
-  SELECT r.id, r.event_id, r.destination_id, r.status, r.time, r.code, r.response_data, r.manual, r.attempt
-    FROM outpost_quarantine q, jsonb_populate_record(NULL::deliveries, q.row) r
-   WHERE q.migration = '${ID}' AND q.source_table = 'deliveries'
-      ON CONFLICT DO NOTHING;
-  INSERT INTO event_delivery_index (event_id, delivery_id, tenant_id, destination_id, event_time, delivery_time, topic, status,
-    manual, attempt)
-  SELECT r.event_id, r.delivery_id, r.tenant_id, r.destination_id, r.event_time, r.delivery_time, r.topic, r.status, r.manual,
-         r.attempt
-    FROM outpost_quarantine q, jsonb_populate_record(NULL::event_delivery_index, q.row) r
-   WHERE q.migration = '${ID}' AND q.source_table = 'event_delivery_index'
-      ON CONFLICT DO NOTHING;
-  DELETE FROM outpost_quarantine WHERE migration = '${ID}';
+${
+      backFromQuarantine("deliveries", ["time", "id"], [
+        "event_id",
+        "destination_id",
+        "status",
+        "code",
+        "response_data",
+        "manual",
+        "attempt",
+      ])
+    }
+${
+      backFromQuarantine("event_delivery_index", ["delivery_time", "event_id", "delivery_id"], [
+        "tenant_id",
+        "destination_id",
+        "event_time",
+        "topic",
+        "status",
+        "manual",
+        "attempt",
+      ])
+    }
 END
 $$`,
   },

@@ -136,3 +136,45 @@ for (const way of ["by exchange", "in place"]) {
     assertEquals([...await rows()], before);
   });
 }
+
+Deno.test("down() of step 5 keeps a quarantined row in the quarantine where an attempt has its key", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 2 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 4);
+  const { orphans, indexRows } = await fill(sql);
+  await migrateTo(backend, 5);
+  const [taken] = await sql<{ id: number; row: { id: string } }[]>`
+    SELECT id::int, row FROM outpost_quarantine WHERE source_table = 'deliveries' ORDER BY id LIMIT 1`;
+  await sql`
+    INSERT INTO attempts (id, event_id, destination_id, status, time, tenant_id, topic, event_time, eligible_for_retry, event_data,
+           event_metadata)
+    SELECT row->>'id', 'evt_1', 'other', 'success', (row->>'time')::timestamptz, 't', 'x', now(), true, '{}', '{}'
+      FROM outpost_quarantine WHERE id = ${taken!.id}`;
+  // Left by an earlier way down and up again: the same row twice.
+  await sql`INSERT INTO outpost_quarantine (migration, source_table, row)
+    SELECT migration, source_table, row || '{"status": "again"}' FROM outpost_quarantine
+     WHERE source_table = 'event_delivery_index' ORDER BY id LIMIT 1`;
+  // A trigger of the operator's own that refuses rows.
+  await sql.unsafe(`
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+      $$BEGIN IF NEW.id = 'del_16' THEN RETURN NULL; END IF; RETURN NEW; END$$;
+    CREATE TRIGGER refused BEFORE INSERT ON attempts FOR EACH ROW EXECUTE FUNCTION refuse()`);
+  {
+    await using session = await locked(backend);
+    await session.down(5, running());
+  }
+  const left =
+    await sql`SELECT source_table, row->>'id' AS id, row->>'status' AS status FROM outpost_quarantine ORDER BY id`;
+  assertEquals(left.map(({ source_table, id, status }) => [source_table, id ?? status]), [
+    ["deliveries", "del_16"],
+    ["deliveries", "del_8"],
+    ["event_delivery_index", "again"],
+  ]);
+  const [there] = await sql`SELECT destination_id FROM deliveries WHERE id = ${taken!.row.id}`;
+  assertEquals(there!.destination_id, "other");
+  const [counts] = await sql`
+    SELECT (SELECT count(*)::int FROM deliveries WHERE event_id LIKE 'evt_gone%') AS back,
+           (SELECT count(*)::int FROM event_delivery_index) AS index`;
+  assertEquals({ ...counts }, { back: orphans - 2, index: indexRows });
+});
