@@ -73,10 +73,11 @@ export async function apply(
   const before = chooseFrom(context, await read(), options);
   if (before.length === 0) return { results: [], doneByOther: false };
   return await withLock(context, "apply", options, async (locked) => {
+    const { lock: { fence }, signal } = locked;
+    await context.redis?.adopt({ signal, ...(fence === null ? {} : { fence }) });
     // Read again under the lock: while this run waited, another one may have done the work.
     const selected = chooseFrom(context, await read(), options);
     if (selected.length === 0) return { results: [], doneByOther: true };
-    await context.redis?.adopt();
     return { results: await runAll(context, locked, selected, options), doneByOther: false };
   });
 }

@@ -172,6 +172,8 @@ export interface RedisState {
   readonly entries: readonly MigrationEntry[];
   /** True when {@linkcode RedisBackend.adopt} would write something. */
   readonly adoptable: boolean;
+  /** True when the deployment has bookkeeping of its own: then it is no fresh one. */
+  readonly recorded: boolean;
   /** What tells this Redis and deployment from another, without secrets. */
   readonly identity: string;
 }
@@ -248,6 +250,14 @@ export interface RedisApplyOptions extends RedisRunOptions {
   readonly skipInvalid?: boolean;
 }
 
+/** How the bookkeeping of a Redis is begun. */
+export interface RedisRecordOptions {
+  /** Ends the look at the records. */
+  readonly signal: AbortSignal;
+  /** Undefined only in tests of what is written. */
+  readonly fence?: Fence;
+}
+
 /** How `verify` looks. */
 export interface RedisVerifyOptions extends RedisRunOptions {
   /** Every record instead of a sample. */
@@ -256,13 +266,11 @@ export interface RedisVerifyOptions extends RedisRunOptions {
   readonly sample: number;
 }
 
-/** The Redis store. `read`, `isFresh`, `plan`, `planCleanup` and `verify` only read. */
+/** The Redis store. `read`, `plan`, `planCleanup` and `verify` only read. */
 export interface RedisBackend {
   /** Known migrations, in order. */
   readonly migrations: readonly MigrationInfo[];
   read(): Promise<RedisState>;
-  /** True when nothing of the application is there yet. */
-  isFresh(): Promise<boolean>;
   /** @param ids The pending migrations in order; each is planned as if those before it had run. */
   plan(ids: readonly string[], options: RedisRunOptions): Promise<readonly RedisMigrationPlan[]>;
   /** Runs one migration and records the outcome truthfully. A run cut off continues where it was. */
@@ -271,8 +279,11 @@ export interface RedisBackend {
   /** How many originals there are to look at, or null when the migration leaves nothing behind. */
   planCleanup(id: string, options: RedisRunOptions): Promise<number | null>;
   cleanup(id: string, options: RedisApplyOptions): Promise<CleanupResult>;
-  /** Records older bookkeeping and what is not applicable under the current names. Needs the lock. */
-  adopt(): Promise<void>;
-  /** Marks everything applied on a fresh Redis, once: @returns False when somebody else was first. */
-  markFresh(): Promise<boolean>;
+  /**
+   * Records older bookkeeping and what is not applicable under the current names. Needs the lock. What is said to be applied
+   * and is not, by the records of this deployment, becomes pending.
+   */
+  adopt(options: RedisRecordOptions): Promise<void>;
+  /** Looks whether anything of the application is there, and if not, marks everything applied. Needs the lock. @returns Whether it did. */
+  markFresh(options: RedisRecordOptions): Promise<boolean>;
 }

@@ -100,7 +100,7 @@ const LEASE_MS = 30_000;
  *         stateKey: (name) => `shop:migration:${name}`,
  *         olderStates: () => [],
  *         donePhases: [],
- *         usedPatterns: ["shop:*"],
+ *         usedPrefixes: ["shop:"],
  *         isIgnored: (key) => key.startsWith("shop:lock") || key.startsWith("shop:fence"),
  *       },
  *       lock: { lock: "shop:lock", older: [], fence: "shop:fence" },

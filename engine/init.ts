@@ -29,13 +29,15 @@ export async function init(
   const { redis } = context;
   if (redis === null) return { redis: null, pending: (await read()).pending };
   const before = await read();
-  const fresh = before.pending.redis > 0 && await redis.isFresh();
-  if (!fresh && !(before.redis?.adoptable ?? false)) return { redis: "used", pending: before.pending };
+  const { adoptable, recorded } = before.redis!;
+  if (!adoptable && (recorded || before.pending.redis === 0)) {
+    return { redis: "used", pending: before.pending };
+  }
   // The SQL half is left alone: nothing of it is written here.
-  const marked = await withLock({ ...context, sql: [] }, "init", options, async ({ lock }) => {
-    await lock.confirm();
-    if (fresh && await redis.isFresh() && await redis.markFresh()) return true;
-    await redis.adopt();
+  const marked = await withLock({ ...context, sql: [] }, "init", options, async ({ lock, signal }) => {
+    const record = { signal, ...(lock.fence === null ? {} : { fence: lock.fence }) };
+    if (await redis.markFresh(record)) return true;
+    await redis.adopt(record);
     return false;
   });
   return { redis: marked ? "marked" : "used", pending: (await read()).pending };

@@ -24,7 +24,7 @@ export function redisLayout(deploymentId: string): RedisLayout {
     stateKey: (name) => `${prefix}outpost:migration:${name}`,
     olderStates: (name) => deploymentId === "" ? firstTool(name) : shared(name),
     donePhases: ["applied", "verified", "cleaned"],
-    usedPatterns: [`${prefix}outpost:*`, `${prefix}tenant:*`],
+    usedPrefixes: [`${prefix}outpost:`, `${prefix}tenant:`],
     isIgnored: (key) => ignored.some((name) => key === name || key.startsWith(`${name}:`)),
   };
 }

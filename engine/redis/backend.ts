@@ -10,6 +10,7 @@ import type {
   RedisApplyOptions,
   RedisBackend,
   RedisMigrationPlan,
+  RedisRecordOptions,
   RedisRunOptions,
   RedisState,
   RedisVerification,
@@ -22,7 +23,7 @@ import { display, encodeText } from "./binary.ts";
 import { Bookkeeping, type RedisLayout, type StoredState } from "./bookkeeping.ts";
 import type { Ioredis } from "./client.ts";
 import { toStoreError, watchFailures } from "./errors.ts";
-import { anyKey } from "./walk/key_search.ts";
+import { isFresh } from "./freshness.ts";
 import type { RedisMigration } from "./migration.ts";
 import { forecast } from "./plan.ts";
 import { ProgressReporter } from "./walk/progress.ts";
@@ -74,28 +75,14 @@ class Backend implements RedisBackend {
   read(): Promise<RedisState> {
     return this.#asking("Cannot read the state of the Redis migrations", async () => {
       const entries: MigrationEntry[] = [];
-      let adoptable = false;
+      let [adoptable, recorded] = [false, false];
       for (const migration of this.#definitions) {
         const stored = await this.#bookkeeping.read(migration.name, migration.version);
         adoptable ||= isAdoptable(stored, migration.isApplicable());
+        recorded ||= stored.own;
         entries.push(toEntry(migration, judgeState(stored, migration.isApplicable())));
       }
-      return { entries, adoptable, identity: await this.#identity() };
-    });
-  }
-
-  isFresh(): Promise<boolean> {
-    return this.#asking("Cannot tell whether Redis is in use", async () => {
-      for (const pattern of this.#layout.usedPatterns) {
-        const used = await anyKey(
-          this.#store,
-          encodeText(pattern),
-          new AbortController().signal,
-          (keys) => keys.some((key) => !this.#layout.isIgnored(key)),
-        );
-        if (used) return false;
-      }
-      return true;
+      return { entries, adoptable, recorded, identity: await this.#identity() };
     });
   }
 
@@ -188,31 +175,53 @@ class Backend implements RedisBackend {
     });
   }
 
-  adopt(): Promise<void> {
+  adopt({ fence, signal }: RedisRecordOptions): Promise<void> {
     return this.#asking("Cannot adopt older bookkeeping", async () => {
-      for (const { name, version, isApplicable } of this.#definitions) {
-        const reason = isApplicable();
-        const state = await this.#bookkeeping.read(name, version);
-        if (!isAdoptable(state, reason)) continue;
-        await this.#bookkeeping.adopt(name, reason === null ? { appliedAt: state.at } : { reason });
+      const adoptable: { readonly migration: RedisMigration; readonly state: StoredState }[] = [];
+      for (const migration of this.#definitions) {
+        const state = await this.#bookkeeping.read(migration.name, migration.version);
+        if (isAdoptable(state, migration.isApplicable())) adoptable.push({ migration, state });
+      }
+      const left = await this.#countLeft(adoptable.map(({ migration }) => migration), signal);
+      for (const { migration: { name, isApplicable }, state } of adoptable) {
+        const [reason, records] = [isApplicable(), left.get(name) ?? 0];
+        if (records > 0) {
+          const told = `${state.inheritedFrom} says that it was applied, ${records} records say otherwise`;
+          await this.#bookkeeping.adopt(name, { status: "pending", reason: told }, fence);
+        } else if (reason !== null) {
+          await this.#bookkeeping.adopt(name, { status: "not_applicable", reason }, fence);
+        } else await this.#bookkeeping.adopt(name, { status: "applied", at: state.at }, fence);
       }
     });
   }
 
-  markFresh(): Promise<boolean> {
+  /**
+   * How many records are left to do for in-place migrations that are said to be applied: what several installations shared
+   * may be true of one of them alone. Of copies nothing can be told: an original without one may have been deleted since.
+   */
+  async #countLeft(migrations: readonly RedisMigration[], signal: AbortSignal): Promise<Map<string, number>> {
+    const inPlace = migrations.filter((one) =>
+      one.isApplicable() === null && one.plan().type === "transform"
+    );
+    if (inPlace.length === 0) return new Map();
+    const forecasts = await forecast(inPlace, { store: this.#store, later: [], signal });
+    return new Map(forecasts.map(({ migration, items }) => [migration.name, items]));
+  }
+
+  markFresh({ fence, signal }: RedisRecordOptions): Promise<boolean> {
     return this.#asking("Cannot mark the Redis migrations as applied", async () => {
-      if (!await this.isFresh()) return false;
-      let first: boolean | null = null;
+      for (const { name, version } of this.#definitions) {
+        if ((await this.#bookkeeping.read(name, version)).own) return false;
+      }
+      if (!await isFresh(this.#store, this.#layout, signal)) return false;
       for (const { name, isApplicable } of this.#definitions) {
         const reason = isApplicable();
-        const written = await this.#bookkeeping.adopt(
-          name,
-          reason === null ? { appliedAt: null } : { reason },
-        );
-        // The first hash decides who was first. Whoever comes second completes what is missing: it is the same.
-        first ??= written;
+        const state = reason === null
+          ? { status: "applied", at: null } as const
+          : { status: "not_applicable", reason } as const;
+        await this.#bookkeeping.adopt(name, state, fence);
       }
-      return first ?? true;
+      return true;
     });
   }
 

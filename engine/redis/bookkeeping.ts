@@ -36,9 +36,9 @@ export interface RedisLayout {
   olderStates(name: string): readonly OlderState[];
   /** Phases of the form `phase` after which a migration counts as applied; empty without that form. */
   readonly donePhases: readonly string[];
-  /** SCAN patterns of keys that a used installation has. */
-  readonly usedPatterns: readonly string[];
-  /** True for a key that also stands on a fresh installation, such as a lock. */
+  /** What the keys begin with that a used installation has, such as `shop:`. */
+  readonly usedPrefixes: readonly string[];
+  /** True for a key with such a beginning that also stands on a fresh installation, such as a lock. */
   isIgnored(key: string): boolean;
 }
 
@@ -48,16 +48,25 @@ export interface StoredState {
   readonly reason: string | null;
   /** When it was applied, or found not applicable. */
   readonly at: Date | null;
+  /** True when a key of this deployment under its current name said so. */
+  readonly own: boolean;
   /** The older key that said so, or null. */
   readonly inheritedFrom: string | null;
   /** Where an interrupted run stood. */
   readonly position: Position | undefined;
 }
 
+/** What older bookkeeping is taken for, or what a fresh installation begins with. */
+export type AdoptedState =
+  /** `at` is null for now. */
+  | { readonly status: "applied"; readonly at: Date | null }
+  | { readonly status: "pending" | "not_applicable"; readonly reason: string };
+
 const UNKNOWN: StoredState = {
   status: "pending",
   reason: null,
   at: null,
+  own: false,
   inheritedFrom: null,
   position: undefined,
 };
@@ -77,7 +86,7 @@ export class Bookkeeping {
   /** Reads the state of one migration, its own or an older one. */
   async read(name: string, version: number): Promise<StoredState> {
     const own = fromHash(await this.#hash(this.#layout.stateKey(name)));
-    if (own !== null) return own;
+    if (own !== null) return { ...own, own: true };
     for (const older of this.#layout.olderStates(name)) {
       const found = await this.#readOlder(older, version);
       if (found !== null) return { ...found, inheritedFrom: older.key };
@@ -95,7 +104,7 @@ export class Bookkeeping {
   }
 
   async #readOlder({ key, form }: OlderState, version: number): Promise<StoredState | null> {
-    if (form === "hash") return fromHash(await this.#hash(key));
+    if (form === "hash") return done(fromHash(await this.#hash(key)));
     const [reply] = await this.#store.callMany([["GET", toArgument(encodeText(key))]]);
     const text = reply instanceof Uint8Array ? fromBytes(reply) : null;
     if (form === "version") {
@@ -166,20 +175,13 @@ export class Bookkeeping {
     await this.#write(name, "replace", "", fields, fence);
   }
 
-  /** Writes a state only where none is. @returns False when one was there. */
-  async adopt(
-    name: string,
-    state: { readonly reason: string } | { readonly appliedAt: Date | null },
-  ): Promise<boolean> {
-    const fields = "reason" in state
-      ? ["status", "not_applicable", "checked_at", this.#time(), "reason", state.reason]
-      : [
-        "status",
-        "applied",
-        "applied_at",
-        state.appliedAt === null ? this.#time() : rfc3339(state.appliedAt),
-      ];
-    return await this.#write(name, "new", "", fields, undefined) === "1";
+  /** Writes a state only where none is. */
+  async adopt(name: string, state: AdoptedState, fence: Fence | undefined): Promise<void> {
+    const { status } = state;
+    const fields = status === "applied"
+      ? ["applied_at", state.at === null ? this.#time() : rfc3339(state.at)]
+      : ["checked_at", this.#time(), "reason", state.reason];
+    await this.#write(name, "new", "", ["status", status, ...fields], fence);
   }
 
   #write(
@@ -210,6 +212,11 @@ function counts(tally: Tally): string[] {
   ) => [name, String(count)]);
 }
 
+/** What another installation's word is good for: that a migration is done. Its failures and its runs are its own. */
+function done(state: StoredState | null): StoredState | null {
+  return state?.status === "applied" || state?.status === "not_applicable" ? state : null;
+}
+
 /** @returns Null for a hash that tells no status that is known. */
 function fromHash(fields: ReadonlyMap<string, string>): StoredState | null {
   const status = fields.get("status");
@@ -223,6 +230,8 @@ function fromHash(fields: ReadonlyMap<string, string>): StoredState | null {
         at: parseTimestamp(fields.get("checked_at") ?? ""),
         reason: fields.get("reason") ?? null,
       };
+    case "pending":
+      return { ...UNKNOWN, status, reason: fields.get("reason") ?? null };
     case "failed":
       return { ...UNKNOWN, status, reason: failure(fields) };
     case "running":

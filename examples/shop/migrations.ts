@@ -62,7 +62,7 @@ const names: Names = {
     stateKey: (name) => `shop:migration:${name}`,
     olderStates: () => [],
     donePhases: [],
-    usedPatterns: ["user:*", "cart:*", "shop:*"],
+    usedPrefixes: ["user:", "cart:", "shop:"],
     isIgnored: (key) => key.startsWith("shop:lock") || key.startsWith("shop:fence"),
   },
   lock: { lock: "shop:lock", older: [], fence: "shop:fence" },

@@ -77,7 +77,8 @@ async function tryPass(store: RedisStore, options: WalkOptions): Promise<PassOut
   try {
     const before = await readTopology(store);
     const position = new SharedPosition(before, options.from, options.onStep);
-    await settleAll(before.nodes.map((node) => new NodeWalk(node, options, position).run()));
+    const rate = new RateLimit(options.maxRate, options.signal);
+    await settleAll(before.nodes.map((node) => new NodeWalk(node, options, position, rate).run()));
     throwIfAborted(options.signal);
     if (!store.clustered) return "complete";
     const after = await readTopology(store);
@@ -124,14 +125,14 @@ class NodeWalk {
   readonly #flying = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | null = null;
 
-  constructor(node: MasterNode, options: WalkOptions, position: SharedPosition) {
+  constructor(node: MasterNode, options: WalkOptions, position: SharedPosition, rate: RateLimit) {
     this.#node = node;
     this.#options = options;
     this.#position = position;
     const clock = new ReplyClock();
     this.#scanSize = new BatchSize(clock, "scan");
     this.#size = new BatchSize(clock, "records", options.batchSize);
-    this.#rate = new RateLimit(options.maxRate, options.signal);
+    this.#rate = rate;
   }
 
   async run(): Promise<void> {

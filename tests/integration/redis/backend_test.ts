@@ -372,7 +372,7 @@ Deno.test("read() understands the older layouts, and adopt() brings them up to d
   assertEquals(await statuses(), ["applied", "applied", "applied"]);
   assertEquals((await backend.read()).adoptable, true);
   assertEquals((await backend.read()).entries[1]?.appliedAt, new Date("2024-05-01T00:00:00Z"));
-  await backend.adopt();
+  await backend.adopt({ signal: NEVER });
   assertEquals((await backend.read()).adoptable, false);
   assertEquals(await getHash(client, "outpost:migration:002_timestamps"), {
     status: "applied",
@@ -391,37 +391,34 @@ Deno.test("read() understands the older layouts, and adopt() brings them up to d
     "outpost:migration:002_timestamps says that it was applied, the records say otherwise",
     "dp_001:tenant:{t}:tenant: it is not converted",
   ]);
-  await deployment.adopt();
+  await deployment.adopt({ signal: NEVER });
   assertEquals((await getHash(client, "dp_001:outpost:migration:001_hash_tags"))?.status, "not_applicable");
   const repaired = await deployment.apply(TIMESTAMPS, { signal: NEVER, rerun: true });
   assertEquals([repaired.outcome, repaired.processed], ["applied", 1]);
 });
 
-Deno.test("markFresh() marks a fresh Redis once, whoever comes first", async () => {
+Deno.test("markFresh() marks a fresh Redis once, and none that is in use", async () => {
   await using server = await startRedis();
   const client = server.client();
   await client.set("outpost:migration:lock", "held");
   await client.set(".outpost:migration:lock", "held");
   await client.set("dp_001:outpost:installation_id", "another deployment's");
-  const backends = Array.from({ length: 8 }, () => outpostBackend(server.client()));
-  assertEquals(await backends[0]!.isFresh(), true);
-  const firsts = await Promise.all(backends.map((backend) => backend.markFresh()));
-  assertEquals(firsts.filter(Boolean).length, 1);
-  assertEquals((await backends[0]!.read()).entries.map(({ status }) => status), [
-    "applied",
-    "applied",
-    "applied",
-  ]);
-  assertEquals(await backends[0]!.isFresh(), false);
-  assertEquals(await outpostBackend(client, "dp_001").markFresh(), false);
-  assertEquals(await outpostBackend(client, "dp_002").isFresh(), true);
+  const mark = (deploymentId = "") => outpostBackend(client, deploymentId).markFresh({ signal: NEVER });
+  assertEquals(await mark(), true);
+  assertEquals(await mark(), false);
+  const entries = async (id = "") =>
+    (await outpostBackend(client, id).read()).entries.map(({ status }) => status);
+  assertEquals(await entries(), ["applied", "applied", "applied"]);
+  assertEquals(await mark("dp_001"), false);
+  assertEquals(await mark("dp_002"), true);
+  assertEquals(await entries("dp_002"), ["not_applicable", "applied", "applied"]);
   await client.flushall();
   await client.set("tenant:x", "1");
-  assertEquals(await backends[0]!.markFresh(), false);
-  assertEquals((await backends[0]!.read()).entries[0]?.status, "pending");
+  assertEquals(await mark(), false);
+  assertEquals((await entries())[0], "pending");
 });
 
-Deno.test("read(), plan(), verify(), isFresh() and planCleanup() need read commands alone", async () => {
+Deno.test("read(), plan(), verify() and planCleanup() need read commands alone", async () => {
   await using server = await startRedis();
   const client = server.client();
   await seedLegacyRedis(server, { tenants: 50, destinationsPerTenant: 2 });
@@ -435,7 +432,6 @@ Deno.test("read(), plan(), verify(), isFresh() and planCleanup() need read comma
   assertEquals((await backend.plan([HASH_TAGS], { signal: NEVER }))[0]?.estimatedItems, 1);
   const verified = await backend.verify([HASH_TAGS, TIMESTAMPS, ENTITY], FULL);
   assertEquals(verified.map(({ valid }) => valid), [false, true, true]);
-  assertEquals(await backend.isFresh(), false);
   assert((await backend.planCleanup(HASH_TAGS, { signal: NEVER }))! > 100);
   assertEquals(await snapshot(client), before);
   await assertRejects(() => backend.apply(TIMESTAMPS, { signal: NEVER, rerun: true }), StoreDeniedError);

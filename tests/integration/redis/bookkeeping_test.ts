@@ -1,0 +1,183 @@
+/** What is recorded, where it is taken from, and that nothing is recorded without the lock. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Redis } from "ioredis";
+import { LockLostError } from "../../../engine/errors.ts";
+import type { Fence } from "../../../engine/lock/lock.ts";
+import { createOutpostEngine } from "../../../migrations/mod.ts";
+import { startRedis } from "../../support/redis.ts";
+import { eventually } from "../../support/server.ts";
+import {
+  getHash,
+  HASH_TAGS,
+  NEVER,
+  outpostBackend,
+  putHash,
+  snapshot,
+  tenantFields,
+  TIMESTAMPS,
+} from "../../support/redis_records.ts";
+
+/** A fence that holds as long as a key does, and is lost for good when it does not. */
+async function fenceOf(client: Redis): Promise<Fence> {
+  await client.set("fence", "mine");
+  return {
+    token: "mine",
+    keys: () => Promise.resolve([new TextEncoder().encode("fence")]),
+    renew: () => Promise.reject(new LockLostError("Lost")),
+  };
+}
+
+const statusesOf = async (client: Redis, deploymentId = "") =>
+  (await outpostBackend(client, deploymentId).read()).entries.map(({ status }) => status);
+
+Deno.test("read() takes over from what all deployments shared that a migration is done, and nothing else", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await client.hset("outpost:migration:002_timestamps", {
+    ...{ status: "failed", failed: "3", issues: '["somebody else\'s"]' },
+  });
+  await client.hset("outpost:migration:003_entity", {
+    ...{ status: "running", run: "another", started_at: "2024-01-01T00:00:00Z", processed: "7" },
+  });
+  assertEquals(await statusesOf(client), ["pending", "failed", "running"]);
+  const { entries } = await outpostBackend(client, "dp_001").read();
+  assertEquals(entries.map(({ status, reason }) => [status, reason]), [
+    ["not_applicable", "Not needed - using DEPLOYMENT_ID"],
+    ["pending", null],
+    ["pending", null],
+  ]);
+  await client.del("outpost:migration:003_entity");
+  await client.hset("outpost:migration:003_entity", {
+    status: "applied",
+    applied_at: "2024-01-01T00:00:00Z",
+  });
+  assertEquals(await statusesOf(client, "dp_001"), ["not_applicable", "pending", "applied"]);
+});
+
+Deno.test("adopt() believes the records of a deployment more than what all deployments shared", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  for (const name of ["002_timestamps", "003_entity"]) {
+    await client.hset(`outpost:migration:${name}`, { status: "applied", applied_at: "2024-01-01T00:00:00Z" });
+  }
+  await putHash(client, "dp_001:tenant:{a}:tenant", { ...tenantFields("a"), entity: "tenant" });
+  await putHash(client, "dp_001:tenant:{b}:tenant", {
+    id: "b",
+    created_at: "1705289400123",
+    entity: "tenant",
+  });
+  const backend = outpostBackend(client, "dp_001");
+  await backend.adopt({ signal: NEVER });
+  const { entries } = await backend.read();
+  assertEquals(entries.map(({ status, reason }) => [status, reason]), [
+    ["not_applicable", "Not needed - using DEPLOYMENT_ID"],
+    ["pending", "outpost:migration:002_timestamps says that it was applied, 1 records say otherwise"],
+    ["applied", null],
+  ]);
+  // Who reads the mark in the words of released versions takes it for pending too, and the next run does what is left.
+  assertEquals((await getHash(client, "dp_001:outpost:migration:002_timestamps"))?.status, "pending");
+  const { outcome, processed } = await backend.apply(TIMESTAMPS, { signal: NEVER });
+  assertEquals([outcome, processed], ["applied", 1]);
+});
+
+Deno.test("apply() of an engine runs what a deployment was said to have applied and has not", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await client.hset("outpost:migration:002_timestamps", {
+    status: "applied",
+    applied_at: "2024-01-01T00:00:00Z",
+  });
+  await putHash(client, "dp_001:tenant:{a}:tenant", tenantFields("a"));
+  const engine = createOutpostEngine({
+    ...{ redis: client, deploymentId: "dp_001", version: "1", holder: { host: "test", pid: 1 } },
+  });
+  const { results } = await engine.apply();
+  assertEquals(results.map(({ id, outcome, processed }) => [id, outcome, processed]), [
+    ["redis/002_timestamps", "applied", 1],
+    ["redis/003_entity", "applied", 1],
+  ]);
+});
+
+Deno.test("nothing is recorded once the fence is gone, neither an outcome nor what is adopted or fresh", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const fence = await fenceOf(client);
+  const options = { signal: NEVER, fence };
+  await client.set("fence", "another's");
+  const deployment = outpostBackend(client, "dp_001");
+  await client.hset("outpost:migration:002_timestamps", {
+    status: "applied",
+    applied_at: "2024-01-01T00:00:00Z",
+  });
+  const before = await snapshot(client);
+  await assertRejects(() => deployment.adopt(options), LockLostError);
+  await assertRejects(() => deployment.markFresh(options), LockLostError);
+  await assertRejects(() => deployment.apply(HASH_TAGS, options), LockLostError); // Not applicable here.
+  assertEquals(await snapshot(client), before);
+
+  await client.set("fence", "mine");
+  await putHash(client, "tenant:{bad}:tenant", { id: "bad", created_at: "yesterday" });
+  const backend = outpostBackend(client);
+  const lost = backend.apply(TIMESTAMPS, {
+    ...options,
+    rerun: true,
+    // The walk is over, and its outcome is still to be recorded: the server takes this first.
+    onProgress: () => void client.set("fence", "another's"),
+  });
+  await assertRejects(() => lost, LockLostError);
+  assertEquals((await getHash(client, "outpost:migration:002_timestamps"))?.status, "running");
+});
+
+Deno.test("init() looks once at a Redis whose bookkeeping does not tell, and not at all where it does", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  for (let i = 0; i < 5; i++) await client.set(`unrelated${i}`, "1");
+  const engineOf = (deploymentId: string) =>
+    createOutpostEngine({
+      ...{ redis: client, deploymentId, version: "1", holder: { host: "test", pid: 1 } },
+    });
+  const scans = async () =>
+    Number(/cmdstat_scan:calls=(\d+)/.exec(await client.info("commandstats"))?.[1] ?? 0);
+  for (const deploymentId of ["", "dp_001"]) {
+    await client.config("RESETSTAT");
+    assertEquals((await engineOf(deploymentId).init()).redis, "marked");
+    assertEquals(await scans(), 1);
+    assertEquals((await engineOf(deploymentId).init()).redis, "used");
+    assertEquals(await scans(), 1);
+  }
+  await client.flushall();
+  await client.hset("dp_002:outpost:migration:002_timestamps", { status: "failed" });
+  await client.hset("dp_002:outpost:migration:001_hash_tags", { status: "not_applicable", reason: "No" });
+  assertEquals((await engineOf("dp_002").init()).redis, "used");
+  assertEquals(await scans(), 1);
+  await client.set("dp_003:outpost:installation_id", "an installation in use");
+  assertEquals((await engineOf("dp_003").init()).redis, "used");
+  assertEquals(await statusesOf(client, "dp_003"), ["not_applicable", "pending", "pending"]);
+});
+
+Deno.test("init() that was paused past its lease marks nothing over what appeared meanwhile", async () => {
+  await using server = await startRedis();
+  const [client, application] = [server.client(), server.client()];
+  await client.set("unrelated", "1");
+  const ttlMs = 1000;
+  const send = client.callBuffer.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  let paused = 0;
+  client.callBuffer = (async (name: string, args: unknown[]) => {
+    const reply = await send(name, args) as [Uint8Array, unknown];
+    if (name === "SCAN" && String(reply[0]) === "0") {
+      // As SIGSTOP does: no heartbeat, no timer, until the server has let the lease end.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ttlMs + 500);
+      paused++;
+      await application.hset("tenant:late", tenantFields("late"));
+    }
+    return reply;
+  }) as typeof client.callBuffer;
+  const engine = createOutpostEngine({
+    ...{ redis: client, version: "1", holder: { host: "test", pid: 1 }, lockTtlMs: ttlMs },
+  });
+  await assertRejects(() => engine.init(), LockLostError);
+  assertEquals(paused, 1);
+  await eventually(async () => assertEquals(await application.keys("outpost:*"), []));
+  assert(await application.exists("tenant:late"));
+});
