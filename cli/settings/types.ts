@@ -6,6 +6,7 @@
 
 import { SettingsError } from "../errors.ts";
 import { durationText, parseDuration } from "../line/duration.ts";
+import { securityOf } from "../stores/postgres/security.ts";
 import { parsePostgresUrl } from "../stores/postgres/url.ts";
 
 /** A checked value, or what is wrong with it: "must be ...". */
@@ -163,7 +164,8 @@ export const optionalPostgresUrl: SettingType<string | null> = {
     const problem = "must be a URL such as postgres://user@host:5432/database";
     if (written === null) return { problem };
     try {
-      parsePostgresUrl(written);
+      // The files that it names are read when they are needed.
+      securityOf(parsePostgresUrl(written).parameters, () => "");
       return { value: written.trim() };
     } catch (error) {
       if (!(error instanceof SettingsError)) throw error;

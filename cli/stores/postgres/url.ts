@@ -7,10 +7,19 @@
 
 import { SettingsError } from "../../errors.ts";
 
+/** One server to try. */
+export interface PostgresHost {
+  /** Name, address, or a socket's folder (which begins with `/`): what a certificate has to be for. */
+  readonly host: string;
+  readonly port: number;
+  /** Where to connect, when that is not where the name leads (`hostaddr`). */
+  readonly address?: string;
+}
+
 /** What a Postgres URL says. */
 export interface PostgresAddress {
-  /** Names, addresses or folders of sockets (which begin with `/`), in the order to try. */
-  readonly hosts: readonly { readonly host: string; readonly port: number }[];
+  /** In the order to try. */
+  readonly hosts: readonly PostgresHost[];
   readonly user: string | null;
   readonly password: string | null;
   readonly database: string | null;
@@ -20,51 +29,71 @@ export interface PostgresAddress {
 
 const DEFAULT_PORT = 5432;
 
+/** Parameters whose values may well hold an "@" that nobody encoded. */
+const FREE_TEXT = ["user", "password", "dbname", "options", "application_name", "fallback_application_name"];
+
 /**
  * Parses `postgres://user:password@host:port,host:port/database?parameter=value`.
  *
- * @throws {SettingsError} When it is none. The message never shows the password.
+ * A password that is not encoded is taken as it is where only one reading is possible. With an `@`, a `/` or a `?` in it no
+ * one can tell where it ends: a part of it would be shown as the host or the database, so the URL is refused.
+ *
+ * @throws {SettingsError} When it is none. The message shows no part of it.
  */
 export function parsePostgresUrl(text: string): PostgresAddress {
   const scheme = /^postgres(ql)?:\/\//i.exec(text.trim());
   if (scheme === null) throw invalid(`it has to begin with "postgres://"`);
+  // It would end one value in the greeting to the server and begin another.
+  if (/%00|\0/.test(text)) throw invalid("it holds a zero byte");
   const rest = text.trim().slice(scheme[0].length);
   const end = rest.search(/[/?]/);
   const authority = end < 0 ? rest : rest.slice(0, end);
   const tail = end < 0 ? "" : rest.slice(end);
-  const at = authority.lastIndexOf("@");
-  // An "@" behind the first slash or question mark belongs to a password that was not encoded, unless a parameter has it.
-  if (at < 0 && tail.split("?")[0]!.includes("@")) throw invalid(`its password has to be percent-encoded`);
+  const mark = tail.indexOf("?");
+  const path = mark < 0 ? tail : tail.slice(0, mark);
+  const at = authority.indexOf("@");
+  if (authority.lastIndexOf("@") !== at || /@|^\/[^/]*\//.test(path)) {
+    throw invalid("its user and password have to be percent-encoded");
+  }
   const credentials = at < 0 ? "" : authority.slice(0, at);
   const colon = credentials.indexOf(":");
-  const mark = tail.indexOf("?");
   const parameters = parseParameters(mark < 0 ? "" : tail.slice(mark + 1));
-  const hosts = parameters.get("host") ?? authority.slice(at + 1);
-  const database = decode(mark < 0 ? tail.slice(1) : tail.slice(1, Math.max(1, mark)));
   return {
-    hosts: parseHosts(hosts, parameters.get("hostaddr"), parameters.get("port")),
+    hosts: parseHosts(
+      parameters.get("host") ?? authority.slice(at + 1),
+      parameters.get("hostaddr"),
+      parameters.get("port"),
+    ),
     user: parameters.get("user") ?? (orNull(decode(colon < 0 ? credentials : credentials.slice(0, colon)))),
     password: parameters.get("password") ?? (colon < 0 ? null : decode(credentials.slice(colon + 1))),
-    database: parameters.get("dbname") ?? orNull(database),
+    database: parameters.get("dbname") ?? orNull(decode(path.slice(1))),
     parameters,
   };
 }
 
-function parseHosts(
-  text: string,
-  addresses: string | undefined,
-  ports: string | undefined,
-): { readonly host: string; readonly port: number }[] {
-  const wanted = (addresses ?? text).split(",");
+function parseHosts(text: string, addresses: string | undefined, ports: string | undefined): PostgresHost[] {
+  const given = addresses?.split(",") ?? [];
+  const wanted = text === "" && given.length > 0 ? given.map(() => "") : text.split(",");
+  if (given.length > 0 && given.length !== wanted.length) {
+    throw invalid("hostaddr has to name as many addresses as there are hosts");
+  }
   const more = ports?.split(",") ?? [];
+  if (more.length > 1 && more.length !== wanted.length) {
+    throw invalid("port has to name one port, or as many as there are hosts");
+  }
   return wanted.map((entry, index) => {
     const { host, port } = splitHost(entry);
-    const given = port ?? more[index] ?? more[0] ?? String(DEFAULT_PORT);
-    const number = Number(given);
-    if (!/^\d+$/.test(given) || number < 1 || number > 65535) {
+    const written = port ?? orNull(more[index] ?? more[0] ?? "") ?? String(DEFAULT_PORT);
+    const number = Number(written);
+    if (!/^\d+$/.test(written) || number < 1 || number > 65535) {
       throw invalid(`its port has to be a number from 1 to 65535; a password has to be percent-encoded`);
     }
-    return { host: host === "" ? "localhost" : host, port: number };
+    const address = orNull(given[index] ?? "");
+    if (address !== null && !/^[0-9a-fA-F.:%]+$/.test(address)) {
+      throw invalid("hostaddr has to be an address");
+    }
+    const named = host === "" ? address ?? "localhost" : host;
+    return { host: named, port: number, ...(address === null ? {} : { address }) };
   });
 }
 
@@ -78,7 +107,7 @@ function splitHost(entry: string): { readonly host: string; readonly port: strin
   }
   const colon = entry.indexOf(":");
   const host = decode(colon < 0 ? entry : entry.slice(0, colon));
-  if (/[\s@#\\"<>^`{|}]/.test(host)) {
+  if (/[\s@#\\"<>^`{|}/?\p{Cc}]/u.test(host)) {
     throw invalid(`its host makes no sense; a password has to be percent-encoded`);
   }
   return { host, port: colon < 0 ? null : orNull(entry.slice(colon + 1)) };
@@ -90,7 +119,11 @@ function parseParameters(text: string): Map<string, string> {
     if (pair === "") continue;
     const equals = pair.indexOf("=");
     if (equals < 1) throw invalid(`its parameters have to be written name=value`);
-    parameters.set(decode(pair.slice(0, equals)), decode(pair.slice(equals + 1)));
+    const [name, value] = [decode(pair.slice(0, equals)), pair.slice(equals + 1)];
+    if (pair.includes("@") && !FREE_TEXT.includes(name)) {
+      throw invalid("its user and password have to be percent-encoded");
+    }
+    parameters.set(name, decode(value));
   }
   return parameters;
 }

@@ -34,12 +34,22 @@ Deno.test("parsePostgresUrl() reads several hosts, addresses and folders of sock
   assertEquals(hosts("postgres://u@%2Fvar%2Frun:6000/d"), [{ host: "/var/run", port: 6000 }]);
   assertEquals(hosts("postgres:///d?host=/tmp&port=7000"), [{ host: "/tmp", port: 7000 }]);
   assertEquals(hosts("postgres:///d?host=a,b&port=1,2"), [{ host: "a", port: 1 }, { host: "b", port: 2 }]);
+  assertEquals(hosts("postgres://db:6000/d?hostaddr=10.0.0.1"), [{
+    host: "db",
+    port: 6000,
+    address: "10.0.0.1",
+  }]);
+  assertEquals(hosts("postgres:///d?hostaddr=10.0.0.1"), [{
+    host: "10.0.0.1",
+    port: 5432,
+    address: "10.0.0.1",
+  }]);
 });
 
-Deno.test("parsePostgresUrl() takes passwords encoded and, where it can be told, as they are", () => {
+Deno.test("parsePostgresUrl() takes passwords encoded and, where only one reading is possible, as they are", () => {
   const password = (url: string) => parsePostgresUrl(url).password;
   assertEquals(password("postgres://u:p%40ss%2Fw%3Frd%23%25@h/d"), "p@ss/w?rd#%");
-  assertEquals(password("postgres://u:p@ss#w:rd%@h/d"), "p@ss#w:rd%");
+  assertEquals(password("postgres://u:p#ss:w&rd%=@h/d"), "p#ss:w&rd%=");
   assertEquals(password("postgres://u:@h/d"), "");
   assertEquals(password("postgres://h/d?user=u&password=p%26"), "p&");
 });
@@ -55,6 +65,20 @@ Deno.test("parsePostgresUrl() refuses what it cannot read, and never shows the p
       "postgres://u:SECRET@h:70000/d",
       "postgres://u:SECRET@h h/d",
       "postgres://u:SECRET@h/d?novalue",
+      // An "@" or a "/" that is not encoded would make a host or a database of a part of the password.
+      "postgres://u:p@SECRET@h/d",
+      "postgres://u:SE@SECRET/RET@h/d",
+      "postgres://u:a@1/SECRET@h/d",
+      "postgres://u:a@1/SECRET/x@h/d",
+      "postgres://u:a@1/d/SECRET",
+      "postgres://u:1?x=SECRET@h/d",
+      "postgres://u:1/d?SECRET@h=d",
+      "postgres://u:a@b?SECRET=x@h/d",
+      "postgres://u%00:SECRET@h/d",
+      "postgres://u:SECRET@h/d%00",
+      "postgres://u:SECRET@h,i/d?port=1,2,3",
+      "postgres://u:SECRET@h/d?hostaddr=SECRET",
+      "postgres://u:SECRET@h,i/d?hostaddr=10.0.0.1",
       "",
     ]
   ) {
