@@ -17,3 +17,14 @@ export async function outcomeOf(command: string, options: Deno.CommandOptions): 
   const text = new TextDecoder();
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }
+
+/** Whether a program is on PATH. */
+export async function findProgram(name: string): Promise<boolean> {
+  try {
+    await new Deno.Command(name, { args: ["version"], stdout: "null", stderr: "null" }).output();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

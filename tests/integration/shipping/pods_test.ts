@@ -97,8 +97,9 @@ Deno.test("deploy/kubernetes/: pods that start together migrate once, or wait fo
     }
   });
 
-  await t.step("job.yaml, whichever starts first", async () => {
-    const [job, deployment] = await manifests("job.yaml");
+  await t.step("base/, whichever starts first", async () => {
+    const [job] = await manifests("base/job.yaml");
+    const [deployment] = await manifests("base/deployment.yaml");
     await using namespace = await Namespace.create(await settingsOf(1));
     const pods = namespace.replicas(deployment!);
     const [migrated] = await namespace.replicas(job!);
