@@ -17,8 +17,7 @@ import type { RedisClient } from "../engine/redis/client.ts";
 import { createRegistry, type Registry } from "../engine/registry.ts";
 import { redisMigrations } from "./redis.ts";
 import { deploymentPrefix, redisLayout } from "./redis_layout.ts";
-import { clickhouseSchemas } from "./sql/clickhouse_schemas.ts";
-import { clickhouseSteps, clickhouseStepsDirectory } from "./sql/clickhouse.ts";
+import { clickhouseSchemas, clickhouseSteps, clickhouseStepsDirectory } from "./sql/clickhouse.ts";
 import { postgresSchemas, postgresSteps, postgresStepsDirectory } from "./sql/postgres.ts";
 
 const BOOKKEEPING = "schema_migrations";

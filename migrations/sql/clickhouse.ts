@@ -1,16 +1,24 @@
 /**
- * The ClickHouse steps in order, imported statically: they work from a checkout, from a compiled program and from a URL alike.
+ * The ClickHouse steps in order, and the schema after each.
  *
  * @module
  */
 
+import type { ClickHouseTable } from "../../engine/clickhouse/schema.ts";
+import { composeSchemas } from "../../engine/sql/schema_changes.ts";
 import type { StepModule } from "../../engine/sql/step.ts";
-import * as step01 from "./clickhouse/000001_init.ts";
-import * as step02 from "./clickhouse/000002_matched_destination_ids.ts";
-import * as step03 from "./clickhouse/000003_attempt_destination_type.ts";
+import changes from "./clickhouse_schemas.json" with { type: "json" };
+import * as steps from "./clickhouse_steps.ts";
 
 /** All steps, from version 1. */
-export const clickhouseSteps: readonly StepModule[] = [step01, step02, step03];
+export const clickhouseSteps: readonly StepModule[] = Object.values(steps).toSorted((a, b) =>
+  a.step.version - b.step.version
+);
+
+/** The schema after each version, as a released Outpost leaves it: `clickhouseSchemas[0]` is that of version 1. */
+export const clickhouseSchemas: readonly (readonly ClickHouseTable[])[] = composeSchemas<ClickHouseTable>(
+  changes,
+);
 
 /** Folder of the step files, or null when this module was loaded from a URL. */
 export const clickhouseStepsDirectory: string | null = import.meta.dirname === undefined

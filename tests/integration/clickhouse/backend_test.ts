@@ -3,7 +3,7 @@ import type { ClickHouseClient } from "@clickhouse/client";
 import { connectClickHouse } from "../../../cli/stores/clickhouse.ts";
 import { compareTables, readTables } from "../../../engine/clickhouse/schema.ts";
 import { StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
-import { clickhouseSchemas } from "../../../migrations/sql/clickhouse_schemas.ts";
+import { clickhouseSchemas } from "../../../migrations/sql/clickhouse.ts";
 import { startClickHouse } from "../../support/clickhouse.ts";
 import { freePort } from "../../support/server.ts";
 import { backendOf, prefix, run, up } from "./deployment.ts";
