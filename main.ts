@@ -130,7 +130,7 @@ async function main(): Promise<never> {
     now: () => new Date(),
     ...listenForSignals(),
     onFault,
-    holder: { host: hostname(), pid: Deno.pid, ...(user === undefined ? {} : { user }) },
+    owner: { host: hostname(), pid: Deno.pid, ...(user === undefined ? {} : { user }) },
     programFolder: Deno.build.standalone
       ? Deno.execPath().replace(/[/\\][^/\\]*$/, "")
       : import.meta.dirname ?? null,

@@ -17,7 +17,7 @@
  *   postgres: sql,
  *   redis,
  *   version: "1.0.0",
- *   holder: { host: "pod-1", pid: Deno.pid },
+ *   owner: { host: "pod-1", pid: Deno.pid },
  * });
  * await engine.assertCurrent(); // Throws PendingError while anything is pending.
  * ```
@@ -55,6 +55,7 @@ export type { CleanupItem, CleanupOptions, CleanupPlan } from "./engine/cleanup.
 export type { ClickHouseTables } from "./engine/clickhouse/bookkeeping.ts";
 export type { ClickHouseClient } from "./engine/clickhouse/client.ts";
 export type { ClickHouseTable } from "./engine/clickhouse/schema.ts";
+export type { OneStoreOptions } from "./engine/choose_sql_store.ts";
 export {
   type ClickHouseStore,
   createEngine,
@@ -62,7 +63,6 @@ export {
   type Names,
   type PostgresStore,
 } from "./engine/create_engine.ts";
-export type { DownOptions } from "./engine/down.ts";
 export { Engine, type MigrationList } from "./engine/engine.ts";
 export {
   ApplyError,
@@ -81,19 +81,20 @@ export {
   StepFailedError,
   type StepFailure,
   StoreDeniedError,
-  type StoreName,
   StoreUnreachableError,
   UnknownMigrationError,
 } from "./engine/errors.ts";
 export type { InitOptions, InitResult } from "./engine/init.ts";
-export type { LockOwner } from "./engine/lock/lock.ts";
-export type { LockRun } from "./engine/lock/with_lock.ts";
+export type { ClearedLock, UnlockOptions } from "./engine/lock/clear.ts";
+export type { LockOptions, LockOwner, RedisLockNames } from "./engine/lock/lock.ts";
 export type {
   MigrationEntry,
-  MigrationKind,
   MigrationResult,
   MigrationStatus,
+  Pace,
   Progress,
+  SqlStoreName,
+  StoreName,
 } from "./engine/migration.ts";
 export type { Plan, PlanBasis, PlanOptions } from "./engine/plan.ts";
 export type { BookkeepingNames } from "./engine/postgres/bookkeeping.ts";
@@ -119,7 +120,6 @@ export type {
 export { copyKeys, type CopyPattern } from "./engine/redis/copy/copy_keys.ts";
 export type { CopyRules, CopySpec, Destination, Guess, ListedRecord } from "./engine/redis/copy/copy_spec.ts";
 export type { Facts } from "./engine/redis/facts.ts";
-export type { RedisLockNames } from "./engine/redis/lock/lease.ts";
 export type { RedisMigration } from "./engine/redis/migration.ts";
 export { type TransformPattern, transformRecords } from "./engine/redis/transform/transform_records.ts";
 export type { Changes, Lookalikes, TransformSpec } from "./engine/redis/transform/transform_spec.ts";
@@ -139,6 +139,5 @@ export type {
 export type { PendingCounts } from "./engine/state.ts";
 export type { SqlStatus, Status } from "./engine/status.ts";
 export { parseTimestamp } from "./engine/timestamp.ts";
-export type { ClearedLock, UnlockOptions } from "./engine/unlock.ts";
 export type { VerifyOptions, VerifyResult } from "./engine/verify.ts";
 export { createOutpostEngine, type OutpostEngineOptions } from "./migrations/mod.ts";

@@ -40,7 +40,7 @@ export interface Host {
   /** Told of failures that nothing waited for: faults of the program, which must not end in a stack trace. */
   onFault(handler: (error: unknown) => void): void;
   /** Who runs this, for others to see in the lock. */
-  readonly holder: { readonly host: string; readonly pid: number; readonly user?: string };
+  readonly owner: { readonly host: string; readonly pid: number; readonly user?: string };
   /** Folder of the program, to look for others beside it. */
   readonly programFolder: string | null;
   /** Words that start this program again, for the completion scripts. */

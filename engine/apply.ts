@@ -14,10 +14,19 @@ import {
   LockLostError,
   PlanStaleError,
 } from "./errors.ts";
-import { type Locked, type LockRun, type LockSettings, withLock } from "./lock/with_lock.ts";
-import type { MigrationEntry, MigrationResult, Progress } from "./migration.ts";
+import type { LockOptions } from "./lock/lock.ts";
+import { type Locked, withLock } from "./lock/with_lock.ts";
+import {
+  type MigrationEntry,
+  type MigrationResult,
+  type Pace,
+  type Progress,
+  type SqlStoreName,
+  storeTitle,
+} from "./migration.ts";
 import { basisOf, compareBasis, type PlanBasis, select } from "./plan.ts";
-import type { Backends, State } from "./state.ts";
+import type { State } from "./state.ts";
+import type { EngineContext } from "./stores.ts";
 
 /** Something that happened while applying. */
 export type ApplyEvent =
@@ -33,7 +42,7 @@ export type ApplyEvent =
   | { readonly event: "done" | "failed"; readonly id: string; readonly result: MigrationResult };
 
 /** How {@linkcode Engine.apply} works. */
-export interface ApplyOptions extends LockRun {
+export interface ApplyOptions extends LockOptions, Pace {
   /** Loose IDs; undefined or empty for everything that is pending. */
   readonly ids?: readonly string[];
   /** A saved plan: exactly this is applied, or nothing. */
@@ -42,10 +51,6 @@ export interface ApplyOptions extends LockRun {
   readonly rerun?: boolean;
   /** Accepts records that cannot be converted: leaves them as they are, notes them, finishes. */
   readonly skipInvalid?: boolean;
-  /** Records a second at most. */
-  readonly maxRate?: number;
-  /** Records in one batch; undefined adapts to the server. */
-  readonly batchSize?: number;
   /** Told of everything that happens, in order. */
   readonly onEvent?: (event: ApplyEvent) => void;
 }
@@ -58,15 +63,9 @@ export interface ApplyResult {
   readonly doneByOther: boolean;
 }
 
-type Context = Backends & {
-  readonly lock: LockSettings;
-  readonly deployment: string;
-  readonly version: string;
-};
-
 /** Applies. See {@linkcode Engine.apply} for the errors. */
 export async function apply(
-  context: Context,
+  context: EngineContext,
   read: () => Promise<State>,
   options: ApplyOptions,
 ): Promise<ApplyResult> {
@@ -84,14 +83,14 @@ export async function apply(
 
 /** What this run is to do, from what the stores say. Throws where nothing may be done. */
 function chooseFrom(
-  context: Context,
+  context: EngineContext,
   state: State,
   { ids = [], rerun = false, plan }: ApplyOptions,
 ): readonly MigrationEntry[] {
   if (plan !== undefined) assertUnchanged(context, state, plan);
   const selected = select(ignoreRunning(state.entries), plan?.basis.selected ?? ids, { rerun });
-  for (const [i, { kind }] of context.sql.entries()) {
-    if (selected.some((entry) => entry.kind === kind)) assertSound(kind, state.sql[i]!);
+  for (const [name, found] of state.sql) {
+    if (selected.some(({ store }) => store === name)) assertSound(name, found);
   }
   return selected;
 }
@@ -102,11 +101,13 @@ function ignoreRunning(entries: readonly MigrationEntry[]): readonly MigrationEn
 }
 
 /** @throws {DirtyError | DriftError} When the SQL bookkeeping does not allow going on. */
-function assertSound(kind: "sql" | "clickhouse", state: SqlState): void {
+function assertSound(store: SqlStoreName, state: SqlState): void {
   if (state.dirty) {
     throw new DirtyError(
       state.version,
-      `Cannot apply ${kind} steps: another tool failed in the middle of version ${state.version} and left it dirty`,
+      `Cannot apply ${
+        storeTitle(store)
+      } steps: another tool failed in the middle of version ${state.version} and left it dirty`,
       {
         hint: `Compare the schema (migrate verify), repair it, then set the version that it really has: ` +
           `migrate force ${state.version} when version ${state.version} is complete, or migrate force ${
@@ -117,7 +118,7 @@ function assertSound(kind: "sql" | "clickhouse", state: SqlState): void {
   }
   const [drift] = state.drift;
   if (drift !== undefined) {
-    throw new DriftError(`Cannot apply ${kind} steps: ${state.drift.join("; ")}`, {
+    throw new DriftError(`Cannot apply ${storeTitle(store)} steps: ${state.drift.join("; ")}`, {
       hint: "Run migrate verify, and use the release that applied these steps",
     });
   }
@@ -125,7 +126,7 @@ function assertSound(kind: "sql" | "clickhouse", state: SqlState): void {
 
 /** @throws {PlanStaleError} When what the plan rests on has moved. */
 function assertUnchanged(
-  context: Context,
+  context: EngineContext,
   state: State,
   plan: { readonly digest: string; readonly basis: PlanBasis },
 ): void {
@@ -141,7 +142,7 @@ function assertUnchanged(
 }
 
 async function runAll(
-  context: Context,
+  context: EngineContext,
   locked: Locked,
   selected: readonly MigrationEntry[],
   options: ApplyOptions,
@@ -153,9 +154,9 @@ async function runAll(
     options.onEvent?.({ event: "start", id: entry.id });
     const startedAt = performance.now();
     try {
-      results[i] = entry.kind === "redis"
+      results[i] = entry.store === "redis"
         ? await runRedis(context, locked, entry, options)
-        : await runSql(context, locked, entry, options, startedAt);
+        : await runSql(entry.store, locked, entry, options, startedAt);
     } catch (error) {
       results[i] = {
         ...notRun(entry.id),
@@ -178,14 +179,13 @@ async function runAll(
 }
 
 async function runSql(
-  context: Context,
+  store: SqlStoreName,
   { lock, sessions, signal }: Locked,
   entry: MigrationEntry,
   options: ApplyOptions,
   startedAt: number,
 ): Promise<MigrationResult> {
-  const session = sessions[context.sql.findIndex(({ kind }) => kind === entry.kind)]!;
-  await session.up(entry.version, {
+  await sessions.get(store)!.up(entry.version, {
     signal,
     beforeCommit: () => lock.confirm(),
     onRetry: (attempt, waitMs, reason) =>
@@ -197,7 +197,7 @@ async function runSql(
 }
 
 async function runRedis(
-  context: Context,
+  context: EngineContext,
   { lock, signal }: Locked,
   entry: MigrationEntry,
   options: ApplyOptions,
@@ -207,8 +207,8 @@ async function runRedis(
     ...(lock.fence === null ? {} : { fence: lock.fence }),
     rerun: options.rerun ?? false,
     skipInvalid: options.skipInvalid ?? false,
-    ...(options.maxRate === undefined ? {} : { maxRate: options.maxRate }),
-    ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
+    maxRate: options.maxRate,
+    batchSize: options.batchSize,
     onProgress: (progress) => {
       const of = progress.total === null ? "" : ` of ${progress.total}`;
       lock.report({ migration: entry.id, progress: `${progress.processed}${of} records` });

@@ -5,7 +5,7 @@
  */
 
 import type { Fence, LockOwner } from "./lock/lock.ts";
-import type { MigrationEntry, MigrationName, MigrationResult, Progress } from "./migration.ts";
+import type { MigrationEntry, MigrationName, MigrationResult, Pace, Progress } from "./migration.ts";
 
 /** What every migration in the registry tells of itself. */
 export interface MigrationInfo extends MigrationName {
@@ -148,7 +148,6 @@ export interface SqlSession extends AsyncDisposable {
 
 /** A SQL store. All methods but {@linkcode SqlBackend.connect} read only. */
 export interface SqlBackend {
-  readonly kind: "sql" | "clickhouse";
   /** Known steps, in order. */
   readonly migrations: readonly MigrationInfo[];
   read(): Promise<SqlState>;
@@ -231,13 +230,9 @@ export interface CleanupResult {
 }
 
 /** How a Redis migration walks. */
-export interface RedisRunOptions {
+export interface RedisRunOptions extends Pace {
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
-  /** Records a second at most; undefined for no limit. */
-  readonly maxRate?: number;
-  /** Records in one batch; undefined adapts to the server. */
-  readonly batchSize?: number;
 }
 
 /** How a Redis migration is applied. */

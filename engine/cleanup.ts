@@ -6,19 +6,17 @@
 
 import type { CleanupResult, RedisRunOptions } from "./backend.ts";
 import { RefusedError } from "./errors.ts";
-import { type LockRun, type LockSettings, withLock } from "./lock/with_lock.ts";
-import type { MigrationEntry, Progress } from "./migration.ts";
-import type { Backends, State } from "./state.ts";
+import type { LockOptions } from "./lock/lock.ts";
+import { withLock } from "./lock/with_lock.ts";
+import type { MigrationEntry, Pace, Progress } from "./migration.ts";
+import type { State } from "./state.ts";
+import type { EngineContext, Stores } from "./stores.ts";
 import { verify } from "./verify.ts";
 
 /** How {@linkcode Engine.cleanup} works. */
-export interface CleanupOptions extends LockRun {
+export interface CleanupOptions extends LockOptions, Pace {
   /** Skips the verification beforehand; never the proof of each record. @default {false} */
   readonly force?: boolean;
-  /** Records a second at most; undefined for no limit. */
-  readonly maxRate?: number;
-  /** Records in one batch; undefined adapts to the server. */
-  readonly batchSize?: number;
   /** Told now and then, of Redis migrations alone. */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -41,11 +39,9 @@ export interface CleanupItem {
   readonly detail: string;
 }
 
-type Context = Backends & { readonly lock: LockSettings; readonly version: string };
-
 /** Counts what each applied migration left behind; migrations that leave nothing are not listed. */
 export async function planCleanup(
-  context: Backends,
+  context: Stores,
   state: State,
   options: CleanupOptions,
 ): Promise<CleanupPlan> {
@@ -58,21 +54,21 @@ export async function planCleanup(
 }
 
 async function countLeft(
-  context: Backends,
+  context: Stores,
   entry: MigrationEntry,
   options: CleanupOptions,
 ): Promise<{ readonly count: number; readonly detail: string } | null> {
-  if (entry.kind === "redis") {
+  if (entry.store === "redis") {
     const count = await context.redis!.planCleanup(entry.id, runOptions(options, options.signal));
     return count === null ? null : { count, detail: "original keys" };
   }
-  const left = await context.sql.find(({ kind }) => kind === entry.kind)!.planCleanup(entry.version);
+  const left = await context.sql.get(entry.store)!.planCleanup(entry.version);
   return left === null ? null : { count: left.rows, detail: left.detail };
 }
 
 /** Cleans up after one migration. See {@linkcode Engine.cleanup} for the errors. */
 export async function cleanup(
-  context: Context,
+  context: EngineContext,
   read: () => Promise<State>,
   id: string,
   options: CleanupOptions,
@@ -84,14 +80,16 @@ export async function cleanup(
     const entry = find(await read(), id);
     assertApplied(entry);
     lock.report({ migration: id, progress: null });
-    if (entry.kind === "redis") {
+    if (entry.store === "redis") {
       return await context.redis!.cleanup(id, {
         ...runOptions(options, signal),
         ...(lock.fence === null ? {} : { fence: lock.fence }),
       });
     }
-    const session = sessions[context.sql.findIndex(({ kind }) => kind === entry.kind)]!;
-    const deleted = await session.cleanup(entry.version, { signal, beforeCommit: () => lock.confirm() });
+    const deleted = await sessions.get(entry.store)!.cleanup(entry.version, {
+      signal,
+      beforeCommit: () => lock.confirm(),
+    });
     return { id, deleted, kept: 0, issues: [] };
   });
 }
@@ -99,8 +97,8 @@ export async function cleanup(
 function runOptions(options: CleanupOptions, signal: AbortSignal | undefined): RedisRunOptions {
   return {
     signal: signal ?? new AbortController().signal,
-    ...(options.maxRate === undefined ? {} : { maxRate: options.maxRate }),
-    ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize }),
+    maxRate: options.maxRate,
+    batchSize: options.batchSize,
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
   };
 }
@@ -120,7 +118,7 @@ function assertApplied({ id, status }: MigrationEntry): void {
 }
 
 async function assertVerified(
-  context: Context,
+  context: EngineContext,
   state: State,
   id: string,
   options: CleanupOptions,
@@ -131,7 +129,7 @@ async function assertVerified(
   });
   if (result.ok) return;
   const issues = [
-    ...(result.sql?.issues ?? []),
+    ...(result.postgres?.issues ?? []),
     ...(result.clickhouse?.issues ?? []),
     ...result.redis.flatMap((r) => r.issues),
   ];

@@ -11,13 +11,15 @@ import type { ClickHouseTables } from "./clickhouse/bookkeeping.ts";
 import type { ClickHouseClient } from "./clickhouse/client.ts";
 import { Engine } from "./engine.ts";
 import { RegistryError } from "./errors.ts";
+import { LEASE_MS } from "./lock/lock_settings.ts";
+import type { RedisLockNames } from "./lock/lock.ts";
 import { createPostgresBackend } from "./postgres/backend.ts";
 import { admitPostgres } from "./postgres/client.ts";
 import type { PostgresNames } from "./postgres/options.ts";
 import { createRedisBackend } from "./redis/backend.ts";
 import type { RedisLayout } from "./redis/bookkeeping.ts";
 import { admitClient, type RedisClient } from "./redis/client.ts";
-import type { RedisLockNames } from "./redis/lock/lease.ts";
+import type { SqlStoreName } from "./migration.ts";
 import type { Registry } from "./registry.ts";
 
 /** What an application calls its bookkeeping and its locks. */
@@ -71,12 +73,10 @@ export interface CreateEngineOptions {
   /** Version of the program that migrates, written into history and locks. */
   readonly version: string;
   /** Who migrates, for others to see. */
-  readonly holder: { readonly host: string; readonly pid: number; readonly user?: string | undefined };
+  readonly owner: { readonly host: string; readonly pid: number; readonly user?: string | undefined };
   /** Length of the lease in milliseconds: a dead holder frees the lock within this time. @default {30000} */
   readonly lockTtlMs?: number | undefined;
 }
-
-const LEASE_MS = 30_000;
 
 /**
  * Creates an engine. Nothing is contacted before a method is called.
@@ -107,16 +107,16 @@ const LEASE_MS = 30_000;
  *     },
  *     redis,
  *     version: "1.0.0",
- *     holder: { host: "shop-1", pid: Deno.pid },
+ *     owner: { host: "shop-1", pid: Deno.pid },
  *   });
  * ```
  */
 export function createEngine(options: CreateEngineOptions): Engine {
-  const { registry, names, holder, version } = options;
+  const { registry, names, owner, version } = options;
   const redis = options.redis === undefined ? undefined : admitClient(options.redis);
-  const sql: SqlBackend[] = [];
-  if (options.postgres !== undefined) sql.push(postgresBackend(options, options.postgres));
-  if (options.clickhouse !== undefined) sql.push(clickhouseBackend(options, options.clickhouse));
+  const sql = new Map<SqlStoreName, SqlBackend>();
+  if (options.postgres !== undefined) sql.set("postgres", postgresBackend(options, options.postgres));
+  if (options.clickhouse !== undefined) sql.set("clickhouse", clickhouseBackend(options, options.clickhouse));
   return new Engine({
     sql,
     redis: redis === undefined ? null : createRedisBackend({
@@ -126,8 +126,8 @@ export function createEngine(options: CreateEngineOptions): Engine {
     }),
     lock: {
       redis: redis === undefined ? null : { client: redis, names: names.lock },
-      holder: { host: holder.host, pid: holder.pid },
-      ttlMs: options.lockTtlMs ?? LEASE_MS,
+      owner: { host: owner.host, pid: owner.pid },
+      ttlMs: options.lockTtlMs,
     },
     deployment: options.deployment ?? "",
     version,
@@ -165,7 +165,7 @@ function clickhouseBackend(options: CreateEngineOptions, store: ClickHouseStore)
   });
 }
 
-function whoOf({ holder: { user, host } }: CreateEngineOptions): string {
+function whoOf({ owner: { user, host } }: CreateEngineOptions): string {
   return user === undefined ? host : `${user}@${host}`;
 }
 

@@ -7,28 +7,21 @@
 import { apply, type ApplyOptions, type ApplyResult } from "./apply.ts";
 import { cleanup, type CleanupOptions, type CleanupPlan, planCleanup } from "./cleanup.ts";
 import type { CleanupResult, SqlDownPlan } from "./backend.ts";
-import { down, type DownOptions, force, planDown } from "./down.ts";
+import type { OneStoreOptions } from "./choose_sql_store.ts";
+import { down, planDown } from "./down.ts";
 import { PendingError } from "./errors.ts";
+import { force } from "./force.ts";
 import { init, type InitOptions, type InitResult } from "./init.ts";
+import type { ClearedLock, UnlockOptions } from "./lock/clear.ts";
 import type { LockOwner } from "./lock/lock.ts";
-import type { LockSettings } from "./lock/with_lock.ts";
 import type { MigrationEntry } from "./migration.ts";
 import { resolveId } from "./resolve_id.ts";
 import { makePlan, type Plan, type PlanOptions } from "./plan.ts";
-import { type Backends, type PendingCounts, readState } from "./state.ts";
+import { type PendingCounts, readState } from "./state.ts";
 import { makeStatus, type Status } from "./status.ts";
-import { type ClearedLock, unlock, type UnlockOptions, whoHolds } from "./unlock.ts";
+import type { EngineContext } from "./stores.ts";
+import { lockOwner, unlock } from "./unlock.ts";
 import { verify, type VerifyOptions, type VerifyResult } from "./verify.ts";
-
-/** What an engine works with. */
-export interface EngineOptions extends Backends {
-  /** How the lock is taken and kept. */
-  readonly lock: LockSettings;
-  /** The deployment, for saved plans and outputs; empty for none. */
-  readonly deployment: string;
-  /** Version of the program, written into history, locks and plans. */
-  readonly version: string;
-}
 
 /** Every migration with its status. */
 export interface MigrationList {
@@ -46,15 +39,15 @@ export interface MigrationList {
  * It never prints, reads no environment, never exits, and neither opens nor closes the clients it was given.
  */
 export class Engine {
-  readonly #options: EngineOptions;
+  readonly #context: EngineContext;
 
   /**
    * Made by {@linkcode createEngine}.
    *
    * @internal
    */
-  constructor(options: EngineOptions) {
-    this.#options = options;
+  constructor(context: EngineContext) {
+    this.#context = context;
   }
 
   /**
@@ -76,7 +69,7 @@ export class Engine {
    */
   async list(): Promise<MigrationList> {
     const { entries, pending } = await this.#read();
-    return { deployment: this.#options.deployment, migrations: entries, pending };
+    return { deployment: this.#context.deployment, migrations: entries, pending };
   }
 
   /**
@@ -86,7 +79,7 @@ export class Engine {
    * @throws {StoreUnreachableError | StoreDeniedError} When a store cannot be read.
    */
   async status(): Promise<Status> {
-    return makeStatus(this.#options, await this.#read());
+    return makeStatus(await this.#read());
   }
 
   /**
@@ -99,7 +92,7 @@ export class Engine {
    * @throws {RefusedError} When a named migration needs an earlier one that is pending and not named.
    */
   async plan(options: PlanOptions = {}): Promise<Plan> {
-    return await makePlan(this.#options, await this.#read(), options);
+    return await makePlan(this.#context, await this.#read(), options);
   }
 
   /**
@@ -116,7 +109,7 @@ export class Engine {
    * @throws {InterruptedError} When the signal fired; the next call continues.
    */
   async apply(options: ApplyOptions = {}): Promise<ApplyResult> {
-    return await apply(this.#options, () => this.#read(), options);
+    return await apply(this.#context, () => this.#read(), options);
   }
 
   /**
@@ -126,7 +119,7 @@ export class Engine {
    * @returns With `ok` false when anything differs, and for what is pending: that cannot be verified.
    */
   async verify(options: VerifyOptions = {}): Promise<VerifyResult> {
-    return await verify(this.#options, await this.#read(), options);
+    return await verify(this.#context, await this.#read(), options);
   }
 
   /**
@@ -136,7 +129,7 @@ export class Engine {
    * @returns One item for each applied migration that leaves something behind, also when that is gone already.
    */
   async planCleanup(options: CleanupOptions = {}): Promise<CleanupPlan> {
-    return await planCleanup(this.#options, await this.#read(), options);
+    return await planCleanup(this.#context, await this.#read(), options);
   }
 
   /**
@@ -148,7 +141,7 @@ export class Engine {
    * @throws {RefusedError} When the migration is not applied, or does not verify and `force` is not set.
    */
   async cleanup(id: string, options: CleanupOptions = {}): Promise<CleanupResult> {
-    return await cleanup(this.#options, () => this.#read(), this.resolve(id), options);
+    return await cleanup(this.#context, () => this.#read(), this.resolve(id), options);
   }
 
   /**
@@ -159,8 +152,8 @@ export class Engine {
    * @returns The steps, the newest first, and what goes or cannot come back.
    * @throws {RefusedError} When the engine has no such store, or its database is at a version that is not known.
    */
-  async planDown(steps: number, options: Pick<DownOptions, "store"> = {}): Promise<SqlDownPlan> {
-    return await planDown(this.#options, steps, options);
+  async planDown(steps: number, options: Pick<OneStoreOptions, "store"> = {}): Promise<SqlDownPlan> {
+    return await planDown(this.#context, steps, options);
   }
 
   /**
@@ -171,8 +164,8 @@ export class Engine {
    * @returns The IDs taken back, the newest first; empty at version 0.
    * @throws {RefusedError} When the engine has no such store, or its database is at a version that is not known.
    */
-  async down(steps: number, options: DownOptions = {}): Promise<readonly string[]> {
-    return await down(this.#options, steps, options);
+  async down(steps: number, options: OneStoreOptions = {}): Promise<readonly string[]> {
+    return await down(this.#context, steps, options);
   }
 
   /**
@@ -182,8 +175,8 @@ export class Engine {
    * @param options Which store, needed only beside another one, and how long to wait for the lock.
    * @throws {RefusedError} When no step has this version, or the engine has no such store.
    */
-  async force(version: number, options: DownOptions = {}): Promise<void> {
-    await force(this.#options, version, options);
+  async force(version: number, options: OneStoreOptions = {}): Promise<void> {
+    await force(this.#context, version, options);
   }
 
   /**
@@ -194,7 +187,7 @@ export class Engine {
    * @returns What it found, and what is pending afterwards: SQL steps are left to {@linkcode Engine.apply}.
    */
   async init(options: InitOptions = {}): Promise<InitResult> {
-    return await init(this.#options, () => this.#read(), options);
+    return await init(this.#context, () => this.#read(), options);
   }
 
   /**
@@ -203,7 +196,7 @@ export class Engine {
    * @returns The holder of the half in Redis, else that of the half in SQL; null when nobody does.
    */
   async lockOwner(): Promise<LockOwner | null> {
-    return await whoHolds(this.#options);
+    return await lockOwner(this.#context);
   }
 
   /**
@@ -214,7 +207,7 @@ export class Engine {
    * @throws {LockHeldError} When the holder is alive and `force` is not set.
    */
   async unlock(options: UnlockOptions = {}): Promise<ClearedLock> {
-    return await unlock(this.#options, options);
+    return await unlock(this.#context, options);
   }
 
   /**
@@ -235,13 +228,13 @@ export class Engine {
   }
 
   #read() {
-    return readState(this.#options, () => this.lockOwner());
+    return readState(this.#context, () => this.lockOwner());
   }
 
   #known() {
     return [
-      ...this.#options.sql.flatMap((backend) => backend.migrations),
-      ...(this.#options.redis?.migrations ?? []),
+      ...[...this.#context.sql.values()].flatMap((backend) => backend.migrations),
+      ...(this.#context.redis?.migrations ?? []),
     ];
   }
 }

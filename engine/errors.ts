@@ -6,10 +6,7 @@
  */
 
 import type { LockOwner } from "./lock/lock.ts";
-import type { MigrationResult } from "./migration.ts";
-
-/** The store that an error speaks of. */
-export type StoreName = "postgres" | "clickhouse" | "redis";
+import type { MigrationResult, StoreName } from "./migration.ts";
 
 /** What {@linkcode MigrationError} and its subclasses accept beside their message. */
 export interface MigrationErrorOptions extends ErrorOptions {

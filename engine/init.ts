@@ -4,11 +4,13 @@
  * @module
  */
 
-import { type LockRun, type LockSettings, withLock } from "./lock/with_lock.ts";
-import type { Backends, PendingCounts, State } from "./state.ts";
+import type { LockOptions } from "./lock/lock.ts";
+import { withLock } from "./lock/with_lock.ts";
+import type { PendingCounts, State } from "./state.ts";
+import type { EngineContext } from "./stores.ts";
 
 /** How {@linkcode Engine.init} works. */
-export type InitOptions = LockRun;
+export type InitOptions = LockOptions;
 
 /** What {@linkcode Engine.init} found and did. */
 export interface InitResult {
@@ -18,11 +20,9 @@ export interface InitResult {
   readonly pending: PendingCounts;
 }
 
-type Context = Backends & { readonly lock: LockSettings; readonly version: string };
-
 /** Initializes. Takes the lock only where something is to be written. */
 export async function init(
-  context: Context,
+  context: EngineContext,
   read: () => Promise<State>,
   options: InitOptions,
 ): Promise<InitResult> {
@@ -34,7 +34,7 @@ export async function init(
     return { redis: "used", pending: before.pending };
   }
   // The SQL half is left alone: nothing of it is written here.
-  const marked = await withLock({ ...context, sql: [] }, "init", options, async ({ lock, signal }) => {
+  const marked = await withLock({ ...context, sql: new Map() }, "init", options, async ({ lock, signal }) => {
     const record = { signal, ...(lock.fence === null ? {} : { fence: lock.fence }) };
     if (await redis.markFresh(record)) return true;
     await redis.adopt(record);

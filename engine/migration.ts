@@ -4,8 +4,14 @@
  * @module
  */
 
-/** The store a migration belongs to. `sql` is Postgres; `clickhouse` counts as SQL wherever sides are told apart. */
-export type MigrationKind = "sql" | "clickhouse" | "redis";
+/** A SQL store. */
+export type SqlStoreName = "postgres" | "clickhouse";
+
+/** The SQL stores there can be, in the order in which they are migrated. */
+export const SQL_STORES: readonly SqlStoreName[] = ["postgres", "clickhouse"];
+
+/** A store, by the one name that it has. */
+export type StoreName = SqlStoreName | "redis";
 
 /**
  * - `pending`: not applied yet.
@@ -21,8 +27,8 @@ export type MigrationStatus = "pending" | "applied" | "not_applicable" | "runnin
 export interface MigrationEntry {
   /** `sql/000005`, `clickhouse/000001` or `redis/002_timestamps`. */
   readonly id: string;
-  /** Tells the store, and which side it counts as. */
-  readonly kind: MigrationKind;
+  /** The store that it changes. */
+  readonly store: StoreName;
   /** Its number, counted from 1 in each store. */
   readonly version: number;
   /** For example `denormalize_attempts`, or `002_timestamps` for Redis. */
@@ -80,21 +86,34 @@ export function isPending(status: MigrationStatus): boolean {
   return status !== "applied" && status !== "not_applicable";
 }
 
-/** Which side of the two a kind counts as. */
-export function sideOf(kind: MigrationKind): "sql" | "redis" {
-  return kind === "redis" ? "redis" : "sql";
+/** How fast a walk over Redis records may go. */
+export interface Pace {
+  /** Records a second at most; undefined for no limit. */
+  readonly maxRate?: number | undefined;
+  /** Records in one batch; undefined adapts to the server. */
+  readonly batchSize?: number | undefined;
+}
+
+/** A store as people call it. */
+export function storeTitle(store: StoreName): string {
+  return { postgres: "Postgres", clickhouse: "ClickHouse", redis: "Redis" }[store];
+}
+
+/** What stands for a store in IDs and in JSON, where `sql` meant Postgres before there was another. */
+export function typeOf(store: StoreName): "sql" | "clickhouse" | "redis" {
+  return store === "postgres" ? "sql" : store;
 }
 
 /**
  * Builds the ID of a migration.
  *
- * @param kind The store.
+ * @param store The store.
  * @param version Version number, counted from 1.
  * @param name `denormalize_attempts`, or `002_timestamps` for Redis.
  * @returns `sql/000005`, or `redis/002_timestamps`.
  */
-export function migrationId(kind: MigrationKind, version: number, name: string): string {
-  return kind === "redis" ? `redis/${name}` : `${kind}/${formatVersion(version)}`;
+export function migrationId(store: StoreName, version: number, name: string): string {
+  return store === "redis" ? `redis/${name}` : `${typeOf(store)}/${formatVersion(version)}`;
 }
 
 /** A SQL version as it stands in IDs and file names: `000005`. */
@@ -105,7 +124,7 @@ export function formatVersion(version: number): string {
 /** What names a migration: enough to resolve loose IDs. */
 export interface MigrationName {
   readonly id: string;
-  readonly kind: MigrationKind;
+  readonly store: StoreName;
   readonly version: number;
   readonly name: string;
 }

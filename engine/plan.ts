@@ -9,7 +9,8 @@ import { digestOf } from "./checksum.ts";
 import { RefusedError } from "./errors.ts";
 import { isPending, type MigrationEntry } from "./migration.ts";
 import { resolveId } from "./resolve_id.ts";
-import type { Backends, State } from "./state.ts";
+import type { State } from "./state.ts";
+import { askEach, type EngineContext } from "./stores.ts";
 
 /** What to plan. */
 export interface PlanOptions {
@@ -42,7 +43,7 @@ export interface Plan {
   /** False when nothing is selected: then all is applied already. */
   readonly hasChanges: boolean;
   /** Null for an engine without Postgres; without steps when nothing is pending there. */
-  readonly sql: SqlPlan | null;
+  readonly postgres: SqlPlan | null;
   /** The same for ClickHouse. */
   readonly clickhouse: SqlPlan | null;
   /** The selected Redis migrations, in the order in which they run; empty without Redis. */
@@ -53,28 +54,26 @@ export interface Plan {
 
 /** Plans what is pending, or the migrations named. Reads only. */
 export async function makePlan(
-  options: Backends & { readonly deployment: string },
+  context: Omit<EngineContext, "lock">,
   state: State,
   { ids = [], rerun = false, signal }: PlanOptions,
 ): Promise<Plan> {
   const selected = select(state.entries, ids, { rerun });
-  const basis = basisOf(options, state, selected);
-  const sqlPlans = await Promise.all(
-    options.sql.map((backend) =>
-      backend.plan(selected.filter((entry) => entry.kind === backend.kind).map((entry) => entry.version))
-    ),
+  const basis = basisOf(context, state, selected);
+  const sql = await askEach(
+    context.sql,
+    (backend, name) =>
+      backend.plan(selected.filter(({ store }) => store === name).map(({ version }) => version)),
   );
-  const of = (kind: "sql" | "clickhouse") =>
-    sqlPlans[options.sql.findIndex((backend) => backend.kind === kind)] ?? null;
-  const redisIds = selected.filter((entry) => entry.kind === "redis").map((entry) => entry.id);
+  const redisIds = selected.filter((entry) => entry.store === "redis").map((entry) => entry.id);
   return {
     digest: digestOf(basis),
     hasChanges: selected.length > 0,
-    sql: of("sql"),
-    clickhouse: of("clickhouse"),
-    redis: options.redis === null || redisIds.length === 0
+    postgres: sql.get("postgres") ?? null,
+    clickhouse: sql.get("clickhouse") ?? null,
+    redis: context.redis === null || redisIds.length === 0
       ? []
-      : await options.redis.plan(redisIds, { signal: signal ?? new AbortController().signal }),
+      : await context.redis.plan(redisIds, { signal: signal ?? new AbortController().signal }),
     basis,
   };
 }
@@ -94,12 +93,12 @@ export function select(
 ): readonly MigrationEntry[] {
   if (ids.length === 0) return entries.filter((entry) => isPending(entry.status));
   const named = new Set(ids.map((id) => resolveId(id, entries).id));
-  const selected = entries.filter(({ id, status, kind }) =>
-    named.has(id) && (isPending(status) || (rerun && kind === "redis" && status === "applied"))
+  const selected = entries.filter(({ id, status, store }) =>
+    named.has(id) && (isPending(status) || (rerun && store === "redis" && status === "applied"))
   );
   for (const entry of selected) {
     const missing = entries.filter((other) =>
-      other.kind === entry.kind && other.version < entry.version && isPending(other.status) &&
+      other.store === entry.store && other.version < entry.version && isPending(other.status) &&
       !named.has(other.id)
     );
     if (missing.length > 0) {
@@ -114,23 +113,19 @@ export function select(
 
 /** What a plan rests on, from what was read. */
 export function basisOf(
-  options: Backends & { readonly deployment: string },
+  { sql, redis, deployment }: Omit<EngineContext, "lock">,
   state: State,
   selected: readonly MigrationEntry[],
 ): PlanBasis {
-  const known = [
-    ...options.sql.flatMap((backend) => backend.migrations),
-    ...(options.redis?.migrations ?? []),
-  ];
+  const known = [...[...sql.values()].flatMap((backend) => backend.migrations), ...(redis?.migrations ?? [])];
   const status = new Map(state.entries.map((entry) => [entry.id, entry.status]));
-  const sqlStates = options.sql.map((backend, i) => [backend.kind, state.sql[i]!] as const);
   return {
-    deployment: options.deployment,
+    deployment,
     stores: Object.fromEntries([
-      ...sqlStates.map(([kind, { identity }]) => [kind, identity]),
+      ...[...state.sql].map(([store, { identity }]) => [store, identity]),
       ...(state.redis === null ? [] : [["redis", state.redis.identity]]),
     ]),
-    versions: Object.fromEntries(sqlStates.map(([kind, { version }]) => [kind, version])),
+    versions: Object.fromEntries([...state.sql].map(([store, { version }]) => [store, version])),
     migrations: known.map(({ id, checksum }) => ({ id, checksum, status: status.get(id) ?? "pending" })),
     selected: selected.map(({ id }) => id),
   };

@@ -5,7 +5,7 @@
  */
 
 import { UnknownMigrationError } from "./errors.ts";
-import { formatVersion, type MigrationName } from "./migration.ts";
+import { formatVersion, type MigrationName, typeOf } from "./migration.ts";
 
 /**
  * Finds the migration that a person means: `sql/000005`, `sql/5`, `5`, `000005_denormalize_attempts`,
@@ -19,7 +19,8 @@ export function resolveId<M extends MigrationName>(text: string, migrations: rea
   const side = slash < 0 ? null : wanted.slice(0, slash).toLowerCase();
   const rest = slash < 0 ? wanted : wanted.slice(slash + 1);
   const found = migrations.filter((migration) =>
-    (side === null || side === migration.kind) && rest !== "" && namesOf(migration).has(rest.toLowerCase())
+    (side === null || side === typeOf(migration.store)) && rest !== "" &&
+    namesOf(migration).has(rest.toLowerCase())
   );
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
@@ -35,9 +36,9 @@ export function resolveId<M extends MigrationName>(text: string, migrations: rea
   );
 }
 
-function namesOf({ kind, version, name }: MigrationName): Set<string> {
+function namesOf({ store, version, name }: MigrationName): Set<string> {
   const names = new Set([String(version), name.toLowerCase()]);
-  if (kind === "redis") {
+  if (store === "redis") {
     names.add(String(version).padStart(3, "0"));
     names.add(name.replace(/^\d+_/, "").toLowerCase());
   } else {

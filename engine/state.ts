@@ -4,17 +4,10 @@
  * @module
  */
 
-import type { RedisBackend, RedisState, SqlBackend, SqlState } from "./backend.ts";
+import type { RedisState, SqlState } from "./backend.ts";
 import { isPending, type MigrationEntry } from "./migration.ts";
 import type { LockOwner } from "./lock/lock.ts";
-
-/** The stores an engine works on. A side that is absent is not contacted. */
-export interface Backends {
-  /** Postgres and ClickHouse, in this order, whichever there are. */
-  readonly sql: readonly SqlBackend[];
-  /** Redis, or null without it. */
-  readonly redis: RedisBackend | null;
-}
+import { askEach, type BySqlStore, type Stores } from "./stores.ts";
 
 /** How many migrations are pending on each side. ClickHouse counts as SQL. */
 export interface PendingCounts {
@@ -24,9 +17,9 @@ export interface PendingCounts {
   readonly redis: number;
 }
 
-/** What was read. `sql` runs parallel to {@linkcode Backends.sql}. */
+/** What was read. */
 export interface State {
-  readonly sql: readonly SqlState[];
+  readonly sql: BySqlStore<SqlState>;
   readonly redis: RedisState | null;
   readonly lock: LockOwner | null;
   /** All migrations, SQL first, in version order, their status seen together with the lock. */
@@ -42,17 +35,17 @@ export interface State {
  * @throws {StoreUnreachableError} When a store cannot be reached: an unreadable store is never "pending".
  */
 export async function readState(
-  backends: Backends,
+  stores: Stores,
   readLock: () => Promise<LockOwner | null>,
 ): Promise<State> {
   const before = await readLock();
   const [sql, redis] = await Promise.all([
-    Promise.all(backends.sql.map((backend) => backend.read())),
-    backends.redis?.read() ?? null,
+    askEach(stores.sql, (backend) => backend.read()),
+    stores.redis?.read() ?? null,
   ]);
   // Seen as held both before and after, or the bookkeeping may be of a run that has ended since.
   const lock = await readLock() ?? before;
-  const entries = [...sql.flatMap((state) => state.entries), ...(redis?.entries ?? [])]
+  const entries = [...[...sql.values()].flatMap((state) => state.entries), ...(redis?.entries ?? [])]
     .map((entry) => seenWithLock(entry, lock));
   return { sql, redis, lock, entries, pending: countPending(entries) };
 }
@@ -76,6 +69,6 @@ function seenWithLock(entry: MigrationEntry, lock: LockOwner | null): MigrationE
 /** Counts what is pending, by side. */
 export function countPending(entries: readonly MigrationEntry[]): PendingCounts {
   const pending = entries.filter((entry) => isPending(entry.status));
-  const redis = pending.filter((entry) => entry.kind === "redis").length;
+  const redis = pending.filter((entry) => entry.store === "redis").length;
   return { sql: pending.length - redis, redis };
 }

@@ -7,7 +7,7 @@
 import type { SqlState } from "./backend.ts";
 import type { LockOwner } from "./lock/lock.ts";
 import { isPending } from "./migration.ts";
-import type { Backends, PendingCounts, State } from "./state.ts";
+import type { PendingCounts, State } from "./state.ts";
 
 /** How far a SQL store is. */
 export interface SqlStatus {
@@ -25,8 +25,8 @@ export interface SqlStatus {
 
 /** How far everything is. A store that the engine was not given is null. */
 export interface Status {
-  /** Postgres, under the name that its steps have: `sql/000005`. */
-  readonly sql: SqlStatus | null;
+  /** Postgres. */
+  readonly postgres: SqlStatus | null;
   /** ClickHouse, which counts as SQL in `pending`. */
   readonly clickhouse: SqlStatus | null;
   /** Migrations that are applied or not applicable, of all there are. */
@@ -38,24 +38,21 @@ export interface Status {
 }
 
 /** Sums up what was read. */
-export function makeStatus(backends: Backends, state: State): Status {
-  const of = (kind: "sql" | "clickhouse") => {
-    const index = backends.sql.findIndex((backend) => backend.kind === kind);
-    const found = state.sql[index];
-    return found === undefined ? null : sqlStatus(found);
-  };
-  const redis = state.entries.filter((entry) => entry.kind === "redis");
+export function makeStatus({ sql, redis, entries, pending, lock }: State): Status {
+  const ofRedis = entries.filter((entry) => entry.store === "redis");
   return {
-    sql: of("sql"),
-    clickhouse: of("clickhouse"),
-    redis: state.redis === null
+    postgres: sqlStatus(sql.get("postgres")),
+    clickhouse: sqlStatus(sql.get("clickhouse")),
+    redis: redis === null
       ? null
-      : { applied: redis.filter((entry) => !isPending(entry.status)).length, total: redis.length },
-    pending: state.pending,
-    lock: state.lock,
+      : { applied: ofRedis.filter((entry) => !isPending(entry.status)).length, total: ofRedis.length },
+    pending,
+    lock,
   };
 }
 
-function sqlStatus({ version, latest, dirty, ahead, drift }: SqlState): SqlStatus {
+function sqlStatus(state: SqlState | undefined): SqlStatus | null {
+  if (state === undefined) return null;
+  const { version, latest, dirty, ahead, drift } = state;
   return { version, latest, dirty, ahead, drift };
 }

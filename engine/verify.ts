@@ -5,9 +5,10 @@
  */
 
 import type { RedisVerification, SqlVerification } from "./backend.ts";
-import { isPending } from "./migration.ts";
+import { isPending, type StoreName } from "./migration.ts";
 import { resolveId } from "./resolve_id.ts";
-import type { Backends, State } from "./state.ts";
+import type { State } from "./state.ts";
+import { askEach, type Stores } from "./stores.ts";
 
 /** How {@linkcode Engine.verify} looks. */
 export interface VerifyOptions {
@@ -26,7 +27,7 @@ export interface VerifyResult {
   /** True when no store has an issue; what is pending is one. */
   readonly ok: boolean;
   /** Postgres: schema, checksums, bookkeeping. */
-  readonly sql: SqlVerification | null;
+  readonly postgres: SqlVerification | null;
   /** ClickHouse: the same three. */
   readonly clickhouse: SqlVerification | null;
   /** One for each that was asked for and is applicable here, in order. */
@@ -35,22 +36,18 @@ export interface VerifyResult {
 
 /** Verifies. What is pending cannot be verified, and is an issue. */
 export async function verify(
-  backends: Backends,
+  stores: Stores,
   state: State,
   { ids = [], full = false, sample = 20, signal }: VerifyOptions,
 ): Promise<VerifyResult> {
   const named = ids.map((id) => resolveId(id, state.entries));
-  const wants = (kind: string) => ids.length === 0 || named.some((entry) => entry.kind === kind);
-  const sql = await Promise.all(
-    backends.sql.map((backend) => (wants(backend.kind) ? backend.verify() : null)),
-  );
-  const of = (kind: "sql" | "clickhouse") =>
-    sql[backends.sql.findIndex((backend) => backend.kind === kind)] ?? null;
-  const chosen = (ids.length === 0 ? state.entries : named).filter(({ kind }) => kind === "redis");
+  const wants = (store: StoreName) => ids.length === 0 || named.some((entry) => entry.store === store);
+  const sql = await askEach(stores.sql, async (backend, name) => wants(name) ? await backend.verify() : null);
+  const chosen = (ids.length === 0 ? state.entries : named).filter(({ store }) => store === "redis");
   const ready = chosen.filter(({ status }) => status === "applied").map(({ id }) => id);
-  const checked = backends.redis === null || ready.length === 0
+  const checked = stores.redis === null || ready.length === 0
     ? []
-    : await backends.redis.verify(ready, { full, sample, signal: signal ?? new AbortController().signal });
+    : await stores.redis.verify(ready, { full, sample, signal: signal ?? new AbortController().signal });
   const redis = chosen.filter(({ status }) => status !== "not_applicable").map((entry) =>
     checked.find(({ id }) => id === entry.id) ?? {
       id: entry.id,
@@ -61,9 +58,9 @@ export async function verify(
     }
   );
   return {
-    ok: sql.every((found) => found === null || found.ok) && redis.every(({ valid }) => valid),
-    sql: of("sql"),
-    clickhouse: of("clickhouse"),
+    ok: [...sql.values()].every((found) => found === null || found.ok) && redis.every(({ valid }) => valid),
+    postgres: sql.get("postgres") ?? null,
+    clickhouse: sql.get("clickhouse") ?? null,
     redis,
   };
 }

@@ -70,7 +70,7 @@ export interface OutpostEngineOptions {
   /** Version of the program that migrates. */
   readonly version: string;
   /** Who migrates, for others to see. */
-  readonly holder: { readonly host: string; readonly pid: number; readonly user?: string | undefined };
+  readonly owner: { readonly host: string; readonly pid: number; readonly user?: string | undefined };
   /** Length of the lease in milliseconds. @default {30000} */
   readonly lockTtlMs?: number | undefined;
   /** How long a statement waits for a lock in Postgres, how often a step is tried again, how long it may take. */
@@ -94,7 +94,7 @@ export interface OutpostEngineOptions {
  *   postgres: postgres("postgres://outpost@db/outpost"),
  *   redis: new Redis("redis://redis:6379"),
  *   version: "1.0.0",
- *   holder: { host: "pod-1", pid: Deno.pid },
+ *   owner: { host: "pod-1", pid: Deno.pid },
  * });
  * await engine.assertCurrent(); // Throws PendingError while anything is pending.
  * ```

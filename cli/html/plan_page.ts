@@ -21,7 +21,7 @@ const IRREVERSIBLE = ["rows_deleted", "column_dropped", "table_dropped"];
 
 /** Renders the page. */
 export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): string {
-  const steps = [...(plan.sql?.steps ?? []), ...(plan.clickhouse?.steps ?? [])];
+  const steps = [...(plan.postgres?.steps ?? []), ...(plan.clickhouse?.steps ?? [])];
   const records = plan.redis.reduce((sum, migration) => sum + migration.estimatedItems, 0);
   const losses = steps.flatMap((step) =>
     step.consequences.filter(({ kind }) => IRREVERSIBLE.includes(kind)).map((loss) =>
@@ -59,7 +59,7 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
         { numbers: ["Rows"] },
       )
     }`,
-    storeSection("Postgres", plan.sql),
+    storeSection("Postgres", plan.postgres),
     storeSection("ClickHouse", plan.clickhouse),
     plan.redis.length === 0 ? "" : html`<h2>Redis</h2>${plan.redis.map(redisSection)}`,
     plan.hasChanges

@@ -33,7 +33,7 @@ export function verifyPage(result: VerifyResult, options: VerifyPageOptions): st
       ["Program", `outpost ${VERSION}`],
     ],
   }, [
-    storeSection("Postgres", result.sql),
+    storeSection("Postgres", result.postgres),
     storeSection("ClickHouse", result.clickhouse),
     result.redis.length === 0 ? "" : html`<h2>Redis</h2>${
       htmlTable(

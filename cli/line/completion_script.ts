@@ -5,7 +5,7 @@
  */
 
 import { type Command as TabCommand, RootCommand, script } from "@bomb.sh/tab";
-import { migrationId } from "../../engine/migration.ts";
+import { migrationId, type SqlStoreName } from "../../engine/migration.ts";
 import type { StepModule } from "../../engine/sql/step.ts";
 import type { Command } from "../command.ts";
 import { type SettingDefinition, SETTINGS } from "../settings/table.ts";
@@ -33,13 +33,13 @@ export async function suggestions(words: readonly string[], commands: readonly C
 async function migrationIds(): Promise<readonly { readonly id: string; readonly description: string }[]> {
   const { outpostRegistry } = await import("../../migrations/mod.ts");
   const { postgres, clickhouse, redis } = outpostRegistry("");
-  const sql = (kind: "sql" | "clickhouse", steps: readonly StepModule[]) =>
+  const sql = (store: SqlStoreName, steps: readonly StepModule[]) =>
     steps.map(({ step }) => ({
-      id: migrationId(kind, step.version, step.name),
+      id: migrationId(store, step.version, step.name),
       description: step.description,
     }));
   return [
-    ...sql("sql", postgres?.steps ?? []),
+    ...sql("postgres", postgres?.steps ?? []),
     ...sql("clickhouse", clickhouse?.steps ?? []),
     ...(redis ?? []).map((migration) => ({
       id: migrationId("redis", migration.version, migration.name),

@@ -16,7 +16,7 @@ import { DeclinedError, UsageError } from "../errors.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { formatCounted } from "../output/format.ts";
 import { applySummaryJson } from "../output/json.ts";
-import { lockRun, paceOf } from "./lock_run.ts";
+import { lockOptions, paceOf } from "./lock_options.ts";
 import { nextCommand } from "../output/output.ts";
 import { readPlanFile, type SavedPlan } from "../plan_file/plan_file.ts";
 import { renderDone, renderResults } from "../render/apply.ts";
@@ -99,7 +99,7 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
     if (options.rerun) assertRedis(ids);
     if (!options.yes && !await agreed(context, open.engine, { ...options, ids }, saved)) return EXIT.done;
     const result = await open.engine.apply({
-      ...lockRun(context),
+      ...lockOptions(context),
       ...paceOf(context),
       ids,
       rerun: options.rerun,
@@ -190,9 +190,9 @@ async function countPending(
 ): Promise<number> {
   const { migrations } = await context.reading(engine.list());
   const named = migrations.filter(({ id }) => ids.length === 0 || ids.includes(id));
-  return named.filter(({ status, kind }) =>
+  return named.filter(({ status, store }) =>
     (status !== "applied" && status !== "not_applicable") ||
-    (rerun && kind === "redis" && status === "applied")
+    (rerun && store === "redis" && status === "applied")
   ).length;
 }
 

@@ -14,7 +14,7 @@ import { DeclinedError, NotVerifiedError } from "../errors.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { formatCount, formatCounted } from "../output/format.ts";
 import { cleanupJson } from "../output/json.ts";
-import { lockRun, paceOf } from "./lock_run.ts";
+import { lockOptions, paceOf } from "./lock_options.ts";
 import { type Layout, nextCommand } from "../output/output.ts";
 import { LOCK_SETTINGS, PACE_SETTINGS } from "../line/shared_options.ts";
 import { wrap } from "../output/table.ts";
@@ -89,7 +89,7 @@ async function run(context: Context, options: CleanupCommandOptions): Promise<nu
     context.progress.restart();
     // Verified just now, before the question: a second time would only make the user wait.
     const result = await open.engine.cleanup(item.id, {
-      ...lockRun(context),
+      ...lockOptions(context),
       ...paceOf(context),
       force: true,
       onProgress: (progress) => context.progress.update(progress),
@@ -126,7 +126,7 @@ async function assertVerified(
   const result = await context.reading(engine.verify({ ids, signal: context.signal }));
   if (result.ok) return;
   const issues = [
-    ...(result.sql?.issues ?? []),
+    ...(result.postgres?.issues ?? []),
     ...(result.clickhouse?.issues ?? []),
     ...result.redis.flatMap((found) => found.issues),
   ];

@@ -5,6 +5,7 @@
  */
 
 import type { SqlDownPlan } from "../../engine/backend.ts";
+import type { SqlStoreName } from "../../engine/migration.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import { assertCanAsk, type Question } from "../output/confirm.ts";
 import type { Context } from "../context.ts";
@@ -12,17 +13,17 @@ import { DeclinedError } from "../errors.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { formatCounted } from "../output/format.ts";
 import { downJson } from "../output/json.ts";
-import { lockRun } from "./lock_run.ts";
+import { lockOptions } from "./lock_options.ts";
 import { type Layout, nextCommand } from "../output/output.ts";
 import { LOCK_SETTINGS, STEP_SETTINGS } from "../line/shared_options.ts";
-import { chooseSqlStore, readStore, type SqlStore, STORE_FLAG } from "../stores/choose.ts";
+import { chooseSqlStore, readStore, STORE_FLAG } from "../stores/choose.ts";
 import { wrap } from "../output/table.ts";
 import { readWholeNumber } from "../line/whole_number.ts";
 
 interface DownCommandOptions {
   readonly steps: number;
   readonly yes: boolean;
-  readonly store: SqlStore | undefined;
+  readonly store: SqlStoreName | undefined;
 }
 
 /** Takes SQL steps back. */
@@ -78,7 +79,7 @@ async function run(context: Context, { steps, yes, store: named }: DownCommandOp
   ) {
     throw new DeclinedError("Nothing was taken back: the answer was no");
   }
-  const taken = await open.engine.down(plan.steps.length, { ...lockRun(context), store });
+  const taken = await open.engine.down(plan.steps.length, { ...lockOptions(context), store });
   context.output.result(downJson(taken), ({ style }) =>
     [
       style.green(`Took back ${taken.join(", ")}.`),

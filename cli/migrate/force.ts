@@ -4,22 +4,23 @@
  * @module
  */
 
+import { SQL_STORES, type SqlStoreName, typeOf } from "../../engine/migration.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import { assertCanAsk, type Question } from "../output/confirm.ts";
 import type { Context } from "../context.ts";
 import { DeclinedError } from "../errors.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { forceJson } from "../output/json.ts";
-import { lockRun } from "./lock_run.ts";
+import { lockOptions } from "./lock_options.ts";
 import { nextCommand } from "../output/output.ts";
-import { chooseSqlStore, readStore, type SqlStore, STORE_FLAG } from "../stores/choose.ts";
+import { chooseSqlStore, readStore, STORE_FLAG } from "../stores/choose.ts";
 import { LOCK_SETTINGS } from "../line/shared_options.ts";
 import { readWholeNumber } from "../line/whole_number.ts";
 
 interface ForceCommandOptions {
   readonly version: number;
   readonly yes: boolean;
-  readonly store: SqlStore | undefined;
+  readonly store: SqlStoreName | undefined;
 }
 
 /** Sets the SQL version by hand. */
@@ -45,9 +46,10 @@ export const forceCommand: Command = defineCommand(
 
 function read(input: CommandInput): ForceCommandOptions {
   // People copy IDs from other outputs: sql/000006 means 6 here, and clickhouse/000002 tells the store as well.
-  const [, kind, digits] = /^(?:(sql|clickhouse)\/)?0*(\d.*)$/.exec(input.args[0] ?? "") ?? [];
+  const [, type, digits] = /^(?:(sql|clickhouse)\/)?0*(\d.*)$/.exec(input.args[0] ?? "") ?? [];
   const version = readWholeNumber("VERSION", digits ?? input.args[0] ?? "", { min: 0 });
-  const store = readStore(input.text("store")) ?? (kind as SqlStore | undefined);
+  const named = type === undefined ? undefined : SQL_STORES.find((name) => typeOf(name) === type);
+  const store = readStore(input.text("store")) ?? named;
   return { version, yes: input.has("yes"), store };
 }
 
@@ -68,7 +70,7 @@ async function run(context: Context, { version, yes, store: named }: ForceComman
     }
     if (!await context.confirm(question)) throw new DeclinedError("Nothing was changed: the answer was no");
   }
-  await open.engine.force(version, { ...lockRun(context), store });
+  await open.engine.force(version, { ...lockOptions(context), store });
   context.output.result(forceJson(version), ({ style }) =>
     [
       style.green(`The database is recorded at version ${version}, not dirty.`),

@@ -9,7 +9,7 @@ import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { initJson } from "../output/json.ts";
-import { lockRun } from "./lock_run.ts";
+import { lockOptions } from "./lock_options.ts";
 import { type Layout, nextCommand } from "../output/output.ts";
 import { pendingSentence } from "../render/list.ts";
 import { LOCK_SETTINGS } from "../line/shared_options.ts";
@@ -40,7 +40,7 @@ export const initCommand: Command = defineCommand(
 
 async function run(context: Context, { current }: InitCommandOptions): Promise<number> {
   await using open = await context.openEngine();
-  const result = await open.engine.init(lockRun(context));
+  const result = await open.engine.init(lockOptions(context));
   context.output.result(initJson(result), (layout) => renderInit(result, layout));
   const pending = result.pending.sql + result.pending.redis;
   return current && pending > 0 ? EXIT.failed : EXIT.done;

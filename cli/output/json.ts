@@ -9,7 +9,7 @@ import type { ApplyEvent } from "../../engine/apply.ts";
 import type { MigrationList } from "../../engine/engine.ts";
 import type { InitResult } from "../../engine/init.ts";
 import type { LockOwner } from "../../engine/lock/lock.ts";
-import type { MigrationResult } from "../../engine/migration.ts";
+import { type MigrationResult, typeOf } from "../../engine/migration.ts";
 import type { Plan } from "../../engine/plan.ts";
 import type { SqlStatus, Status } from "../../engine/status.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
@@ -28,7 +28,7 @@ export function listJson({ deployment, migrations, pending }: MigrationList) {
     deployment_id: deployment,
     migrations: migrations.map((entry) => ({
       id: entry.id,
-      type: entry.kind,
+      type: typeOf(entry.store),
       version: entry.version,
       name: entry.name,
       description: entry.description,
@@ -41,9 +41,9 @@ export function listJson({ deployment, migrations, pending }: MigrationList) {
 }
 
 /** `outpost migrate status --json` */
-export function statusJson({ sql, clickhouse, redis, pending, lock }: Status) {
+export function statusJson({ postgres, clickhouse, redis, pending, lock }: Status) {
   return {
-    sql: sqlStatusJson(sql),
+    sql: sqlStatusJson(postgres),
     clickhouse: sqlStatusJson(clickhouse),
     redis: redis === null ? null : { applied: redis.applied, total: redis.total },
     pending: { sql: pending.sql, redis: pending.redis },
@@ -75,7 +75,7 @@ export function planJson(plan: Plan) {
   return {
     digest: plan.digest,
     has_changes: plan.hasChanges,
-    sql: sqlPlanJson(plan.sql),
+    sql: sqlPlanJson(plan.postgres),
     clickhouse: sqlPlanJson(plan.clickhouse),
     redis: plan.redis.map((migration) => ({
       id: migration.id,
@@ -172,10 +172,10 @@ export function applySummaryJson(results: readonly MigrationResult[], error?: Er
 }
 
 /** `outpost migrate verify --json` */
-export function verifyJson({ ok, sql, clickhouse, redis }: VerifyResult) {
+export function verifyJson({ ok, postgres, clickhouse, redis }: VerifyResult) {
   return {
     ok,
-    sql: sqlVerificationJson(sql),
+    sql: sqlVerificationJson(postgres),
     ...(clickhouse === null ? {} : { clickhouse: sqlVerificationJson(clickhouse) }),
     redis: redis.map(({ id, valid, checksRun, checksPassed, issues }) => ({
       id,

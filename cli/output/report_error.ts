@@ -11,9 +11,9 @@ import {
   PlanStaleError,
   StepFailedError,
   StoreDeniedError,
-  type StoreName,
   StoreUnreachableError,
 } from "../../engine/errors.ts";
+import type { StoreName } from "../../engine/migration.ts";
 import { ERROR_CODES, EXIT } from "./error_catalogue.ts";
 import { SettingsError } from "../errors.ts";
 import type { StopSignal } from "../host.ts";

@@ -113,7 +113,7 @@ function readPlan(plan: Reader, basis: PlanBasis): Plan {
   return {
     digest: plan.text("digest"),
     hasChanges: plan.boolean("has_changes"),
-    sql: plan.isNull("sql") ? null : readSql(plan.object("sql")),
+    postgres: plan.isNull("sql") ? null : readSql(plan.object("sql")),
     clickhouse: plan.isNull("clickhouse") ? null : readSql(plan.object("clickhouse")),
     redis: plan.objects("redis").map(readRedis),
     basis,

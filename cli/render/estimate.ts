@@ -17,7 +17,7 @@ const SHORT_MS = 1000;
 
 /** One sentence for each side that has something to do. @param limited True where a rate decides about the Redis side. */
 export function estimates(plan: Plan, { limited }: { readonly limited: boolean }): readonly string[] {
-  const steps = [...(plan.sql?.steps ?? []), ...(plan.clickhouse?.steps ?? [])];
+  const steps = [...(plan.postgres?.steps ?? []), ...(plan.clickhouse?.steps ?? [])];
   const bytes = steps.flatMap(({ tables, consequences }) =>
     tables.filter(({ name, rewrite }) =>
       rewrite || consequences.some(({ kind, table }) => kind === "index_built" && table === name)

@@ -18,7 +18,7 @@ const MIN_DESCRIPTION = 30;
 export function renderList(list: MigrationList, { style, width, verbose }: Layout): string {
   const rows = list.migrations.map((entry) => [
     entry.id,
-    entry.kind === "redis" ? "" : entry.name,
+    entry.store === "redis" ? "" : entry.name,
     paintStatus(entry.status, style),
     entry.appliedAt === null ? "" : formatMinute(entry.appliedAt),
     entry.description,

@@ -25,7 +25,7 @@ export interface PlanView {
 /** Renders `outpost migrate plan`, without the last line: who shows it knows what comes next. */
 export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
   const { style } = layout;
-  const stores = [["Postgres", plan.sql], ["ClickHouse", plan.clickhouse]] as const;
+  const stores = [["Postgres", plan.postgres], ["ClickHouse", plan.clickhouse]] as const;
   if (!plan.hasChanges) {
     return [
       style.green("Nothing to do: no migration is pending."),
@@ -71,7 +71,7 @@ function lastVersion({ steps, latest }: SqlPlan): number {
 }
 
 function summary(plan: Plan, style: Style): string {
-  const sql = (plan.sql?.steps.length ?? 0) + (plan.clickhouse?.steps.length ?? 0);
+  const sql = (plan.postgres?.steps.length ?? 0) + (plan.clickhouse?.steps.length ?? 0);
   const items = plan.redis.reduce((sum, { estimatedItems }) => sum + estimatedItems, 0);
   const parts = [
     ...(sql > 0 ? [formatCounted(sql, "SQL step")] : []),
@@ -172,7 +172,7 @@ function renderRedis(migration: RedisMigrationPlan, { style, width }: Layout): s
 
 /** What goes is said once more at the end, where nobody scrolls past it. */
 function renderLosses(plan: Plan, { style, width }: Layout): string {
-  const steps = [...(plan.sql?.steps ?? []), ...(plan.clickhouse?.steps ?? [])];
+  const steps = [...(plan.postgres?.steps ?? []), ...(plan.clickhouse?.steps ?? [])];
   const losses = steps.flatMap((step) =>
     step.consequences
       .filter(({ kind }) => kind === "rows_deleted" || kind === "column_dropped" || kind === "table_dropped")

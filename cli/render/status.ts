@@ -17,7 +17,7 @@ export function renderStatus(status: Status, { style, width, now }: Layout): str
   const lines: string[] = [verdict(status, style), ""];
   const row = (name: string, text: string) =>
     lines.push(`  ${name.padEnd(10)}  ${wrap(text, width - 14, " ".repeat(14))}`);
-  if (status.sql !== null) row("Postgres", sqlText(status.sql, style));
+  if (status.postgres !== null) row("Postgres", sqlText(status.postgres, style));
   if (status.clickhouse !== null) row("ClickHouse", sqlText(status.clickhouse, style));
   if (status.redis !== null) row("Redis", redisText(status.redis, style));
   const { lock } = status;
@@ -28,14 +28,14 @@ export function renderStatus(status: Status, { style, width, now }: Layout): str
   if (lock !== null) {
     for (const more of [activityText(lock), ageText(lock, now)]) if (more !== "") row("", more);
   }
-  for (const sql of [status.sql, status.clickhouse]) {
+  for (const sql of [status.postgres, status.clickhouse]) {
     for (const drift of sql?.drift ?? []) lines.push("", wrap(`${style.red("!")} ${drift}`, width, "  "));
   }
   return [...lines, "", nextStep(status, style)].join("\n");
 }
 
-function verdict({ pending, sql, clickhouse, lock }: Status, style: Style): string {
-  const stores = [sql, clickhouse].filter((store) => store !== null);
+function verdict({ pending, postgres, clickhouse, lock }: Status, style: Style): string {
+  const stores = [postgres, clickhouse].filter((store) => store !== null);
   if (stores.some((store) => store.dirty)) {
     return style.red("Do not deploy: another tool failed in the middle of a SQL step.");
   }
@@ -80,8 +80,8 @@ function redisText(
     : `${at}, ${style.green("up to date")}`;
 }
 
-function nextStep({ pending, sql, clickhouse, lock }: Status, style: Style): string {
-  if ([sql, clickhouse].some((store) => store?.dirty || (store?.drift.length ?? 0) > 0)) {
+function nextStep({ pending, postgres, clickhouse, lock }: Status, style: Style): string {
+  if ([postgres, clickhouse].some((store) => store?.dirty || (store?.drift.length ?? 0) > 0)) {
     return nextCommand(style, "outpost migrate verify", "what is wrong, in detail");
   }
   if (lock !== null && !lock.alive) {

@@ -24,7 +24,7 @@ export function renderVerify(result: VerifyResult, { style, width }: Layout, vie
     lines.push(`${mark(ok, style)} ${title}`);
     for (const issue of issues) lines.push(`    ${wrap(`- ${issue}`, width - 4, "      ")}`);
   };
-  for (const [name, store] of [["Postgres", result.sql], ["ClickHouse", result.clickhouse]] as const) {
+  for (const [name, store] of [["Postgres", result.postgres], ["ClickHouse", result.clickhouse]] as const) {
     if (store !== null) part(store.ok, `${name.padEnd(24)}${sqlText(store)}`, store.issues);
   }
   for (const { id, valid, checksRun, checksPassed, issues } of result.redis) {
@@ -53,12 +53,12 @@ function verdict({ ok }: VerifyResult, style: Style): string {
   return ok ? style.green("Verified.") : style.red("Not verified.");
 }
 
-function next({ ok, sql, clickhouse, redis }: VerifyResult, style: Style, { full }: VerifyView): string {
+function next({ ok, postgres, clickhouse, redis }: VerifyResult, style: Style, { full }: VerifyView): string {
   if (ok && !full && redis.length > 0) {
     return nextCommand(style, "outpost migrate verify --full", "check every record");
   }
   if (ok) return nextCommand(style, "outpost serve", "start the server");
-  const behind = [sql, clickhouse].some((store) => store !== null && store.current < store.latest) ||
+  const behind = [postgres, clickhouse].some((store) => store !== null && store.current < store.latest) ||
     redis.some(({ valid, checksRun }) => !valid && checksRun === 0);
   if (behind) return nextCommand(style, "outpost migrate plan", "something is pending");
   const wrong = redis.find(({ valid }) => !valid);

@@ -90,13 +90,13 @@ async function assertCurrent(context: Context, waitMs: number): Promise<void> {
   }
 }
 
-function isDirty({ sql, clickhouse }: Status): boolean {
-  return (sql?.dirty ?? false) || (clickhouse?.dirty ?? false);
+function isDirty({ postgres, clickhouse }: Status): boolean {
+  return (postgres?.dirty ?? false) || (clickhouse?.dirty ?? false);
 }
 
 /** What is no reason to refuse, but one to look. */
-function warnAbout({ sql, clickhouse }: Status, { log }: Context): void {
-  for (const [name, store] of [["Postgres", sql], ["ClickHouse", clickhouse]] as const) {
+function warnAbout({ postgres, clickhouse }: Status, { log }: Context): void {
+  for (const [name, store] of [["Postgres", postgres], ["ClickHouse", clickhouse]] as const) {
     for (const drift of store?.drift ?? []) {
       log.warn(`${name}: ${drift}; starting anyway`, { event: "drift" });
     }

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { LEASE_MS, LOCK_WAIT_MS } from "../../engine/lock/lock_settings.ts";
 import type { LogLevel } from "../output/log.ts";
 import {
   choice,
@@ -207,14 +208,14 @@ export const SETTINGS = {
   lockWaitMs: define(
     ["migrate.lock_wait", "MIGRATE_LOCK_WAIT", "lock-wait"],
     duration(0),
-    60_000,
+    LOCK_WAIT_MS,
     PACE,
     "How long to wait for somebody else's lock; 0 fails at once",
   ),
   lockTtlMs: define(
     ["migrate.lock_ttl", "MIGRATE_LOCK_TTL", "lock-ttl"],
     duration(1000),
-    30_000,
+    LEASE_MS,
     PACE,
     "How long the lock outlives a process that died",
   ),

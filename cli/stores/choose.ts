@@ -4,12 +4,10 @@
  * @module
  */
 
+import { SQL_STORES, type SqlStoreName, storeTitle } from "../../engine/migration.ts";
 import type { FlagSpec } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import type { Settings } from "../settings/table.ts";
-
-/** A SQL store, as the engine calls it. */
-export type SqlStore = "sql" | "clickhouse";
 
 /** The flag that names it. */
 export const STORE_FLAG: FlagSpec = {
@@ -18,9 +16,10 @@ export const STORE_FLAG: FlagSpec = {
 };
 
 /** Reads the flag. @throws {UsageError} When it names no store. */
-export function readStore(text: string | undefined): SqlStore | undefined {
+export function readStore(text: string | undefined): SqlStoreName | undefined {
   if (text === undefined) return undefined;
-  if (text === "postgres" || text === "clickhouse") return text === "postgres" ? "sql" : text;
+  const named = SQL_STORES.find((name) => name === text);
+  if (named !== undefined) return named;
   throw new UsageError(`--store must be postgres or clickhouse, and is "${text}"`);
 }
 
@@ -31,10 +30,10 @@ export function readStore(text: string | undefined): SqlStore | undefined {
  */
 export function chooseSqlStore(
   { postgresUrl, clickhouseAddr }: Settings,
-  named: SqlStore | undefined,
-): SqlStore {
-  const configured: readonly SqlStore[] = [
-    ...(postgresUrl === null ? [] : ["sql" as const]),
+  named: SqlStoreName | undefined,
+): SqlStoreName {
+  const configured: readonly SqlStoreName[] = [
+    ...(postgresUrl === null ? [] : ["postgres" as const]),
     ...(clickhouseAddr === null ? [] : ["clickhouse" as const]),
   ];
   if (named === undefined && configured.length > 1) {
@@ -43,8 +42,9 @@ export function chooseSqlStore(
     });
   }
   if (named !== undefined && configured.length > 0 && !configured.includes(named)) {
-    const name = named === "sql" ? "Postgres" : "ClickHouse";
-    throw new UsageError(`${name} is not configured`, { hint: "See what is configured: outpost config" });
+    throw new UsageError(`${storeTitle(named)} is not configured`, {
+      hint: "See what is configured: outpost config",
+    });
   }
-  return named ?? configured[0] ?? "sql";
+  return named ?? configured[0] ?? "postgres";
 }

@@ -58,7 +58,7 @@ export function chooseStores(settings: Settings, { sides }: StoreNeeds): ChosenS
 
 /** Opens what is needed. Nothing is contacted before the engine is asked something. */
 export async function openEngine(
-  { settings, host }: { readonly settings: Settings; readonly host: Pick<Host, "holder"> },
+  { settings, host }: { readonly settings: Settings; readonly host: Pick<Host, "owner"> },
   needs: Partial<StoreNeeds>,
 ): Promise<OpenEngine> {
   const stores = chooseStores(settings, { sides: needs.sides ?? "both" });
@@ -73,7 +73,7 @@ export async function openEngine(
     redis,
     deploymentId: settings.deploymentId,
     version: VERSION,
-    holder: host.holder,
+    owner: host.owner,
     lockTtlMs: settings.lockTtlMs,
     postgresSettings: {
       lockTimeoutMs: settings.lockTimeoutMs,

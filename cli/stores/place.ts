@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { StoreName } from "../../engine/errors.ts";
+import type { StoreName } from "../../engine/migration.ts";
 import type { SettingKey } from "../settings/table.ts";
 import type { Origin, ResolvedSetting } from "../settings/resolve.ts";
 

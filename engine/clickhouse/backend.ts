@@ -68,7 +68,6 @@ export function createClickHouseBackend(options: ClickHouseBackendOptions): SqlB
 }
 
 class ClickHouseBackend implements SqlBackend {
-  readonly kind = "clickhouse";
   readonly migrations;
   readonly #options: ClickHouseBackendOptions;
   readonly #steps: readonly SqlStep[];
@@ -78,7 +77,7 @@ class ClickHouseBackend implements SqlBackend {
     this.#steps = options.steps.map(({ step }) => step);
     this.migrations = this.#steps.map((step) => ({
       id: migrationId("clickhouse", step.version, step.name),
-      kind: this.kind as "clickhouse",
+      store: "clickhouse" as const,
       version: step.version,
       name: step.name,
       description: step.description,

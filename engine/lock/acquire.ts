@@ -12,33 +12,23 @@
 import type { SqlSession } from "../backend.ts";
 import { InterruptedError, LockHeldError, LockLostError } from "../errors.ts";
 import { describeOwner } from "./describe_owner.ts";
-import type { Fence, HeldLock, LockOwner } from "./lock.ts";
-import type { Ioredis } from "../redis/client.ts";
+import type { Fence, HeldLock, LockOptions, LockOwner } from "./lock.ts";
+import { LEASE_MS, type LockSettings } from "./lock_settings.ts";
 import { pause } from "../pause.ts";
-import { RedisLease, type RedisLockNames } from "../redis/lock/lease.ts";
-import type { LeaseHolder } from "../redis/lock/lease_value.ts";
+import { RedisLease } from "../redis/lock/lease.ts";
+import type { LeaseOwner } from "../redis/lock/lease_value.ts";
 
 /** How the lock is taken. */
-export interface LockOptions {
-  /** Null for a run without Redis: then the SQL sessions are the whole lock. */
-  readonly redis: { readonly client: Ioredis; readonly names: RedisLockNames } | null;
+export interface AcquireOptions extends LockSettings, LockOptions {
   /**
    * The connections that will run SQL steps, each with its half of the lock. Giving the lock back, or failing to get it,
    * disposes them; so disposing them twice must be harmless.
    */
   readonly sessions: readonly SqlSession[];
   /** Who takes it, for others to see. */
-  readonly owner: LeaseHolder;
-  /** Length of the lease in milliseconds: a dead holder frees the lock within this time. @default {30000} */
-  readonly ttlMs?: number;
+  readonly owner: LeaseOwner;
   /** Pause between heartbeats in milliseconds. @default {ttlMs / 6} */
   readonly heartbeatMs?: number;
-  /** How long to wait for a holder, in milliseconds. @default {0}, which fails at once. */
-  readonly waitMs?: number;
-  /** Told after each try that found the lock taken: by whom, and how long this one has waited in milliseconds. */
-  readonly onWait?: (owner: LockOwner | null, waitedMs: number) => void;
-  /** Ends the waiting. Without effect once the lock is held. */
-  readonly signal?: AbortSignal;
 }
 
 /** The first pause between two tries, in milliseconds; each is half as long again as the one before. */
@@ -56,7 +46,7 @@ const LONGEST_PAUSE_MS = 1000;
  * @throws {LockLostError} When a part was lost while a later one was waited for.
  * @throws {StoreUnreachableError} When Redis does not answer.
  */
-export async function acquireLock(options: LockOptions): Promise<HeldLock> {
+export async function acquireLock(options: AcquireOptions): Promise<HeldLock> {
   const lock = new Lock(options);
   try {
     await lock.take();
@@ -68,7 +58,7 @@ export async function acquireLock(options: LockOptions): Promise<HeldLock> {
 }
 
 class Lock implements HeldLock {
-  readonly #options: LockOptions;
+  readonly #options: AcquireOptions;
   readonly #ttlMs: number;
   readonly #lease: RedisLease | null;
   readonly #loss = new AbortController();
@@ -79,9 +69,9 @@ class Lock implements HeldLock {
   #stopped = false;
   #released: Promise<void> | undefined;
 
-  constructor(options: LockOptions) {
+  constructor(options: AcquireOptions) {
     this.#options = options;
-    this.#ttlMs = options.ttlMs ?? 30_000;
+    this.#ttlMs = options.ttlMs ?? LEASE_MS;
     this.#lease = options.redis === null ? null : new RedisLease({
       ...options.redis,
       owner: options.owner,

@@ -9,26 +9,20 @@ import type { Buffer } from "node:buffer";
 import { describeOwner } from "./describe_owner.ts";
 import { LockHeldError } from "../errors.ts";
 import type { LockOwner } from "./lock.ts";
+import type { LockSettings } from "./lock_settings.ts";
 import type { Ioredis } from "../redis/client.ts";
 import { toStoreError, watchFailures } from "../redis/errors.ts";
 import { breakFence } from "../redis/lock/fence.ts";
-import type { RedisLockNames } from "../redis/lock/lease.ts";
 import { decodeOwner } from "../redis/lock/lease_value.ts";
 
-/** Where to look. */
-export interface ReadLockOptions {
-  /** Null for a run without Redis: then there is nothing to find. */
-  readonly redis: { readonly client: Ioredis; readonly names: RedisLockNames } | null;
-}
-
-/** How the lock is cleared. */
-export interface ClearLockOptions extends ReadLockOptions {
-  /** Clears the lock of a living holder too, who then writes nothing more. @default {false} */
+/** How {@linkcode Engine.unlock} works. */
+export interface UnlockOptions {
+  /** Clears the lock of a living owner too, who then stops before the next write. @default {false} */
   readonly force?: boolean;
 }
 
 /** What was cleared. */
-export interface ClearLockResult {
+export interface ClearedLock {
   /** Names of the locks that were cleared; empty when there was none. */
   readonly cleared: readonly string[];
   /** Who held the first of them, or null. */
@@ -43,7 +37,7 @@ return redis.call('DEL', KEYS[1])`;
 /**
  * Who holds the lock in Redis under any of its names, or null. Only reads: `GET` and `PTTL`.
  */
-export async function readLock({ redis }: ReadLockOptions): Promise<LockOwner | null> {
+export async function readLock({ redis }: Pick<LockSettings, "redis">): Promise<LockOwner | null> {
   if (redis === null) return null;
   for (const name of [redis.names.lock, ...redis.names.older]) {
     const found = await read(redis.client, name);
@@ -59,7 +53,10 @@ export async function readLock({ redis }: ReadLockOptions): Promise<LockOwner | 
  *
  * @throws {LockHeldError} When a holder's heartbeat is fresh and `force` is not set. Nothing was cleared then.
  */
-export async function clearLock({ redis, force = false }: ClearLockOptions): Promise<ClearLockResult> {
+export async function clearLock(
+  { redis }: Pick<LockSettings, "redis">,
+  { force = false }: UnlockOptions = {},
+): Promise<ClearedLock> {
   const cleared: string[] = [];
   let first: LockOwner | null = null;
   if (redis === null) return { cleared, owner: first };

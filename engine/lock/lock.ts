@@ -29,6 +29,26 @@ export interface LockOwner {
   readonly alive: boolean;
 }
 
+/** What every command that takes the lock accepts. */
+export interface LockOptions {
+  /** Ends the work after the batch in hand. */
+  readonly signal?: AbortSignal;
+  /** How long to wait for the lock, in milliseconds; 0 fails at once. @default {60000} */
+  readonly waitMs?: number;
+  /** Told now and then whom it waits for, and since when in milliseconds. */
+  readonly onWait?: (owner: LockOwner | null, waitedMs: number) => void;
+}
+
+/** Names of the lock in Redis, given by the application. */
+export interface RedisLockNames {
+  /** The lock itself. */
+  readonly lock: string;
+  /** Names that older tools use for the same lock: held too, and honoured. */
+  readonly older: readonly string[];
+  /** What the names of fence keys begin with. */
+  readonly fence: string;
+}
+
 /** Proof, checked by the server within every write, that the lock is still this run's. */
 export interface Fence {
   /** The fencing token: unique to this run. */

@@ -6,39 +6,18 @@
 
 import type { SqlSession } from "../backend.ts";
 import { InterruptedError } from "../errors.ts";
-import { LazySession } from "./lazy_session.ts";
+import type { BySqlStore, EngineContext } from "../stores.ts";
 import { acquireLock } from "./acquire.ts";
-import type { HeldLock, LockOwner } from "./lock.ts";
+import { LazySession } from "./lazy_session.ts";
+import type { HeldLock, LockOptions } from "./lock.ts";
+import { LOCK_WAIT_MS } from "./lock_settings.ts";
 import { untilLost } from "./until_lost.ts";
-import type { Ioredis } from "../redis/client.ts";
-import type { RedisLockNames } from "../redis/lock/lease.ts";
-import type { Backends } from "../state.ts";
-
-/** How the lock is taken. */
-export interface LockSettings {
-  /** Null for an engine without Redis: then the SQL stores' half is the whole lock. */
-  readonly redis: { readonly client: Ioredis; readonly names: RedisLockNames } | null;
-  /** Who takes it, for others to see. */
-  readonly holder: { readonly host: string; readonly pid: number };
-  /** Lease in milliseconds; a dead holder frees the lock within this time. @default {30000} */
-  readonly ttlMs?: number;
-}
-
-/** What every command that takes the lock accepts. */
-export interface LockRun {
-  /** Ends the work after the batch in hand. */
-  readonly signal?: AbortSignal;
-  /** How long to wait for the lock, in milliseconds; 0 fails at once. @default {60000} */
-  readonly waitMs?: number;
-  /** Told now and then whom it waits for, and since when in milliseconds. */
-  readonly onWait?: (owner: LockOwner | null, waitedMs: number) => void;
-}
 
 /** What the work gets. */
 export interface Locked {
   readonly lock: HeldLock;
-  /** Parallel to {@linkcode Backends.sql}. */
-  readonly sessions: readonly SqlSession[];
+  /** The connections for writing. */
+  readonly sessions: BySqlStore<SqlSession>;
   /** Fires when the caller wants to stop or the lock is lost. Its reason is an error of this engine. */
   readonly signal: AbortSignal;
 }
@@ -52,22 +31,21 @@ export interface Locked {
  * @throws {InterruptedError} When the signal fires.
  */
 export async function withLock<T>(
-  options: Backends & { readonly lock: LockSettings; readonly version: string },
+  { sql, lock: settings, version }: Pick<EngineContext, "sql" | "lock" | "version">,
   command: string,
-  run: LockRun,
+  options: LockOptions,
   work: (locked: Locked) => Promise<T>,
 ): Promise<T> {
-  const caller = interruption(run.signal);
+  const caller = interruption(options.signal);
   await using stack = new AsyncDisposableStack();
-  const sessions: SqlSession[] = options.sql.map((backend) => stack.use(new LazySession(backend)));
+  const sessions = new Map([...sql].map(([name, backend]) => [name, stack.use(new LazySession(backend))]));
   const lock = stack.use(
     await acquireLock({
-      redis: options.lock.redis,
-      sessions,
-      owner: { ...options.lock.holder, version: options.version, command },
-      ttlMs: options.lock.ttlMs ?? 30_000,
-      waitMs: run.waitMs ?? 60_000,
-      ...(run.onWait === undefined ? {} : { onWait: run.onWait }),
+      ...settings,
+      sessions: [...sessions.values()],
+      owner: { ...settings.owner, version, command },
+      waitMs: options.waitMs ?? LOCK_WAIT_MS,
+      ...(options.onWait === undefined ? {} : { onWait: options.onWait }),
       signal: caller,
     }),
   );

@@ -51,7 +51,6 @@ export function createPostgresBackend(options: PostgresOptions): SqlBackend {
 }
 
 class PostgresBackend implements SqlBackend {
-  readonly kind = "sql";
   readonly migrations: readonly MigrationInfo[];
   readonly #options: PostgresOptions;
   readonly #steps: readonly SqlStep[];
@@ -60,8 +59,8 @@ class PostgresBackend implements SqlBackend {
     this.#options = options;
     this.#steps = steps;
     this.migrations = steps.map((step) => ({
-      id: migrationId("sql", step.version, step.name),
-      kind: "sql",
+      id: migrationId("postgres", step.version, step.name),
+      store: "postgres",
       version: step.version,
       name: step.name,
       description: step.description,
@@ -203,5 +202,5 @@ class PostgresBackend implements SqlBackend {
 }
 
 function idOf(step: SqlStep): string {
-  return migrationId("sql", step.version, step.name);
+  return migrationId("postgres", step.version, step.name);
 }

@@ -27,7 +27,7 @@ export async function runOutsideTransaction(
   direction: "up" | "down",
   options: SqlRunOptions,
 ): Promise<void> {
-  const id = migrationId("sql", step.version, step.name);
+  const id = migrationId("postgres", step.version, step.name);
   const statements = direction === "up" ? step.up : step.down;
   const run = async <T extends object>(text: string, parameters: readonly string[] = []): Promise<T[]> => {
     try {

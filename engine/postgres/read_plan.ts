@@ -66,7 +66,7 @@ export async function planStep(
     consequences.push({ ...rest, rows: await counter.rows(rows) });
   }
   return {
-    id: migrationId("sql", step.version, step.name),
+    id: migrationId("postgres", step.version, step.name),
     name: step.name,
     description: step.description,
     statements: statements.map(({ text }) => text),

@@ -218,7 +218,7 @@ export class PostgresSession implements SqlSession {
 }
 
 function idOf(step: SqlStep): string {
-  return migrationId("sql", step.version, step.name);
+  return migrationId("postgres", step.version, step.name);
 }
 
 function quiet(): SqlRunOptions {

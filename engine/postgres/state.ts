@@ -43,8 +43,8 @@ const MAY_IDENTIFY = "SELECT has_function_privilege('pg_control_system()', 'EXEC
 function entryOf(step: SqlStep, found: Bookkeeping): MigrationEntry {
   const row = found.history.find(({ version }) => version === step.version);
   return {
-    id: migrationId("sql", step.version, step.name),
-    kind: "sql",
+    id: migrationId("postgres", step.version, step.name),
+    store: "postgres",
     version: step.version,
     name: step.name,
     description: step.description,

@@ -45,7 +45,7 @@ export class StepRecords {
     if (found.version !== (direction === "up" ? step.version - 1 : step.version)) {
       throw new RefusedError(
         `Cannot run ${
-          migrationId("sql", step.version, step.name)
+          migrationId("postgres", step.version, step.name)
         }: another tool moved the database to version ${found.version} meanwhile`,
         { hint: `Look at the state again with "status"` },
       );

@@ -263,7 +263,7 @@ function infoOf(migration: RedisMigration): MigrationInfo {
   const { type, pattern, fields } = migration.plan();
   return {
     id: migrationId("redis", version, name),
-    kind: "redis",
+    store: "redis",
     version,
     name,
     description,
@@ -290,9 +290,9 @@ function toEntry(
   migration: RedisMigration,
   { status, reason, at, inheritedFrom }: StoredState,
 ): MigrationEntry {
-  const { id, kind, version, name, description } = infoOf(migration);
+  const { id, store, version, name, description } = infoOf(migration);
   return {
-    ...{ id, kind, version, name, description, status },
+    ...{ id, store, version, name, description, status },
     reason: reason ?? (inheritedFrom === null ? null : `Recorded in ${inheritedFrom}`),
     appliedAt: status === "applied" ? at : null,
   };

@@ -5,13 +5,14 @@
  */
 
 import type { Fence } from "../lock/lock.ts";
+import type { Pace } from "../migration.ts";
 import type { RedisStore } from "./store.ts";
 import type { TransformSpec } from "./transform/transform_spec.ts";
 import type { Position } from "./walk/position.ts";
 import type { Tally } from "./walk/tally.ts";
 
 /** What a migration's functions are given to read with. */
-export interface ReadContext {
+export interface ReadContext extends Pace {
   /**
    * The server or the cluster.
    *
@@ -20,10 +21,6 @@ export interface ReadContext {
   readonly store: RedisStore;
   /** Stops before the next batch. */
   readonly signal: AbortSignal;
-  /** Records a second at most; undefined for no limit. */
-  readonly maxRate?: number | undefined;
-  /** Records in one batch; undefined adapts to the server. */
-  readonly batchSize?: number | undefined;
   /** The in-place migrations that come after this one: what they change in a copy is no difference. */
   readonly later: readonly TransformSpec[];
   /**

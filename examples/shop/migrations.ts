@@ -76,6 +76,6 @@ export function createShopEngine(postgres: Sql, redis: RedisClient): Engine {
     postgres: { client: postgres },
     redis,
     version: "1.0.0",
-    holder: { host: "shop-1", pid: Deno.pid },
+    owner: { host: "shop-1", pid: Deno.pid },
   });
 }

@@ -72,7 +72,7 @@ export async function runInProcess(args: readonly string[], options: CliOptions 
     stoppedBy: () => (controller.signal.aborted ? options.stoppedBy ?? "SIGINT" : null),
     onFault: (handler) => options.onFault?.(handler),
     takeSignals: () => ({ [Symbol.dispose]() {} }),
-    holder: { host: "test-host", pid: 4711 },
+    owner: { host: "test-host", pid: 4711 },
     programFolder: options.programFolder ?? null,
     programWords: ["outpost"],
   };

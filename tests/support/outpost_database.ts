@@ -26,7 +26,7 @@ export async function bringToVersion(
       names: outpostNames(""),
       postgres: { client: sql },
       version: "0.0.0",
-      holder: { host: "test", pid: 0 },
+      owner: { host: "test", pid: 0 },
     });
     if (version > 0) {
       const ids = Array.from({ length: version }, (_, i) => `sql/${i + 1}`);

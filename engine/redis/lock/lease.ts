@@ -11,29 +11,19 @@
  */
 
 import { LockLostError } from "../../errors.ts";
-import type { Fence, LockOwner } from "../../lock/lock.ts";
+import type { Fence, LockOwner, RedisLockNames } from "../../lock/lock.ts";
 import { type Ioredis, isCluster } from "../client.ts";
 import { FenceKeys, type PreparedFence } from "./fence.ts";
 import { watchFailures } from "../errors.ts";
-import { decodeOwner, encodeLease, type LeaseHolder, leasePrefix } from "./lease_value.ts";
+import { decodeOwner, encodeLease, type LeaseOwner, leasePrefix } from "./lease_value.ts";
 import { reachable } from "./reachable.ts";
-
-/** Names of the lock, given by the application. */
-export interface RedisLockNames {
-  /** The lock itself. */
-  readonly lock: string;
-  /** Names that older tools use for the same lock: held too, and honoured. */
-  readonly older: readonly string[];
-  /** What the names of fence keys begin with. */
-  readonly fence: string;
-}
 
 /** What a lease needs to know. */
 export interface LeaseOptions {
   /** Owned by the caller; only copied. */
   readonly client: Ioredis;
   readonly names: RedisLockNames;
-  readonly owner: LeaseHolder;
+  readonly owner: LeaseOwner;
   /** Length of the lease in milliseconds. */
   readonly ttlMs: number;
   /** Told once when the lease is lost. */

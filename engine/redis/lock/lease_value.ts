@@ -8,7 +8,7 @@
 import type { LockOwner } from "../../lock/lock.ts";
 
 /** Who takes the lock, as shown to others. */
-export interface LeaseHolder {
+export interface LeaseOwner {
   readonly host: string;
   /** Process ID. */
   readonly pid: number;
@@ -19,7 +19,7 @@ export interface LeaseHolder {
 }
 
 /** What is told of a lease with each heartbeat. */
-export interface LeaseState extends LeaseHolder {
+export interface LeaseState extends LeaseOwner {
   /** The fencing token. */
   readonly token: string;
   readonly acquiredAt: Date;

@@ -53,11 +53,11 @@ async function legacyDeployment({ version = 4, tenants = 3 } = {}): Promise<Depl
   });
   const open = () => {
     const [sql, redis] = [postgresServer.client(url), redisServer.client({ db })];
-    const holder = { host: "test", pid: Deno.pid };
+    const owner = { host: "test", pid: Deno.pid };
     return {
       sql,
       redis,
-      engine: createOutpostEngine({ postgres: sql, redis, version: "1.2.3", holder, lockTtlMs: 2000 }),
+      engine: createOutpostEngine({ postgres: sql, redis, version: "1.2.3", owner, lockTtlMs: 2000 }),
     };
   };
   const first = open();
@@ -121,10 +121,10 @@ test("plan(), list(), status() and verify() write nothing and take no lock", asy
     ["redis/002_timestamps", 6],
     ["redis/003_entity", 6],
   ]);
-  assertEquals(plan.sql?.steps.length, 6);
+  assertEquals(plan.postgres?.steps.length, 6);
   assertEquals((await engine.list()).pending, { sql: 6, redis: 3 });
   const status = await engine.status();
-  assertEquals([status.sql?.version, status.redis, status.lock], [4, { applied: 0, total: 3 }, null]);
+  assertEquals([status.postgres?.version, status.redis, status.lock], [4, { applied: 0, total: 3 }, null]);
   assertEquals((await engine.verify()).ok, false);
   assertEquals((await redis.keys("*")).sort(), keys);
   assertEquals(await tables(), before);
@@ -140,7 +140,7 @@ test("apply() of a saved plan does exactly that, or says what moved", async () =
   ]);
   const stale = await assertRejects(() => engine.apply({ plan: saved }), PlanStaleError);
   assertEquals(stale.changes, [
-    "The sql version was 4 and is 6",
+    "The postgres version was 4 and is 6",
     "sql/000005 was pending and is applied",
     "sql/000006 was pending and is applied",
   ]);
@@ -219,7 +219,7 @@ test("down() takes steps back under the lock, and apply() brings them again", as
   await engine.apply();
   assertEquals((await engine.planDown(2)).steps.map(({ id }) => id), ["sql/000010", "sql/000009"]);
   assertEquals(await engine.down(2), ["sql/000010", "sql/000009"]);
-  assertEquals((await engine.status()).sql?.version, 8);
+  assertEquals((await engine.status()).postgres?.version, 8);
   assertEquals(outcomes((await engine.apply()).results), ["sql/000009 applied", "sql/000010 applied"]);
 });
 
@@ -261,7 +261,7 @@ test("every method says which store cannot be reached", async () => {
     postgres: sql,
     redis,
     version: "1",
-    holder: { host: "test", pid: 1 },
+    owner: { host: "test", pid: 1 },
   });
   for (const ask of [() => engine.list(), () => engine.plan(), () => engine.apply(), () => engine.verify()]) {
     const error = await assertRejects(ask, StoreUnreachableError);

@@ -45,7 +45,7 @@ Deno.test("An application of its own, unrelated to Outpost", async (t) => {
 
   await t.step("plan() counts what its migrations would change, and writes nothing", async () => {
     const plan = await engine.plan();
-    assertEquals(plan.sql?.steps.map(({ id }) => id), ["sql/000001", "sql/000002"]);
+    assertEquals(plan.postgres?.steps.map(({ id }) => id), ["sql/000001", "sql/000002"]);
     assertEquals(plan.redis.map(({ id, scope }) => [id, scope]), [
       ["redis/001_emails", { users: 50, invalid: 1 }],
       ["redis/002_carts", { carts: 20 }],
@@ -79,10 +79,10 @@ Deno.test("An application of its own, unrelated to Outpost", async (t) => {
 
   await t.step("verify() compares the records, and the schema with the one that was described", async () => {
     const verified = await engine.verify({ full: true });
-    assertEquals([verified.ok, verified.sql?.issues], [true, []]);
+    assertEquals([verified.ok, verified.postgres?.issues], [true, []]);
     assertEquals(verified.redis.map(({ checksRun }) => checksRun), [52, 20]);
     await sql`ALTER TABLE orders ALTER COLUMN total DROP NOT NULL`;
-    const { ok, sql: schema } = await engine.verify();
+    const { ok, postgres: schema } = await engine.verify();
     assertEquals([ok, schema?.issues.length], [false, 1]);
     await sql`ALTER TABLE orders ALTER COLUMN total SET NOT NULL`;
   });
@@ -105,7 +105,7 @@ Deno.test("An application of its own, unrelated to Outpost", async (t) => {
 
   await t.step("down() refuses where a newer release has been", async () => {
     await sql`UPDATE shop_version SET version = 9`;
-    assertEquals((await engine.status()).sql?.ahead, true);
+    assertEquals((await engine.status()).postgres?.ahead, true);
     await assertRejects(() => engine.planDown(1), RefusedError, "is at version 9, and this program knows 2");
     await assertRejects(() => engine.down(1), RefusedError, "is at version 9, and this program knows 2");
     await sql`UPDATE shop_version SET version = 2`;

@@ -10,7 +10,7 @@ import {
   StoreDeniedError,
   StoreUnreachableError,
 } from "../../../engine/errors.ts";
-import { acquireLock, type LockOptions } from "../../../engine/lock/acquire.ts";
+import { acquireLock, type AcquireOptions } from "../../../engine/lock/acquire.ts";
 import { readLock } from "../../../engine/lock/clear.ts";
 import type { LockOwner } from "../../../engine/lock/lock.ts";
 import { connectLockSession } from "../../support/lock_session.ts";
@@ -31,7 +31,7 @@ interface Stores extends AsyncDisposable {
   /** Key of the advisory lock. */
   readonly key: string;
   /** @param evictAfterMs How long a predecessor's connection idles before its lease counts as over. */
-  options(more?: Partial<LockOptions>, evictAfterMs?: number): Promise<LockOptions>;
+  options(more?: Partial<AcquireOptions>, evictAfterMs?: number): Promise<AcquireOptions>;
 }
 
 async function startStores(): Promise<Stores> {

@@ -27,7 +27,7 @@ Deno.test("clearLock() refuses while the holder's heartbeat is fresh, unless for
   );
   assertEquals(refused.hint?.includes("--force"), true);
   await lock.confirm();
-  const { cleared, owner: cast } = await clearLock({ redis: { client, names }, force: true });
+  const { cleared, owner: cast } = await clearLock({ redis: { client, names } }, { force: true });
   assertEquals(cleared, all);
   assertEquals(cast?.host, "web-1");
   assertEquals(await client.keys("*"), []);
@@ -69,7 +69,7 @@ Deno.test("clearLock() breaks the fence on every master of a cluster", async () 
   await using redis = await startRedisCluster();
   const client = redis.client();
   await using lock = await acquireLock({ redis: { client, names }, sessions: [], owner });
-  assertEquals((await clearLock({ redis: { client, names }, force: true })).cleared, all);
+  assertEquals((await clearLock({ redis: { client, names } }, { force: true })).cleared, all);
   for (const node of redis.nodes) assertEquals(await node.client().keys("*"), []);
   await assertRejects(() => lock.confirm(), LockLostError);
 });

@@ -54,7 +54,7 @@ async function startStores(): Promise<
       lists,
     },
     owner: () => readLock({ redis: { client, names } }),
-    clear: () => clearLock({ redis: { client, names }, force: true }),
+    clear: () => clearLock({ redis: { client, names } }, { force: true }),
     prove: (runners) => assertExclusive(runners, lists, client, sql),
     [Symbol.asyncDispose]: () => moved.disposeAsync(),
   };
@@ -148,6 +148,6 @@ Deno.test("acquireLock() fences a paused runner on every master of a cluster", a
     second.kill("SIGKILL");
     await second.code;
     await assertExclusive([paused, second], lists, client, null);
-    await clearLock({ redis: { client, names }, force: true });
+    await clearLock({ redis: { client, names } }, { force: true });
   }
 });

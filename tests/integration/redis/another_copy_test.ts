@@ -13,7 +13,7 @@ async function migrate(client: Redis | Cluster) {
   const engine = createOutpostEngine({
     redis: client,
     version: "1.0.0",
-    holder: { host: "test", pid: Deno.pid },
+    owner: { host: "test", pid: Deno.pid },
     lockTtlMs: 5000,
   });
   const [hashTags] = (await engine.plan()).redis;

@@ -90,7 +90,7 @@ Deno.test("apply() of an engine runs what a deployment was said to have applied 
   });
   await putHash(client, "dp_001:tenant:{a}:tenant", tenantFields("a"));
   const engine = createOutpostEngine({
-    ...{ redis: client, deploymentId: "dp_001", version: "1", holder: { host: "test", pid: 1 } },
+    ...{ redis: client, deploymentId: "dp_001", version: "1", owner: { host: "test", pid: 1 } },
   });
   const { results } = await engine.apply();
   assertEquals(results.map(({ id, outcome, processed }) => [id, outcome, processed]), [
@@ -135,7 +135,7 @@ Deno.test("init() looks once at a Redis whose bookkeeping does not tell, and not
   for (let i = 0; i < 5; i++) await client.set(`unrelated${i}`, "1");
   const engineOf = (deploymentId: string) =>
     createOutpostEngine({
-      ...{ redis: client, deploymentId, version: "1", holder: { host: "test", pid: 1 } },
+      ...{ redis: client, deploymentId, version: "1", owner: { host: "test", pid: 1 } },
     });
   const scans = async () =>
     Number(/cmdstat_scan:calls=(\d+)/.exec(await client.info("commandstats"))?.[1] ?? 0);
@@ -174,7 +174,7 @@ Deno.test("init() that was paused past its lease marks nothing over what appeare
     return reply;
   }) as typeof client.callBuffer;
   const engine = createOutpostEngine({
-    ...{ redis: client, version: "1", holder: { host: "test", pid: 1 }, lockTtlMs: ttlMs },
+    ...{ redis: client, version: "1", owner: { host: "test", pid: 1 }, lockTtlMs: ttlMs },
   });
   await assertRejects(() => engine.init(), LockLostError);
   assertEquals(paused, 1);

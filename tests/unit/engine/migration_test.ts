@@ -1,24 +1,24 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { UnknownMigrationError } from "../../../engine/errors.ts";
-import { migrationId, type MigrationKind } from "../../../engine/migration.ts";
+import { migrationId, type StoreName } from "../../../engine/migration.ts";
 import { resolveId } from "../../../engine/resolve_id.ts";
 
-const name = (kind: MigrationKind, version: number, text: string) => ({
-  id: migrationId(kind, version, text),
-  kind,
+const name = (store: StoreName, version: number, text: string) => ({
+  id: migrationId(store, version, text),
+  store,
   version,
   name: text,
 });
 
 const known = [
   ...["init", "delivery_response", "event_delivery_index", "delivery_manual_attempt", "denormalize_attempts"]
-    .map((text, i) => name("sql", i + 1, text)),
+    .map((text, i) => name("postgres", i + 1, text)),
   ...["001_hash_tags", "002_timestamps", "003_entity"].map((text, i) => name("redis", i + 1, text)),
 ];
 
 Deno.test("migrationId() writes SQL versions with six digits and Redis names as they are", () => {
-  assertEquals(migrationId("sql", 5, "denormalize_attempts"), "sql/000005");
+  assertEquals(migrationId("postgres", 5, "denormalize_attempts"), "sql/000005");
   assertEquals(migrationId("clickhouse", 12, "x"), "clickhouse/000012");
   assertEquals(migrationId("redis", 2, "002_timestamps"), "redis/002_timestamps");
 });

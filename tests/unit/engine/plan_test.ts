@@ -4,16 +4,16 @@ import { digestOf } from "../../../engine/checksum.ts";
 import {
   type MigrationEntry,
   migrationId,
-  type MigrationKind,
   type MigrationStatus,
+  type StoreName,
 } from "../../../engine/migration.ts";
 import { compareBasis, type PlanBasis, select } from "../../../engine/plan.ts";
 
-function entry(kind: MigrationKind, version: number, status: MigrationStatus): MigrationEntry {
-  const name = kind === "redis" ? `00${version}_m` : "m";
+function entry(store: StoreName, version: number, status: MigrationStatus): MigrationEntry {
+  const name = store === "redis" ? `00${version}_m` : "m";
   return {
-    id: migrationId(kind, version, name),
-    kind,
+    id: migrationId(store, version, name),
+    store,
     version,
     name,
     description: "",
@@ -24,9 +24,9 @@ function entry(kind: MigrationKind, version: number, status: MigrationStatus): M
 }
 
 const entries = [
-  entry("sql", 1, "applied"),
-  entry("sql", 2, "pending"),
-  entry("sql", 3, "pending"),
+  entry("postgres", 1, "applied"),
+  entry("postgres", 2, "pending"),
+  entry("postgres", 3, "pending"),
   entry("redis", 1, "not_applicable"),
   entry("redis", 2, "applied"),
   entry("redis", 3, "failed"),
@@ -57,8 +57,8 @@ Deno.test("select() refuses to leave out an earlier pending migration of the sam
 
 const basis: PlanBasis = {
   deployment: "dp_1",
-  stores: { sql: "a", redis: "b" },
-  versions: { sql: 4 },
+  stores: { postgres: "a", redis: "b" },
+  versions: { postgres: 4 },
   migrations: [{ id: "sql/000005", checksum: "c", status: "pending" }],
   selected: ["sql/000005"],
 };
@@ -70,9 +70,9 @@ Deno.test("compareBasis() finds nothing between a plan and itself", () => {
 for (
   const [what, moved, sentence] of [
     ["deployment", { deployment: "dp_2" }, 'The deployment was "dp_1" and is "dp_2"'],
-    ["store", { stores: { sql: "a", redis: "x" } }, "The redis store was b and is x"],
-    ["lost store", { stores: { sql: "a" } }, "The redis store was b and is absent"],
-    ["version", { versions: { sql: 5 } }, "The sql version was 4 and is 5"],
+    ["store", { stores: { postgres: "a", redis: "x" } }, "The redis store was b and is x"],
+    ["lost store", { stores: { postgres: "a" } }, "The redis store was b and is absent"],
+    ["version", { versions: { postgres: 5 } }, "The postgres version was 4 and is 5"],
     [
       "checksum",
       { migrations: [{ id: "sql/000005", checksum: "d", status: "pending" }] },
@@ -100,6 +100,6 @@ for (
 Deno.test("digestOf() depends on what is said, not on the order in which it is written", () => {
   const { deployment, ...rest } = basis;
   assertEquals(digestOf({ ...rest, deployment }), digestOf(basis));
-  assertNotEquals(digestOf({ ...basis, versions: { sql: 5 } }), digestOf(basis));
+  assertNotEquals(digestOf({ ...basis, versions: { postgres: 5 } }), digestOf(basis));
   assertNotEquals(digestOf(["a", "b"]), digestOf(["b", "a"]));
 });

@@ -11,7 +11,7 @@ function planWith(text: string): Plan {
   return {
     digest: "d".repeat(64),
     hasChanges: true,
-    sql: {
+    postgres: {
       current: 4,
       latest: 5,
       steps: [{
@@ -73,7 +73,7 @@ Deno.test("verifyPage() tells counts and lists issues", () => {
     issues: ["<tenant>"],
   };
   const sql = { ok: true, current: 10, latest: 10, dirty: false, issues: [] };
-  const page = verifyPage({ ok: false, sql, clickhouse: null, redis: [redis] }, {
+  const page = verifyPage({ ok: false, postgres: sql, clickhouse: null, redis: [redis] }, {
     created,
     deployment: "",
     durationMs: 1234,

@@ -41,7 +41,7 @@ const result: MigrationResult = {
 Deno.test("listJson() has the documented shape", () => {
   const migration = {
     id: "sql/000001",
-    kind: "sql" as const,
+    store: "postgres" as const,
     version: 1,
     name: "init",
     description: "d",
@@ -77,7 +77,7 @@ Deno.test("statusJson() has the documented shape, absent stores null", () => {
     alive: null,
   };
   const pending = { sql: 6, redis: 0 };
-  assertEquals(statusJson({ sql, clickhouse: null, redis: null, pending, lock: null }), {
+  assertEquals(statusJson({ postgres: sql, clickhouse: null, redis: null, pending, lock: null }), {
     sql: { version: 4, latest: 10, dirty: false, ahead: false },
     clickhouse: null,
     redis: null,
@@ -114,30 +114,33 @@ Deno.test("planJson() has the documented shape", () => {
   };
   const basis = { deployment: "", stores: {}, versions: {}, migrations: [], selected: [] };
   const sql = { current: 4, latest: 10, steps: [step] };
-  assertEquals(planJson({ digest: "abc", hasChanges: true, sql, clickhouse: null, redis: [redis], basis }), {
-    digest: "abc",
-    has_changes: true,
-    sql: {
-      current: 4,
-      latest: 10,
-      steps: [{
-        id: "sql/000005",
-        name: "n",
-        statements: ["select 1"],
-        tables: [{ name: "t", rows: 1, bytes: 2, lock: "SHARE", rewrite: true }],
-        consequences: [{ kind: "rows_deleted", table: "t", detail: "x", rows: 3 }],
+  assertEquals(
+    planJson({ digest: "abc", hasChanges: true, postgres: sql, clickhouse: null, redis: [redis], basis }),
+    {
+      digest: "abc",
+      has_changes: true,
+      sql: {
+        current: 4,
+        latest: 10,
+        steps: [{
+          id: "sql/000005",
+          name: "n",
+          statements: ["select 1"],
+          tables: [{ name: "t", rows: 1, bytes: 2, lock: "SHARE", rewrite: true }],
+          consequences: [{ kind: "rows_deleted", table: "t", detail: "x", rows: 3 }],
+        }],
+      },
+      clickhouse: null,
+      redis: [{
+        id: "redis/003_entity",
+        name: "003_entity",
+        description: "d",
+        estimated_items: 2,
+        scope: { tenants: 2 },
+        examples: [{ key: "k", before: "a", after: "b" }],
       }],
     },
-    clickhouse: null,
-    redis: [{
-      id: "redis/003_entity",
-      name: "003_entity",
-      description: "d",
-      estimated_items: 2,
-      scope: { tenants: 2 },
-      examples: [{ key: "k", before: "a", after: "b" }],
-    }],
-  });
+  );
 });
 
 Deno.test("applyEventJson() and applySummaryJson() have the documented shape", () => {
@@ -181,8 +184,8 @@ Deno.test("verifyJson() and cleanupJson() have the documented shape", () => {
     sql: { ok: true, current: 10, latest: 10, dirty: false, issues: [] },
     redis: [{ id: "redis/001_hash_tags", valid: true, checks_run: 5, checks_passed: 4, issues: ["x"] }],
   };
-  assertEquals(verifyJson({ ok: true, sql, clickhouse: null, redis: [redis] }), expected);
-  assertEquals(verifyJson({ ok: true, sql, clickhouse: sql, redis: [redis] }), {
+  assertEquals(verifyJson({ ok: true, postgres: sql, clickhouse: null, redis: [redis] }), expected);
+  assertEquals(verifyJson({ ok: true, postgres: sql, clickhouse: sql, redis: [redis] }), {
     ...expected,
     clickhouse: expected.sql,
   });

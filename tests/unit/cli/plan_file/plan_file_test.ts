@@ -7,7 +7,7 @@ import type { Plan } from "../../../../engine/plan.ts";
 const PLAN: Plan = {
   digest: "d".repeat(64),
   hasChanges: true,
-  sql: {
+  postgres: {
     current: 4,
     latest: 10,
     steps: [{
@@ -30,8 +30,8 @@ const PLAN: Plan = {
   }],
   basis: {
     deployment: "dp_1",
-    stores: { sql: "postgres 1", redis: "redis 1" },
-    versions: { sql: 4 },
+    stores: { postgres: "postgres 1", redis: "redis 1" },
+    versions: { postgres: 4 },
     migrations: [{ id: "sql/000005", checksum: "c", status: "pending" }],
     selected: ["sql/000005"],
   },
@@ -66,7 +66,7 @@ Deno.test("parsePlanFile() says what is wrong with a file", async () => {
       "selected is not a list of texts",
     ],
     [
-      change((root) => ({ ...root, basis: { ...root.basis, versions: { sql: "4" } } })),
+      change((root) => ({ ...root, basis: { ...root.basis, versions: { postgres: "4" } } })),
       "versions is not an object",
     ],
     [

@@ -21,7 +21,7 @@ function planOf(tables: ReturnType<typeof table>[], items: number, indexed: read
   return {
     digest: "",
     hasChanges: true,
-    sql: tables.length === 0 ? null : { current: 0, latest: 1, steps: [step] },
+    postgres: tables.length === 0 ? null : { current: 0, latest: 1, steps: [step] },
     clickhouse: null,
     redis: items === 0 ? [] : [{
       id: "redis/001_a",

@@ -14,7 +14,7 @@ const now = new Date("2024-03-01T12:00:00Z");
 const layout: Layout = { style: PLAIN, width: 80, now, verbose: false };
 const sql: SqlStatus = { version: 10, latest: 10, dirty: false, ahead: false, drift: [] };
 const ready: Status = {
-  sql,
+  postgres: sql,
   clickhouse: null,
   redis: { applied: 3, total: 3 },
   pending: { sql: 0, redis: 0 },
@@ -49,15 +49,15 @@ Deno.test("renderStatus() answers whether one can deploy, and says what to run n
     "Not ready to deploy: 2 SQL migrations and 3 Redis migrations are pending, and somebody is at work.",
     "Next: outpost migrate status  again, when the other is done",
   ]);
-  assertEquals(ends({ sql: { ...sql, dirty: true }, pending: { sql: 1, redis: 0 } }), [
+  assertEquals(ends({ postgres: { ...sql, dirty: true }, pending: { sql: 1, redis: 0 } }), [
     "Do not deploy: another tool failed in the middle of a SQL step.",
     "Next: outpost migrate verify  what is wrong, in detail",
   ]);
-  assertEquals(ends({ sql: { ...sql, drift: ["Step 3 was edited"] } }), [
+  assertEquals(ends({ postgres: { ...sql, drift: ["Step 3 was edited"] } }), [
     "Do not deploy: applied SQL steps are not what this program knows.",
     "Next: outpost migrate verify  what is wrong, in detail",
   ]);
-  assertStringIncludes(ends({ sql: { ...sql, version: 12, ahead: true } })[0], "ahead of this program");
+  assertStringIncludes(ends({ postgres: { ...sql, version: 12, ahead: true } })[0], "ahead of this program");
   assertEquals(
     ends({ lock: { ...owner, alive: false } })[1],
     "Next: outpost migrate unlock  clear the dead lock",
@@ -78,7 +78,7 @@ Deno.test("renderStatus() fits a screen and tells who holds the lock since when"
 Deno.test("renderList() gives reasons below, and the next command that fits the state", () => {
   const entry = (status: MigrationStatus, reason: string | null): MigrationEntry => ({
     id: "redis/001_hash_tags",
-    kind: "redis",
+    store: "redis",
     version: 1,
     name: "001_hash_tags",
     description: "A description that only a wide screen has room for",
@@ -107,14 +107,14 @@ Deno.test("renderVerify() shows what was checked and what to do about what is wr
     checksPassed: 39,
     issues: ["tenant:{x}: old"],
   };
-  const text = renderVerify({ ok: false, sql: null, clickhouse: null, redis: [wrong] }, layout, {
+  const text = renderVerify({ ok: false, postgres: null, clickhouse: null, redis: [wrong] }, layout, {
     full: false,
     sample: 20,
   });
   assertStringIncludes(text, "FAIL redis/002_timestamps    39 of 40 checks passed\n    - tenant:{x}: old");
   assertStringIncludes(text, "Next: outpost migrate apply redis/002_timestamps --rerun");
   const drift = { ok: false, current: 10, latest: 10, dirty: false, issues: ["Index x is missing"] };
-  const schema = renderVerify({ ok: false, sql: drift, clickhouse: null, redis: [] }, layout, {
+  const schema = renderVerify({ ok: false, postgres: drift, clickhouse: null, redis: [] }, layout, {
     full: false,
     sample: 20,
   });
@@ -171,7 +171,7 @@ Deno.test("renderPlan() says what is known of the time it takes", () => {
     examples: [],
   };
   const basis = { deployment: "", stores: {}, versions: {}, migrations: [], selected: [] };
-  const plan = { digest: "d", hasChanges: true, sql: null, clickhouse: null, redis: [redis], basis };
+  const plan = { digest: "d", hasChanges: true, postgres: null, clickhouse: null, redis: [redis], basis };
   const text = renderPlan(plan, layout, { statements: false, countedMs: 340, maxRate: 50 });
   assertEquals(text.split("\n").slice(0, 3), [
     "Plan: 1 Redis migration over 6,000 records",

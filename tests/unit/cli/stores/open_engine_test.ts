@@ -51,11 +51,11 @@ Deno.test("chooseSqlStore() asks which one only where there are two", () => {
   const both = settings({ POSTGRES_URL, CLICKHOUSE_ADDR: "h:1" });
   assertThrows(() => chooseSqlStore(both, undefined), UsageError, "Two SQL stores are configured");
   assertEquals(chooseSqlStore(both, "clickhouse"), "clickhouse");
-  assertEquals(chooseSqlStore(settings({ POSTGRES_URL }), undefined), "sql");
+  assertEquals(chooseSqlStore(settings({ POSTGRES_URL }), undefined), "postgres");
   assertEquals(chooseSqlStore(settings({ CLICKHOUSE_ADDR: "h:1" }), undefined), "clickhouse");
   assertThrows(() => chooseSqlStore(settings({ POSTGRES_URL }), "clickhouse"), UsageError, "not configured");
   assertEquals([readStore("postgres"), readStore("clickhouse"), readStore(undefined)], [
-    "sql",
+    "postgres",
     "clickhouse",
     undefined,
   ]);

@@ -4,13 +4,14 @@
  * @module
  */
 
-import type { LockRun } from "../../engine/lock/with_lock.ts";
+import type { LockOptions } from "../../engine/lock/lock.ts";
+import type { Pace } from "../../engine/migration.ts";
 import type { Context } from "../context.ts";
 import { formatDuration } from "../output/format.ts";
 import { activityText, ownerText } from "../render/owner.ts";
 
 /** How a command of this context takes the lock. */
-export function lockRun(context: Context): LockRun {
+export function lockOptions(context: Context): LockOptions {
   const { log, progress, settings, signal, host } = context;
   const announce = () =>
     log.warn(
@@ -38,9 +39,6 @@ export function lockRun(context: Context): LockRun {
 }
 
 /** The options that set the pace of a walk over Redis records. */
-export function paceOf({ settings }: Context): { readonly maxRate?: number; readonly batchSize?: number } {
-  return {
-    ...(settings.maxRate === null ? {} : { maxRate: settings.maxRate }),
-    ...(settings.batchSize === null ? {} : { batchSize: settings.batchSize }),
-  };
+export function paceOf({ settings }: Context): Pace {
+  return { maxRate: settings.maxRate ?? undefined, batchSize: settings.batchSize ?? undefined };
 }
