@@ -110,19 +110,23 @@ export { type Binary, decodeText, encodeText } from "./engine/redis/binary.ts";
 export type { OlderState, RedisLayout } from "./engine/redis/bookkeeping.ts";
 export type { Values } from "./engine/redis/bulk_reads.ts";
 export type { RedisClient } from "./engine/redis/client.ts";
-export type {
-  CleanupReport,
-  ReadContext,
-  VerifyContext,
-  VerifyReport,
-  WriteContext,
-} from "./engine/redis/context.ts";
-export { copyKeys, type CopyPattern } from "./engine/redis/copy/copy_keys.ts";
-export type { CopyRules, CopySpec, Destination, Guess, ListedRecord } from "./engine/redis/copy/copy_spec.ts";
+export {
+  type CopyChange,
+  copyKeys,
+  type CopyRules,
+  type Destination,
+  type Guess,
+  type ListedRecord,
+} from "./engine/redis/copy/change.ts";
 export type { Facts } from "./engine/redis/facts.ts";
 export type { RedisMigration } from "./engine/redis/migration.ts";
-export { type TransformPattern, transformRecords } from "./engine/redis/transform/transform_records.ts";
-export type { Changes, Lookalikes, TransformSpec } from "./engine/redis/transform/transform_spec.ts";
+export {
+  type Changes,
+  type Lookalikes,
+  type TransformChange,
+  transformRecords,
+  type TransformRules,
+} from "./engine/redis/transform/change.ts";
 export { createRegistry, type Registry, type SqlSteps } from "./engine/registry.ts";
 export type {
   ConsequenceQuery,

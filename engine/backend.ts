@@ -268,7 +268,7 @@ export interface RedisBackend {
   read(): Promise<RedisState>;
   /** @param ids The pending migrations in order; each is planned as if those before it had run. */
   plan(ids: readonly string[], options: RedisRunOptions): Promise<readonly RedisMigrationPlan[]>;
-  /** Runs one migration and records the outcome truthfully. A run cut off continues where it was. */
+  /** Runs one migration and records the outcome truthfully. Every run is one whole pass; what is done is skipped. */
   apply(id: string, options: RedisApplyOptions): Promise<MigrationResult>;
   verify(ids: readonly string[], options: RedisVerifyOptions): Promise<readonly RedisVerification[]>;
   /** How many originals there are to look at, or null when the migration leaves nothing behind. */

@@ -35,16 +35,16 @@ const VALUES = [
 /** What those speak of. */
 const TYPES = `
   ApplyEvent ApplyOptions ApplyResult Binary BookkeepingNames Changes CleanupItem CleanupOptions CleanupPlan
-  CleanupReport CleanupResult ClearedLock ClickHouseClient ClickHouseStore ClickHouseTable ClickHouseTables ColumnObject
-  ConsequenceQuery ConstraintObject CopyPattern CopyRules CopySpec CreateEngineOptions Destination DownForecast Facts
+  CleanupResult ClearedLock ClickHouseClient ClickHouseStore ClickHouseTable ClickHouseTables ColumnObject
+  ConsequenceQuery ConstraintObject CopyChange CopyRules CreateEngineOptions Destination DownForecast Facts
   Guess IndexObject InitOptions InitResult ListedRecord LockOptions LockOwner Lookalikes MigrationEntry
   MigrationErrorOptions MigrationList MigrationResult MigrationStatus Names OlderState OneStoreOptions
-  OutpostEngineOptions Pace PendingCounts Plan PlanBasis PlanOptions PostgresNames PostgresStore Progress ReadContext
+  OutpostEngineOptions Pace PendingCounts Plan PlanBasis PlanOptions PostgresNames PostgresStore Progress
   RedisClient RedisExample RedisLayout RedisLockNames RedisMigration RedisMigrationPlan RedisVerification Registry
   SchemaObjects SqlConsequence SqlDownPlan SqlPlan SqlStatement SqlStatus SqlStep SqlStepPlan SqlSteps SqlStoreName
   SqlTablePlan SqlVerification StatementPosition Status StepFailure StepForecast StepModule StepRemains StepRunner
-  StepVariant StoreName TableObject TableUse TransformPattern TransformSpec UnlockOptions Values VerifyContext
-  VerifyOptions VerifyReport VerifyResult WriteContext
+  StepVariant StoreName TableObject TableUse TransformChange TransformRules UnlockOptions Values
+  VerifyOptions VerifyResult
 `.trim().split(/\s+/);
 
 Deno.test("mod.ts exports these values", () => {

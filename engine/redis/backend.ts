@@ -23,15 +23,15 @@ import { display, encodeText } from "./binary.ts";
 import { Bookkeeping, type RedisLayout, type StoredState } from "./bookkeeping.ts";
 import type { Ioredis } from "./client.ts";
 import { toStoreError, watchFailures } from "./errors.ts";
+import { cleanUp, countOriginals } from "./copy/cleanup.ts";
 import { isFresh } from "./freshness.ts";
-import type { RedisMigration } from "./migration.ts";
+import { changesAfter, reasonAgainst, type RedisMigration } from "./migration.ts";
 import { forecast } from "./plan.ts";
 import { ProgressReporter } from "./walk/progress.ts";
 import { runMigration } from "./run.ts";
 import { RedisStore } from "./store.ts";
 import { Tally } from "./walk/tally.ts";
 import { readTopology } from "./topology.ts";
-import type { TransformPattern } from "./transform/transform_records.ts";
 import { verifyMigration } from "./verification.ts";
 
 /** What a Redis store is made of. */
@@ -78,9 +78,10 @@ class Backend implements RedisBackend {
       let [adoptable, recorded] = [false, false];
       for (const migration of this.#definitions) {
         const stored = await this.#bookkeeping.read(migration.name, migration.version);
-        adoptable ||= isAdoptable(stored, migration.isApplicable());
+        const reason = reasonAgainst(migration);
+        adoptable ||= isAdoptable(stored, reason);
         recorded ||= stored.own;
-        entries.push(toEntry(migration, judgeState(stored, migration.isApplicable())));
+        entries.push(toEntry(migration, judgeState(stored, reason)));
       }
       return { entries, adoptable, recorded, identity: await this.#identity() };
     });
@@ -89,7 +90,7 @@ class Backend implements RedisBackend {
   plan(ids: readonly string[], options: RedisRunOptions): Promise<readonly RedisMigrationPlan[]> {
     return this.#asking("Cannot plan the Redis migrations", async () => {
       const chosen = ids.map((id) => this.#find(id));
-      const applicable = chosen.filter((migration) => migration.isApplicable() === null);
+      const applicable = chosen.filter((migration) => reasonAgainst(migration) === null);
       const context = { store: this.#store, later: [], ...options };
       const forecasts = await forecast(applicable, context);
       return chosen.map((migration) => {
@@ -105,7 +106,7 @@ class Backend implements RedisBackend {
     return this.#asking(`Cannot apply ${id}`, async () => {
       const migration = this.#find(id);
       const nothing = { processed: 0, failed: 0, skipped: 0, conflicts: 0, durationMs: 0 };
-      const reason = migration.isApplicable();
+      const reason = reasonAgainst(migration);
       if (reason !== null) {
         await this.#bookkeeping.notApplicable(migration.name, reason, options.fence);
         return { id, outcome: "applied", ...nothing, issues: [reason] };
@@ -118,9 +119,8 @@ class Backend implements RedisBackend {
         store: this.#store,
         bookkeeping: this.#bookkeeping,
         migration,
-        later: this.#later(migration),
+        later: changesAfter(this.#definitions, migration),
         options,
-        from: state.position,
       });
     });
   }
@@ -130,7 +130,7 @@ class Backend implements RedisBackend {
       const results: RedisVerification[] = [];
       for (const id of ids) {
         const migration = this.#find(id);
-        const context = { store: this.#store, later: this.#later(migration) };
+        const context = { store: this.#store, later: changesAfter(this.#definitions, migration) };
         results.push(await verifyMigration(id, migration, await this.#stateOf(migration), context, options));
       }
       return results;
@@ -140,15 +140,18 @@ class Backend implements RedisBackend {
   planCleanup(id: string, options: RedisRunOptions): Promise<number | null> {
     return this.#asking(`Cannot plan the cleanup of ${id}`, async () => {
       const migration = this.#find(id);
-      if (migration.planCleanup === undefined || migration.isApplicable() !== null) return null;
-      return await migration.planCleanup({ store: this.#store, later: this.#later(migration), ...options });
+      const { change } = migration;
+      if (change.type !== "copy" || reasonAgainst(migration) !== null) return null;
+      const later = changesAfter(this.#definitions, migration);
+      return await countOriginals(change, { store: this.#store, later, ...options });
     });
   }
 
   cleanup(id: string, options: RedisApplyOptions): Promise<CleanupResult> {
     return this.#asking(`Cannot clean up ${id}`, async () => {
       const migration = this.#find(id);
-      if (migration.cleanup === undefined || migration.isApplicable() !== null) {
+      const { change } = migration;
+      if (change.type !== "copy" || reasonAgainst(migration) !== null) {
         return { id, deleted: 0, kept: 0, issues: [] };
       }
       const { status } = await this.#stateOf(migration);
@@ -159,16 +162,16 @@ class Backend implements RedisBackend {
       }
       const tally = new Tally();
       const progress = new ProgressReporter(id, tally, options.onProgress);
-      const report = await migration.cleanup({
+      const report = await cleanUp(change, {
         store: this.#store,
-        later: this.#later(migration),
+        later: changesAfter(this.#definitions, migration),
         tally,
         fence: options.fence,
         skipInvalid: false,
         signal: options.signal,
         maxRate: options.maxRate,
         batchSize: options.batchSize,
-        onStep: (_position, share) => progress.step(share),
+        onStep: (share) => progress.step(share),
       });
       progress.finish();
       return { id, ...report };
@@ -180,11 +183,12 @@ class Backend implements RedisBackend {
       const adoptable: { readonly migration: RedisMigration; readonly state: StoredState }[] = [];
       for (const migration of this.#definitions) {
         const state = await this.#bookkeeping.read(migration.name, migration.version);
-        if (isAdoptable(state, migration.isApplicable())) adoptable.push({ migration, state });
+        if (isAdoptable(state, reasonAgainst(migration))) adoptable.push({ migration, state });
       }
       const left = await this.#countLeft(adoptable.map(({ migration }) => migration), signal);
-      for (const { migration: { name, isApplicable }, state } of adoptable) {
-        const [reason, records] = [isApplicable(), left.get(name) ?? 0];
+      for (const { migration, state } of adoptable) {
+        const { name } = migration;
+        const [reason, records] = [reasonAgainst(migration), left.get(name) ?? 0];
         if (records > 0) {
           const told = `${state.inheritedFrom} says that it was applied, ${records} records say otherwise`;
           await this.#bookkeeping.adopt(name, { status: "pending", reason: told }, fence);
@@ -201,7 +205,7 @@ class Backend implements RedisBackend {
    */
   async #countLeft(migrations: readonly RedisMigration[], signal: AbortSignal): Promise<Map<string, number>> {
     const inPlace = migrations.filter((one) =>
-      one.isApplicable() === null && one.plan().type === "transform"
+      reasonAgainst(one) === null && one.change.type === "transform"
     );
     if (inPlace.length === 0) return new Map();
     const forecasts = await forecast(inPlace, { store: this.#store, later: [], signal });
@@ -214,19 +218,20 @@ class Backend implements RedisBackend {
         if ((await this.#bookkeeping.read(name, version)).own) return false;
       }
       if (!await isFresh(this.#store, this.#layout, signal)) return false;
-      for (const { name, isApplicable } of this.#definitions) {
-        const reason = isApplicable();
+      for (const migration of this.#definitions) {
+        const reason = reasonAgainst(migration);
         const state = reason === null
           ? { status: "applied", at: null } as const
           : { status: "not_applicable", reason } as const;
-        await this.#bookkeeping.adopt(name, state, fence);
+        await this.#bookkeeping.adopt(migration.name, state, fence);
       }
       return true;
     });
   }
 
-  async #stateOf({ name, version, isApplicable }: RedisMigration): Promise<StoredState> {
-    return judgeState(await this.#bookkeeping.read(name, version), isApplicable());
+  async #stateOf(migration: RedisMigration): Promise<StoredState> {
+    const stored = await this.#bookkeeping.read(migration.name, migration.version);
+    return judgeState(stored, reasonAgainst(migration));
   }
 
   #find(id: string): RedisMigration {
@@ -234,12 +239,6 @@ class Backend implements RedisBackend {
     if (found !== undefined) return found;
     const known = this.migrations.map((info) => info.id);
     throw new UnknownMigrationError(`No Redis migration is called "${id}"`, known);
-  }
-
-  /** The in-place migrations after one. */
-  #later(migration: RedisMigration): TransformPattern[] {
-    return this.#definitions.filter(({ version }) => version > migration.version)
-      .map((other) => other.plan()).filter((pattern) => pattern.type === "transform");
   }
 
   async #identity(): Promise<string> {
@@ -260,7 +259,7 @@ class Backend implements RedisBackend {
 
 function infoOf(migration: RedisMigration): MigrationInfo {
   const { name, version, description } = migration;
-  const { type, pattern, fields } = migration.plan();
+  const { type, pattern, fields } = migration.change;
   return {
     id: migrationId("redis", version, name),
     store: "redis",

@@ -12,7 +12,6 @@ import { parseTimestamp } from "../timestamp.ts";
 import { RECORD } from "./scripts/writing.ts";
 import type { RedisStore } from "./store.ts";
 import type { Tally } from "./walk/tally.ts";
-import type { Position } from "./walk/position.ts";
 
 /** An older place where a migration's state may stand. */
 export interface OlderState {
@@ -52,8 +51,6 @@ export interface StoredState {
   readonly own: boolean;
   /** The older key that said so, or null. */
   readonly inheritedFrom: string | null;
-  /** Where an interrupted run stood. */
-  readonly position: Position | undefined;
 }
 
 /** What older bookkeeping is taken for, or what a fresh installation begins with. */
@@ -62,14 +59,7 @@ export type AdoptedState =
   | { readonly status: "applied"; readonly at: Date | null }
   | { readonly status: "pending" | "not_applicable"; readonly reason: string };
 
-const UNKNOWN: StoredState = {
-  status: "pending",
-  reason: null,
-  at: null,
-  own: false,
-  inheritedFrom: null,
-  position: undefined,
-};
+const UNKNOWN: StoredState = { status: "pending", reason: null, at: null, own: false, inheritedFrom: null };
 
 /** Reads and writes the state of migrations. */
 export class Bookkeeping {
@@ -118,28 +108,9 @@ export class Bookkeeping {
     return { ...UNKNOWN, status: "applied", at: parseTimestamp(time ?? "") };
   }
 
-  /** Says that a run began. @param run What tells this run from others. */
-  async begin(
-    name: string,
-    run: string,
-    position: Position | undefined,
-    fence: Fence | undefined,
-  ): Promise<void> {
-    const checkpoint = position === undefined ? [] : ["checkpoint", JSON.stringify(position)];
-    const fields = ["status", "running", "run", run, "started_at", this.#time(), ...checkpoint];
-    await this.#write(name, "replace", "", fields, fence);
-  }
-
-  /** Notes how far a run is, unless another run has taken its place. */
-  async checkpoint(
-    name: string,
-    run: string,
-    position: Position,
-    tally: Tally,
-    fence: Fence | undefined,
-  ): Promise<void> {
-    const fields = ["checkpoint", JSON.stringify(position), "checked_at", this.#time(), ...counts(tally)];
-    await this.#write(name, "run", run, fields, fence);
+  /** Says that a run began. */
+  async begin(name: string, fence: Fence | undefined): Promise<void> {
+    await this.#write(name, "replace", ["status", "running", "started_at", this.#time()], fence);
   }
 
   /** Says that a migration was applied, in the words of released versions. */
@@ -147,13 +118,8 @@ export class Bookkeeping {
     const noted = tally.invalid === 0
       ? []
       : ["skipped_invalid", String(tally.invalid), "issues", JSON.stringify(tally.issues)];
-    await this.#write(
-      name,
-      "replace",
-      "",
-      ["status", "applied", "applied_at", this.#time(), ...noted],
-      fence,
-    );
+    const fields = ["status", "applied", "applied_at", this.#time(), ...noted];
+    await this.#write(name, "replace", fields, fence);
   }
 
   /** Says that a migration ran and that not everything could be done. */
@@ -163,7 +129,7 @@ export class Bookkeeping {
     issues: readonly string[],
     fence: Fence | undefined,
   ): Promise<void> {
-    await this.#write(name, "replace", "", [
+    await this.#write(name, "replace", [
       ...["status", "failed", "failed_at", this.#time(), ...counts(tally)],
       ...["issues", JSON.stringify(issues)],
     ], fence);
@@ -172,7 +138,7 @@ export class Bookkeeping {
   /** Says that there is nothing to do, in the words of released versions. */
   async notApplicable(name: string, reason: string, fence: Fence | undefined): Promise<void> {
     const fields = ["status", "not_applicable", "checked_at", this.#time(), "reason", reason];
-    await this.#write(name, "replace", "", fields, fence);
+    await this.#write(name, "replace", fields, fence);
   }
 
   /** Writes a state only where none is. */
@@ -181,18 +147,17 @@ export class Bookkeeping {
     const fields = status === "applied"
       ? ["applied_at", state.at === null ? this.#time() : rfc3339(state.at)]
       : ["checked_at", this.#time(), "reason", state.reason];
-    await this.#write(name, "new", "", ["status", status, ...fields], fence);
+    await this.#write(name, "new", ["status", status, ...fields], fence);
   }
 
   #write(
     name: string,
-    mode: "replace" | "new" | "run",
-    run: string,
+    mode: "replace" | "new",
     fields: readonly string[],
     fence: Fence | undefined,
   ): Promise<string> {
     const key = toArgument(encodeText(this.#layout.stateKey(name)));
-    return this.#store.write(RECORD, [key], [mode, run, ...fields], fence);
+    return this.#store.write(RECORD, [key], [mode, ...fields], fence);
   }
 
   #time(): string {
@@ -238,10 +203,7 @@ function fromHash(fields: ReadonlyMap<string, string>): StoredState | null {
       return {
         ...UNKNOWN,
         status,
-        reason: `A run that began at ${fields.get("started_at")} has not ended, ${
-          fields.get("processed") ?? 0
-        } records were done`,
-        position: positionOf(fields),
+        reason: `A run that began at ${fields.get("started_at")} has not ended`,
       };
     default:
       return null;
@@ -252,13 +214,6 @@ function failure(fields: ReadonlyMap<string, string>): string {
   const issues = parseJson(fields.get("issues"));
   const named = Array.isArray(issues) && issues.length > 0 ? `: ${issues.join("; ")}` : "";
   return `Records that could not be done: ${fields.get("failed") ?? "some"}${named}`;
-}
-
-/** Where a run stood. One that left records behind is no run to go on from: they have to be found again. */
-function positionOf(fields: ReadonlyMap<string, string>): Position | undefined {
-  if (Number(fields.get("failed") ?? 0) > 0 || Number(fields.get("invalid") ?? 0) > 0) return undefined;
-  const position = parseJson(fields.get("checkpoint"));
-  return typeof position === "object" && position !== null ? position as Position : undefined;
 }
 
 function parseObject(text: string): Map<string, string> {

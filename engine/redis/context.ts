@@ -1,5 +1,5 @@
 /**
- * What the work of a Redis migration is handed: where to read and write, how fast, and whom to tell.
+ * What the work on records is given: the store, how to go about it, and who counts.
  *
  * @module
  */
@@ -7,52 +7,29 @@
 import type { Fence } from "../lock/lock.ts";
 import type { Pace } from "../migration.ts";
 import type { RedisStore } from "./store.ts";
-import type { TransformSpec } from "./transform/transform_spec.ts";
-import type { Position } from "./walk/position.ts";
+import type { TransformChange } from "./transform/change.ts";
 import type { Tally } from "./walk/tally.ts";
 
-/** What a migration's functions are given to read with. */
+/** What reading over the keyspace works with. */
 export interface ReadContext extends Pace {
-  /**
-   * The server or the cluster.
-   *
-   * @internal
-   */
+  /** The server or the cluster. */
   readonly store: RedisStore;
   /** Stops before the next batch. */
   readonly signal: AbortSignal;
   /** The in-place migrations that come after this one: what they change in a copy is no difference. */
-  readonly later: readonly TransformSpec[];
-  /**
-   * Told of how far the walk is, 0 to 1, and where it stands.
-   *
-   * @internal
-   */
-  readonly onStep?: (position: Position, share: number) => void;
+  readonly later: readonly TransformChange[];
+  /** Told of how far the walk is, 0 to 1. */
+  readonly onStep?: (share: number) => void;
 }
 
 /** What `apply` and `cleanup` are given. */
 export interface WriteContext extends ReadContext {
-  /**
-   * Proof of the lock, for every script that writes.
-   *
-   * @internal
-   */
+  /** Proof of the lock, for every script that writes. */
   readonly fence: Fence | undefined;
-  /**
-   * Counts what became of the records.
-   *
-   * @internal
-   */
+  /** Counts what became of the records. */
   readonly tally: Tally;
   /** Records that cannot be converted are accepted: noted, and left as they are. */
   readonly skipInvalid: boolean;
-  /**
-   * Where an interrupted run stood.
-   *
-   * @internal
-   */
-  readonly from?: Position | undefined;
 }
 
 /** What `verify` is given. */

@@ -1,12 +1,11 @@
 /**
- * What a Redis migration is made of. Authors build one from {@linkcode transformRecords} or {@linkcode copyKeys}.
+ * A Redis migration: data, and nothing else. Planning, applying, verifying and cleaning up follow from its change.
  *
  * @module
  */
 
-import type { CleanupReport, ReadContext, VerifyContext, WriteContext } from "./context.ts";
-import type { CopyPattern } from "./copy/copy_keys.ts";
-import type { TransformPattern } from "./transform/transform_records.ts";
+import type { CopyChange } from "./copy/change.ts";
+import type { TransformChange } from "./transform/change.ts";
 
 /** One Redis migration. */
 export interface RedisMigration {
@@ -16,16 +15,22 @@ export interface RedisMigration {
   readonly version: number;
   /** What it is for, for people. */
   readonly description: string;
-  /** Says why there is nothing to do here, or null when it applies. */
-  isApplicable(): string | null;
-  /** What it would do, told by the pattern that it is built from. */
-  plan(): CopyPattern | TransformPattern;
-  /** Does it. What became of the records is told in the context's tally. */
-  apply(context: WriteContext): Promise<void>;
-  /** Looks for records that are not as they should be. */
-  verify(context: VerifyContext): Promise<void>;
-  /** Deletes what `apply` left behind. Absent where it leaves nothing. */
-  cleanup?(context: WriteContext): Promise<CleanupReport>;
-  /** Counts what `cleanup` would look at. */
-  planCleanup?(context: ReadContext): Promise<number>;
+  /** Says why there is nothing to do here, or null when it applies. @default It applies */
+  isApplicable?(): string | null;
+  /** What it does to the records, made by {@linkcode copyKeys} or {@linkcode transformRecords}. */
+  readonly change: CopyChange | TransformChange;
+}
+
+/** Why a migration has nothing to do here, or null when it applies. */
+export function reasonAgainst(migration: RedisMigration): string | null {
+  return migration.isApplicable?.() ?? null;
+}
+
+/** The changes in place that come after a migration: what they change in a copy is no difference. */
+export function changesAfter(
+  migrations: readonly RedisMigration[],
+  { version }: RedisMigration,
+): TransformChange[] {
+  return migrations.filter((other) => other.version > version).map(({ change }) => change)
+    .filter((change) => change.type === "transform");
 }

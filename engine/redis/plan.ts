@@ -7,14 +7,13 @@
  */
 
 import { type Binary, display } from "./binary.ts";
-import { readExisting, readFields } from "./bulk_reads.ts";
-import type { CopyPattern } from "./copy/copy_keys.ts";
-import type { Pair } from "./copy/copy_spec.ts";
-import { findPairs, hasLookalikes } from "./copy/pairs.ts";
+import { readExisting, readFields, type Values } from "./bulk_reads.ts";
 import type { ReadContext } from "./context.ts";
+import type { CopyChange } from "./copy/change.ts";
+import { findPairs, hasLookalikes, type Pair } from "./copy/pairs.ts";
 import type { RedisMigration } from "./migration.ts";
-import type { Values } from "./bulk_reads.ts";
-import { findLookalikes, kindsOf, type TransformPattern } from "./transform/transform_records.ts";
+import type { TransformChange } from "./transform/change.ts";
+import { findLookalikes, kindsOf } from "./transform/convert_records.ts";
 import type { RedisExample } from "../backend.ts";
 import { walk } from "./walk/walk.ts";
 
@@ -28,9 +27,9 @@ export interface Forecast {
   readonly examples: RedisExample[];
 }
 
-interface Step<Pattern> {
+interface Step<Change> {
   readonly forecast: Forecast;
-  readonly pattern: Pattern;
+  readonly change: Change;
   readonly position: number;
 }
 
@@ -45,12 +44,12 @@ export async function forecast(
     scope: {},
     examples: [],
   }));
-  const copies: Step<CopyPattern>[] = [];
-  const transforms: Step<TransformPattern>[] = [];
+  const copies: Step<CopyChange>[] = [];
+  const transforms: Step<TransformChange>[] = [];
   forecasts.forEach((forecast, position) => {
-    const pattern = forecast.migration.plan();
-    if (pattern.type === "copy") copies.push({ forecast, pattern, position });
-    else transforms.push({ forecast, pattern, position });
+    const { change } = forecast.migration;
+    if (change.type === "copy") copies.push({ forecast, change, position });
+    else transforms.push({ forecast, change, position });
   });
   for (const copy of copies) {
     await walkCopies(
@@ -64,27 +63,27 @@ export async function forecast(
 }
 
 /** Migrations over the same keys share a walk. */
-function groupByPattern(steps: readonly Step<TransformPattern>[]): Step<TransformPattern>[][] {
-  const groups = new Map<Binary, Step<TransformPattern>[]>();
+function groupByPattern(steps: readonly Step<TransformChange>[]): Step<TransformChange>[][] {
+  const groups = new Map<Binary, Step<TransformChange>[]>();
   for (const step of steps) {
-    groups.set(step.pattern.pattern, [...groups.get(step.pattern.pattern) ?? [], step]);
+    groups.set(step.change.pattern, [...groups.get(step.change.pattern) ?? [], step]);
   }
   return [...groups.values()];
 }
 
 async function walkCopies(
-  { forecast, pattern }: Step<CopyPattern>,
-  following: readonly Step<TransformPattern>[],
+  { forecast, change }: Step<CopyChange>,
+  following: readonly Step<TransformChange>[],
   context: ReadContext,
 ): Promise<void> {
   const { store } = context;
-  const lookalikes = await hasLookalikes(pattern, context);
+  const lookalikes = await hasLookalikes(change, context);
   const fields = fieldsOf(following);
   await walk(store, {
     ...context,
-    pattern: pattern.pattern,
+    pattern: change.pattern,
     visit: async (keys) => {
-      const pairs = await findPairs(pattern, store, lookalikes, keys);
+      const pairs = await findPairs(change, store, lookalikes, keys);
       const there = await readExisting(store, pairs.map(({ target }) => target));
       const coming = pairs.filter((_, i) => !there[i]);
       if (coming.length < pairs.length) add(forecast, "already_current", pairs.length - coming.length);
@@ -108,18 +107,18 @@ function add({ scope }: Forecast, kind: string, count: number): void {
   scope[kind] = (scope[kind] ?? 0) + count;
 }
 
-async function walkRecords(steps: readonly Step<TransformPattern>[], context: ReadContext): Promise<void> {
+async function walkRecords(steps: readonly Step<TransformChange>[], context: ReadContext): Promise<void> {
   const { store } = context;
   const fields = fieldsOf(steps);
-  const [{ pattern }] = steps as [Step<TransformPattern>];
-  const others = await findLookalikes(pattern, context);
+  const [{ change }] = steps as [Step<TransformChange>];
+  const others = await findLookalikes(change, context);
   await walk(store, {
     ...context,
-    pattern: pattern.pattern,
+    pattern: change.pattern,
     visit: async (batch) => {
-      const keys = batch.filter((key) => steps.some((step) => step.pattern.mayBe?.(key) ?? true));
+      const keys = batch.filter((key) => steps.some((step) => step.change.mayBe?.(key) ?? true));
       const rows = await readFields(store, keys, fields);
-      const meant = others ? await kindsOf({ ...pattern, fields }, store, others, keys, rows) : null;
+      const meant = others ? await kindsOf({ ...change, fields }, store, others, keys, rows) : null;
       chain(steps, fields, keys, rows, meant);
     },
   });
@@ -127,7 +126,7 @@ async function walkRecords(steps: readonly Step<TransformPattern>[], context: Re
 
 /** Shows records to the migrations in order; each sees what those before it would have set. */
 function chain(
-  steps: readonly Step<TransformPattern>[],
+  steps: readonly Step<TransformChange>[],
   fields: readonly string[],
   keys: readonly Binary[],
   rows: readonly (Values | null)[],
@@ -136,10 +135,10 @@ function chain(
   keys.forEach((key, i) => {
     if (!rows[i] || meant?.[i] === null) return;
     const values = [...rows[i]];
-    for (const { forecast, pattern } of steps) {
-      const own = pattern.fields.map((field) => values[fields.indexOf(field)] ?? null);
-      const kind = pattern.kindOf(key, own);
-      const changes = kind === null ? null : pattern.change(kind, own);
+    for (const { forecast, change } of steps) {
+      const own = change.fields.map((field) => values[fields.indexOf(field)] ?? null);
+      const kind = change.kindOf(key, own);
+      const changes = kind === null ? null : change.change(kind, own);
       if (changes === null || kind === null) continue;
       if (changes === "invalid") {
         add(forecast, "invalid", 1);
@@ -176,6 +175,6 @@ function example(key: Binary, changes: readonly string[], before: readonly (Bina
 }
 
 /** All fields that some migrations read. */
-function fieldsOf(steps: readonly Step<TransformPattern>[]): string[] {
-  return [...new Set(steps.flatMap(({ pattern }) => pattern.fields))];
+function fieldsOf(steps: readonly Step<TransformChange>[]): string[] {
+  return [...new Set(steps.flatMap(({ change }) => change.fields))];
 }

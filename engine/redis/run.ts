@@ -1,5 +1,6 @@
 /**
- * One run of one migration: recorded as begun, checkpointed on the way, and recorded as what became of it.
+ * One run of one migration: recorded as begun, and then as what became of it. Every run is one whole pass: between two runs an
+ * application may have written anywhere.
  *
  * @module
  */
@@ -9,25 +10,21 @@ import { MigrationError } from "../errors.ts";
 import { migrationId, type MigrationResult } from "../migration.ts";
 import type { Bookkeeping } from "./bookkeeping.ts";
 import { replyCode, toStoreError } from "./errors.ts";
+import { copyRecords } from "./copy/copy_records.ts";
 import type { RedisMigration } from "./migration.ts";
 import { ProgressReporter } from "./walk/progress.ts";
 import type { RedisStore } from "./store.ts";
 import { Tally } from "./walk/tally.ts";
-import type { TransformPattern } from "./transform/transform_records.ts";
-import type { Position } from "./walk/position.ts";
-
-/** A checkpoint is written at most this often. */
-const CHECKPOINT_MS = 250;
+import type { TransformChange } from "./transform/change.ts";
+import { convertRecords } from "./transform/convert_records.ts";
 
 /** What a run needs to know. */
 export interface Run {
   readonly store: RedisStore;
   readonly bookkeeping: Bookkeeping;
   readonly migration: RedisMigration;
-  readonly later: readonly TransformPattern[];
+  readonly later: readonly TransformChange[];
   readonly options: RedisApplyOptions;
-  /** Where an interrupted run stood. */
-  readonly from: Position | undefined;
 }
 
 /**
@@ -43,39 +40,29 @@ export async function runMigration(run: Run): Promise<MigrationResult> {
   const id = migrationId("redis", version, name);
   const tally = new Tally();
   const progress = new ProgressReporter(id, tally, options.onProgress);
-  const token = crypto.randomUUID();
-  await bookkeeping.begin(name, token, run.from, options.fence);
-  const checkpoints = new Checkpoints((position) =>
-    bookkeeping.checkpoint(name, token, position, tally, options.fence)
-  );
+  await bookkeeping.begin(name, options.fence);
   let fault: string | null = null;
   try {
-    await migration.apply({
+    const context = {
       store,
       later: run.later,
       fence: options.fence,
       tally,
       skipInvalid: options.skipInvalid ?? false,
-      from: run.from,
-      signal: AbortSignal.any([options.signal, checkpoints.signal]),
+      signal: options.signal,
       maxRate: options.maxRate,
       batchSize: options.batchSize,
-      onStep: (position, share) => {
-        progress.step(share);
-        checkpoints.step(position);
-      },
-    });
+      onStep: (share: number) => progress.step(share),
+    };
+    const { change } = migration;
+    await (change.type === "copy" ? copyRecords(change, context) : convertRecords(change, context));
   } catch (error) {
     const failure = toStoreError(error, `Cannot apply ${id}`);
-    if (failure instanceof MigrationError) {
-      await checkpoints.finish();
-      throw failure;
-    }
+    if (failure instanceof MigrationError) throw failure;
     // What the server finds fault with, such as a full memory, fails the migration; a fault of the program is thrown.
     if (replyCode(failure) === null) throw failure;
     fault = `The server answered ${codeWithin(failure) ?? replyCode(failure)}`;
   }
-  await checkpoints.settle();
   progress.finish();
   const issues = fault === null ? tally.issues : [fault, ...tally.issues];
   const outcome = fault === null && tally.failed === 0 ? "applied" : "failed";
@@ -89,51 +76,4 @@ export async function runMigration(run: Run): Promise<MigrationResult> {
 /** Before 7.0, a server that finds fault with a command of a script tells so with an error of the script. */
 function codeWithin(error: unknown): string | null {
   return /@user_script: ?\d+: -([A-Z]+) /.exec(String(error))?.[1] ?? null;
-}
-
-/** Writes positions one after the other, the newest only. A failure to write stops the run by the signal. */
-class Checkpoints {
-  readonly #write: (position: Position) => Promise<void>;
-  readonly #controller = new AbortController();
-  #writing: Promise<void> = Promise.resolve();
-  #busy = false;
-  #latest: Position | null = null;
-  #writtenAt = performance.now();
-
-  constructor(write: (position: Position) => Promise<void>) {
-    this.#write = write;
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  step(position: Position): void {
-    this.#latest = position;
-    if (!this.#busy && performance.now() - this.#writtenAt >= CHECKPOINT_MS) this.#start(position);
-  }
-
-  #start(position: Position): void {
-    this.#busy = true;
-    this.#latest = null;
-    this.#writing = this.#write(position).then(() => {
-      this.#writtenAt = performance.now();
-    }, (error: unknown) => this.#controller.abort(toStoreError(error, "Cannot note the progress"))).finally(
-      () => {
-        this.#busy = false;
-      },
-    );
-  }
-
-  /** Waits for what is being written. */
-  settle(): Promise<void> {
-    return this.#writing;
-  }
-
-  /** Writes the last position of a run that was cut off, where the server still takes it. */
-  async finish(): Promise<void> {
-    await this.#writing;
-    if (this.#latest === null || this.#controller.signal.aborted) return;
-    await this.#write(this.#latest).catch(() => {}); // Then the checkpoint before it holds, and more is looked at again.
-  }
 }

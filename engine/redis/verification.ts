@@ -7,7 +7,9 @@
 import type { RedisVerification, RedisVerifyOptions } from "../backend.ts";
 import type { StoredState } from "./bookkeeping.ts";
 import type { ReadContext } from "./context.ts";
+import { checkCopied } from "./copy/check.ts";
 import type { RedisMigration } from "./migration.ts";
+import { checkConverted } from "./transform/convert_records.ts";
 import { ProgressReporter } from "./walk/progress.ts";
 import { NAMED_RECORDS, Tally } from "./walk/tally.ts";
 
@@ -30,22 +32,24 @@ export async function verifyMigration(
   const progress = new ProgressReporter(id, tally, options.onProgress);
   const issues: string[] = [];
   let failures = 0;
-  await migration.verify({
+  const context = {
     store,
     later,
     signal: options.signal,
     maxRate: options.maxRate,
     batchSize: options.batchSize,
     sample: options.full ? undefined : options.sample,
-    onStep: (_position, share) => progress.step(share),
+    onStep: (share: number) => progress.step(share),
     report: {
       pass: () => tally.processed++,
-      fail: (issue) => {
+      fail: (issue: string) => {
         failures++;
         if (issues.length < NAMED_RECORDS) issues.push(issue);
       },
     },
-  });
+  };
+  const { change } = migration;
+  await (change.type === "copy" ? checkCopied(change, context) : checkConverted(change, context));
   progress.finish();
   if (failures > issues.length) {
     issues.push(`Others that are not as they should be: ${failures - issues.length}`);

@@ -11,22 +11,17 @@
  * @module
  */
 
-import { copyKeys } from "../../engine/redis/copy/copy_keys.ts";
+import { copyKeys } from "../../engine/redis/copy/change.ts";
 import type { RedisMigration } from "../../engine/redis/migration.ts";
 import { legacyKeys } from "./legacy_keys.ts";
 
 /** Builds the migration for a deployment. */
 export function hashTags(deploymentId: string): RedisMigration {
-  const pattern = copyKeys(legacyKeys);
   return {
     name: "001_hash_tags",
     version: 1,
     description: "Keys of tenants and destinations under names with a hash tag",
     isApplicable: () => deploymentId === "" ? null : "Not needed - using DEPLOYMENT_ID",
-    plan: () => pattern,
-    apply: pattern.apply,
-    verify: pattern.verify,
-    cleanup: pattern.cleanup,
-    planCleanup: pattern.planCleanup,
+    change: copyKeys(legacyKeys),
   };
 }

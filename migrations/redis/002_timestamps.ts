@@ -11,26 +11,21 @@
 
 import type { RedisMigration } from "../../engine/redis/migration.ts";
 import type { Values } from "../../engine/redis/bulk_reads.ts";
-import { transformRecords } from "../../engine/redis/transform/transform_records.ts";
-import type { Changes } from "../../engine/redis/transform/transform_spec.ts";
+import { type Changes, transformRecords } from "../../engine/redis/transform/change.ts";
 import { isNumericTimestamp, parseTimestamp } from "../../engine/timestamp.ts";
 import { currentRecords } from "./current_records.ts";
 
 /** Builds the migration for a deployment. */
 export function timestamps(deploymentId: string): RedisMigration {
-  const pattern = transformRecords({
-    ...currentRecords(deploymentId),
-    fields: ["id", "created_at", "updated_at"],
-    change: toMilliseconds,
-  });
   return {
     name: "002_timestamps",
     version: 2,
     description: "Times of tenants and destinations from RFC 3339 to Unix milliseconds",
-    isApplicable: () => null,
-    plan: () => pattern,
-    apply: pattern.apply,
-    verify: pattern.verify,
+    change: transformRecords({
+      ...currentRecords(deploymentId),
+      fields: ["id", "created_at", "updated_at"],
+      change: toMilliseconds,
+    }),
   };
 }
 

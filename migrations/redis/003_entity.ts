@@ -9,23 +9,19 @@
  */
 
 import type { RedisMigration } from "../../engine/redis/migration.ts";
-import { transformRecords } from "../../engine/redis/transform/transform_records.ts";
+import { transformRecords } from "../../engine/redis/transform/change.ts";
 import { currentRecords } from "./current_records.ts";
 
 /** Builds the migration for a deployment. */
 export function entity(deploymentId: string): RedisMigration {
-  const pattern = transformRecords({
-    ...currentRecords(deploymentId),
-    fields: ["id", "entity"],
-    change: (kind, [, found]) => found ? null : ["entity", kind === "tenants" ? "tenant" : "destination"],
-  });
   return {
     name: "003_entity",
     version: 3,
     description: "The field entity for tenants and destinations",
-    isApplicable: () => null,
-    plan: () => pattern,
-    apply: pattern.apply,
-    verify: pattern.verify,
+    change: transformRecords({
+      ...currentRecords(deploymentId),
+      fields: ["id", "entity"],
+      change: (kind, [, found]) => found ? null : ["entity", kind === "tenants" ? "tenant" : "destination"],
+    }),
   };
 }

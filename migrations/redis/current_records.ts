@@ -9,16 +9,16 @@
  */
 
 import { type Binary, encodeText, escapePattern } from "../../engine/redis/binary.ts";
-import type { Facts } from "../../engine/redis/facts.ts";
 import type { Values } from "../../engine/redis/bulk_reads.ts";
-import type { Lookalikes, TransformSpec } from "../../engine/redis/transform/transform_spec.ts";
+import type { Facts } from "../../engine/redis/facts.ts";
+import type { Lookalikes, TransformRules } from "../../engine/redis/transform/change.ts";
 import { deploymentPrefix } from "../redis_layout.ts";
 
 /** The two kinds of records, as counted. */
 export type RecordKind = "tenants" | "destinations";
 
 /** What a migration of current records needs beside its own fields. The fields begin with `id`. */
-export type CurrentRecords = Pick<TransformSpec, "pattern" | "mayBe" | "kindOf" | "groupOf" | "lookalikes">;
+export type CurrentRecords = Pick<TransformRules, "pattern" | "mayBe" | "kindOf" | "groupOf" | "lookalikes">;
 
 /** The current records of a deployment. @param deploymentId Empty for an installation without one. */
 export function currentRecords(deploymentId: string): CurrentRecords {

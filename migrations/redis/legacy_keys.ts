@@ -13,7 +13,7 @@
 
 import type { Binary } from "../../engine/redis/binary.ts";
 import type { Values } from "../../engine/redis/bulk_reads.ts";
-import type { CopySpec, Destination, Guess, ListedRecord } from "../../engine/redis/copy/copy_spec.ts";
+import type { CopyRules, Destination, Guess, ListedRecord } from "../../engine/redis/copy/change.ts";
 import type { Facts } from "../../engine/redis/facts.ts";
 import { isBracedTenant } from "./current_records.ts";
 
@@ -35,7 +35,7 @@ const listed: ListedRecord = ({ source, target, kind }, field) => {
 };
 
 /** How 001 reads keys. The fields are `id` and `deleted_at`. */
-export const legacyKeys: CopySpec = {
+export const legacyKeys: CopyRules = {
   pattern: "[td]e[ns]*:*", // Both `tenant:` and `destination_summary:` in one walk.
   fields: ["id", "deleted_at"],
   guess,

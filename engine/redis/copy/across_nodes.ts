@@ -10,8 +10,8 @@ import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { settleAll } from "../../settle_all.ts";
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
-import type { CopySpec, Pair } from "./copy_spec.ts";
-import { findPairs } from "./pairs.ts";
+import type { CopyChange } from "./change.ts";
+import { findPairs, type Pair } from "./pairs.ts";
 import { weigh } from "./on_server.ts";
 import type { WriteContext } from "../context.ts";
 import type { BatchSize } from "../walk/pacing.ts";
@@ -30,13 +30,13 @@ interface Whole {
 
 /** Copies one batch. */
 export async function copyAcrossNodes(
-  spec: CopySpec,
+  change: CopyChange,
   context: WriteContext,
   lookalikes: boolean,
   keys: readonly Binary[],
   size: BatchSize,
 ): Promise<void> {
-  const pairs = await findPairs(spec, context.store, lookalikes, keys);
+  const pairs = await findPairs(change, context.store, lookalikes, keys);
   const taken: Pair[] = [];
   await size.measure("write", pairs.length, () =>
     settleAll(pairs.map(async (pair) => {

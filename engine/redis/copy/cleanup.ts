@@ -11,9 +11,9 @@
 import { settleAll } from "../../settle_all.ts";
 import { type Binary, display, toArgument } from "../binary.ts";
 import { afterMigrations, readContents } from "./content.ts";
-import type { CopySpec, Pair } from "./copy_spec.ts";
+import type { CopyChange } from "./change.ts";
+import { findPairs, hasLookalikes, type Pair } from "./pairs.ts";
 import { judgePairs, type ReadPair } from "./judgement.ts";
-import { findPairs, hasLookalikes } from "./pairs.ts";
 import type { CleanupReport, ReadContext, WriteContext } from "../context.ts";
 import type { BatchSize } from "../walk/pacing.ts";
 import { DELETE_COPIED, DELETE_PROVEN } from "../scripts/copying.ts";
@@ -24,14 +24,14 @@ import { walk } from "../walk/walk.ts";
 const ATTEMPTS = 20;
 
 /** Counts the originals that are still there. */
-export async function countOriginals(spec: CopySpec, context: ReadContext): Promise<number> {
-  const lookalikes = await hasLookalikes(spec, context);
+export async function countOriginals(change: CopyChange, context: ReadContext): Promise<number> {
+  const lookalikes = await hasLookalikes(change, context);
   let count = 0;
   await walk(context.store, {
     ...context,
-    pattern: spec.pattern,
+    pattern: change.pattern,
     visit: async (keys) => {
-      const pairs = await findPairs(spec, context.store, lookalikes, keys);
+      const pairs = await findPairs(change, context.store, lookalikes, keys);
       count += pairs.length; // Not in one with the await: other batches add to it meanwhile.
     },
   });
@@ -44,14 +44,14 @@ export async function countOriginals(spec: CopySpec, context: ReadContext): Prom
  * The original of a record that the application has changed since is what proves a list of such records: it goes in a
  * second walk, when all lists are done.
  */
-export async function cleanUp(spec: CopySpec, context: WriteContext): Promise<CleanupReport> {
-  const lookalikes = await hasLookalikes(spec, context);
-  const deferred = { lists: spec.listed !== undefined, count: 0 };
+export async function cleanUp(change: CopyChange, context: WriteContext): Promise<CleanupReport> {
+  const lookalikes = await hasLookalikes(change, context);
+  const deferred = { lists: change.listed !== undefined, count: 0 };
   const pass = () =>
     walk(context.store, {
       ...context,
-      pattern: spec.pattern,
-      visit: (keys, size) => deleteProven(spec, context, { lookalikes, keys, size, deferred }),
+      pattern: change.pattern,
+      visit: (keys, size) => deleteProven(change, context, { lookalikes, keys, size, deferred }),
     });
   await pass();
   if (deferred.count > 0) {
@@ -70,18 +70,18 @@ interface Work {
   readonly deferred: { lists: boolean; count: number };
 }
 
-async function deleteProven(spec: CopySpec, context: WriteContext, work: Work): Promise<void> {
+async function deleteProven(change: CopyChange, context: WriteContext, work: Work): Promise<void> {
   const { store } = context;
   // What later migrations set depends on these fields: the proof holds only as long as they are as read.
-  const fields = [...new Set([...spec.fields, ...context.later.flatMap((pattern) => pattern.fields)])];
-  const reading: CopySpec = { ...spec, fields };
+  const fields = [...new Set([...change.fields, ...context.later.flatMap((pattern) => pattern.fields)])];
+  const reading: CopyChange = { ...change, fields };
   let keys = work.keys;
   for (let attempt = 1; keys.length > 0; attempt++) {
     const pairs = await findPairs(reading, store, work.lookalikes, keys);
     const rest = store.clustered
       ? { others: pairs, again: [] }
       : await deleteCopied(fields, context, pairs, work);
-    keys = [...rest.again, ...await deleteJudged(spec, context, rest.others, work)];
+    keys = [...rest.again, ...await deleteJudged(change, context, rest.others, work)];
     if (attempt === ATTEMPTS) {
       for (const key of keys) context.tally.fail(key, "it changed each time before it could be deleted");
       return;
@@ -128,7 +128,7 @@ async function deleteCopied(
 
 /** Judges pairs one by one. @returns The originals that changed meanwhile, they or their copies. */
 async function deleteJudged(
-  spec: CopySpec,
+  change: CopyChange,
   context: WriteContext,
   pairs: readonly Pair[],
   work: Work,
@@ -148,13 +148,13 @@ async function deleteJudged(
     else if (copy === null) context.tally.fail(pair.source, `it has no copy ${display(pair.target)}`);
     else read.push({ pair, original, copy });
   });
-  const judgements = await judgePairs(context.store, read, context.later, spec.listed);
+  const judgements = await judgePairs(context.store, read, context.later, change.listed);
   const proven = read.filter(({ pair }, i) => {
     if (judgements[i] === "different") {
       context.tally.fail(pair.source, `its copy ${display(pair.target)} is different`);
       return false;
     }
-    const later = judgements[i] === "newer" && work.deferred.lists && spec.listed?.(pair, "") === null;
+    const later = judgements[i] === "newer" && work.deferred.lists && change.listed?.(pair, "") === null;
     if (later) work.deferred.count++;
     return !later;
   });

@@ -10,7 +10,7 @@ import { parseTimestamp } from "../../timestamp.ts";
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
 import { readHashes } from "../bulk_reads.ts";
 import type { Argument, RedisStore } from "../store.ts";
-import type { TransformSpec } from "../transform/transform_spec.ts";
+import type { TransformChange } from "../transform/change.ts";
 
 /** A record of any type. */
 export interface Content {
@@ -137,7 +137,7 @@ export function judge(
   target: Binary,
   original: Content,
   copy: Content,
-  later: readonly TransformSpec[],
+  later: readonly TransformChange[],
 ): Judgement {
   if (original.type !== copy.type) return "different";
   if (original.fields === null || copy.fields === null) {
@@ -154,7 +154,7 @@ export function judge(
 export function afterMigrations(
   target: Binary,
   fields: ReadonlyMap<Binary, Binary>,
-  later: readonly TransformSpec[],
+  later: readonly TransformChange[],
 ): ReadonlyMap<Binary, Binary> {
   let result = fields;
   for (const pattern of later) {
@@ -173,7 +173,7 @@ function sameFields(
   target: Binary,
   original: ReadonlyMap<Binary, Binary>,
   copy: ReadonlyMap<Binary, Binary>,
-  later: readonly TransformSpec[],
+  later: readonly TransformChange[],
 ): boolean {
   const migrated = afterMigrations(target, original, later);
   for (const [field, value] of original) {

@@ -6,9 +6,10 @@
  */
 
 import { afterMigrations, type Content, judge, type Judgement, readContents } from "./content.ts";
-import type { ListedRecord, Pair } from "./copy_spec.ts";
 import type { RedisStore } from "../store.ts";
-import type { TransformSpec } from "../transform/transform_spec.ts";
+import type { TransformChange } from "../transform/change.ts";
+import type { ListedRecord } from "./change.ts";
+import type { Pair } from "./pairs.ts";
 
 /** What a pair was read as. */
 export interface ReadPair {
@@ -21,7 +22,7 @@ export interface ReadPair {
 export async function judgePairs(
   store: RedisStore,
   pairs: readonly ReadPair[],
-  later: readonly TransformSpec[],
+  later: readonly TransformChange[],
   listed: ListedRecord | undefined,
 ): Promise<Judgement[]> {
   const judgements = pairs.map(({ pair, original, copy }) => judge(pair.target, original, copy, later));
@@ -36,7 +37,7 @@ export async function judgePairs(
 async function isExplained(
   store: RedisStore,
   { pair, original, copy }: ReadPair,
-  later: readonly TransformSpec[],
+  later: readonly TransformChange[],
   listed: ListedRecord,
 ): Promise<boolean> {
   if (original.fields === null || copy.fields === null || original.ttlMs !== copy.ttlMs) return false;

@@ -6,8 +6,8 @@
 
 import { type Binary, display, toArgument } from "../binary.ts";
 import { judge, readContents } from "./content.ts";
-import type { CopySpec, Pair } from "./copy_spec.ts";
-import { findPairs } from "./pairs.ts";
+import type { CopyChange } from "./change.ts";
+import { findPairs, type Pair } from "./pairs.ts";
 import type { WriteContext } from "../context.ts";
 import type { BatchSize } from "../walk/pacing.ts";
 import { COPY } from "../scripts/copying.ts";
@@ -26,7 +26,7 @@ interface Order {
 
 /** Copies one batch. Keys that tell enough by themselves take one command; the others are looked at first. */
 export async function copyOnServer(
-  spec: CopySpec,
+  change: CopyChange,
   context: WriteContext,
   lookalikes: boolean,
   keys: readonly Binary[],
@@ -35,14 +35,14 @@ export async function copyOnServer(
   const orders: Order[] = [];
   let unclear: Binary[] = [];
   for (const source of keys) {
-    const guess = spec.guess(source);
+    const guess = change.guess(source);
     if (guess === null) unclear.push(source);
     else orders.push({ source, type: "hash", ...guess });
   }
-  unclear.push(...await execute(spec, context, orders, size));
+  unclear.push(...await execute(change, context, orders, size));
   for (let attempt = 1; unclear.length > 0; attempt++) {
-    const pairs = await findPairs(spec, context.store, lookalikes, unclear);
-    unclear = await execute(spec, context, pairs.map(toOrder), size);
+    const pairs = await findPairs(change, context.store, lookalikes, unclear);
+    unclear = await execute(change, context, pairs.map(toOrder), size);
     if (attempt === ATTEMPTS) {
       for (const key of unclear) context.tally.fail(key, "it changed each time before it could be copied");
       return;
@@ -56,7 +56,7 @@ function toOrder({ source, target, type, values }: Pair): Order {
 
 /** @returns The sources that are not as expected. */
 async function execute(
-  spec: CopySpec,
+  change: CopyChange,
   context: WriteContext,
   orders: readonly Order[],
   size: BatchSize,
@@ -64,7 +64,7 @@ async function execute(
   if (orders.length === 0) return [];
   const { store, fence, tally } = context;
   const keys: Argument[] = [];
-  const args: Argument[] = [String(spec.fields.length), ...spec.fields.map(toArgument)];
+  const args: Argument[] = [String(change.fields.length), ...change.fields.map(toArgument)];
   for (const { source, target, type, expect } of orders) {
     keys.push(toArgument(source), toArgument(target));
     args.push(type);

@@ -69,15 +69,14 @@ return table.concat(results)
  * Writes bookkeeping.
  *
  * - KEYS: the fence key if any, then the hash.
- * - ARGV: the fence; `replace` for whatever is there, `new` only where nothing is, `run` only where the field `run` has
- *   the value that follows; that value; then fields and values, which for `replace` and `new` become the whole hash.
+ * - ARGV: the fence; `replace` for whatever is there, `new` only where nothing is; then fields and values, which become the
+ *   whole hash.
  * - Returns `1` when written, `0` when not.
  */
 export const RECORD: Script = script(`${FENCE}
 local key, mode = KEYS[k + 1], ARGV[a + 1]
 if mode == 'new' and redis.call('EXISTS', key) == 1 then return '0' end
-if mode == 'run' and redis.call('HGET', key, 'run') ~= ARGV[a + 2] then return '0' end
-if mode == 'replace' then redis.call('DEL', key) end
-redis.call('HSET', key, unpack(ARGV, a + 3))
+redis.call('DEL', key)
+redis.call('HSET', key, unpack(ARGV, a + 2))
 return '1'
 `);

@@ -18,7 +18,6 @@ import { settleAll } from "../../settle_all.ts";
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
 import { replyCode, toStoreError } from "../errors.ts";
 import { BatchSize, RateLimit, ReplyClock, throwIfAborted } from "./pacing.ts";
-import { END, type OnStep, type Position, positionAt, SharedPosition } from "./position.ts";
 import type { RedisStore } from "../store.ts";
 import { type MasterNode, processOf, readTopology, watchConnection } from "../topology.ts";
 
@@ -36,16 +35,15 @@ export interface WalkOptions {
   /** SCAN pattern of the keys. */
   readonly pattern: Binary;
   readonly signal: AbortSignal;
+  /** Records a second at most, on all nodes together. */
   readonly maxRate?: number | undefined;
   readonly batchSize?: number | undefined;
-  /** Where an interrupted walk stood. It goes on from there, if the cursors are still good. */
-  readonly from?: Position | undefined;
   /**
    * Handles a batch of keys. A key may come more than once. The size of batches adapts to what is measured with `size`.
    */
   readonly visit: (keys: readonly Binary[], size: BatchSize) => Promise<void>;
-  /** Told, after each batch, of the position and the share of the walk that is done, 0 to 1. */
-  readonly onStep?: OnStep | undefined;
+  /** Told, after each batch, of the share of the walk that is done, 0 to 1. */
+  readonly onStep?: ((share: number) => void) | undefined;
 }
 
 /**
@@ -54,13 +52,12 @@ export interface WalkOptions {
  * @throws {InterruptedError} When the signal fired. The batches in hand were finished.
  */
 export async function walk(store: RedisStore, options: WalkOptions): Promise<void> {
-  let from = options.from;
+  const rate = new RateLimit(options.maxRate, options.signal);
   let outcome: PassOutcome = "moved";
   for (let pass = 1; pass <= PASSES; pass++) {
     throwIfAborted(options.signal);
-    outcome = await tryPass(store, { ...options, from });
+    outcome = await tryPass(store, options, rate);
     if (outcome === "complete") return;
-    from = undefined;
     await pause(Math.min(pass * PASS_PAUSE_MS, LONGEST_PASS_PAUSE_MS), options.signal);
   }
   throwIfAborted(options.signal);
@@ -73,12 +70,16 @@ export async function walk(store: RedisStore, options: WalkOptions): Promise<voi
 /** `moved` when the topology changed, so that keys may have been missed; an error when a master was not there. */
 type PassOutcome = "complete" | "moved" | StoreUnreachableError;
 
-async function tryPass(store: RedisStore, options: WalkOptions): Promise<PassOutcome> {
+async function tryPass(store: RedisStore, options: WalkOptions, rate: RateLimit): Promise<PassOutcome> {
   try {
     const before = await readTopology(store);
-    const position = new SharedPosition(before, options.from, options.onStep);
-    const rate = new RateLimit(options.maxRate, options.signal);
-    await settleAll(before.nodes.map((node) => new NodeWalk(node, options, position, rate).run()));
+    const shares = new Map<MasterNode, number>();
+    const onShare = (node: MasterNode, share: number) => {
+      shares.set(node, share);
+      const sum = [...shares.values()].reduce((one, other) => one + other, 0);
+      options.onStep?.(sum / before.nodes.length);
+    };
+    await settleAll(before.nodes.map((node) => new NodeWalk(node, options, rate, onShare).run()));
     throwIfAborted(options.signal);
     if (!store.clustered) return "complete";
     const after = await readTopology(store);
@@ -108,27 +109,26 @@ interface Sent {
   readonly page: Promise<Page>;
 }
 
-/** A page whose keys are being visited. */
-interface Stretch {
-  readonly next: string;
-  pending: number;
-}
-
 /** The walk over one node. */
 class NodeWalk {
   readonly #node: MasterNode;
   readonly #options: WalkOptions;
-  readonly #position: SharedPosition;
+  readonly #onShare: (node: MasterNode, share: number) => void;
   readonly #size: BatchSize;
   readonly #scanSize: BatchSize;
   readonly #rate: RateLimit;
   readonly #flying = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | null = null;
 
-  constructor(node: MasterNode, options: WalkOptions, position: SharedPosition, rate: RateLimit) {
+  constructor(
+    node: MasterNode,
+    options: WalkOptions,
+    rate: RateLimit,
+    onShare: (node: MasterNode, share: number) => void,
+  ) {
     this.#node = node;
     this.#options = options;
-    this.#position = position;
+    this.#onShare = onShare;
     const clock = new ReplyClock();
     this.#scanSize = new BatchSize(clock, "scan");
     this.#size = new BatchSize(clock, "records", options.batchSize);
@@ -136,43 +136,21 @@ class NodeWalk {
   }
 
   async run(): Promise<void> {
-    const saved = this.#position.savedOf(this.#node);
-    if (saved?.cursor === END) return;
-    let done: boolean;
-    if (saved === undefined) done = await this.#scan("0");
-    else if (saved.again === true) done = await this.#scan(saved.cursor, { again: true });
-    else {
-      done = await this.#scan(saved.cursor);
-      // A scan that was stopped is no reason to look elsewhere: the rest of it is still to come.
-      if (done && !this.#options.signal.aborted) done = await this.#lookAgain();
-    }
-    while (!done && !this.#options.signal.aborted) done = await this.#scan("0");
-  }
-
-  /**
-   * What an interrupted run had passed may have got new records in the pause after it. All is looked at once more, which is
-   * continued too when it is cut off: so that runs that are killed again and again come to an end. Where the first part
-   * ended cannot be told from the cursors: each server has an order of its own for them.
-   */
-  async #lookAgain(): Promise<boolean> {
-    this.#position.update(this.#node, { cursor: "0", again: true }, 0);
-    return await this.#scan("0", { again: true });
+    while (!await this.#scan() && !this.#options.signal.aborted);
   }
 
   /** @returns False when the server's process changed: then the cursors were worth nothing. */
-  async #scan(start: string, { again } = { again: false }): Promise<boolean> {
-    const { client, process: known } = this.#node;
+  async #scan(): Promise<boolean> {
+    const { client } = this.#node;
     using connection = watchConnection(client);
     const process = await processOf(client);
-    if (start !== "0" && process !== known) return false;
     const isSame = async () => process !== null && await processOf(client) === process;
-    const stretches: Stretch[] = [];
     let looked = 0;
     const total = Math.max(1, Number(await client.call("DBSIZE")));
     /** How often the connection had been closed when it was last known to lead to the process. */
     let trusted = 0;
     // One page ahead of the visits, for the server to have work while this program converts.
-    let ahead: Sent | null = this.#send(start, connection.closed);
+    let ahead: Sent | null = this.#send("0", connection.closed);
     try {
       while (ahead !== null && !this.#options.signal.aborted && this.#failure === null) {
         const { next, keys, count }: Page = await ahead.page;
@@ -186,12 +164,8 @@ class NodeWalk {
         }
         ahead = next === "0" ? null : this.#send(next, closed);
         looked += count;
-        const stretch: Stretch = { next, pending: 1 };
-        stretches.push(stretch);
-        await this.#visitAll(keys, stretch, () => {
-          const reached = positionAfter(stretches, again);
-          this.#position.update(this.#node, process === known ? reached : null, Math.min(1, looked / total));
-        });
+        await this.#visitAll(keys);
+        this.#onShare(this.#node, Math.min(1, looked / total));
       }
     } finally {
       while (this.#flying.size > 0) await Promise.allSettled([...this.#flying]);
@@ -224,31 +198,19 @@ class NodeWalk {
     return { next: fromBytes(reply[0]), keys: reply[1].map(fromBytes), count };
   }
 
-  /** Starts the visits of a stretch; waits only while too many are in flight. */
-  async #visitAll(keys: readonly Binary[], stretch: Stretch, onDone: () => void): Promise<void> {
-    const finish = () => {
-      if (--stretch.pending === 0) onDone();
-    };
+  /** Starts the visits of a page; waits only while too many are in flight. */
+  async #visitAll(keys: readonly Binary[]): Promise<void> {
     const most = Math.max(1, Math.floor((this.#options.maxRate ?? Infinity) / BATCHES_PER_SECOND));
     for (let at = 0; at < keys.length;) {
       const batch = keys.slice(at, at + Math.min(this.#size.current, most));
       at += batch.length;
       await this.#rate.take(batch.length);
       while (this.#flying.size >= DEPTH) await Promise.race(this.#flying);
-      if (this.#options.signal.aborted || this.#failure !== null) return; // The stretch stays undone.
-      stretch.pending++;
-      const visit = this.#options.visit(batch, this.#size).then(finish, (error: unknown) => {
+      if (this.#options.signal.aborted || this.#failure !== null) return;
+      const visit = this.#options.visit(batch, this.#size).catch((error: unknown) => {
         this.#failure ??= { error };
       }).finally(() => this.#flying.delete(visit));
       this.#flying.add(visit);
     }
-    finish();
   }
-}
-
-/** Takes the stretches at the front that are done. @returns Where that leads, or null when the first is not done yet. */
-function positionAfter(stretches: Stretch[], again: boolean): ReturnType<typeof positionAt> {
-  let reached: string | null = null;
-  while (stretches[0]?.pending === 0) reached = stretches.shift()!.next;
-  return reached === null ? null : positionAt(reached, again);
 }

@@ -9,27 +9,22 @@
 
 import { decodeText, encodeText, type RedisMigration, transformRecords } from "@outpost/migrate";
 
-const pattern = transformRecords({
-  pattern: "user:*",
-  fields: ["email"],
-  kindOf: (key) => key.startsWith("user:") ? "users" : null,
-  change(_kind, [email]) {
-    if (!email) return null;
-    const address = decodeText(email); // Values are bytes.
-    if (!address?.includes("@")) return "invalid";
-    const lower = encodeText(address.toLowerCase());
-    return lower === email ? null : ["email", lower];
-  },
-  groupOf: (key) => key,
-});
-
 /** The migration. */
 export const emails: RedisMigration = {
   name: "001_emails",
   version: 1,
   description: "Addresses of users in lower case",
-  isApplicable: () => null,
-  plan: () => pattern,
-  apply: pattern.apply,
-  verify: pattern.verify,
+  change: transformRecords({
+    pattern: "user:*",
+    fields: ["email"],
+    kindOf: (key) => key.startsWith("user:") ? "users" : null,
+    change(_kind, [email]) {
+      if (!email) return null;
+      const address = decodeText(email); // Values are bytes.
+      if (!address?.includes("@")) return "invalid";
+      const lower = encodeText(address.toLowerCase());
+      return lower === email ? null : ["email", lower];
+    },
+    groupOf: (key) => key,
+  }),
 };

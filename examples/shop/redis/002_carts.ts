@@ -10,22 +10,15 @@ import { copyKeys, type RedisMigration } from "@outpost/migrate";
 
 const OLD = "cart:";
 
-const pattern = copyKeys({
-  pattern: `${OLD}*`,
-  judge: (key, { type }) =>
-    type === "list" ? { target: `shop:{${key.slice(OLD.length)}}:cart`, kind: "carts" } : null,
-  groupOf: (key) => key,
-});
-
 /** The migration. */
 export const carts: RedisMigration = {
   name: "002_carts",
   version: 2,
   description: "Carts under keys with a hash tag",
-  isApplicable: () => null,
-  plan: () => pattern,
-  apply: pattern.apply,
-  verify: pattern.verify,
-  cleanup: pattern.cleanup,
-  planCleanup: pattern.planCleanup,
+  change: copyKeys({
+    pattern: `${OLD}*`,
+    judge: (key, { type }) =>
+      type === "list" ? { target: `shop:{${key.slice(OLD.length)}}:cart`, kind: "carts" } : null,
+    groupOf: (key) => key,
+  }),
 };

@@ -25,7 +25,7 @@ Deno.test("walk() visits every key that matches, in batches of the size asked fo
       keys.forEach((key) => seen.add(key));
       return Promise.resolve();
     },
-    onStep: (_position, share) => shares.push(share),
+    onStep: (share) => shares.push(share),
   });
   assertEquals(seen.size, 3000);
   assert(shares.length > 10 && shares.every((share, i) => share <= 1 && share >= (shares[i - 1] ?? 0)));

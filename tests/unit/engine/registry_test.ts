@@ -1,11 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { RegistryError } from "../../../engine/errors.ts";
 import type { RedisMigration } from "../../../engine/redis/migration.ts";
-import { transformRecords } from "../../../engine/redis/transform/transform_records.ts";
+import { transformRecords } from "../../../engine/redis/transform/change.ts";
 import { createRegistry } from "../../../engine/registry.ts";
 import type { SqlStep, StepModule } from "../../../engine/sql/step.ts";
 
-const pattern = transformRecords({
+const change = transformRecords({
   pattern: "user:*",
   fields: ["seen"],
   kindOf: () => "users",
@@ -14,8 +14,7 @@ const pattern = transformRecords({
 });
 
 function redis(version: number, name: string): RedisMigration {
-  const { apply, verify } = pattern;
-  return { name, version, description: name, isApplicable: () => null, plan: () => pattern, apply, verify };
+  return { name, version, description: name, change };
 }
 
 function sql(version: number, changes: Partial<SqlStep> = {}): StepModule {

@@ -5,11 +5,11 @@
  * @module
  */
 
-import type { Fence } from "../../lock/lock.ts";
-import { readFacts } from "../facts.ts";
-import { anyKey } from "../walk/key_search.ts";
-import type { ReadContext } from "../context.ts";
-import type { Lookalikes } from "../transform/transform_spec.ts";
+import type { Fence } from "../lock/lock.ts";
+import { readFacts } from "./facts.ts";
+import { anyKey } from "./walk/key_search.ts";
+import type { ReadContext } from "./context.ts";
+import type { Lookalikes } from "./transform/change.ts";
 
 /** What such a search needs to know. */
 type Search = Pick<Lookalikes, "pattern" | "fields" | "isOne">;

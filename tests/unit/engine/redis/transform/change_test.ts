@@ -1,8 +1,8 @@
 import { assertThrows } from "@std/assert";
 import { RegistryError } from "../../../../../engine/errors.ts";
 import { encodeText } from "../../../../../engine/redis/binary.ts";
-import { copyKeys } from "../../../../../engine/redis/copy/copy_keys.ts";
-import { transformRecords } from "../../../../../engine/redis/transform/transform_records.ts";
+import { copyKeys } from "../../../../../engine/redis/copy/change.ts";
+import { transformRecords } from "../../../../../engine/redis/transform/change.ts";
 
 Deno.test("transformRecords() refuses to read no field: it would find nothing to change", () => {
   const spec = {

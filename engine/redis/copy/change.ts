@@ -1,5 +1,6 @@
 /**
- * What a copying migration says of itself: which keys, and where each goes.
+ * A change that gives records new names, as data: a pure function from a key, and what needs to be known of the record, to
+ * the key of its copy. The originals stay until cleanup.
  *
  * @module
  */
@@ -7,7 +8,7 @@
 import type { Binary } from "../binary.ts";
 import type { Values } from "../bulk_reads.ts";
 import type { Facts } from "../facts.ts";
-import type { Lookalikes } from "../transform/transform_spec.ts";
+import { checkNames, type Lookalikes } from "../transform/change.ts";
 
 /** Where a record goes. */
 export interface Destination {
@@ -25,8 +26,8 @@ export interface Guess extends Destination {
   readonly expect: readonly string[];
 }
 
-/** What a copying migration has to say of itself. The rest of {@linkcode CopySpec} saves it work, or asks for more. */
-export interface CopyRules extends Partial<CopySpec> {
+/** What a copying change has to say of itself. The rest of {@linkcode CopyChange} saves it work, or asks for more. */
+export interface CopyRules extends Partial<Omit<CopyChange, "type">> {
   /** SCAN pattern of the keys. More may match than are meant: `judge` decides. */
   readonly pattern: Binary;
   /**
@@ -42,8 +43,10 @@ export interface CopyRules extends Partial<CopySpec> {
   groupOf(key: Binary): Binary | null;
 }
 
-/** All that a copying migration can say of itself. */
-export interface CopySpec {
+/** All that a copying change can say of itself. */
+export interface CopyChange {
+  /** Tells it from other changes. */
+  readonly type: "copy";
   /** SCAN pattern of the keys. More may match than are meant. */
   readonly pattern: Binary;
   /** The fields that decide. */
@@ -74,11 +77,43 @@ export type ListedRecord = (
   field: Binary,
 ) => { readonly source: Binary; readonly target: Binary } | null;
 
-/** An original with the key of its copy. */
-export interface Pair extends Destination {
-  readonly source: Binary;
-  /** Type of the original. */
-  readonly type: string;
-  /** The fields that decided. */
-  readonly values: Values;
+/** What holds where a change says nothing: each record is looked at, and no other decides about it. */
+const EACH_BY_ITSELF: Pick<CopyChange, "fields" | "guess" | "decide" | "questions"> = {
+  fields: [""], // A server asked for no field at all would refuse; none is called so.
+  guess: () => null,
+  decide: () => "ask",
+  questions: () => [],
+};
+
+/**
+ * Describes copies of records under new keys, with their TTL, never over an existing record. The originals stay until
+ * cleanup, which deletes each in the step that proves its copy.
+ *
+ * @param rules Which keys are meant, and where each goes.
+ * @returns The `change` of a {@linkcode RedisMigration}.
+ * @throws {RegistryError} When a name is text beyond ASCII.
+ * @example Lists of carts get a hash tag
+ * ```ts
+ * import { copyKeys, createRegistry, type RedisMigration } from "@outpost/migrate";
+ *
+ * const carts: RedisMigration = {
+ *   name: "001_carts",
+ *   version: 1,
+ *   description: "Carts under keys with a hash tag",
+ *   change: copyKeys({
+ *     pattern: "cart:*",
+ *     judge: (key, { type }) => {
+ *       const id = key.slice("cart:".length);
+ *       return type === "list" && !id.startsWith("{") ? { target: `cart:{${id}}`, kind: "carts" } : null;
+ *     },
+ *     groupOf: (key) => key,
+ *   }),
+ * };
+ * createRegistry({ redis: [carts] });
+ * ```
+ */
+export function copyKeys(rules: CopyRules): CopyChange {
+  const change: CopyChange = { ...EACH_BY_ITSELF, ...rules, type: "copy" };
+  checkNames(change);
+  return change;
 }

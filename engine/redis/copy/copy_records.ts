@@ -1,0 +1,23 @@
+/**
+ * Copies records to their new names, on one server or across the nodes of a cluster.
+ *
+ * @module
+ */
+
+import type { WriteContext } from "../context.ts";
+import { walk } from "../walk/walk.ts";
+import { copyAcrossNodes } from "./across_nodes.ts";
+import type { CopyChange } from "./change.ts";
+import { copyOnServer } from "./on_server.ts";
+import { hasLookalikes } from "./pairs.ts";
+
+/** Copies what is not there yet; deletes nothing. */
+export async function copyRecords(change: CopyChange, context: WriteContext): Promise<void> {
+  const lookalikes = await hasLookalikes(change, context);
+  const copy = context.store.clustered ? copyAcrossNodes : copyOnServer;
+  await walk(context.store, {
+    ...context,
+    pattern: change.pattern,
+    visit: (keys, size) => copy(change, context, lookalikes, keys, size),
+  });
+}

@@ -1,0 +1,108 @@
+/**
+ * A change of hashes in place, as data: which keys, which fields to read, and a pure function from these to the fields to
+ * set.
+ *
+ * @module
+ */
+
+import { RegistryError } from "../../errors.ts";
+import { type Binary, decodeText } from "../binary.ts";
+import type { Values } from "../bulk_reads.ts";
+import type { Facts } from "../facts.ts";
+
+/** Fields to set, each followed by its value, as bytes; null for nothing to do; `invalid` for a record that cannot be converted. */
+export type Changes = readonly string[] | null | "invalid";
+
+/** Records of another kind whose keys look the same. They are searched for once; only if there are any, each is asked. */
+export interface Lookalikes {
+  /** SCAN pattern of the records that give them away. */
+  readonly pattern: Binary;
+  /** Fields to read of those, and of the records asked about. */
+  readonly fields: readonly Binary[];
+  /** True for a record that gives lookalikes away. */
+  isOne(key: Binary, facts: Facts): boolean;
+  /** The records to know of before a key can be judged. */
+  questions(key: Binary, values: Values): readonly Binary[];
+  /** True when a key is a lookalike, to be left alone. */
+  isOther(key: Binary, values: Values, known: (key: Binary) => Facts): boolean;
+}
+
+/** What an in-place change says of itself. */
+export interface TransformRules {
+  /** SCAN pattern of the keys. More may match than are meant: `kindOf` decides. */
+  readonly pattern: Binary;
+  /** False for keys that need not be read: they cannot be meant, whatever they hold. @default all may be */
+  mayBe?(key: Binary): boolean;
+  /** The fields to read. Nothing else may decide what is set, since only these are compared before the write. */
+  readonly fields: readonly Binary[];
+  /**
+   * What kind of record this is, as counted by `plan`; null for a key that is none of them. It is asked about keys outside
+   * of `pattern` too: those that an earlier migration is about to create.
+   */
+  kindOf(key: Binary, values: Values): string | null;
+  /** Pure: the same values always give the same changes, and changed values give null. */
+  change(kind: string, values: Values): Changes;
+  /** The part of a key by which records are drawn together into a sample, such as the tenant. */
+  groupOf(key: Binary): Binary;
+  /** Records of another kind that a key alone cannot tell from these. */
+  readonly lookalikes?: Lookalikes | undefined;
+}
+
+/** A change in place, checked. */
+export interface TransformChange extends TransformRules {
+  /** Tells it from other changes. */
+  readonly type: "transform";
+}
+
+/**
+ * Describes a change of hashes in place. Each write is conditional on the fields that were read, keeps the TTLs, and never
+ * creates a record.
+ *
+ * @param rules Which keys are meant, and what becomes of their fields.
+ * @returns The `change` of a {@linkcode RedisMigration}.
+ * @throws {RegistryError} When it reads no field: then it could never find anything to change. When a name is text beyond
+ * ASCII.
+ * @example Addresses in lower case
+ * ```ts
+ * import { createRegistry, decodeText, encodeText, type RedisMigration, transformRecords } from "@outpost/migrate";
+ *
+ * const emails: RedisMigration = {
+ *   name: "001_emails",
+ *   version: 1,
+ *   description: "Addresses in lower case",
+ *   change: transformRecords({
+ *     pattern: "user:*",
+ *     fields: ["email"],
+ *     kindOf: (key) => key.startsWith("user:") ? "users" : null,
+ *     change(_kind, [email = null]) {
+ *       const address = email === null ? null : decodeText(email);
+ *       if (address === null) return null;
+ *       const lower = encodeText(address.toLowerCase());
+ *       return lower === email ? null : ["email", lower];
+ *     },
+ *     groupOf: (key) => key,
+ *   }),
+ * };
+ * createRegistry({ redis: [emails] });
+ * ```
+ */
+export function transformRecords(rules: TransformRules): TransformChange {
+  if (rules.fields.length === 0) {
+    throw new RegistryError(`Cannot transform the records "${rules.pattern}": no field is named to read`);
+  }
+  checkNames(rules);
+  return { ...rules, type: "transform" };
+}
+
+/**
+ * Names beyond ASCII have to be given as they are stored; as text they would match nothing, and nobody would notice.
+ *
+ * @throws {RegistryError} When one is text.
+ */
+export function checkNames({ pattern, fields }: Pick<TransformRules, "pattern" | "fields">): void {
+  const text = [pattern, ...fields].find((name) => decodeText(name) === null);
+  if (text === undefined) return;
+  throw new RegistryError(
+    `Cannot read "${text}" of Redis: it is text, encodeText() makes the bytes that are stored of it`,
+  );
+}

@@ -1,0 +1,165 @@
+/**
+ * Changes hashes in place, batch by batch, each by compare-and-set; and looks for those that still need it.
+ *
+ * @module
+ */
+
+import { type Binary, display } from "../binary.ts";
+import { readFields, type Values } from "../bulk_reads.ts";
+import type { ReadContext, VerifyContext, WriteContext } from "../context.ts";
+import { readFacts } from "../facts.ts";
+import { anyLookalike } from "../lookalikes.ts";
+import type { RedisStore } from "../store.ts";
+import type { BatchSize } from "../walk/pacing.ts";
+import { chooseSample, sampleOf } from "../walk/sample.ts";
+import { walk } from "../walk/walk.ts";
+import type { TransformChange } from "./change.ts";
+import { type FieldWrite, writeFields } from "./field_writes.ts";
+
+/** A record that changes again and again is read again this often before it counts as failed. */
+const ATTEMPTS = 50;
+
+/** Changes every record that needs it. */
+export async function convertRecords(change: TransformChange, context: WriteContext): Promise<void> {
+  const others = await findLookalikes(change, context);
+  await walk(context.store, {
+    ...context,
+    pattern: change.pattern,
+    visit: (keys, size) => convert(change, context, others, keys, size),
+  });
+}
+
+/** Looks for records that still need a change. */
+export async function checkConverted(change: TransformChange, context: VerifyContext): Promise<void> {
+  const others = await findLookalikes(change, context);
+  const check = (keys: readonly Binary[]) => checkRecords(change, context, others, keys);
+  if (context.sample === undefined) {
+    await walk(context.store, { ...context, pattern: change.pattern, visit: check });
+    return;
+  }
+  const sample = chooseSample(context.sample, change.groupOf);
+  await walk(context.store, { ...context, pattern: change.pattern, visit: sample.visit });
+  for (const keys of sampleOf(sample)) await check(keys);
+}
+
+/** True when there are records of another kind with keys of this form. */
+export async function findLookalikes(
+  { lookalikes }: TransformChange,
+  context: ReadContext,
+): Promise<boolean> {
+  return lookalikes !== undefined && await anyLookalike(lookalikes, context);
+}
+
+/** The keys of a batch that have to be read. */
+export function candidates(change: TransformChange, keys: readonly Binary[]): readonly Binary[] {
+  return change.mayBe === undefined ? keys : keys.filter((key) => change.mayBe!(key));
+}
+
+/** Which keys of a batch are meant, by index, and of which kind: null for those to leave alone. */
+export async function kindsOf(
+  change: TransformChange,
+  store: RedisStore,
+  others: boolean,
+  keys: readonly Binary[],
+  rows: readonly (Values | null)[],
+): Promise<(string | null)[]> {
+  const kinds = keys.map((key, i) => rows[i] ? change.kindOf(key, rows[i]) : null);
+  if (!others || change.lookalikes === undefined) return kinds;
+  const { questions, isOther, fields } = change.lookalikes;
+  const asked = keys.flatMap((key, i) => kinds[i] === null ? [] : questions(key, rows[i]!));
+  const facts = await readFacts(store, asked, fields);
+  const known = (key: Binary) => facts.get(key) ?? { type: "none", values: fields.map(() => null) };
+  return kinds.map((kind, i) => kind !== null && isOther(keys[i]!, rows[i]!, known) ? null : kind);
+}
+
+/** Converts one batch; what changes meanwhile is read again. */
+async function convert(
+  change: TransformChange,
+  context: WriteContext,
+  others: boolean,
+  batch: readonly Binary[],
+  size: BatchSize,
+): Promise<void> {
+  const { store, tally } = context;
+  let keys = candidates(change, batch);
+  for (let attempt = 1; keys.length > 0; attempt++) {
+    const rows = await size.measure(
+      "read",
+      keys.length,
+      () => readFields(store, keys, change.fields),
+      bytesOf,
+    );
+    const kinds = await kindsOf(change, store, others, keys, rows);
+    const todo = decide(change, context, keys, rows, kinds);
+    if (todo.length === 0) return;
+    const results = await size.measure("write", todo.length, () => writeFields(context, change.fields, todo));
+    const again: Binary[] = [];
+    todo.forEach(({ key }, i) => {
+      if (results[i] === "1") {
+        tally.processed++;
+        tally.recover(key);
+      } else if (results[i] === "0") again.push(key); // A record that is gone, "-", stays gone.
+    });
+    if (attempt === ATTEMPTS) {
+      for (const key of again) tally.fail(key, "it changed each time before it could be written");
+      return;
+    }
+    keys = again;
+  }
+}
+
+function bytesOf(rows: readonly (Values | null)[]): number {
+  let sum = 0;
+  for (const row of rows) for (const value of row ?? []) sum += value?.length ?? 0;
+  return sum;
+}
+
+/** Counts what needs nothing or cannot be converted. @returns What is to be written. */
+function decide(
+  change: TransformChange,
+  { tally, skipInvalid }: WriteContext,
+  keys: readonly Binary[],
+  rows: readonly (Values | null)[],
+  kinds: readonly (string | null)[],
+): FieldWrite[] {
+  const todo: FieldWrite[] = [];
+  for (let index = 0; index < keys.length; index++) {
+    const kind = kinds[index];
+    if (kind === null || kind === undefined) continue;
+    const [key, values] = [keys[index]!, rows[index]!];
+    const changes = change.change(kind, values);
+    if (changes === "invalid") {
+      if (skipInvalid) {
+        tally.invalid++;
+        tally.skipped++;
+        tally.note(`${display(key)}: left as it is, it cannot be converted`);
+      } else tally.fail(key, "it cannot be converted");
+    } else if (changes === null) {
+      tally.skipped++;
+      tally.recover(key);
+    } else todo.push({ key, values, changes });
+  }
+  return todo;
+}
+
+/** Looks at a batch for records that would still be changed. */
+async function checkRecords(
+  change: TransformChange,
+  { store, report }: VerifyContext,
+  others: boolean,
+  batch: readonly Binary[],
+): Promise<void> {
+  const keys = candidates(change, batch);
+  const rows = await readFields(store, keys, change.fields);
+  const kinds = await kindsOf(change, store, others, keys, rows);
+  kinds.forEach((kind, i) => {
+    if (kind === null) return;
+    const changes = change.change(kind, rows[i]!);
+    if (changes === null) report.pass();
+    else {
+      report.fail(
+        `${display(keys[i]!)}: ${changes === "invalid" ? "it cannot be converted" : "it is not converted"}`,
+      );
+    }
+  });
+}
