@@ -166,12 +166,16 @@ class PostgresBackend implements SqlBackend {
     action: string,
     work: (query: Query, schema: string | null, transaction: postgres.TransactionSql) => Promise<T>,
   ): Promise<T> {
-    const { sql } = this.#options;
+    const { sql, lease } = this.#options;
     try {
       return await sql.begin("isolation level repeatable read read only", async (transaction) => {
         const query: Query = (text, parameters = []) =>
           transaction.unsafe(text, [...parameters]) as Promise<never>;
         const { schema } = await pinSchema(query, "transaction");
+        // A reader that freezes must not keep its locks, small as they are, from a step for ever.
+        await query("SELECT set_config('idle_in_transaction_session_timeout', $1::text, true)", [
+          String(lease.ttlMs),
+        ]);
         return await work(query, schema, transaction);
       }) as T;
     } catch (error) {

@@ -1,45 +1,117 @@
 /**
- * Says who holds the tables that a step could not lock.
+ * Who holds tables, and since when. Reads only what every role may read; what the server hides of others is left out.
  *
  * @module
  */
 
-import { StepFailedError } from "../errors.ts";
-import type { PinnedConnection } from "./pinned_connection.ts";
+import type { TableLockMode } from "../sql/step.ts";
+import type { Query } from "./query.ts";
 
-interface Holder {
-  readonly pid: number;
-  readonly name: string;
-  readonly state: string;
-  readonly seconds: number;
+/** A transaction that holds a lock on a table. */
+export interface LockHolder {
+  /** Tells it from every other transaction of the server. */
+  readonly transaction: string;
+  /** Process of the server, or null for a prepared transaction. */
+  readonly pid: number | null;
+  /** What {@linkcode describeHolder} says. */
+  readonly description: string;
+  /** How long the transaction has been open, in milliseconds; null where the server does not tell. */
+  readonly ageMs: number | null;
+  /** True where it waits for the connection that asks, and so cannot end before that does. */
+  readonly waitsForUs: boolean;
 }
 
-/**
- * Adds to a failure for want of a lock which connections hold locks on tables of the schema, the oldest transaction first.
- *
- * @returns The error itself where nobody is found: the holder may be gone by now.
- */
-export async function withHolders(connection: PinnedConnection, error: unknown): Promise<unknown> {
-  if (!(error instanceof StepFailedError) || connection.lost) return error;
-  const holders = await connection.query<Holder>(HOLDERS, [connection.schema]);
-  if (holders.length === 0) return error;
-  const named = holders.map(({ pid, name, state, seconds }) =>
-    `process ${pid}${name === "" ? "" : ` (${name})`}, ${state}, for ${seconds} s`
-  );
-  return new StepFailedError(error.message, error.failure, {
-    cause: error.cause,
-    hint: `The tables are held by ${named.join("; ")}: end it, or allow more time or more tries for locks`,
-  });
+/** Which holders are looked for. */
+export interface HolderSearch {
+  /** Names of tables, whose partitions count too; null for all of the schema. */
+  readonly tables: readonly string[] | null;
+  /** The lock that is wanted: only who is in its way counts. Null for any. */
+  readonly mode: TableLockMode | null;
+  /** True counts processes of the server too, such as an autovacuum. */
+  readonly server: boolean;
 }
 
+/** Finds who holds tables, the longest transaction first. Waits for nobody. */
+export async function findHolders(
+  query: Query,
+  { tables, mode, server }: HolderSearch,
+): Promise<readonly LockHolder[]> {
+  const rows = await query<HolderRow>(HOLDERS, [
+    tables === null ? null : JSON.stringify(tables),
+    mode === "SHARE ROW EXCLUSIVE",
+    server,
+  ]);
+  return rows.map((row) => ({
+    transaction: row.transaction,
+    pid: row.pid,
+    description: describe(row),
+    ageMs: row.age === null ? null : Number(row.age),
+    waitsForUs: row.waits,
+  }));
+}
+
+/** Names at most three holders in one sentence, which begins with the tables. */
+export function describeHolders(tables: readonly string[] | null, holders: readonly LockHolder[]): string {
+  const whose = tables === null
+    ? "The tables are"
+    : `${tables.join(", ")} ${tables.length === 1 ? "is" : "are"}`;
+  const more = holders.length > 3 ? `; and ${holders.length - 3} more` : "";
+  return `${whose} held by ${holders.slice(0, 3).map(({ description }) => description).join("; ")}${more}`;
+}
+
+interface HolderRow {
+  readonly transaction: string;
+  readonly pid: number | null;
+  readonly application: string;
+  readonly role: string | null;
+  readonly state: string | null;
+  readonly kind: string | null;
+  readonly prepared: string | null;
+  readonly since: string | null;
+  readonly age: string | null;
+  readonly waits: boolean;
+}
+
+function describe({ pid, application, role, state, kind, prepared, since, waits }: HolderRow): string {
+  const who = prepared !== null
+    ? `prepared transaction ${JSON.stringify(prepared)}`
+    : `process ${pid}${inBrackets([kind ?? application, role === null ? "" : `user ${role}`])}`;
+  const when = since === null ? "" : `${state === null ? "" : `, ${state}`} since ${since}`;
+  return `${who}${when}${waits ? ", which itself waits for this step" : ""}`;
+}
+
+function inBrackets(words: readonly string[]): string {
+  const said = words.filter((word) => word !== "");
+  return said.length === 0 ? "" : ` (${said.join(", ")})`;
+}
+
+// The inheritance is read from the catalog: the server's own function for it would wait for the very locks.
 const HOLDERS = `
-  SELECT a.pid, coalesce(a.application_name, '') AS name, coalesce(a.state, 'not visible') AS state,
-         coalesce(extract(epoch FROM clock_timestamp() - min(a.xact_start))::int, 0) AS seconds
-    FROM pg_locks l
-    JOIN pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p')
-    JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = $1
-    JOIN pg_stat_activity a ON a.pid = l.pid
-   WHERE l.granted AND l.pid <> pg_backend_pid()
-     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-   GROUP BY a.pid, a.application_name, a.state
-   ORDER BY min(a.xact_start) LIMIT 3`;
+  WITH RECURSIVE parts AS (
+    SELECT to_regclass(name)::oid AS oid FROM jsonb_array_elements_text($1::text::jsonb) AS name
+    UNION
+    SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE $1::text IS NULL AND c.relkind IN ('r', 'p') AND n.nspname = current_schema()
+    UNION
+    SELECT i.inhrelid FROM pg_inherits i JOIN parts p ON p.oid = i.inhparent
+  ), held AS (
+    SELECT l.virtualtransaction AS transaction, l.pid
+      FROM pg_locks l
+     WHERE l.locktype = 'relation' AND l.granted AND l.relation IN (SELECT oid FROM parts)
+       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND l.pid IS DISTINCT FROM pg_backend_pid()
+       AND NOT ($2::boolean AND l.mode IN ('AccessShareLock', 'RowShareLock'))
+     GROUP BY l.virtualtransaction, l.pid
+  )
+  SELECT h.transaction, h.pid, coalesce(a.application_name, '') AS application, a.usename AS role, a.state,
+         CASE WHEN a.usesysid IS NULL THEN a.backend_type END AS kind, p.gid AS prepared,
+         to_char(coalesce(p.prepared, a.xact_start) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since,
+         (extract(epoch FROM clock_timestamp() - coalesce(p.prepared, a.xact_start)) * 1000)::bigint::text AS age,
+         h.pid IS NOT NULL AND pg_backend_pid() = ANY (pg_blocking_pids(h.pid)) AS waits
+    FROM held h
+    LEFT JOIN pg_stat_activity a ON a.pid = h.pid
+    LEFT JOIN pg_locks x ON h.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transactionid'
+                        AND x.virtualtransaction = h.transaction
+    LEFT JOIN pg_prepared_xacts p ON p.transaction = x.transactionid
+   WHERE h.pid IS NULL OR (a.pid IS NOT NULL AND (a.usesysid IS NOT NULL OR $3::boolean))
+   ORDER BY coalesce(p.prepared, a.xact_start)`;

@@ -11,9 +11,11 @@ import type { SqlStatement, SqlStep } from "../sql/step.ts";
 import type { Query } from "./query.ts";
 import { deniedHint, isCancelled, isLockTimeout, isServerError, type ServerError } from "./errors.ts";
 import { errorPosition } from "./error_position.ts";
-import { withHolders } from "./lock_holders.ts";
+import { describeHolders, findHolders } from "./lock_holders.ts";
 import type { PostgresOptions } from "./options.ts";
+import { Patience } from "./patience.ts";
 import { type PinnedConnection, sharedConnectionError } from "./pinned_connection.ts";
+import { TableLocker, TablesHeld } from "./table_lock.ts";
 
 /** Runs the statements of a step within the transaction. */
 export type RunStatements = (step: SqlStep, direction: "up" | "down") => Promise<void>;
@@ -24,15 +26,19 @@ export class TransactionRunner {
   readonly #lockTimeoutMs: number;
   readonly #lockRetries: number;
   readonly #statementTimeoutMs: number;
+  readonly #leaseMs: number;
+  readonly #locker: TableLocker;
 
   constructor(
     connection: PinnedConnection,
-    options: Pick<PostgresOptions, "lockTimeoutMs" | "lockRetries" | "statementTimeoutMs">,
+    options: Pick<PostgresOptions, "lockTimeoutMs" | "lockRetries" | "statementTimeoutMs" | "lease">,
   ) {
     this.#connection = connection;
     this.#lockTimeoutMs = options.lockTimeoutMs ?? 1000;
     this.#lockRetries = options.lockRetries ?? 10;
     this.#statementTimeoutMs = options.statementTimeoutMs ?? 0;
+    this.#leaseMs = options.lease.ttlMs;
+    this.#locker = new TableLocker(this.#lockTimeoutMs);
   }
 
   /**
@@ -54,10 +60,13 @@ export class TransactionRunner {
       } catch (error) {
         if (!this.#connection.lost) await this.#rollBack();
         if (options.signal.aborted) throw interrupted(options.signal, undone(id, error));
-        if (!isLockTimeout(causeOf(error))) throw error;
-        if (await patience.again(String((causeOf(error) as Error).message), this.#lockRetries)) continue;
+        const busy = busyFrom(error);
+        if (busy === null) throw error;
+        if (await patience.again(busy.reason, { limit: this.#lockRetries, ...this.#overWith(busy.held) })) {
+          continue;
+        }
         if (options.signal.aborted) throw interrupted(options.signal, undone(id, error));
-        throw await withHolders(this.#connection, error);
+        throw await this.#gaveUp(id, error);
       }
     }
     // Beyond the reach of all that tries again or reports the work undone: a connection that breaks here leaves it open
@@ -75,6 +84,7 @@ export class TransactionRunner {
   ): Promise<void> {
     const { signal, beforeCommit } = options;
     signal.throwIfAborted();
+    const begun = performance.now();
     const query: Query = async (text, parameters = []) => {
       signal.throwIfAborted();
       try {
@@ -85,7 +95,7 @@ export class TransactionRunner {
     };
     // Read committed, whatever the default is: what is read after a lock was taken must be what is there under it.
     await query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
-    await query(SETTINGS, [String(this.#lockTimeoutMs), String(this.#statementTimeoutMs)]);
+    await query(SETTINGS, [this.#lockTimeoutMs, this.#statementTimeoutMs, this.#leaseMs].map(String));
     const [session] = await query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
     if (session!.pid !== this.#connection.backendPid) throw sharedConnectionError();
     await work(query, async (step, direction) => {
@@ -93,31 +103,68 @@ export class TransactionRunner {
       for (const [index, statement] of statements.entries()) {
         signal.throwIfAborted();
         options.onStatement?.(index, statements.length, statement.text);
-        await this.#statement(query, statement, patience);
+        await this.#statement(query, statement, patience, begun);
       }
     });
     await beforeCommit();
     signal.throwIfAborted();
   }
 
-  async #statement(query: Query, statement: SqlStatement, patience: Patience): Promise<void> {
-    if (!statement.retriesAlone) return void await query(statement.text);
+  async #statement(query: Query, statement: SqlStatement, patience: Patience, begun: number): Promise<void> {
+    const run = () =>
+      statement.locks === undefined ? query(statement.text) : this.#locker.take(query, statement);
+    if (!statement.retriesAlone) return void await run();
+    const workMs = performance.now() - begun;
     await query("SAVEPOINT late_lock");
-    for (let tries = 1;; tries++) {
+    while (true) {
       try {
-        await query(statement.text);
+        await run();
         await query("RELEASE SAVEPOINT late_lock");
         return;
       } catch (error) {
-        if (!isLockTimeout(causeOf(error))) throw error;
-        // The transaction still holds its weaker locks: a reader that waits for one of them, and is waited for, would be waited
-        // for in vain. Half of the patience is left to begin anew without any lock.
-        if (!await patience.again(String((causeOf(error) as Error).message), this.#lockRetries / 2)) {
-          throw error;
-        }
+        const busy = busyFrom(error);
+        // The transaction still holds its weaker locks: who waits for one of them, and is waited for, would be waited for in
+        // vain. Half of the patience is left to begin anew without any lock.
+        if (busy === null || busy.held?.inVain) throw error;
         await this.#connection.query("ROLLBACK TO SAVEPOINT late_lock");
+        const limit = this.#lockRetries / 2;
+        if (!await patience.again(busy.reason, { limit, workMs, ...this.#overWith(busy.held) })) throw error;
       }
     }
+  }
+
+  /** Ends a wait as soon as those who were in the way are gone. */
+  #overWith(held: TablesHeld | null): { readonly over?: () => Promise<boolean> } {
+    if (held === null) return {};
+    return { over: () => held.over((text, parameters = []) => this.#connection.query(text, parameters)) };
+  }
+
+  /** What to report after the last try: who holds the tables. */
+  async #gaveUp(id: string, error: unknown): Promise<unknown> {
+    if (this.#connection.lost) return error;
+    const held = error instanceof TablesHeld ? error : null;
+    const holders = held?.holders ?? await findHolders(
+      (text, parameters = []) => this.#connection.query(text, parameters),
+      { tables: null, mode: null, server: true },
+    );
+    const failed = held === null
+      ? error as StepFailedError
+      : new StepFailedError(`Cannot run ${id}: ${held.message}`, {
+        id,
+        statement: held.statement,
+        position: null,
+        // Which the server would have said at the end of the queue.
+        serverCode: LOCK_NOT_AVAILABLE,
+        detail: null,
+        serverHint: null,
+      });
+    if (holders.length === 0) return failed;
+    return new StepFailedError(failed.message, failed.failure, {
+      cause: failed.cause,
+      hint: `${
+        describeHolders(held?.locks.tables ?? null, holders)
+      }: end it, or allow more time or more tries for locks`,
+    });
   }
 
   async #rollBack(): Promise<void> {
@@ -132,12 +179,13 @@ export class TransactionRunner {
 
 /**
  * Settings of the transaction, of which those that this server does not know are left out. What an operator set for the
- * application's short transactions must not end a step, nor the wait for a lock in the middle of it.
+ * application's short transactions must not end a step, nor the wait for a lock in the middle of it. A run that freezes is
+ * silent for a whole lease, which heartbeats never are: then the server ends it, and its locks with it.
  */
 const SETTINGS = `
   SELECT set_config(wanted.name, wanted.value, true)
     FROM (VALUES ('lock_timeout', $1::text), ('statement_timeout', $2::text), ('TimeZone', 'UTC'),
-                 ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0')) AS wanted (name, value)
+                 ('idle_in_transaction_session_timeout', $3::text), ('transaction_timeout', '0')) AS wanted (name, value)
     JOIN pg_settings USING (name)`;
 
 /** The statements of the way up that this database allows. */
@@ -147,46 +195,6 @@ async function chooseUp(query: Query, step: SqlStep): Promise<readonly SqlStatem
     if (answer !== undefined && Object.values(answer)[0] === true) return variant.up;
   }
   return step.up;
-}
-
-/** Counts retries over a whole step and waits before each. */
-class Patience {
-  readonly #retries: number;
-  readonly #options: SqlRunOptions;
-  #used = 0;
-
-  constructor(retries: number, options: SqlRunOptions) {
-    this.#retries = retries;
-    this.#options = options;
-  }
-
-  /** Waits, and returns true; or false when no retry is left below `limit`. */
-  async again(reason: string, limit: number): Promise<boolean> {
-    if (this.#used >= Math.min(limit, this.#retries) || this.#options.signal.aborted) return false;
-    this.#used++;
-    const waitMs = backoffMs(this.#used);
-    this.#options.onRetry?.(this.#used, waitMs, reason);
-    await wait(waitMs, this.#options.signal);
-    return !this.#options.signal.aborted;
-  }
-}
-
-/** 100 ms, doubled each time up to 10 s, of which a random half is taken off: pods do not try in step. */
-function backoffMs(attempt: number): number {
-  const full = Math.min(100 * 2 ** (attempt - 1), 10_000);
-  return Math.round(full / 2 + Math.random() * full / 2);
-}
-
-function wait(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }
 
 /** Wraps what the server said of a statement. */
@@ -204,7 +212,7 @@ export function stepFailed(id: string, statement: string, error: ServerError): S
 }
 
 function hintFor(error: ServerError): { readonly hint?: string } {
-  if (error.code === "55P03") {
+  if (error.code === LOCK_NOT_AVAILABLE) {
     return { hint: "A long transaction holds the table: end it, or allow more time or more tries for locks" };
   }
   if (isCancelled(error)) {
@@ -235,6 +243,15 @@ function undone(id: string, cause: unknown): InterruptedError {
     cause,
     hint: "Run the same command again to continue",
   });
+}
+
+const LOCK_NOT_AVAILABLE = "55P03";
+
+/** What a try failed for that may succeed later, or null for anything else. */
+function busyFrom(error: unknown): { readonly reason: string; readonly held: TablesHeld | null } | null {
+  if (error instanceof TablesHeld) return { reason: error.message, held: error };
+  const cause = causeOf(error);
+  return isLockTimeout(cause) ? { reason: (cause as Error).message, held: null } : null;
 }
 
 function causeOf(error: unknown): unknown {

@@ -10,13 +10,28 @@ import { checksumOf } from "../checksum.ts";
 import { RegistryError } from "../errors.ts";
 import { formatVersion } from "../migration.ts";
 
+/** How strongly a step locks a table: against writers alone, or against readers as well. */
+export type TableLockMode = "SHARE ROW EXCLUSIVE" | "ACCESS EXCLUSIVE";
+
+/** Tables that a statement locks. */
+export interface TableLocks {
+  /** Their names, as a statement would have them. */
+  readonly tables: readonly string[];
+  readonly mode: TableLockMode;
+}
+
 /** One statement of a step. */
 export interface SqlStatement {
   /** One statement in the store's dialect, shown by `plan` and hashed as it stands; no final semicolon is needed. */
   readonly text: string;
   /**
+   * The statement does nothing but lock these tables. Whoever is in the way is waited for outside of the queue, where nobody is
+   * held up, and is named.
+   */
+  readonly locks?: TableLocks;
+  /**
    * A lock that is taken late, after long work under weaker locks: where it cannot be had within `lock_timeout`, it alone is
-   * tried again, and the work before it is kept.
+   * tried again, for as long at least as the work before it took, which is kept.
    */
   readonly retriesAlone?: boolean;
   /**

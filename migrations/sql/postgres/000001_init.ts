@@ -7,6 +7,7 @@
  */
 
 import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
+import { lockTables } from "../lock_tables.ts";
 import { rowsOf, timeIdExpression, useDown } from "../postgres_tables.ts";
 
 /** What the step does. */
@@ -50,6 +51,7 @@ export const step: SqlStep = {
     { text: "CREATE INDEX ON deliveries (event_id, status)" },
   ],
   down: [
+    lockTables(["events", "deliveries"], "ACCESS EXCLUSIVE"),
     { text: "DROP TABLE deliveries" },
     { text: "DROP TABLE events" },
   ],

@@ -7,6 +7,7 @@
  */
 
 import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
+import { lockTables } from "../lock_tables.ts";
 import { all, rowsWhere, use, useDown } from "../postgres_tables.ts";
 
 /** What the step does. */
@@ -16,9 +17,11 @@ export const step: SqlStep = {
   description: "Adds the destination's answer to deliveries",
   transactional: true,
   up: [
+    lockTables(["deliveries"], "ACCESS EXCLUSIVE"),
     { text: "ALTER TABLE deliveries ADD COLUMN code text, ADD COLUMN response_data jsonb" },
   ],
   down: [
+    lockTables(["deliveries"], "ACCESS EXCLUSIVE"),
     { text: "ALTER TABLE deliveries DROP COLUMN code, DROP COLUMN response_data" },
   ],
   forecast: (from) => ({

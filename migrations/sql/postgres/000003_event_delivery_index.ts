@@ -7,6 +7,7 @@
  */
 
 import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
+import { lockTables } from "../lock_tables.ts";
 import { all, rowsOf, timeIdExpression, useDown } from "../postgres_tables.ts";
 
 /** What the step does. */
@@ -38,6 +39,7 @@ export const step: SqlStep = {
     },
   ],
   down: [
+    lockTables(["event_delivery_index"], "ACCESS EXCLUSIVE"),
     { text: "DROP TABLE event_delivery_index" },
   ],
   forecast: () => ({ tables: [], consequences: [] }),

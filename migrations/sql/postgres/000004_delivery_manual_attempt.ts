@@ -7,6 +7,7 @@
  */
 
 import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
+import { lockTables } from "../lock_tables.ts";
 import { all, rowsWhere, use, useDown } from "../postgres_tables.ts";
 
 /** What the step does. */
@@ -16,6 +17,7 @@ export const step: SqlStep = {
   description: "Adds manual and attempt to deliveries and event_delivery_index",
   transactional: true,
   up: [
+    lockTables(["deliveries", "event_delivery_index"], "ACCESS EXCLUSIVE"),
     {
       text: `ALTER TABLE deliveries
   ADD COLUMN manual boolean NOT NULL DEFAULT false,
@@ -28,6 +30,7 @@ export const step: SqlStep = {
     },
   ],
   down: [
+    lockTables(["deliveries", "event_delivery_index"], "ACCESS EXCLUSIVE"),
     { text: "ALTER TABLE event_delivery_index DROP COLUMN manual, DROP COLUMN attempt" },
     { text: "ALTER TABLE deliveries DROP COLUMN manual, DROP COLUMN attempt" },
   ],

@@ -14,6 +14,7 @@
  */
 
 import type { SqlStatement, SqlStep, StepRunner } from "../../../engine/sql/step.ts";
+import { lockTables } from "../lock_tables.ts";
 import { EXCHANGEABLE_DELIVERIES } from "../exchangeable_deliveries.ts";
 import { all, ORPHANS, rowsOf, storedAs, timeIdExpression, use, useDown } from "../postgres_tables.ts";
 
@@ -23,7 +24,7 @@ const ID = "sql/000005";
 // ---- Both ways: what needs no more than writers to wait ----
 
 const BEGINNING: readonly SqlStatement[] = [
-  { text: "LOCK TABLE events, deliveries, event_delivery_index IN SHARE ROW EXCLUSIVE MODE" },
+  lockTables(["events", "deliveries", "event_delivery_index"], "SHARE ROW EXCLUSIVE"),
   {
     text: `CREATE TABLE IF NOT EXISTS outpost_quarantine (
   id bigserial PRIMARY KEY,
@@ -56,7 +57,7 @@ SELECT '${ID}', 'event_delivery_index', to_jsonb(i)
 
 /** Taken when the long work is done: readers of the tables wait from here to the end of the step. */
 const LATE_LOCK: SqlStatement = {
-  text: "LOCK TABLE events, deliveries, event_delivery_index IN ACCESS EXCLUSIVE MODE",
+  ...lockTables(["events", "deliveries", "event_delivery_index"], "ACCESS EXCLUSIVE"),
   retriesAlone: true,
 };
 
@@ -254,7 +255,7 @@ function backFromQuarantine(table: string, key: readonly string[], others: reado
 }
 
 const BACK: readonly SqlStatement[] = [
-  { text: "LOCK TABLE events, attempts IN ACCESS EXCLUSIVE MODE" },
+  lockTables(["events", "attempts"], "ACCESS EXCLUSIVE"),
   // ---- deliveries ----
   {
     text:

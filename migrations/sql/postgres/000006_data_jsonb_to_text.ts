@@ -8,6 +8,7 @@
  */
 
 import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
+import { lockTables } from "../lock_tables.ts";
 import { all, rowsOf, use, useDown } from "../postgres_tables.ts";
 
 /** What the step does. */
@@ -18,12 +19,12 @@ export const step: SqlStep = {
   transactional: true,
   up: [
     // Both at once: not to rewrite the one and then to give up on the other.
-    { text: "LOCK TABLE events, attempts IN ACCESS EXCLUSIVE MODE" },
+    lockTables(["events", "attempts"], "ACCESS EXCLUSIVE"),
     { text: "ALTER TABLE events ALTER COLUMN data TYPE text USING data::text" },
     { text: "ALTER TABLE attempts ALTER COLUMN event_data TYPE text USING event_data::text" },
   ],
   down: [
-    { text: "LOCK TABLE events, attempts IN ACCESS EXCLUSIVE MODE" },
+    lockTables(["events", "attempts"], "ACCESS EXCLUSIVE"),
     { text: "ALTER TABLE events ALTER COLUMN data TYPE jsonb USING data::jsonb" },
     { text: "ALTER TABLE attempts ALTER COLUMN event_data TYPE jsonb USING event_data::jsonb" },
   ],

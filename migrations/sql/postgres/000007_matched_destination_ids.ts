@@ -9,6 +9,7 @@
  */
 
 import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
+import { lockTables } from "../lock_tables.ts";
 import { all, rowsWhere, use, useDown } from "../postgres_tables.ts";
 
 /** What the step does. */
@@ -18,6 +19,7 @@ export const step: SqlStep = {
   description: "Replaces destination_id of events by matched_destination_ids and carries it over",
   transactional: true,
   up: [
+    lockTables(["events"], "ACCESS EXCLUSIVE"),
     // ---- The new column, filled from the old one while the table is rewritten ----
     {
       text: `ALTER TABLE events ADD COLUMN matched_destination_ids text[] NOT NULL GENERATED ALWAYS AS
@@ -31,6 +33,7 @@ export const step: SqlStep = {
     { text: "ALTER TABLE events DROP COLUMN destination_id" },
   ],
   down: [
+    lockTables(["events"], "ACCESS EXCLUSIVE"),
     {
       text: `ALTER TABLE events ADD COLUMN destination_id text NOT NULL GENERATED ALWAYS AS
   (coalesce(matched_destination_ids[1], '')) STORED`,

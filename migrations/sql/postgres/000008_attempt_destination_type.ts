@@ -8,6 +8,7 @@
  */
 
 import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
+import { lockTables } from "../lock_tables.ts";
 import { all, rowsWhere, use, useDown } from "../postgres_tables.ts";
 
 /** What the step does. */
@@ -17,6 +18,7 @@ export const step: SqlStep = {
   description: "Adds destination_type to attempts, with an index",
   transactional: true,
   up: [
+    lockTables(["attempts"], "ACCESS EXCLUSIVE"),
     { text: "ALTER TABLE attempts ADD COLUMN destination_type text NOT NULL DEFAULT ''" },
     {
       text: `CREATE INDEX idx_attempts_tenant_desttype_time ON attempts
@@ -24,6 +26,7 @@ export const step: SqlStep = {
     },
   ],
   down: [
+    lockTables(["attempts"], "ACCESS EXCLUSIVE"),
     { text: "DROP INDEX IF EXISTS idx_attempts_tenant_desttype_time" },
     { text: "ALTER TABLE attempts DROP COLUMN destination_type" },
   ],

@@ -8,6 +8,7 @@
  */
 
 import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
+import { lockTables } from "../lock_tables.ts";
 import { all, rowsWhere, use, useDown } from "../postgres_tables.ts";
 
 /** What the step does. */
@@ -17,9 +18,11 @@ export const step: SqlStep = {
   description: "Keeps the destination's answer as text instead of jsonb",
   transactional: true,
   up: [
+    lockTables(["attempts"], "ACCESS EXCLUSIVE"),
     { text: "ALTER TABLE attempts ALTER COLUMN response_data TYPE text USING response_data::text" },
   ],
   down: [
+    lockTables(["attempts"], "ACCESS EXCLUSIVE"),
     { text: "ALTER TABLE attempts ALTER COLUMN response_data TYPE jsonb USING response_data::jsonb" },
   ],
   forecast: (from) => ({

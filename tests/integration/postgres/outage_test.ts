@@ -201,7 +201,7 @@ Deno.test("TransactionRunner.run() reports a transaction that the server rolled 
   await using server = await startPostgres();
   const sql = server.client(await server.createDatabase(), { max: 1 });
   await using connection = await PinnedConnection.open(sql);
-  const runner = new TransactionRunner(connection, {});
+  const runner = new TransactionRunner(connection, { lease: { lockName: "lock", ttlMs: 30_000 } });
   const unseen = runner.run("sql/000001", running(), async (query) => {
     await query("CREATE TABLE fine (n int)");
     await connection.query("SELECT 1 / 0").catch(() => {});
