@@ -138,6 +138,8 @@ export type {
   StepRemains,
   StepRunner,
   StepVariant,
+  TableLockMode,
+  TableLocks,
   TableUse,
 } from "./engine/sql/step.ts";
 export type { PendingCounts } from "./engine/state.ts";

@@ -43,7 +43,7 @@ const TYPES = `
   RedisClient RedisExample RedisLayout RedisLockNames RedisMigration RedisMigrationPlan RedisVerification Registry
   SchemaObjects SqlConsequence SqlDownPlan SqlPlan SqlStatement SqlStatus SqlStep SqlStepPlan SqlSteps SqlStoreName
   SqlTablePlan SqlVerification StatementPosition Status StepFailure StepForecast StepModule StepRemains StepRunner
-  StepVariant StoreName TableObject TableUse TransformChange TransformRules UnlockOptions Values
+  StepVariant StoreName TableObject TableLockMode TableLocks TableUse TransformChange TransformRules UnlockOptions Values
   VerifyOptions VerifyResult
 `.trim().split(/\s+/);
 

@@ -17,6 +17,7 @@ export type TableLockMode = "SHARE ROW EXCLUSIVE" | "ACCESS EXCLUSIVE";
 export interface TableLocks {
   /** Their names, as a statement would have them. */
   readonly tables: readonly string[];
+  /** How strongly. */
   readonly mode: TableLockMode;
 }
 
