@@ -19,7 +19,7 @@ import type { LockOwner } from "../lock/lock.ts";
 import { migrationId } from "../migration.ts";
 import { RefusedError, RegistryError } from "../errors.ts";
 import { checkSteps, type SqlStatement, type SqlStep, stepChecksum } from "../sql/step.ts";
-import { readBookkeeping } from "./bookkeeping.ts";
+import { ownTables, readBookkeeping } from "./bookkeeping.ts";
 import type { Query } from "./query.ts";
 import { compareSchema } from "./compare_schema.ts";
 import { connectionError, isServerError, whereOf } from "./errors.ts";
@@ -31,6 +31,7 @@ import { Counter, planStep } from "./read_plan.ts";
 import { readSchemaObjects } from "./schema_objects.ts";
 import { PostgresSession } from "./session.ts";
 import { readState } from "./state.ts";
+import { assertTrusted, findUntrusted } from "./trusted_tables.ts";
 
 export type { PostgresNames, PostgresOptions } from "./options.ts";
 
@@ -77,6 +78,7 @@ class PostgresBackend implements SqlBackend {
 
   async plan(versions: readonly number[]): Promise<SqlPlan> {
     return await this.#reading("plan the migration of", async (query, schema) => {
+      await assertTrusted(query, schema, ownTables(this.#options.names, this.#steps));
       const { version } = await readBookkeeping(query, schema, this.#options.names);
       const counter = new Counter(query);
       const steps: SqlStepPlan[] = [];
@@ -93,6 +95,7 @@ class PostgresBackend implements SqlBackend {
 
   async planDown(count: number): Promise<SqlDownPlan> {
     return await this.#reading("plan the way back of", async (query, schema) => {
+      await assertTrusted(query, schema, ownTables(this.#options.names, this.#steps));
       const { version } = await readBookkeeping(query, schema, this.#options.names);
       const lowest = Math.max(0, version - count);
       const going = this.#steps.slice(lowest, version).reverse();
@@ -114,7 +117,8 @@ class PostgresBackend implements SqlBackend {
   async planCleanup(version: number): Promise<{ readonly rows: number; readonly detail: string } | null> {
     const { remains } = this.#step(version);
     if (remains === undefined) return null;
-    return await this.#reading("count what is left in", async (query) => {
+    return await this.#reading("count what is left in", async (query, schema) => {
+      await assertTrusted(query, schema, ownTables(this.#options.names, this.#steps));
       const [found] = await query<{ there: boolean }>("SELECT to_regclass($1::text) IS NOT NULL AS there", [
         remains.table,
       ]);
@@ -130,7 +134,8 @@ class PostgresBackend implements SqlBackend {
         this.#steps,
         this.#options.names,
       );
-      const issues = [...drift];
+      const tables = ownTables(this.#options.names, this.#steps);
+      const issues = [...await findUntrusted(query, schema, tables), ...drift];
       if (dirty) issues.push(`Version ${version} was left dirty by another tool`);
       if (ahead) issues.push(`The database is at version ${version}: this program knows ${latest}`);
       const pending = entries.filter((entry) => entry.status === "pending" || entry.status === "failed");

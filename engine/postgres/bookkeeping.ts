@@ -8,6 +8,7 @@
 import type { SqlStep } from "../sql/step.ts";
 import { stepChecksum } from "../sql/step.ts";
 import { type Query, quoteIdentifier } from "./query.ts";
+import { assertReadable, type OwnTable } from "./trusted_tables.ts";
 
 /** Names of the two tables. */
 export interface BookkeepingNames {
@@ -15,6 +16,25 @@ export interface BookkeepingNames {
   readonly bookkeepingTable: string;
   /** This tool's own: what was applied when, and its checksum. */
   readonly historyTable: string;
+}
+
+/** All tables that are written to beside the application's: the books, and what steps leave behind. */
+export function ownTables(names: BookkeepingNames, steps: readonly SqlStep[]): readonly OwnTable[] {
+  const remains = new Set(steps.flatMap((step) => (step.remains === undefined ? [] : [step.remains.table])));
+  return [...booksOf(names), ...[...remains].map((name) => ({ name, columns: null }))];
+}
+
+function booksOf({ bookkeepingTable, historyTable }: BookkeepingNames): readonly OwnTable[] {
+  return [
+    { name: bookkeepingTable, columns: ["version bigint", "dirty boolean"] },
+    {
+      name: historyTable,
+      columns: [
+        ...["version bigint", "id bigint", "name text", "checksum text", "status text", "applied_by text"],
+        ...["applied_at timestamp with time zone", "duration_ms bigint", "tool_version text"],
+      ],
+    },
+  ];
 }
 
 /** One step in the history. */
@@ -52,6 +72,7 @@ export interface Recorder {
  * Reads both tables; one that is missing means that nothing is recorded. Nothing is written.
  *
  * @param schema The current schema, or null where there is none.
+ * @throws {RefusedError} When one of them is no ordinary table.
  */
 export async function readBookkeeping(
   query: Query,
@@ -59,6 +80,7 @@ export async function readBookkeeping(
   names: BookkeepingNames,
 ): Promise<Bookkeeping> {
   if (schema === null) return { version: 0, dirty: false, rows: 0, history: [] };
+  await assertReadable(query, schema, booksOf(names));
   const rows = await exists(query, schema, names.bookkeepingTable)
     ? await query<{ version: string; dirty: boolean }>(
       `SELECT version::text AS version, dirty FROM ${

@@ -105,6 +105,7 @@ export class PostgresSession implements SqlSession {
           remains.table,
         ]);
         if (!found!.there) return;
+        await this.#records.assertTrusted(query);
         const [count] = await query<{ n: string }>(
           `WITH gone AS (${remains.delete} RETURNING 1) SELECT count(*)::text AS n FROM gone`,
         );

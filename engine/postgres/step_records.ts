@@ -10,6 +10,7 @@ import { type SqlStep, stepChecksum } from "../sql/step.ts";
 import {
   type Bookkeeping,
   ensureBookkeeping,
+  ownTables,
   readBookkeeping,
   trimHistory,
   writeHistory,
@@ -17,6 +18,7 @@ import {
 } from "./bookkeeping.ts";
 import type { Query } from "./query.ts";
 import type { PostgresOptions } from "./options.ts";
+import { assertTrusted } from "./trusted_tables.ts";
 
 /** Stands as `applied_by` for steps that were there before this tool came. */
 const OTHER_TOOL = "golang-migrate";
@@ -35,11 +37,11 @@ export class StepRecords {
    * Creates the tables that are missing, reads what is recorded and adopts what another tool applied.
    *
    * @throws {DirtyError} When the other tool left the database dirty.
-   * @throws {RefusedError} When the database is not at the version that the step begins with.
+   * @throws {RefusedError} When the database is not at the version that the step begins with, or a table cannot be trusted.
    */
   async prepare(query: Query, step: SqlStep, direction: "up" | "down"): Promise<void> {
     const { names } = this.#options;
-    await ensureBookkeeping(query, this.#schema, names);
+    await this.#ensure(query);
     const found = await readBookkeeping(query, this.#schema, names);
     if (found.dirty) throw dirtyError(found.version);
     if (found.version !== (direction === "up" ? step.version - 1 : step.version)) {
@@ -66,6 +68,8 @@ export class StepRecords {
   /** Notes that a step is done. @param durationMs How long it took, in milliseconds. */
   async finish(query: Query, step: SqlStep, direction: "up" | "down", durationMs: number): Promise<void> {
     const { names, tool } = this.#options;
+    // A table that somebody made while the step ran is undone with all that it brought about.
+    await this.assertTrusted(query);
     const version = direction === "up" ? step.version : step.version - 1;
     await writeVersion(query, this.#schema, names, version);
     if (direction === "down") return await trimHistory(query, this.#schema, names, version);
@@ -80,7 +84,7 @@ export class StepRecords {
   /** Makes the books say `version`, whatever they said: what does not match is recorded as it stands in this program. */
   async force(query: Query, version: number): Promise<void> {
     const { names, steps, tool } = this.#options;
-    await ensureBookkeeping(query, this.#schema, names);
+    await this.#ensure(query);
     const { history } = await readBookkeeping(query, this.#schema, names);
     await trimHistory(query, this.#schema, names, version);
     const fits = ({ step }: { readonly step: SqlStep }, index: number): boolean => {
@@ -94,6 +98,18 @@ export class StepRecords {
       await this.#write(query, step, { status: "applied", by: tool.who, durationMs: null, timed: false });
     }
     await writeVersion(query, this.#schema, names, version);
+  }
+
+  /** @throws {RefusedError} When a table that is written to beside the application's is not what this tool would make. */
+  async assertTrusted(query: Query): Promise<void> {
+    const { names, steps } = this.#options;
+    await assertTrusted(query, this.#schema, ownTables(names, steps.map(({ step }) => step)));
+  }
+
+  /** Looked at after they were made: nobody can come in between. */
+  async #ensure(query: Query): Promise<void> {
+    await ensureBookkeeping(query, this.#schema, this.#options.names);
+    await this.assertTrusted(query);
   }
 
   /** Records what the other tool applied since, and forgets what it took back. */
