@@ -20,12 +20,13 @@ import { digestOf } from "../checksum.ts";
 import { RefusedError, UnknownMigrationError } from "../errors.ts";
 import { type MigrationEntry, migrationId, type MigrationResult } from "../migration.ts";
 import { display, encodeText } from "./binary.ts";
-import { Bookkeeping, type RedisLayout, type StoredState } from "./bookkeeping.ts";
+import { type AdoptedState, Bookkeeping, type RedisLayout, type StoredState } from "./bookkeeping.ts";
 import type { Ioredis } from "./client.ts";
 import { toStoreError, watchFailures } from "./errors.ts";
 import { cleanUp, countOriginals } from "./copy/cleanup.ts";
 import { isFresh } from "./freshness.ts";
 import { changesAfter, reasonAgainst, type RedisMigration } from "./migration.ts";
+import { MasterWatch } from "./master_watch.ts";
 import { forecast } from "./plan.ts";
 import { ProgressReporter } from "./walk/progress.ts";
 import { runMigration } from "./run.ts";
@@ -160,6 +161,13 @@ class Backend implements RedisBackend {
           hint: "Run migrate apply first",
         });
       }
+      const fate = await (await MasterWatch.begin(this.#store)).prove(options.signal);
+      if (fate.state !== "kept") {
+        const why = fate.state === "changed" ? "another Redis took over meanwhile" : fate.why;
+        throw new RefusedError(`Cannot clean up ${id} yet: ${why}`, {
+          hint: "Nothing was deleted. Run the same command again when the replicas follow",
+        });
+      }
       const tally = new Tally();
       const progress = new ProgressReporter(id, tally, options.onProgress);
       const report = await cleanUp(change, {
@@ -185,16 +193,19 @@ class Backend implements RedisBackend {
         const state = await this.#bookkeeping.read(migration.name, migration.version);
         if (isAdoptable(state, reasonAgainst(migration))) adoptable.push({ migration, state });
       }
+      if (adoptable.length === 0) return;
+      const { processes } = await MasterWatch.begin(this.#store);
       const left = await this.#countLeft(adoptable.map(({ migration }) => migration), signal);
+      const record = (name: string, state: AdoptedState) =>
+        this.#bookkeeping.adopt(name, state, processes, fence);
       for (const { migration, state } of adoptable) {
         const { name } = migration;
         const [reason, records] = [reasonAgainst(migration), left.get(name) ?? 0];
         if (records > 0) {
           const told = `${state.inheritedFrom} says that it was applied, ${records} records say otherwise`;
-          await this.#bookkeeping.adopt(name, { status: "pending", reason: told }, fence);
-        } else if (reason !== null) {
-          await this.#bookkeeping.adopt(name, { status: "not_applicable", reason }, fence);
-        } else await this.#bookkeeping.adopt(name, { status: "applied", at: state.at }, fence);
+          await record(name, { status: "pending", reason: told });
+        } else if (reason !== null) await record(name, { status: "not_applicable", reason });
+        else await record(name, { status: "applied", at: state.at });
       }
     });
   }
@@ -217,13 +228,14 @@ class Backend implements RedisBackend {
       for (const { name, version } of this.#definitions) {
         if ((await this.#bookkeeping.read(name, version)).own) return false;
       }
+      const { processes } = await MasterWatch.begin(this.#store);
       if (!await isFresh(this.#store, this.#layout, signal)) return false;
       for (const migration of this.#definitions) {
         const reason = reasonAgainst(migration);
         const state = reason === null
           ? { status: "applied", at: null } as const
           : { status: "not_applicable", reason } as const;
-        await this.#bookkeeping.adopt(migration.name, state, fence);
+        await this.#bookkeeping.adopt(migration.name, state, processes, fence);
       }
       return true;
     });

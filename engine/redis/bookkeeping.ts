@@ -5,6 +5,7 @@
  * @module
  */
 
+import { StoreUnreachableError } from "../errors.ts";
 import type { Fence } from "../lock/lock.ts";
 import type { MigrationStatus } from "../migration.ts";
 import { encodeText, fromBytes, toArgument } from "./binary.ts";
@@ -61,6 +62,9 @@ export type AdoptedState =
 
 const UNKNOWN: StoredState = { status: "pending", reason: null, at: null, own: false, inheritedFrom: null };
 
+/** What is no promise about records holds on whatever server takes it. */
+const ANY: readonly string[] = [];
+
 /** Reads and writes the state of migrations. */
 export class Bookkeeping {
   readonly #store: RedisStore;
@@ -110,16 +114,26 @@ export class Bookkeeping {
 
   /** Says that a run began. */
   async begin(name: string, fence: Fence | undefined): Promise<void> {
-    await this.#write(name, "replace", ["status", "running", "started_at", this.#time()], fence);
+    await this.#write(name, "replace", ANY, ["status", "running", "started_at", this.#time()], fence);
   }
 
-  /** Says that a migration was applied, in the words of released versions. */
-  async applied(name: string, tally: Tally, fence: Fence | undefined): Promise<void> {
+  /**
+   * Says that a migration was applied, in the words of released versions.
+   *
+   * @param processes The servers that hold what was done; empty where they do not tell who they are.
+   * @returns False when another server took over, which may lack it: then nothing was written.
+   */
+  async applied(
+    name: string,
+    tally: Tally,
+    processes: readonly string[],
+    fence: Fence | undefined,
+  ): Promise<boolean> {
     const noted = tally.invalid === 0
       ? []
       : ["skipped_invalid", String(tally.invalid), "issues", JSON.stringify(tally.issues)];
     const fields = ["status", "applied", "applied_at", this.#time(), ...noted];
-    await this.#write(name, "replace", fields, fence);
+    return await this.#write(name, "replace", processes, fields, fence) !== "P";
   }
 
   /** Says that a migration ran and that not everything could be done. */
@@ -129,7 +143,7 @@ export class Bookkeeping {
     issues: readonly string[],
     fence: Fence | undefined,
   ): Promise<void> {
-    await this.#write(name, "replace", [
+    await this.#write(name, "replace", ANY, [
       ...["status", "failed", "failed_at", this.#time(), ...counts(tally)],
       ...["issues", JSON.stringify(issues)],
     ], fence);
@@ -138,26 +152,41 @@ export class Bookkeeping {
   /** Says that there is nothing to do, in the words of released versions. */
   async notApplicable(name: string, reason: string, fence: Fence | undefined): Promise<void> {
     const fields = ["status", "not_applicable", "checked_at", this.#time(), "reason", reason];
-    await this.#write(name, "replace", fields, fence);
+    await this.#write(name, "replace", ANY, fields, fence);
   }
 
-  /** Writes a state only where none is. */
-  async adopt(name: string, state: AdoptedState, fence: Fence | undefined): Promise<void> {
+  /**
+   * Writes a state only where none is.
+   *
+   * @param processes The servers that were looked at; empty where they do not tell who they are.
+   * @throws {StoreUnreachableError} When another server took over.
+   */
+  async adopt(
+    name: string,
+    state: AdoptedState,
+    processes: readonly string[],
+    fence: Fence | undefined,
+  ): Promise<void> {
     const { status } = state;
     const fields = status === "applied"
       ? ["applied_at", state.at === null ? this.#time() : rfc3339(state.at)]
       : ["checked_at", this.#time(), "reason", state.reason];
-    await this.#write(name, "new", ["status", status, ...fields], fence);
+    const answer = await this.#write(name, "new", processes, ["status", status, ...fields], fence);
+    if (answer !== "P") return;
+    throw new StoreUnreachableError("redis", `Cannot record ${name}: another Redis took over meanwhile`, {
+      hint: "Run the same command again",
+    });
   }
 
   #write(
     name: string,
     mode: "replace" | "new",
+    processes: readonly string[],
     fields: readonly string[],
     fence: Fence | undefined,
   ): Promise<string> {
     const key = toArgument(encodeText(this.#layout.stateKey(name)));
-    return this.#store.write(RECORD, [key], [mode, ...fields], fence);
+    return this.#store.write(RECORD, [key], [mode, processes.join(","), ...fields], fence);
   }
 
   #time(): string {
@@ -212,8 +241,10 @@ function fromHash(fields: ReadonlyMap<string, string>): StoredState | null {
 
 function failure(fields: ReadonlyMap<string, string>): string {
   const issues = parseJson(fields.get("issues"));
-  const named = Array.isArray(issues) && issues.length > 0 ? `: ${issues.join("; ")}` : "";
-  return `Records that could not be done: ${fields.get("failed") ?? "some"}${named}`;
+  const named = Array.isArray(issues) ? issues.join("; ") : "";
+  const failed = fields.get("failed") ?? "some";
+  if (failed === "0" && named !== "") return named;
+  return `Records that could not be done: ${failed}${named === "" ? "" : `: ${named}`}`;
 }
 
 function parseObject(text: string): Map<string, string> {

@@ -11,12 +11,17 @@ import { migrationId, type MigrationResult } from "../migration.ts";
 import type { Bookkeeping } from "./bookkeeping.ts";
 import { replyCode, toStoreError } from "./errors.ts";
 import { copyRecords } from "./copy/copy_records.ts";
+import type { WriteContext } from "./context.ts";
+import { MasterWatch } from "./master_watch.ts";
 import type { RedisMigration } from "./migration.ts";
 import { ProgressReporter } from "./walk/progress.ts";
 import type { RedisStore } from "./store.ts";
 import { Tally } from "./walk/tally.ts";
 import type { TransformChange } from "./transform/change.ts";
 import { convertRecords } from "./transform/convert_records.ts";
+
+/** So often everything is looked at, where servers are replaced meanwhile. */
+const LOOKS = 10;
 
 /** What a run needs to know. */
 export interface Run {
@@ -40,37 +45,56 @@ export async function runMigration(run: Run): Promise<MigrationResult> {
   const id = migrationId("redis", version, name);
   const tally = new Tally();
   const progress = new ProgressReporter(id, tally, options.onProgress);
-  await bookkeeping.begin(name, options.fence);
-  let fault: string | null = null;
-  try {
-    const context = {
-      store,
-      later: run.later,
-      fence: options.fence,
-      tally,
-      skipInvalid: options.skipInvalid ?? false,
-      signal: options.signal,
-      maxRate: options.maxRate,
-      batchSize: options.batchSize,
-      onStep: (share: number) => progress.step(share),
-    };
-    const { change } = migration;
-    await (change.type === "copy" ? copyRecords(change, context) : convertRecords(change, context));
-  } catch (error) {
-    const failure = toStoreError(error, `Cannot apply ${id}`);
-    if (failure instanceof MigrationError) throw failure;
-    // What the server finds fault with, such as a full memory, fails the migration; a fault of the program is thrown.
-    if (replyCode(failure) === null) throw failure;
-    fault = `The server answered ${codeWithin(failure) ?? replyCode(failure)}`;
+  const context = {
+    store,
+    later: run.later,
+    fence: options.fence,
+    tally,
+    skipInvalid: options.skipInvalid ?? false,
+    signal: options.signal,
+    maxRate: options.maxRate,
+    batchSize: options.batchSize,
+    onStep: (share: number) => progress.step(share),
+  };
+  let fault: string | null | undefined;
+  for (let look = 1; fault === undefined; look++) {
+    const watch = await MasterWatch.begin(store);
+    await bookkeeping.begin(name, options.fence);
+    fault = await faultOf(id, migration.change, context);
+    progress.finish();
+    if (fault === null && tally.failed === 0) {
+      const fate = await watch.prove(options.signal);
+      const recorded = fate.state === "kept" &&
+        await bookkeeping.applied(name, tally, watch.processes, options.fence);
+      // Asked once more afterwards: one master may have been replaced while another took the record.
+      if (fate.state === "doubtful") fault = fate.why;
+      else if (!recorded || !await watch.isSame()) {
+        fault = look < LOOKS ? undefined : "Redis was replaced again and again";
+      }
+    }
   }
-  progress.finish();
   const issues = fault === null ? tally.issues : [fault, ...tally.issues];
   const outcome = fault === null && tally.failed === 0 ? "applied" : "failed";
-  if (outcome === "applied") await bookkeeping.applied(name, tally, options.fence);
-  else await bookkeeping.failed(name, tally, issues, options.fence);
+  if (outcome === "failed") await bookkeeping.failed(name, tally, issues, options.fence);
   const { processed, failed, skipped, conflicts } = tally;
   const durationMs = Math.round(performance.now() - startedAt);
   return { id, outcome, processed, failed, skipped, conflicts, durationMs, issues };
+}
+
+/** One pass. @returns What the server finds fault with, such as a full memory; a fault of the program is thrown. */
+async function faultOf(
+  id: string,
+  change: RedisMigration["change"],
+  context: WriteContext,
+): Promise<string | null> {
+  try {
+    await (change.type === "copy" ? copyRecords(change, context) : convertRecords(change, context));
+    return null;
+  } catch (error) {
+    const failure = toStoreError(error, `Cannot apply ${id}`);
+    if (failure instanceof MigrationError || replyCode(failure) === null) throw failure;
+    return `The server answered ${codeWithin(failure) ?? replyCode(failure)}`;
+  }
 }
 
 /** Before 7.0, a server that finds fault with a command of a script tells so with an error of the script. */

@@ -6,7 +6,7 @@
 
 import type { EventEmitter } from "node:events";
 import type { Redis } from "ioredis";
-import { replyCode } from "./errors.ts";
+import { readServerInfo, type ServerInfo } from "./server_info.ts";
 import type { RedisStore } from "./store.ts";
 
 /** One master. */
@@ -14,8 +14,8 @@ export interface MasterNode {
   /** What tells it from the others: `host:port`. */
   readonly name: string;
   readonly client: Redis;
-  /** The process that serves it, or null where the server does not tell. SCAN cursors are good for this process alone. */
-  readonly process: string | null;
+  /** What it told of itself, or null where it does not tell. SCAN cursors are good for its process alone. */
+  readonly info: ServerInfo | null;
 }
 
 /** All masters at one moment. */
@@ -47,17 +47,12 @@ export async function readTopology(store: RedisStore): Promise<Topology> {
 
 async function describe(client: Redis): Promise<MasterNode> {
   const name = `${client.options.host ?? "127.0.0.1"}:${client.options.port ?? 6379}`;
-  return { name, client, process: await processOf(client) };
+  return { name, client, info: await readServerInfo(client) };
 }
 
-/** The run ID of a server, or null where it does not tell. */
+/** The process that answers, or null where it does not tell. */
 export async function processOf(client: Redis): Promise<string | null> {
-  try {
-    return /^run_id:(\S+)/m.exec(String(await client.call("INFO", "server")))?.[1] ?? null;
-  } catch (error) {
-    if (replyCode(error) === null) throw error;
-    return null;
-  }
+  return (await readServerInfo(client))?.process ?? null;
 }
 
 /** The slots of one master as it tells itself: ranges, and in brackets those on the move. */

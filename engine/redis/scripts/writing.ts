@@ -69,14 +69,23 @@ return table.concat(results)
  * Writes bookkeeping.
  *
  * - KEYS: the fence key if any, then the hash.
- * - ARGV: the fence; `replace` for whatever is there, `new` only where nothing is; then fields and values, which become the
- *   whole hash.
- * - Returns `1` when written, `0` when not.
+ * - ARGV: the fence; `replace` for whatever is there, or `new` only where nothing is; the processes that it is meant for, or an
+ *   empty string for any; then fields and values, which become the whole hash.
+ * - Returns `1` when written, `0` when something is there, `P` when another process took over, which may lack what the
+ *   record tells of. A client sends again what was not answered, to whoever answers then.
  */
 export const RECORD: Script = script(`${FENCE}
-local key, mode = KEYS[k + 1], ARGV[a + 1]
+local key, mode, meant = KEYS[k + 1], ARGV[a + 1], ARGV[a + 2]
+local function told(section, name)
+  local info = redis.pcall('INFO', section)
+  return type(info) == 'string' and string.match(info, name .. ':(%w+)')
+end
+if meant ~= '' then
+  local run, history = told('server', 'run_id'), told('replication', 'master_replid')
+  if run and not string.find(meant, run .. ' ' .. (history or ''), 1, true) then return 'P' end
+end
 if mode == 'new' and redis.call('EXISTS', key) == 1 then return '0' end
 redis.call('DEL', key)
-redis.call('HSET', key, unpack(ARGV, a + 2))
+redis.call('HSET', key, unpack(ARGV, a + 3))
 return '1'
 `);

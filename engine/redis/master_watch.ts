@@ -1,0 +1,133 @@
+/**
+ * Whether the masters still hold what a run wrote to them. A server confirms a write before its replicas have it, so a failover
+ * may take back what was confirmed; a server that restarts may have lost what it had not saved; and one that evicts throws
+ * away what it was given. None of that is told to whoever wrote: it is looked for here, before a run calls itself done.
+ *
+ * @module
+ */
+
+import { StoreUnreachableError } from "../errors.ts";
+import { pause } from "../pause.ts";
+import { replyCode, toStoreError } from "./errors.ts";
+import { readServerInfo } from "./server_info.ts";
+import type { RedisStore } from "./store.ts";
+import { type MasterNode, readTopology, type Topology } from "./topology.ts";
+import { throwIfAborted } from "./walk/pacing.ts";
+
+/** A replica that gets no further for so long is not waited for, in milliseconds. */
+const PATIENCE_MS = 10_000;
+/** How long a server is asked to wait for its replicas in one go, and the pause until it is asked again, in milliseconds. */
+const WAIT_MS = 500;
+const PAUSE_MS = 20;
+
+/** What became of the writes. */
+export type Fate =
+  /** They are where they were written, and the replicas that there are have them too. */
+  | { readonly state: "kept" }
+  /** Another process answers for a master: all is to be looked at again. */
+  | { readonly state: "changed" }
+  /** They are lost, or would be after a failover. */
+  | { readonly state: "doubtful"; readonly why: string };
+
+/** The masters as they were when a run began. */
+export class MasterWatch {
+  readonly #store: RedisStore;
+  readonly #before: Topology;
+
+  private constructor(store: RedisStore, before: Topology) {
+    this.#store = store;
+    this.#before = before;
+  }
+
+  /** Begins to watch. */
+  static async begin(store: RedisStore): Promise<MasterWatch> {
+    return new MasterWatch(store, await readTopology(store));
+  }
+
+  /** The processes of the masters; empty where one does not tell, so that no write can be bound to them. */
+  get processes(): readonly string[] {
+    const told = this.#before.nodes.flatMap(({ info }) => info?.process ?? []);
+    return told.length === this.#before.nodes.length ? told : [];
+  }
+
+  /** Tells whether the masters are the same processes still, with the same histories. */
+  async isSame(): Promise<boolean> {
+    const now = await this.#read();
+    return now !== null && sameMasters(this.#before, now);
+  }
+
+  /**
+   * Tells whether everything that was written up to now is kept, and waits until the replicas have confirmed it.
+   *
+   * @throws {InterruptedError} When the signal fired.
+   */
+  async prove(signal: AbortSignal): Promise<Fate> {
+    const now = await this.#read();
+    if (now === null || !sameMasters(this.#before, now)) return { state: "changed" };
+    const evicted = evictedBetween(this.#before, now);
+    if (evicted > 0) {
+      const keys = evicted === 1 ? "a key" : `${evicted} keys`;
+      return {
+        state: "doubtful",
+        why: `Redis evicted ${keys} for want of memory meanwhile: records may be lost`,
+      };
+    }
+    const doubts = await Promise.all(now.nodes.map((node) => unconfirmed(node, signal)));
+    const why = doubts.find((doubt) => doubt !== null);
+    if (why !== undefined) return { state: "doubtful", why: why! };
+    return { state: await this.isSame() ? "kept" : "changed" };
+  }
+
+  /** @returns Null for a cluster with a master that is not there: it is about to be replaced. */
+  async #read(): Promise<Topology | null> {
+    try {
+      return await readTopology(this.#store);
+    } catch (error) {
+      if (!this.#store.clustered || !(toStoreError(error, "") instanceof StoreUnreachableError)) throw error;
+      return null;
+    }
+  }
+}
+
+/** A client learns late that a master was demoted; and it takes a while until that has the history of its successor. */
+function sameMasters(before: Topology, now: Topology): boolean {
+  const told = ({ nodes }: Topology) => nodes.map(({ name, info }) => info?.process ?? name).sort().join();
+  return told(before) === told(now) && now.nodes.every(({ info }) => info?.isMaster ?? true);
+}
+
+/** A counter that went back was set to zero meanwhile. */
+function evictedBetween(before: Topology, now: Topology): number {
+  const known = new Map(before.nodes.map(({ info }) => [info?.process, info?.evicted ?? 0]));
+  return now.nodes.reduce((sum, { info }) => {
+    const [was, is] = [known.get(info?.process) ?? 0, info?.evicted ?? 0];
+    return sum + (is < was ? is : is - was);
+  }, 0);
+}
+
+/**
+ * Waits until the replicas of a master have confirmed what it has at this moment. One that is gone is not waited for, and
+ * WAIT, which a user may lack, only makes them answer at once.
+ *
+ * @returns Which replica does not confirm, or null.
+ */
+async function unconfirmed({ name, client, info }: MasterNode, signal: AbortSignal): Promise<string | null> {
+  if (info === null) return null;
+  let [least, since] = [-1, performance.now()];
+  while (true) {
+    const now = await readServerInfo(client);
+    const behind = now?.replicas.filter(({ offset }) => offset < info.offset) ?? [];
+    if (behind.length === 0) return null;
+    throwIfAborted(signal);
+    const slowest = behind.reduce((one, other) => other.offset < one.offset ? other : one);
+    if (slowest.offset > least) [least, since] = [slowest.offset, performance.now()];
+    if (performance.now() - since > PATIENCE_MS) {
+      return `The replica ${slowest.name} of ${name} does not confirm what was written: after a failover it would be lost`;
+    }
+    await client.call("WAIT", now!.replicas.length, WAIT_MS).catch(ignoreReplyErrors);
+    await pause(PAUSE_MS, signal);
+  }
+}
+
+function ignoreReplyErrors(error: unknown): void {
+  if (replyCode(error) === null) throw error;
+}

@@ -1,0 +1,174 @@
+/** What a run records when another server takes over that lacks what was written, and what it waits for. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { Redis } from "ioredis";
+import { startProxy } from "../../support/proxy.ts";
+import { type RedisServer, startRedis, startRedisCluster, startReplica } from "../../support/redis.ts";
+import {
+  getHash,
+  HASH_TAGS,
+  NEVER,
+  outpostBackend,
+  putHash,
+  tenantFields,
+  TIMESTAMPS,
+} from "../../support/redis_records.ts";
+import { eventually } from "../../support/server.ts";
+
+const CONVERTED = "1705289400123";
+
+// Node's sockets leave timers behind in the oldest Deno, when a connection is lost.
+const quietly = { sanitizeOps: false, sanitizeResources: false };
+
+/** A primary, and a replica that follows it over a proxy of its own, so that it can be made to lag. */
+async function startPair(args: readonly string[] = []) {
+  await using stack = new AsyncDisposableStack();
+  const primary = stack.use(await startRedis(["--repl-diskless-sync-delay", "0", ...args]));
+  const link = stack.use(startProxy(primary.port));
+  const replica = stack.use(await startRedis(["--repl-diskless-sync-delay", "0", ...args]));
+  await replica.client().call("REPLICAOF", "127.0.0.1", link.port);
+  await follows(replica);
+  const moved = stack.move();
+  return { primary, replica, link, [Symbol.asyncDispose]: () => moved.disposeAsync() };
+}
+
+async function follows(replica: RedisServer): Promise<void> {
+  await eventually(async () => {
+    assertStringIncludes(await replica.client().info("replication"), "master_link_status:up");
+  });
+}
+
+async function seed(client: Redis, count: number): Promise<string[]> {
+  const ids = Array.from({ length: count }, (_, i) => `t${i}`);
+  await Promise.all(ids.map((id) => putHash(client, `tenant:{${id}}:tenant`, tenantFields(id))));
+  return ids;
+}
+
+/** Calls back before a client sends the outcome of a run. */
+function beforeOutcome(client: { callBuffer: unknown }, act: () => Promise<void>): void {
+  const send = (client.callBuffer as (...args: unknown[]) => Promise<unknown>).bind(client);
+  let acted = false;
+  client.callBuffer = async (name: string, args: unknown[]) => {
+    if (!acted && name.startsWith("EVAL") && args.includes("applied_at")) {
+      acted = true;
+      await act();
+    }
+    return await send(name, args);
+  };
+}
+
+Deno.test(
+  "apply() is not recorded on a server that took over and lacks what was written, and does it there",
+  quietly,
+  async () => {
+    await using pair = await startPair();
+    const { primary, replica, link } = pair;
+    await using way = startProxy(primary.port);
+    const ids = await seed(primary.client(), 600);
+    await eventually(async () => assertEquals(await replica.client().dbsize(), ids.length));
+    const client = primary.client({ port: way.port, maxRetriesPerRequest: 20, retryStrategy: () => 20 });
+    let cut = false;
+    beforeOutcome(client, async () => {
+      assert(cut);
+      await replica.client().call("REPLICAOF", "NO", "ONE");
+      way.redirect(replica.port);
+    });
+    const result = await outpostBackend(client).apply(TIMESTAMPS, {
+      signal: NEVER,
+      batchSize: 20,
+      maxRate: 2000,
+      onProgress: ({ processed }) => {
+        if (cut || processed < 100) return;
+        cut = true;
+        link.close(); // From now on the replica gets nothing, and the primary has none to wait for.
+      },
+    });
+    assertEquals(result.outcome, "applied");
+    const left = [];
+    for (const id of ids) {
+      const found = await getHash(replica.client(), `tenant:{${id}}:tenant`);
+      if (found?.created_at !== CONVERTED) left.push(id);
+    }
+    assertEquals(left, []);
+    assertEquals((await getHash(replica.client(), "outpost:migration:002_timestamps"))?.status, "applied");
+  },
+);
+
+Deno.test("apply() does not call itself applied while a replica does not confirm what was written", async () => {
+  await using pair = await startPair();
+  const { primary, replica, link } = pair;
+  await seed(primary.client(), 200);
+  await eventually(async () => assertEquals(await replica.client().dbsize(), 200));
+  const backend = outpostBackend(primary.client());
+  link.stall();
+  const result = await backend.apply(TIMESTAMPS, { signal: NEVER });
+  assertEquals([result.outcome, result.processed, result.failed], ["failed", 200, 0]);
+  assertStringIncludes(result.issues[0]!, "does not confirm what was written");
+  const entry = (await backend.read()).entries[1]!;
+  assertEquals(entry.status, "failed");
+  assertStringIncludes(entry.reason!, "does not confirm what was written");
+  link.cut();
+  await follows(replica);
+  assertEquals((await backend.apply(TIMESTAMPS, { signal: NEVER })).outcome, "applied");
+  // What is recorded as applied is on the replica, every record of it.
+  for (let i = 0; i < 200; i++) {
+    assertEquals((await getHash(replica.client(), `tenant:{t${i}}:tenant`))?.created_at, CONVERTED);
+  }
+});
+
+Deno.test(
+  "apply() looks at everything again when a master's replica took over that lacks what was written",
+  quietly,
+  async () => {
+    await using cluster = await startRedisCluster();
+    await using replica = await startReplica(cluster, 0);
+    const client = cluster.client();
+    const ids = Array.from({ length: 600 }, (_, i) => `t${i}`);
+    await Promise.all(ids.map((id) => putHash(client, `tenant:{${id}}:tenant`, tenantFields(id))));
+    const [own, master] = [replica.client(), cluster.nodes[0]!.client()];
+    await eventually(async () => assertEquals(await own.dbsize(), await master.dbsize()));
+    let cut: Promise<unknown> | undefined;
+    beforeOutcome(client, async () => {
+      await cut;
+      await own.call("CLUSTER", "FAILOVER", "TAKEOVER");
+      await eventually(async () => assertEquals((await master.role())[0], "slave"));
+    });
+    const result = await outpostBackend(client).apply(TIMESTAMPS, {
+      signal: NEVER,
+      batchSize: 20,
+      maxRate: 1500,
+      onProgress: ({ processed }) => {
+        if (processed < 100) return;
+        cut ??= (async () => {
+          await own.config("SET", "masteruser", "nobody"); // It gets no further, and its master has none to wait for.
+          await own.config("SET", "masterauth", "nothing");
+          await master.call("CLIENT", "KILL", "TYPE", "replica");
+        })();
+      },
+    });
+    assert(cut !== undefined);
+    assertEquals([result.outcome, result.failed], ["applied", 0]);
+    const left = [];
+    for (const id of ids) {
+      if ((await getHash(client, `tenant:{${id}}:tenant`))?.created_at !== CONVERTED) left.push(id);
+    }
+    assertEquals(left, []);
+  },
+);
+
+Deno.test("cleanup() deletes nothing before the replicas have confirmed the copies", async () => {
+  await using pair = await startPair();
+  const { primary, replica, link } = pair;
+  const client = primary.client();
+  for (let i = 0; i < 50; i++) await putHash(client, `tenant:t${i}`, tenantFields(`t${i}`));
+  const backend = outpostBackend(client);
+  await backend.apply(HASH_TAGS, { signal: NEVER });
+  link.stall();
+  await client.set("more", "that the replica does not get");
+  const kept = await backend.cleanup(HASH_TAGS, { signal: NEVER }).catch((error: Error) => error.message);
+  assertStringIncludes(String(kept), "does not confirm what was written");
+  assertEquals((await client.keys("tenant:t*")).length, 50);
+  link.cut();
+  await follows(replica);
+  assertEquals((await backend.cleanup(HASH_TAGS, { signal: NEVER })).deleted, 50);
+});
