@@ -51,7 +51,7 @@ export type {
   SqlTablePlan,
   SqlVerification,
 } from "./engine/backend.ts";
-export type { CleanupItem, CleanupOptions, CleanupPlan } from "./engine/cleanup.ts";
+export type { CleanupItem, CleanupOptions, CleanupPlan, PlanCleanupOptions } from "./engine/cleanup.ts";
 export type { ClickHouseTables } from "./engine/clickhouse/bookkeeping.ts";
 export type { ClickHouseClient } from "./engine/clickhouse/client.ts";
 export type { ClickHouseTable } from "./engine/clickhouse/schema.ts";
@@ -73,6 +73,7 @@ export {
   LockLostError,
   MigrationError,
   type MigrationErrorOptions,
+  NotVerifiedError,
   PendingError,
   PlanStaleError,
   RefusedError,
@@ -84,6 +85,7 @@ export {
   StoreUnreachableError,
   UnknownMigrationError,
 } from "./engine/errors.ts";
+export type { Hint } from "./engine/hint.ts";
 export type { InitOptions, InitResult } from "./engine/init.ts";
 export type { ClearedLock, UnlockOptions } from "./engine/lock/clear.ts";
 export type { LockOptions, LockOwner, RedisLockNames } from "./engine/lock/lock.ts";

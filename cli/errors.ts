@@ -42,11 +42,6 @@ export class PlanFileError extends MigrationError {
   readonly code = "plan_invalid";
 }
 
-/** What is recorded as applied could not be proven. */
-export class NotVerifiedError extends MigrationError {
-  readonly code = "not_verified";
-}
-
 /** The server program is missing or cannot be started. */
 export class ServerProgramError extends MigrationError {
   readonly code = "server_missing";

@@ -14,6 +14,7 @@ import {
   LockLostError,
   PlanStaleError,
 } from "./errors.ts";
+import { dirtyHint, hint } from "./hint.ts";
 import type { LockOptions } from "./lock/lock.ts";
 import { type Locked, withLock } from "./lock/with_lock.ts";
 import {
@@ -108,18 +109,13 @@ function assertSound(store: SqlStoreName, state: SqlState): void {
       `Cannot apply ${
         storeTitle(store)
       } steps: another tool failed in the middle of version ${state.version} and left it dirty`,
-      {
-        hint: `Compare the schema (migrate verify), repair it, then set the version that it really has: ` +
-          `migrate force ${state.version} when version ${state.version} is complete, or migrate force ${
-            state.version - 1
-          }`,
-      },
+      { hint: dirtyHint(state.version) },
     );
   }
   const [drift] = state.drift;
   if (drift !== undefined) {
     throw new DriftError(`Cannot apply ${storeTitle(store)} steps: ${state.drift.join("; ")}`, {
-      hint: "Run migrate verify, and use the release that applied these steps",
+      hint: hint`Run ${"verify"}, and use the release that applied these steps`,
     });
   }
 }
@@ -137,7 +133,7 @@ function assertUnchanged(
     : compareBasis(plan.basis, basisOf(context, state, chosen));
   if (changes.length === 0) return;
   throw new PlanStaleError(`The saved plan no longer fits: ${changes.join("; ")}`, changes, {
-    hint: "Plan again: migrate plan --out FILE",
+    hint: hint`Plan again: ${"plan --out FILE"}`,
   });
 }
 
@@ -234,7 +230,7 @@ function failure(id: string, results: readonly MigrationResult[], cause: unknown
   const { failed, issues } = results.find((result) => result.id === id)!;
   if (cause === undefined && failed === 0) {
     return new ApplyError(`${id} was stopped: ${issues[0]}`, results, {
-      hint: "Remove the cause and run migrate apply again: what is done stays done",
+      hint: hint`Remove the cause and run ${"apply"} again: what is done stays done`,
     });
   }
   return new ApplyError(
@@ -247,8 +243,8 @@ function failure(id: string, results: readonly MigrationResult[], cause: unknown
     {
       ...(cause === undefined ? {} : { cause }),
       hint: cause instanceof Error
-        ? "Nothing of this step was kept. Remove the cause and run migrate apply again"
-        : "Repair the records named and run migrate apply again, or accept them as they are with --skip-invalid",
+        ? hint`Nothing of this step was kept. Remove the cause and run ${"apply"} again`
+        : hint`Repair the records named and run ${"apply"} again, or accept them as they are with ${"apply --skip-invalid"}`,
     },
   );
 }

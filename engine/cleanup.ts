@@ -5,7 +5,8 @@
  */
 
 import type { CleanupResult, RedisRunOptions } from "./backend.ts";
-import { RefusedError } from "./errors.ts";
+import { NotVerifiedError } from "./errors.ts";
+import { hint } from "./hint.ts";
 import type { LockOptions } from "./lock/lock.ts";
 import { withLock } from "./lock/with_lock.ts";
 import type { MigrationEntry, Pace, Progress } from "./migration.ts";
@@ -19,6 +20,12 @@ export interface CleanupOptions extends LockOptions, Pace {
   readonly force?: boolean;
   /** Told now and then, of Redis migrations alone. */
   readonly onProgress?: (progress: Progress) => void;
+}
+
+/** How {@linkcode Engine.planCleanup} counts. */
+export interface PlanCleanupOptions extends Omit<CleanupOptions, "force" | "waitMs" | "onWait"> {
+  /** The migration that is meant, which must be applied then; the others are counted too. */
+  readonly id?: string | undefined;
 }
 
 /** What there is to clean up. */
@@ -39,31 +46,68 @@ export interface CleanupItem {
   readonly detail: string;
 }
 
-/** Counts what each applied migration left behind; migrations that leave nothing are not listed. */
+/**
+ * Counts what each applied migration left behind; migrations that leave nothing are not listed.
+ *
+ * @throws {NotVerifiedError} When the one that `id` names is not applied.
+ */
 export async function planCleanup(
-  context: Stores,
+  stores: Stores,
   state: State,
-  options: CleanupOptions,
+  { id, ...options }: PlanCleanupOptions,
 ): Promise<CleanupPlan> {
+  if (id !== undefined) assertApplied(state, id);
   const items: CleanupItem[] = [];
   for (const entry of state.entries.filter(({ status }) => status === "applied")) {
-    const left = await countLeft(context, entry, options);
+    const left = await countLeft(stores, entry, options);
     if (left !== null) items.push({ id: entry.id, name: entry.name, ...left });
   }
   return { items };
 }
 
 async function countLeft(
-  context: Stores,
+  stores: Stores,
   entry: MigrationEntry,
   options: CleanupOptions,
 ): Promise<{ readonly count: number; readonly detail: string } | null> {
   if (entry.store === "redis") {
-    const count = await context.redis!.planCleanup(entry.id, runOptions(options, options.signal));
+    const count = await stores.redis!.planCleanup(entry.id, runOptions(options, options.signal));
     return count === null ? null : { count, detail: "original keys" };
   }
-  const left = await context.sql.get(entry.store)!.planCleanup(entry.version);
+  const left = await stores.sql.get(entry.store)!.planCleanup(entry.version);
   return left === null ? null : { count: left.rows, detail: left.detail };
+}
+
+/**
+ * The rule of cleanup: what left something behind has to be applied, and to verify.
+ *
+ * @throws {NotVerifiedError} When one of the migrations is not, or does not.
+ */
+export async function assertCleanable(
+  stores: Stores,
+  state: State,
+  ids: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const id of ids) assertApplied(state, id);
+  const result = await verify(stores, state, { ids, ...(signal === undefined ? {} : { signal }) });
+  if (result.ok) return;
+  const issues = [result.postgres, result.clickhouse, ...result.redis].flatMap((found) =>
+    found?.issues ?? []
+  );
+  throw new NotVerifiedError(
+    `Cannot clean up after ${ids.join(", ")}: it does not verify: ${issues.slice(0, 3).join("; ")}`,
+    { hint: hint`Look at ${"verify --full"}; --force skips this check, never the proof of each record` },
+  );
+}
+
+function assertApplied(state: State, id: string): MigrationEntry {
+  const entry = state.entries.find((known) => known.id === id)!;
+  if (entry.status === "applied" || entry.status === "not_applicable") return entry;
+  throw new NotVerifiedError(
+    `Cannot clean up after ${id}: it is ${entry.status}, and the originals are needed until it is applied`,
+    { hint: hint`Apply it first: ${"apply"}` },
+  );
 }
 
 /** Cleans up after one migration. See {@linkcode Engine.cleanup} for the errors. */
@@ -73,12 +117,9 @@ export async function cleanup(
   id: string,
   options: CleanupOptions,
 ): Promise<CleanupResult> {
-  const state = await read();
-  assertApplied(find(state, id));
-  if (!(options.force ?? false)) await assertVerified(context, state, id, options);
+  if (options.force !== true) await assertCleanable(context, await read(), [id], options.signal);
   return await withLock(context, "cleanup", options, async ({ lock, sessions, signal }) => {
-    const entry = find(await read(), id);
-    assertApplied(entry);
+    const entry = assertApplied(await read(), id);
     lock.report({ migration: id, progress: null });
     if (entry.store === "redis") {
       return await context.redis!.cleanup(id, {
@@ -101,42 +142,4 @@ function runOptions(options: CleanupOptions, signal: AbortSignal | undefined): R
     batchSize: options.batchSize,
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
   };
-}
-
-function find(state: State, id: string): MigrationEntry {
-  return state.entries.find((entry) => entry.id === id)!;
-}
-
-function assertApplied({ id, status }: MigrationEntry): void {
-  if (status === "applied") return;
-  throw new RefusedError(
-    `Cannot clean up after ${id}: it is ${status}, and the originals are needed until it is applied`,
-    {
-      hint: "Run migrate apply first",
-    },
-  );
-}
-
-async function assertVerified(
-  context: EngineContext,
-  state: State,
-  id: string,
-  options: CleanupOptions,
-): Promise<void> {
-  const result = await verify(context, state, {
-    ids: [id],
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  });
-  if (result.ok) return;
-  const issues = [
-    ...(result.postgres?.issues ?? []),
-    ...(result.clickhouse?.issues ?? []),
-    ...result.redis.flatMap((r) => r.issues),
-  ];
-  throw new RefusedError(
-    `Cannot clean up after ${id}: it does not verify: ${issues.slice(0, 3).join("; ")}`,
-    {
-      hint: "Look at migrate verify --full; --force skips this check, never the proof of each record",
-    },
-  );
 }

@@ -5,12 +5,20 @@
  */
 
 import { apply, type ApplyOptions, type ApplyResult } from "./apply.ts";
-import { cleanup, type CleanupOptions, type CleanupPlan, planCleanup } from "./cleanup.ts";
+import {
+  assertCleanable,
+  cleanup,
+  type CleanupOptions,
+  type CleanupPlan,
+  planCleanup,
+  type PlanCleanupOptions,
+} from "./cleanup.ts";
 import type { CleanupResult, SqlDownPlan } from "./backend.ts";
 import type { OneStoreOptions } from "./choose_sql_store.ts";
 import { down, planDown } from "./down.ts";
 import { PendingError } from "./errors.ts";
 import { force } from "./force.ts";
+import { hint } from "./hint.ts";
 import { init, type InitOptions, type InitResult } from "./init.ts";
 import type { ClearedLock, UnlockOptions } from "./lock/clear.ts";
 import type { LockOwner } from "./lock/lock.ts";
@@ -125,11 +133,26 @@ export class Engine {
   /**
    * Counts what {@linkcode Engine.cleanup} would look at. Reads only.
    *
-   * @param options How fast to go; nothing else is looked at.
+   * @param options Which one is meant, and how fast to go.
    * @returns One item for each applied migration that leaves something behind, also when that is gone already.
+   * @throws {NotVerifiedError} When the one that is meant is not applied.
    */
-  async planCleanup(options: CleanupOptions = {}): Promise<CleanupPlan> {
+  async planCleanup(options: PlanCleanupOptions = {}): Promise<CleanupPlan> {
     return await planCleanup(this.#context, await this.#read(), options);
+  }
+
+  /**
+   * Proves that what migrations left behind may be deleted: they are applied, and verify. Reads only.
+   *
+   * @param ids In full, for example `redis/001_hash_tags`.
+   * @param options Ends the walk over records after the batch in hand.
+   * @throws {NotVerifiedError} When one is not applied, or does not verify.
+   */
+  async assertCleanable(
+    ids: readonly string[],
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<void> {
+    await assertCleanable(this.#context, await this.#read(), ids, signal);
   }
 
   /**
@@ -138,7 +161,7 @@ export class Engine {
    * @param id In any form that names one migration.
    * @param options Whether to skip the verification beforehand, and how fast to go.
    * @returns How much was deleted; what is not proven was kept, and is named.
-   * @throws {RefusedError} When the migration is not applied, or does not verify and `force` is not set.
+   * @throws {NotVerifiedError} When the migration is not applied, or does not verify and `force` is not set.
    */
   async cleanup(id: string, options: CleanupOptions = {}): Promise<CleanupResult> {
     return await cleanup(this.#context, () => this.#read(), this.resolve(id), options);
@@ -223,7 +246,7 @@ export class Engine {
     throw new PendingError(
       `Cannot start: ${pending.sql} SQL and ${pending.redis} Redis migrations are pending`,
       pending,
-      { hint: "Apply them first" },
+      { hint: hint`Apply them first: ${"apply"}` },
     );
   }
 

@@ -5,13 +5,14 @@
  * @module
  */
 
+import type { Hint } from "./hint.ts";
 import type { LockOwner } from "./lock/lock.ts";
 import type { MigrationResult, StoreName } from "./migration.ts";
 
 /** What {@linkcode MigrationError} and its subclasses accept beside their message. */
 export interface MigrationErrorOptions extends ErrorOptions {
   /** What to do next, one line. */
-  readonly hint?: string;
+  readonly hint?: string | Hint;
 }
 
 /**
@@ -38,12 +39,19 @@ export abstract class MigrationError extends Error {
   abstract readonly code: string;
   /** What to do next, or undefined when there is nothing to advise. */
   readonly hint: string | undefined;
+  readonly #hint: string | Hint | undefined;
 
   /** @ignore Made by the engine alone. */
   constructor(message: string, options: MigrationErrorOptions = {}) {
     super(message, options);
     this.name = new.target.name;
-    this.hint = options.hint;
+    this.#hint = options.hint;
+    this.hint = options.hint?.toString();
+  }
+
+  /** The hint, its commands written as the users of an application type them. */
+  hintWith(write: (command: string) => string): string | undefined {
+    return typeof this.#hint === "string" ? this.#hint : this.#hint?.text(write);
   }
 }
 
@@ -228,6 +236,12 @@ export class PendingError extends MigrationError {
     this.sql = pending.sql;
     this.redis = pending.redis;
   }
+}
+
+/** What is recorded as applied could not be proven, or is not applied where it has to be. */
+export class NotVerifiedError extends MigrationError {
+  /** Always `not_verified`. */
+  readonly code = "not_verified";
 }
 
 /** The caller's abort signal fired: the batch in hand was finished, the lock released, and the rest left for the next run. */

@@ -132,8 +132,8 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
 
 /** The account without the reason of the failure, which follows as the error. */
 function withoutReason(results: readonly MigrationResult[], error: unknown): readonly MigrationResult[] {
-  const reason = error instanceof Error ? error.message : "";
-  return results.map((result) => ({ ...result, issues: result.issues.filter((issue) => issue !== reason) }));
+  const told = error instanceof ApplyError && error.cause !== undefined;
+  return results.map((result) => told && result.outcome === "failed" ? { ...result, issues: [] } : result);
 }
 
 function assertRedis(ids: readonly string[]): void {

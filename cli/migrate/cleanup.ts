@@ -6,11 +6,10 @@
 
 import type { CleanupResult } from "../../engine/backend.ts";
 import type { CleanupItem } from "../../engine/cleanup.ts";
-import type { Engine } from "../../engine/engine.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import { assertCanAsk, type Question } from "../output/confirm.ts";
 import type { Context } from "../context.ts";
-import { DeclinedError, NotVerifiedError } from "../errors.ts";
+import { DeclinedError } from "../errors.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { formatCount, formatCounted } from "../output/format.ts";
 import { cleanupJson } from "../output/json.ts";
@@ -71,8 +70,7 @@ async function run(context: Context, options: CleanupCommandOptions): Promise<nu
     const text = `Delete what ${id ?? "the Redis migrations"} left behind?`;
     assertCanAsk({ host: context.host, json: context.output.json }, { text, instead });
   }
-  if (id !== undefined) await assertApplied(context, open.engine, id);
-  const { items } = await context.reading(open.engine.planCleanup({ signal: context.signal }));
+  const { items } = await context.reading(open.engine.planCleanup({ id, signal: context.signal }));
   const chosen = items.filter((item) =>
     item.count > 0 && (id === undefined ? isRedis(item) : item.id === id)
   );
@@ -82,7 +80,11 @@ async function run(context: Context, options: CleanupCommandOptions): Promise<nu
     context.output.result(cleanupJson(empty), (layout) => renderNothing(id, others, layout));
     return EXIT.done;
   }
-  if (!options.force) await assertVerified(context, open.engine, chosen);
+  if (!options.force) {
+    context.progress.busy("Verifying before anything is deleted ...");
+    const ids = chosen.map((item) => item.id);
+    await context.reading(open.engine.assertCleanable(ids, { signal: context.signal }));
+  }
   if (!options.yes) await ask(context, chosen, instead);
   let kept = 0;
   for (const item of chosen) {
@@ -104,38 +106,6 @@ async function run(context: Context, options: CleanupCommandOptions): Promise<nu
 
 function isRedis({ id }: CleanupItem): boolean {
   return id.startsWith("redis/");
-}
-
-async function assertApplied(context: Context, engine: Engine, id: string): Promise<void> {
-  const { migrations } = await context.reading(engine.list());
-  const { status } = migrations.find((entry) => entry.id === id)!;
-  if (status === "applied" || status === "not_applicable") return;
-  throw new NotVerifiedError(
-    `Cannot clean up after ${id}: it is ${status}, and the originals are needed until it is applied`,
-    { hint: "Apply it first: outpost migrate apply" },
-  );
-}
-
-async function assertVerified(
-  context: Context,
-  engine: Engine,
-  items: readonly CleanupItem[],
-): Promise<void> {
-  const ids = items.map(({ id }) => id);
-  context.progress.busy("Verifying before anything is deleted ...");
-  const result = await context.reading(engine.verify({ ids, signal: context.signal }));
-  if (result.ok) return;
-  const issues = [
-    ...(result.postgres?.issues ?? []),
-    ...(result.clickhouse?.issues ?? []),
-    ...result.redis.flatMap((found) => found.issues),
-  ];
-  throw new NotVerifiedError(
-    `Cannot clean up after ${ids.join(", ")}: it does not verify: ${issues.slice(0, 3).join("; ")}`,
-    {
-      hint: "Look at outpost migrate verify --full; --force skips this check, never the proof of each record",
-    },
-  );
 }
 
 async function ask(context: Context, items: readonly CleanupItem[], instead: string): Promise<void> {

@@ -92,28 +92,21 @@ function exitStatusOf(error: MigrationError, stoppedBy: StopSignal | null): numb
   return ERROR_CODES[error.code] ?? EXIT.failed;
 }
 
+/** The engine does not know what the program is called. */
+const asTyped = (command: string) => `outpost migrate ${command}`;
+
 function hintOf(cause: MigrationError, error: unknown, { scrub, whereIs }: ReportOptions): string | null {
-  const hint = cause.hint ?? (error instanceof MigrationError ? error.hint : undefined);
+  const hint = cause.hintWith(asTyped) ??
+    (error instanceof MigrationError ? error.hintWith(asTyped) : undefined);
   const store = cause instanceof StoreUnreachableError || cause instanceof StoreDeniedError
     ? cause.store
     : null;
   const where = store === null ? null : whereIs?.(store) ?? null;
   const parts = [
-    ...(hint === undefined ? [] : [withProgramName(hint)]),
+    ...(hint === undefined ? [] : [hint]),
     ...(where === null ? [] : [`It was looked for at ${where}`]),
   ];
   return parts.length === 0 ? null : scrub(parts.join(". "));
-}
-
-/** The engine does not know what the program is called; it says `migrate apply` where a person types more. */
-export function withProgramName(hint: string): string {
-  const commands = "init|list|status|plan|apply|verify|cleanup|down|force|unlock";
-  return hint
-    .replace(
-      new RegExp(`"(?:(?:outpost )?migrate )?((?:${commands})(?: [^"]*)?)"`, "g"),
-      "outpost migrate $1",
-    )
-    .replace(new RegExp(`(?<!outpost )\\bmigrate (${commands})\\b`, "g"), "outpost migrate $1");
 }
 
 function detailsOf(error: MigrationError): readonly string[] {

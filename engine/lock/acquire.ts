@@ -14,9 +14,11 @@ import { InterruptedError, LockHeldError, LockLostError } from "../errors.ts";
 import { describeOwner } from "./describe_owner.ts";
 import type { Fence, HeldLock, LockOptions, LockOwner } from "./lock.ts";
 import { LEASE_MS, type LockSettings } from "./lock_settings.ts";
+import { hint } from "../hint.ts";
 import { pause } from "../pause.ts";
 import { RedisLease } from "../redis/lock/lease.ts";
 import type { LeaseOwner } from "../redis/lock/lease_value.ts";
+import { within } from "../within.ts";
 
 /** How the lock is taken. */
 export interface AcquireOptions extends LockSettings, LockOptions {
@@ -189,7 +191,7 @@ class Lock implements HeldLock {
       clearTimeout(this.#beating);
     });
     for (const session of this.#options.sessions) {
-      stack.defer(() => atMost(DISPOSE_MS, session[Symbol.asyncDispose]()));
+      stack.defer(() => within(DISPOSE_MS, session[Symbol.asyncDispose](), () => {}));
     }
   }
 }
@@ -197,17 +199,11 @@ class Lock implements HeldLock {
 /** How long a session may take to end, in milliseconds. A server that hangs must not keep the lease from being given back. */
 const DISPOSE_MS = 10_000;
 
-async function atMost(ms: number, promise: PromiseLike<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
-  await Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
-}
-
 function heldError(owner: LockOwner, waitMs: number): LockHeldError {
   const waited = waitMs > 0 ? ` after waiting for ${Math.round(waitMs / 100) / 10} s` : "";
   return new LockHeldError(`Cannot take the lock${waited}: ${describeOwner(owner)}`, owner, {
     hint: owner.alive
-      ? 'Wait until it is done; "migrate status" shows how far it is'
-      : 'Its holder seems dead: the lock ends by itself soon, or "migrate unlock" clears it',
+      ? hint`Wait until it is done; ${"status"} shows how far it is`
+      : hint`Its holder seems dead: the lock ends by itself soon, or ${"unlock"} clears it`,
   });
 }

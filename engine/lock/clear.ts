@@ -8,6 +8,7 @@
 import type { Buffer } from "node:buffer";
 import { describeOwner } from "./describe_owner.ts";
 import { LockHeldError } from "../errors.ts";
+import { hint } from "../hint.ts";
 import type { LockOwner } from "./lock.ts";
 import type { LockSettings } from "./lock_settings.ts";
 import type { Ioredis } from "../redis/client.ts";
@@ -75,7 +76,7 @@ export async function clearLock(
 function refuseLive(owner: LockOwner, force: boolean): void {
   if (force || !owner.alive || owner.heartbeatAt === null) return;
   throw new LockHeldError(`Cannot clear the lock, its holder is alive: ${describeOwner(owner)}`, owner, {
-    hint: 'Wait until it is done, or clear it all the same with "migrate unlock --force"',
+    hint: hint`Wait until it is done, or clear it all the same with ${"unlock --force"}`,
   });
 }
 

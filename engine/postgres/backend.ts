@@ -18,6 +18,7 @@ import type {
 import type { LockOwner } from "../lock/lock.ts";
 import { migrationId } from "../migration.ts";
 import { RefusedError, RegistryError } from "../errors.ts";
+import { hint } from "../hint.ts";
 import { checkSteps, type SqlStatement, type SqlStep, stepChecksum } from "../sql/step.ts";
 import { ownTables, readBookkeeping } from "./bookkeeping.ts";
 import type { Query } from "./query.ts";
@@ -188,7 +189,7 @@ class PostgresBackend implements SqlBackend {
       if (!isServerError(known)) throw known;
       throw new RefusedError(`Cannot ${action} Postgres: ${known.message}`, {
         cause: known,
-        hint: 'The tables are not what the recorded version says: see what differs with "verify"',
+        hint: hint`The tables are not what the recorded version says: see what differs with ${"verify"}`,
       });
     }
   }

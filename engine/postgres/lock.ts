@@ -22,6 +22,7 @@
 import type postgres from "postgres";
 import { LockLostError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
+import { pause } from "../pause.ts";
 
 /** What golang-migrate multiplies its hash by. */
 const SALT = 1486364155;
@@ -91,7 +92,7 @@ export async function tryAdvisoryLock(
     const owner = { ...ownerOf(holder), alive: !stale };
     const mayEnd = holder.pid !== null && stale && performance.now() < deadline;
     if (!mayEnd || !await evict(connection, holder, ttlMs)) return owner;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause(20);
   }
 }
 

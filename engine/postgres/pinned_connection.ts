@@ -7,6 +7,7 @@
 
 import postgres from "postgres";
 import { RefusedError, StoreUnreachableError } from "../errors.ts";
+import { within } from "../within.ts";
 import { connectionError, isConnectionGone, whereOf } from "./errors.ts";
 import { pinSchema } from "./pin_schema.ts";
 
@@ -191,13 +192,10 @@ async function refuseSharedConnections(
     const [first] = await reserved.unsafe<{ pid: number }[]>("SELECT pg_backend_pid() AS pid");
     return first!.pid !== pid;
   };
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const elapsed = new Promise<false>((resolve) => void (timer = setTimeout(() => resolve(false), PROBE_MS)));
   try {
     // A pool of a single connection in session mode never serves the second: then it is not shared either.
-    if (await Promise.race([probe().catch(() => false), elapsed])) throw sharedConnectionError();
+    if (await within(PROBE_MS, probe().catch(() => false), () => false)) throw sharedConnectionError();
   } finally {
-    clearTimeout(timer);
     await other.end({ timeout: 0 });
   }
 }

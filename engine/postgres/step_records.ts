@@ -5,6 +5,7 @@
  */
 
 import { DirtyError, RefusedError } from "../errors.ts";
+import { dirtyHint, hint } from "../hint.ts";
 import { migrationId } from "../migration.ts";
 import { type SqlStep, stepChecksum } from "../sql/step.ts";
 import {
@@ -49,7 +50,7 @@ export class StepRecords {
         `Cannot run ${
           migrationId("postgres", step.version, step.name)
         }: another tool moved the database to version ${found.version} meanwhile`,
-        { hint: `Look at the state again with "status"` },
+        { hint: hint`Look at the state again with ${"status"}` },
       );
     }
     await this.#adopt(query, found);
@@ -138,7 +139,7 @@ export function dirtyError(version: number): DirtyError {
     version,
     `Cannot change Postgres: version ${version} was left dirty by another tool`,
     {
-      hint: `Repair what it left, then set the version by hand with "force"`,
+      hint: dirtyHint(version),
     },
   );
 }

@@ -7,6 +7,7 @@
 
 import type { SqlRunOptions } from "../backend.ts";
 import { InterruptedError, LockLostError, StepFailedError } from "../errors.ts";
+import { type Hint, hint } from "../hint.ts";
 import type { SqlStatement, SqlStep } from "../sql/step.ts";
 import type { Query } from "./query.ts";
 import { deniedHint, isCancelled, isLockTimeout, isServerError, type ServerError } from "./errors.ts";
@@ -211,7 +212,7 @@ export function stepFailed(id: string, statement: string, error: ServerError): S
   }, { cause: error, ...hintFor(error) });
 }
 
-function hintFor(error: ServerError): { readonly hint?: string } {
+function hintFor(error: ServerError): { readonly hint?: string | Hint } {
   if (error.code === LOCK_NOT_AVAILABLE) {
     return { hint: "A long transaction holds the table: end it, or allow more time or more tries for locks" };
   }
@@ -225,7 +226,10 @@ function hintFor(error: ServerError): { readonly hint?: string } {
   }
   if (error.code === "42501") return { hint: deniedHint(error) };
   if (ALREADY_THERE.has(error.code)) {
-    return { hint: `If the database was migrated by other means, set its version by hand with "force"` };
+    return {
+      hint:
+        hint`If the database was migrated by other means, set its version by hand with ${"force VERSION"}`,
+    };
   }
   return {};
 }

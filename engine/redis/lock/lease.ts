@@ -12,6 +12,8 @@
 
 import { LockLostError } from "../../errors.ts";
 import type { Fence, LockOwner, RedisLockNames } from "../../lock/lock.ts";
+import { pause } from "../../pause.ts";
+import { within } from "../../within.ts";
 import { type Ioredis, isCluster } from "../client.ts";
 import { FenceKeys, type PreparedFence } from "./fence.ts";
 import { watchFailures } from "../errors.ts";
@@ -211,7 +213,7 @@ export class RedisLease {
         return await attempt();
       } catch (error) {
         if (error instanceof LockLostError) throw error;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        await pause(RETRY_MS);
       }
     }
   }
@@ -258,19 +260,10 @@ export class RedisLease {
   }
 
   /** Waits for an answer for a quarter of the lease: two such waits and a pause between heartbeats fit into one lease. */
-  async #ask<T>(answer: Promise<T>): Promise<T> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error("Redis did not answer in time")),
-        this.#options.ttlMs / 4,
-      );
+  #ask<T>(answer: Promise<T>): Promise<T> {
+    return within(this.#options.ttlMs / 4, answer, () => {
+      throw new Error("Redis did not answer in time");
     });
-    try {
-      return await Promise.race([answer, timeout]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { StoreUnreachableError } from "../../errors.ts";
+import { pause } from "../../pause.ts";
 import { toStoreError } from "../errors.ts";
 
 /** How long an answer is waited for, in milliseconds. */
@@ -33,7 +34,7 @@ export async function reachable<T>(
     } catch (error) {
       const told = toStoreError(error, action, last());
       if (!(told instanceof StoreUnreachableError) || performance.now() >= deadline) throw told;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      await pause(PAUSE_MS);
     }
   }
 }

@@ -6,6 +6,7 @@ import {
   DirtyError,
   InterruptedError,
   LockHeldError,
+  NotVerifiedError,
   PendingError,
   PlanStaleError,
   RefusedError,
@@ -251,7 +252,7 @@ test("apply() honours the locks of older tools, and unlock() clears what is dead
 
 test("cleanup() refuses while its migration is pending", async () => {
   const { engine } = await legacyDeployment();
-  await assertRejects(() => engine.cleanup("redis/1"), RefusedError, "it is pending");
+  await assertRejects(() => engine.cleanup("redis/1"), NotVerifiedError, "it is pending");
 });
 
 test("every method says which store cannot be reached", async () => {

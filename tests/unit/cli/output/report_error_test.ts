@@ -2,16 +2,12 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import * as cliErrors from "../../../../cli/errors.ts";
 import { ERROR_CODES } from "../../../../cli/output/error_catalogue.ts";
-import {
-  describeError,
-  errorJson,
-  renderError,
-  withProgramName,
-} from "../../../../cli/output/report_error.ts";
+import { describeError, errorJson, renderError } from "../../../../cli/output/report_error.ts";
 import { makeScrub } from "../../../../cli/settings/secrets.ts";
 import { PLAIN } from "../../../../cli/output/style.ts";
 import { runInProcess } from "../../../support/cli.ts";
 import * as engineErrors from "../../../../engine/errors.ts";
+import { hint } from "../../../../engine/hint.ts";
 
 const { ApplyError, InterruptedError, LockHeldError, LockLostError, PlanStaleError, StepFailedError } =
   engineErrors;
@@ -72,13 +68,13 @@ Deno.test("describeError() tells a failed apply by its cause where there is one"
   const cause = new engineErrors.StoreUnreachableError("redis", "Redis is gone", { hint: "Start it" });
   const described = describeError(new ApplyError("x", [], { cause, hint: "again" }), plainly);
   assertEquals([described.code, described.exitStatus, described.hint], ["store_unreachable", 4, "Start it"]);
-  const own = describeError(new ApplyError("2 records", [], { hint: "Run migrate apply again" }), plainly);
+  const own = describeError(new ApplyError("2 records", [], { hint: hint`Run ${"apply"} again` }), plainly);
   assertEquals([own.code, own.hint], ["apply_failed", "Run outpost migrate apply again"]);
 });
 
 Deno.test("renderError() shows a failed statement with its place, a caret and what the server said", () => {
   const error = new StepFailedError("Cannot apply sql/000005: syntax error", failure, {
-    hint: "Run migrate apply",
+    hint: hint`Run ${"apply"}`,
   });
   assertEquals(
     renderError(describeError(error, plainly), layout),
@@ -129,15 +125,15 @@ Deno.test("describeError() says where a store was looked for", () => {
   );
 });
 
-Deno.test("withProgramName() completes commands once", () => {
+Deno.test("describeError() writes the commands of a hint as people type them, the library as its callers know them", () => {
+  const error = new LockHeldError("x", null, {
+    hint: hint`Wait, or look with ${"status"}, or ${"unlock --force"}; "habit" stays`,
+  });
   assertEquals(
-    withProgramName("migrate apply, or outpost migrate verify; migrates nothing"),
-    "outpost migrate apply, or outpost migrate verify; migrates nothing",
+    describeError(error, plainly).hint,
+    'Wait, or look with outpost migrate status, or outpost migrate unlock --force; "habit" stays',
   );
-  assertEquals(
-    withProgramName('set it with "force", or "migrate unlock --force"; "habit" stays'),
-    'set it with outpost migrate force, or outpost migrate unlock --force; "habit" stays',
-  );
+  assertEquals(error.hint, 'Wait, or look with migrate status, or migrate unlock --force; "habit" stays');
 });
 
 Deno.test("run() reports failures that nothing waited for in a line, and does not end with 0", async () => {
