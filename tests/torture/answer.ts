@@ -1,0 +1,76 @@
+/**
+ * What a command of the program said, read from its JSON as any script would.
+ *
+ * @module
+ */
+
+/** A command that ended. */
+export interface Answer {
+  readonly words: readonly string[];
+  readonly deployment: string;
+  /** Exit status; null for a process that was killed. */
+  readonly code: number | null;
+  /** Every object that it printed. */
+  readonly objects: readonly Record<string, unknown>[];
+  readonly stderr: string;
+  /** When it was started and when it ended, in Unix milliseconds. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+
+/** Reads what was printed. Half a line, of a process that was killed, is nothing. */
+export function parseObjects(stdout: string): Record<string, unknown>[] {
+  return stdout.split("\n").flatMap((line) => {
+    try {
+      const value: unknown = JSON.parse(line);
+      return typeof value === "object" && value !== null ? [value as Record<string, unknown>] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Every text that names something which is not as it should be. */
+export function issuesOf({ objects }: Answer): string[] {
+  const found: string[] = [];
+  const visit = (value: unknown, key: string) => {
+    if (Array.isArray(value)) {
+      for (const item of value) {
+        if (key === "issues" && typeof item === "string") found.push(item);
+        else visit(item, "");
+      }
+    } else if (typeof value === "object" && value !== null) {
+      for (const [name, item] of Object.entries(value)) visit(item, name);
+    }
+  };
+  for (const object of objects) visit(object, "");
+  return found;
+}
+
+/** Code and message of the error that ended it; null where there was none. */
+export function errorOf({ objects }: Answer): { readonly code: string; readonly message: string } | null {
+  for (const { error } of objects) {
+    if (typeof error === "object" && error !== null) {
+      return error as { readonly code: string; readonly message: string };
+    }
+  }
+  return null;
+}
+
+/** IDs of the migrations that an `apply` brought to their end in this run. */
+export function appliedBy({ objects }: Answer): readonly string[] {
+  const summary = objects.find(({ event }) => event === "summary");
+  return (summary?.applied as string[] | undefined) ?? [];
+}
+
+/** An answer in one line, for the log. */
+export function describeAnswer(answer: Answer): string {
+  const error = errorOf(answer);
+  const issues = issuesOf(answer);
+  return [
+    `exit ${answer.code ?? "killed"}`,
+    ...(error === null ? [] : [`${error.code}: ${error.message}`]),
+    ...(appliedBy(answer).length === 0 ? [] : [`applied ${appliedBy(answer).join(", ")}`]),
+    ...(issues.length === 0 ? [] : [`issues: ${issues.join(" | ")}`]),
+  ].join("; ");
+}

@@ -1,0 +1,141 @@
+/**
+ * The network between one runner and the servers: a loopback address of the runner's own, on which every server answers at
+ * its own port. So a cluster's nodes are reached through it too, and what is done to it is done to this runner alone.
+ *
+ * @module
+ */
+
+import type { Gate } from "./gate.ts";
+
+/** Addresses of this process: others may run at the same time. */
+let addresses = 0;
+const BLOCK = 2 + Deno.pid % 250;
+
+function nextAddress(): string {
+  addresses++;
+  return `127.${BLOCK}.${(addresses >> 8) & 255}.${addresses & 255}`;
+}
+
+interface Pair {
+  readonly client: Deno.Conn;
+  readonly server: Deno.Conn;
+}
+
+/** What becomes of the next answer. */
+type NextReply = "whole" | "half" | "lost";
+
+/** A runner's network. */
+export class Link implements AsyncDisposable {
+  readonly host: string = nextAddress();
+  readonly #gate: Gate;
+  readonly #targetOf: (port: number) => number;
+  readonly #listeners: Deno.Listener[];
+  readonly #pairs = new Set<Pair>();
+  readonly #ended: Promise<unknown>;
+  #thawed: PromiseWithResolvers<void> | null = null;
+  #nextReply: NextReply = "whole";
+  #closed = false;
+
+  /**
+   * @param ports Where the servers are said to be, on 127.0.0.1.
+   * @param targetOf Where they are, as a name leads elsewhere after a failover. Asked for each connection.
+   */
+  constructor(gate: Gate, ports: readonly number[], targetOf: (port: number) => number) {
+    this.#gate = gate;
+    this.#targetOf = targetOf;
+    this.#listeners = ports.map((port) => Deno.listen({ hostname: this.host, port }));
+    this.#ended = Promise.all(this.#listeners.map((listener, i) => this.#accept(listener, ports[i]!)));
+  }
+
+  /** Drops every connection at once. New ones work. */
+  cut(): void {
+    for (const pair of [...this.#pairs]) this.#drop(pair);
+  }
+
+  /** The next answer arrives in half, or not at all, and its connection ends: the command was done all the same. */
+  spoilNextReply(how: "half" | "lost"): void {
+    this.#nextReply = how;
+  }
+
+  /** Nothing moves any more, in either direction, until {@linkcode thaw}. */
+  freeze(): void {
+    this.#thawed ??= Promise.withResolvers<void>();
+  }
+
+  /** What was sent meanwhile arrives now. */
+  thaw(): void {
+    this.#thawed?.resolve();
+    this.#thawed = null;
+  }
+
+  /** Drops every connection for good: for the servers, the runner is dead. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.thaw();
+    for (const listener of this.#listeners) listener.close();
+    this.cut();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    await this.#ended;
+  }
+
+  async #accept(listener: Deno.Listener, port: number): Promise<void> {
+    const serving: Promise<void>[] = [];
+    try {
+      for await (const client of listener) serving.push(this.#serve(client, port));
+    } catch {
+      // The listener was closed while it waited.
+    }
+    await Promise.allSettled(serving);
+  }
+
+  async #serve(client: Deno.Conn, port: number): Promise<void> {
+    let server: Deno.Conn;
+    try {
+      await this.#thawed?.promise;
+      server = await Deno.connect({ hostname: "127.0.0.1", port: this.#targetOf(port) });
+    } catch {
+      return closeQuietly(client);
+    }
+    const pair: Pair = { client, server };
+    this.#pairs.add(pair);
+    if (this.#closed) return this.#drop(pair);
+    await Promise.race([this.#pump(pair, "ask"), this.#pump(pair, "answer")]);
+    this.#drop(pair);
+  }
+
+  async #pump(pair: Pair, direction: "ask" | "answer"): Promise<void> {
+    const [from, to] = direction === "ask" ? [pair.client, pair.server] : [pair.server, pair.client];
+    const buffer = new Uint8Array(65_536);
+    try {
+      for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
+        if (direction === "ask") await this.#gate.pass();
+        await this.#thawed?.promise;
+        const spoilt = direction === "answer" ? this.#nextReply : "whole";
+        if (spoilt !== "whole") this.#nextReply = "whole";
+        const part = spoilt === "whole" ? count : spoilt === "half" ? count >> 1 : 0;
+        for (let sent = 0; sent < part;) sent += await to.write(buffer.subarray(sent, part));
+        if (spoilt !== "whole") return;
+      }
+    } catch {
+      // A cut connection ends here.
+    }
+  }
+
+  #drop(pair: Pair): void {
+    if (!this.#pairs.delete(pair)) return;
+    closeQuietly(pair.client);
+    closeQuietly(pair.server);
+  }
+}
+
+function closeQuietly(connection: Deno.Conn): void {
+  try {
+    connection.close();
+  } catch {
+    // The other side was first.
+  }
+}

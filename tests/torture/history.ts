@@ -1,0 +1,90 @@
+/**
+ * A history: what is there in the beginning, and what happens in which order. It is made of a seed, and is data alone, so that
+ * it can be shown, repeated, and made shorter.
+ *
+ * @module
+ */
+
+import type { Action } from "./redis/application.ts";
+import type { Topology } from "./redis/servers.ts";
+
+/** What happens to a runner or its network. */
+export type RunnerFault = "kill" | "interrupt" | "freeze" | "cut" | "half_reply" | "lost_reply";
+
+/** What happens to the servers. The lasting ones end by themselves after some commands. */
+export type ServerFault =
+  | "script_flush"
+  | "client_pause"
+  | "out_of_memory"
+  | "read_only"
+  | "move_slots"
+  | "lag"
+  | "failover";
+
+/** One thing that happens. */
+export type Happening =
+  | {
+    readonly type: "application";
+    /** Of the old release or of the new one. */
+    readonly release: "old" | "new";
+    readonly action: Action;
+    readonly deployment: number;
+    /** Positions among the tenants and destinations that there are. */
+    readonly tenant: number;
+    readonly destination: number;
+  }
+  | {
+    readonly type: "run";
+    readonly runner: number;
+    readonly words: readonly string[];
+    readonly deployment: number;
+    readonly process: boolean;
+  }
+  | { readonly type: "runner_fault"; readonly runner: number; readonly fault: RunnerFault }
+  | { readonly type: "server_fault"; readonly fault: ServerFault; readonly seed: number };
+
+/** A happening and how many commands of the runners pass before it. */
+export type Event = Happening & { readonly after: number };
+
+/** What a deployment has in the beginning. */
+export interface Population {
+  /** The deployment ID; empty for none. */
+  readonly deployment: string;
+  readonly tenants: readonly {
+    readonly id: string;
+    readonly destinations: readonly string[];
+    readonly deleted: boolean;
+  }[];
+}
+
+/** A whole history. */
+export interface History {
+  readonly seed: number;
+  readonly topology: Topology;
+  readonly populations: readonly Population[];
+  /** Keys of others are there. A Redis with nothing at all is a fresh installation. */
+  readonly neighbours: boolean;
+  readonly events: readonly Event[];
+}
+
+/** A happening in a line, for the log and for stories. */
+export function describe(event: Happening, { populations }: Pick<History, "populations">): string {
+  const at = (deployment: number) => {
+    const id = populations[deployment % populations.length]!.deployment;
+    return id === "" ? "" : ` (deployment ${id})`;
+  };
+  switch (event.type) {
+    case "application":
+      return `${event.release} application: ${event.action} #${event.tenant}/${event.destination}${
+        at(event.deployment)
+      }`;
+    case "run":
+      return `runner ${event.runner}: ${event.words.join(" ")}${at(event.deployment)}${
+        event.process ? " (a process)" : ""
+      }`;
+    case "runner_fault":
+      return `runner ${event.runner}: ${event.fault}`;
+    case "server_fault":
+      return `servers: ${event.fault}`;
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * Makes a history of a seed.
+ *
+ * @module
+ */
+
+import type { Action } from "./application.ts";
+import type { Event, Happening, History, Population, RunnerFault, ServerFault } from "../history.ts";
+import { Random } from "../random.ts";
+import type { Topology } from "./servers.ts";
+
+const RUNNERS = 3;
+/** A second is the shortest lease that the program accepts. */
+const LEASE = ["--lock-ttl", "1s"];
+
+const OLD_ACTIONS: readonly (readonly [number, Action])[] = [
+  [2, "create_tenant"],
+  [3, "update_tenant"],
+  [1, "delete_tenant"],
+  [3, "create_destination"],
+  [4, "rotate"],
+  [2, "retopic"],
+  [2, "disable"],
+  [1, "enable"],
+  [2, "delete_destination"],
+  [1, "purge"],
+];
+
+const NEW_ACTIONS: readonly (readonly [number, Action])[] = [
+  [3, "create_tenant"],
+  [3, "update_tenant"],
+  [1, "delete_tenant"],
+  [3, "create_destination"],
+  [3, "rotate"],
+  [2, "retopic"],
+  [3, "disable"],
+  [0.3, "enable"],
+  [4, "delete_destination"],
+  [2, "expire"],
+];
+
+const ID_FORMS: readonly ((n: number) => string)[] = [
+  (n) => `t${n}`,
+  (n) => `t${n}:b`,
+  (n) => `t${n}::b:`,
+  (n) => `\xff\xfet${n}\x80`,
+  (n) => `*t${n}?[a]\\`,
+  (n) => `t${n}}{`,
+  (n) => `{t${n}:x`,
+  (n) => `t${n}:destinations`,
+  (n) => `t ${n}`,
+];
+
+const DESTINATIONS = ["d1", "d2", "d:3"];
+
+/** Makes the history of a seed. The same seed and topology always give the same one. */
+export function generate(seed: number, topology: Topology): History {
+  const random = new Random(seed);
+  const fresh = random.chance(0.04);
+  const populations = fresh ? [{ deployment: "", tenants: [] }] : populate(random);
+  const events: Event[] = [];
+  const count = random.between(6, 26);
+  // Old and new releases at once, one after the other, or one alone.
+  const mix = random.pick([0.2, 0.5, 0.8]);
+  if (fresh) events.push({ after: 0, ...startOf(random, populations, ["migrate", "init"]) });
+  for (let i = 0; i < count; i++) {
+    const share = i / count;
+    for (const happening of next(random, { populations, topology, mix, share })) {
+      events.push({ after: random.weighted([[3, 0], [3, 1], [3, 3], [3, 8], [1, 25]]), ...happening });
+    }
+  }
+  return { seed, topology, populations, neighbours: !fresh && random.chance(0.6), events };
+}
+
+function populate(random: Random): Population[] {
+  const odd = random.chance(0.3);
+  const ids = random.weighted<readonly string[]>([
+    [5, [""]],
+    [3, ["", "dp_001"]],
+    [1, ["a", "a_b"]],
+    [1, ["", "a", "a-b"]],
+  ]);
+  return ids.map((deployment) => ({
+    deployment,
+    tenants: Array.from({ length: random.weighted([[3, 3], [3, 8], [2, 20], [1, 60]]) }, (_, n) => ({
+      id: (odd ? random.pick(ID_FORMS) : ID_FORMS[0]!)(n),
+      destinations: DESTINATIONS.slice(0, random.between(0, 3)),
+      deleted: random.chance(0.08),
+    })),
+  }));
+}
+
+interface Setting {
+  readonly populations: readonly Population[];
+  readonly topology: Topology;
+  readonly mix: number;
+  /** How far the history is, from 0 to 1. */
+  readonly share: number;
+}
+
+function next(random: Random, setting: Setting): Happening[] {
+  const kind = random.weighted([[6, "application"], [4, "run"], [2, "runner_fault"], [0.7, "server_fault"]]);
+  if (kind === "run") return [startOf(random, setting.populations)];
+  if (kind === "runner_fault") return [runnerFault(random)];
+  if (kind === "server_fault") {
+    return [{
+      type: "server_fault",
+      fault: serverFault(random, setting.topology),
+      seed: random.between(0, 999),
+    }];
+  }
+  // Releases come one after the other: the old one is rarely there in the end, and the new one rarely in the beginning.
+  const isNew = random.chance(setting.mix * 0.5 + setting.share * 0.5);
+  const action = random.weighted(isNew ? NEW_ACTIONS : OLD_ACTIONS);
+  return [{
+    type: "application",
+    release: isNew ? "new" : "old",
+    action,
+    deployment: random.between(0, 9),
+    // Most of it happens to few: else the two releases would hardly ever meet.
+    tenant: random.chance(0.7) ? random.between(0, 1) : random.between(0, 60),
+    destination: random.between(0, 2),
+  }];
+}
+
+function startOf(random: Random, populations: readonly Population[], words?: readonly string[]): Happening {
+  const batch = random.chance(0.7) ? ["--batch-size", String(random.pick([1, 2, 5, 10]))] : [];
+  const waiting = ["--lock-wait", random.pick(["0", "1s", "3s"])];
+  const chosen = words ?? random.weighted<readonly string[]>([
+    [10, ["migrate", "apply", "--yes"]],
+    [3, ["migrate", "apply", "redis/1", "--yes"]],
+    [1, ["migrate", "apply", "redis/2", "--yes"]],
+    [2, ["migrate", "apply", "redis/1", "--rerun", "--yes"]],
+    [1, ["migrate", "apply", "redis/2", "redis/3", "--rerun", "--yes"]],
+    [1, ["migrate", "plan"]],
+    [1, ["migrate", "verify"]],
+    [2, ["migrate", "verify", "--full"]],
+    [3, ["migrate", "cleanup", "--yes"]],
+    [1, ["migrate", "cleanup", "--yes", "--force"]],
+    [0.7, ["migrate", "init"]],
+    [0.7, ["migrate", "unlock", "--yes"]],
+    [0.3, ["migrate", "unlock", "--yes", "--force"]],
+  ]);
+  const writes = chosen[1] === "apply" || chosen[1] === "cleanup";
+  return {
+    type: "run",
+    runner: random.between(0, RUNNERS - 1),
+    words: [
+      ...chosen,
+      ...["--json", "--redis-only"],
+      ...(writes ? [...LEASE, ...waiting, ...batch] : chosen[1] === "init" ? [...LEASE, ...waiting] : []),
+    ],
+    deployment: random.between(0, populations.length - 1),
+    process: random.chance(0.03),
+  };
+}
+
+function runnerFault(random: Random): Happening {
+  const fault = random.weighted<RunnerFault>([
+    [5, "kill"],
+    [4, "interrupt"],
+    [1, "freeze"],
+    [2, "cut"],
+    [2, "half_reply"],
+    [2, "lost_reply"],
+  ]);
+  return { type: "runner_fault", runner: random.between(0, RUNNERS - 1), fault };
+}
+
+function serverFault(random: Random, topology: Topology): ServerFault {
+  return random.weighted<ServerFault>([
+    [2, "script_flush"],
+    [1, "client_pause"],
+    [1, "out_of_memory"],
+    [topology === "cluster" ? 0 : 1, "read_only"],
+    [topology === "cluster" ? 4 : 0, "move_slots"],
+    [topology === "replica" ? 4 : 0, "lag"],
+    [topology === "replica" ? 8 : 0, "failover"],
+  ]);
+}

@@ -1,0 +1,154 @@
+/**
+ * The Redis that a history plays on: one server, a cluster of three masters, or a primary with a replica.
+ *
+ * @module
+ */
+
+import type { Cluster, Redis } from "ioredis";
+import { type Proxy, startProxy } from "../../support/proxy.ts";
+import { type RedisServer, startRedis, startRedisCluster } from "../../support/redis.ts";
+import { moveSlots } from "../../support/redis_resharding.ts";
+import { eventually } from "../../support/server.ts";
+import type { Stores } from "../runner.ts";
+
+/** How the servers stand to each other. */
+export type Topology = "single" | "cluster" | "replica";
+
+const DEBUG = ["--enable-debug-command", "local"];
+const MASTERS = 3;
+
+/** The servers of a history. */
+export interface RedisWorld extends AsyncDisposable, Stores {
+  readonly topology: Topology;
+  /** The application's own client. Writes through it are acknowledged. */
+  readonly client: Redis | Cluster;
+  /** Clients of every node that takes writes. */
+  masters(): readonly Redis[];
+  /** Empties everything and undoes what faults have set. */
+  reset(): Promise<void>;
+  /** Makes the replica take over from its primary, which dies. */
+  failover?: () => Promise<void>;
+  /** From here on the replica learns of nothing. */
+  lag?: () => void;
+  /** Moves some slots from a master to the next one; in the end they may be back. */
+  moveSlots?: (seed: number, isOver: () => boolean) => Promise<void>;
+}
+
+/** Starts the servers. */
+export async function startWorld(topology: Topology): Promise<RedisWorld> {
+  switch (topology) {
+    case "single":
+      return await startSingle();
+    case "cluster":
+      return await startCluster();
+    case "replica":
+      return await startPair();
+  }
+}
+
+async function startSingle(): Promise<RedisWorld> {
+  const server = await startRedis(DEBUG);
+  const client = server.client();
+  return {
+    topology: "single",
+    client,
+    ports: [server.port],
+    targetOf: (port) => port,
+    env: (host) => environment(host, server.port),
+    masters: () => [client],
+    async reset() {
+      await resetNode(client);
+    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+async function startCluster(): Promise<RedisWorld> {
+  const cluster = await startRedisCluster(MASTERS);
+  const client = cluster.client();
+  const nodes = cluster.nodes.map((node) => node.client());
+  let offset = 0;
+  return {
+    topology: "cluster",
+    client,
+    ports: cluster.ports,
+    targetOf: (port) => port,
+    env: (host) => ({
+      ...environment(host, cluster.ports[0]!),
+      REDIS_CLUSTER_ENABLED: "true",
+      REDIS_DEV_CLUSTER_HOST_OVERRIDE: "true",
+    }),
+    masters: () => nodes,
+    async reset() {
+      await Promise.all(nodes.map(resetNode));
+    },
+    async moveSlots(seed, isOver) {
+      const from = seed % MASTERS;
+      const [first, last] = [0, 1].map((i) => Math.floor(((from + i) * 16384) / MASTERS)) as [number, number];
+      // Where each of the slots is now: an earlier move may have been one way.
+      const slots = Array.from({ length: 12 }, () => first + (offset = (offset + 977) % (last - first)));
+      const to = (from + 1) % MASTERS;
+      await moveSlots(cluster, slots, { from, to, isOver });
+      await moveSlots(cluster, slots, { from: to, to: from });
+    },
+    [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
+  };
+}
+
+/** A primary, and a replica that follows through a proxy, so that it can be left behind. */
+async function startPair(): Promise<RedisWorld> {
+  await using stack = new AsyncDisposableStack();
+  const primary = stack.use(await startRedis([...DEBUG, "--repl-diskless-sync-delay", "0"]));
+  const proxy: Proxy = stack.use(startProxy(primary.port));
+  const replica = stack.use(
+    await startRedis([...DEBUG, "--replicaof", "127.0.0.1", String(proxy.port)]),
+  );
+  const [first, second] = [primary.client(), replica.client()];
+  await eventually(async () => {
+    if (!(await second.info("replication")).includes("master_link_status:up")) throw new Error("no link yet");
+  });
+  const moved = stack.move();
+  let now: { server: RedisServer; client: Redis } = { server: primary, client: first };
+  return {
+    topology: "replica",
+    get client() {
+      return now.client;
+    },
+    ports: [primary.port],
+    targetOf: () => now.server.port,
+    env: (host) => environment(host, primary.port),
+    masters: () => [now.client],
+    async reset() {
+      await resetNode(now.client);
+    },
+    lag: () => proxy.stall(),
+    async failover() {
+      first.disconnect();
+      Deno.kill(primary.pid, "SIGKILL");
+      proxy.close();
+      await second.call("REPLICAOF", "NO", "ONE");
+      now = { server: replica, client: second };
+    },
+    [Symbol.asyncDispose]: () => moved.disposeAsync(),
+  };
+}
+
+function environment(host: string, port: number): Record<string, string> {
+  return { REDIS_HOST: host, REDIS_PORT: String(port) };
+}
+
+async function resetNode(client: Redis): Promise<void> {
+  await calm(client);
+  await client.flushall();
+}
+
+/** Undoes what faults have set on a server. */
+export async function calm(client: Redis): Promise<void> {
+  await client.call("CLIENT", "UNPAUSE");
+  await client.config("SET", "maxmemory", "0");
+  await client.config("SET", "maxmemory-policy", "noeviction");
+  const role = (await client.call("ROLE")) as unknown[];
+  if (String(role[0]) === "slave" && !(await client.info("cluster")).includes("cluster_enabled:1")) {
+    await client.call("REPLICAOF", "NO", "ONE");
+  }
+}

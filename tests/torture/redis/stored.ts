@@ -1,0 +1,110 @@
+/**
+ * Records as the application stores them: read and replaced whole, each in one step of the server, as binary strings.
+ *
+ * @module
+ */
+
+import type { Buffer } from "node:buffer";
+import type { Cluster, Redis } from "ioredis";
+import { bytes } from "../../support/redis_records.ts";
+
+/** Fields of a hash, as binary strings. */
+export type Fields = Readonly<Record<string, string>>;
+
+/** A hash and when it expires (Unix milliseconds, -1 for never); null for no record. */
+export type Stored = { readonly fields: Fields; readonly expiresAt: number } | null;
+
+const READ = `return {redis.call('PEXPIRETIME', KEYS[1]), redis.call('HGETALL', KEYS[1])}`;
+
+/** ARGV: number of texts expected, these, when it expires, the fields to leave there. Returns 1, or 0 when it is another. */
+const REPLACE = `
+local count = tonumber(ARGV[1])
+local now = redis.call('HGETALL', KEYS[1])
+if #now ~= count then return 0 end
+for i = 1, count do if now[i] ~= ARGV[1 + i] then return 0 end end
+redis.call('DEL', KEYS[1])
+for i = count + 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+if ARGV[count + 2] ~= '-1' then redis.call('PEXPIREAT', KEYS[1], ARGV[count + 2]) end
+return 1`;
+
+/** Reads a hash. */
+export async function readStored(client: Redis | Cluster, key: string): Promise<Stored> {
+  const [expiresAt, flat] = await client.callBuffer("EVAL", [READ, "1", bytes(key)]) as [number, Buffer[]];
+  if (flat.length === 0) return null;
+  const fields: Record<string, string> = {};
+  for (let i = 0; i < flat.length; i += 2) {
+    fields[flat[i]!.toString("latin1")] = flat[i + 1]!.toString("latin1");
+  }
+  return { fields, expiresAt };
+}
+
+/** Replaces a hash in one step, if it is still as it was read. @returns True when it was: the write is acknowledged. */
+export async function replaceStored(
+  client: Redis | Cluster,
+  key: string,
+  was: Stored,
+  next: Stored,
+): Promise<boolean> {
+  const expected = was === null ? [] : Object.entries(was.fields).flat();
+  const args = [
+    ...[String(expected.length), ...expected],
+    ...[String(next?.expiresAt ?? -1), ...Object.entries(next?.fields ?? {}).flat()],
+  ];
+  return Number(await client.callBuffer("EVAL", [REPLACE, "1", bytes(key), ...args.map(bytes)])) === 1;
+}
+
+/** Digest of a record of any type; `null` for none. The same content gives the same digest, however it is stored. */
+export async function digestOf(client: Redis, key: string): Promise<string | null> {
+  const [digest, expiresAt] = await Promise.all([
+    client.call("DEBUG", "DIGEST-VALUE", bytes(key)),
+    client.call("PEXPIRETIME", bytes(key)),
+  ]);
+  const [text] = digest as string[];
+  return /^0+$/.test(text!) ? null : `${text} until ${expiresAt}`;
+}
+
+const TIMES = ["deleted_at", "disabled_at", "updated_at", "created_at"];
+
+/** The latest of a record's times, in Unix milliseconds; 0 without any. */
+export function timeOf(fields: Fields): number {
+  return Math.max(0, ...TIMES.map((name) => toMilliseconds(fields[name] ?? "") ?? 0));
+}
+
+/** Reads both forms of a time. */
+export function toMilliseconds(text: string): number | null {
+  if (/^\d+$/.test(text)) return Number(text);
+  const time = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : NaN;
+  return Number.isNaN(time) ? null : time;
+}
+
+/** What a record becomes when everything is migrated. What cannot be converted stays. */
+export function converted(fields: Fields, entity: string | null): Fields {
+  if (entity === null) return fields;
+  const result: Record<string, string> = { ...fields, entity: fields.entity || entity };
+  for (const name of ["created_at", "updated_at"]) {
+    if (result[name] === undefined) continue;
+    const time = toMilliseconds(result[name]);
+    if (time !== null) result[name] = String(time);
+  }
+  return result;
+}
+
+/** True when two records differ in nothing but what the migrations convert. */
+export function sameStored(one: Stored, other: Stored, entity: string | null): boolean {
+  if (one === null || other === null) return one === other;
+  if (one.expiresAt !== other.expiresAt) return false;
+  return sameFields(converted(one.fields, entity), converted(other.fields, entity));
+}
+
+/** True when two hashes hold the same. */
+export function sameFields(one: Fields, other: Fields): boolean {
+  const names = Object.keys(one);
+  return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name]);
+}
+
+/** A record in a line, for the log. */
+export function showStored(stored: Stored): string {
+  if (stored === null) return "nothing";
+  const until = stored.expiresAt < 0 ? "" : ` until ${stored.expiresAt}`;
+  return JSON.stringify(stored.fields) + until;
+}
