@@ -133,6 +133,7 @@ function supersedes({ record, ledger }: Judgement, last: OldVersion): boolean {
   if (now.grownFrom === old.length - 1) return true;
   if (last.at >= ledger.begunBy) return false;
   if (now.stored === null) return true;
+  if (isTombstone(last.stored)) return true; // Deleted, and made anew: there is nothing left to lose.
   if (timeOf(now.stored.fields) <= timeOf(fieldsOf(last.stored))) return false;
   return isTombstone(now.stored) ||
     Object.keys(fieldsOf(last.stored)).every((name) => name in now.stored!.fields);
@@ -232,6 +233,8 @@ async function judgeOther(
 function judgeConversion({ record, copy, verdicts, complain }: Judgement): void {
   const entity = entityOf(record.kind);
   if (copy === null || entity === null) return;
+  // What a current application leaves of a deleted record says no more than that.
+  if (record.now !== undefined && isTombstone(copy) && copy.fields.id === undefined) return;
   const { deployment } = record;
   for (
     const [migration, fields] of [["002_timestamps", ["created_at", "updated_at"]], ["003_entity", [

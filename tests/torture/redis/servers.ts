@@ -14,7 +14,6 @@ import type { Stores } from "../runner.ts";
 /** How the servers stand to each other. */
 export type Topology = "single" | "cluster" | "replica";
 
-const DEBUG = ["--enable-debug-command", "local"];
 const MASTERS = 3;
 
 /** The servers of a history. */
@@ -47,7 +46,7 @@ export async function startWorld(topology: Topology): Promise<RedisWorld> {
 }
 
 async function startSingle(): Promise<RedisWorld> {
-  const server = await startRedis(DEBUG);
+  const server = await startRedis();
   const client = server.client();
   return {
     topology: "single",
@@ -67,7 +66,6 @@ async function startCluster(): Promise<RedisWorld> {
   const cluster = await startRedisCluster(MASTERS);
   const client = cluster.client();
   const nodes = cluster.nodes.map((node) => node.client());
-  let offset = 0;
   return {
     topology: "cluster",
     client,
@@ -84,12 +82,16 @@ async function startCluster(): Promise<RedisWorld> {
     },
     async moveSlots(seed, isOver) {
       const from = seed % MASTERS;
-      const [first, last] = [0, 1].map((i) => Math.floor(((from + i) * 16384) / MASTERS)) as [number, number];
-      // Where each of the slots is now: an earlier move may have been one way.
-      const slots = Array.from({ length: 12 }, () => first + (offset = (offset + 977) % (last - first)));
       const to = (from + 1) % MASTERS;
-      await moveSlots(cluster, slots, { from, to, isOver });
-      await moveSlots(cluster, slots, { from: to, to: from });
+      const [first, last] = [from, from + 1].map((i) => Math.floor((i * 16384) / MASTERS)) as [
+        number,
+        number,
+      ];
+      const slots = [
+        ...new Set(Array.from({ length: 12 }, (_, i) => first + (seed + i * 977) % (last - first))),
+      ];
+      const moved = await moveSlots(cluster, slots, { from, to, isOver });
+      await moveSlots(cluster, slots.slice(0, moved), { from: to, to: from });
     },
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   };
@@ -98,10 +100,10 @@ async function startCluster(): Promise<RedisWorld> {
 /** A primary, and a replica that follows through a proxy, so that it can be left behind. */
 async function startPair(): Promise<RedisWorld> {
   await using stack = new AsyncDisposableStack();
-  const primary = stack.use(await startRedis([...DEBUG, "--repl-diskless-sync-delay", "0"]));
+  const primary = stack.use(await startRedis(["--repl-diskless-sync-delay", "0"]));
   const proxy: Proxy = stack.use(startProxy(primary.port));
   const replica = stack.use(
-    await startRedis([...DEBUG, "--replicaof", "127.0.0.1", String(proxy.port)]),
+    await startRedis(["--replicaof", "127.0.0.1", String(proxy.port)]),
   );
   const [first, second] = [primary.client(), replica.client()];
   await eventually(async () => {

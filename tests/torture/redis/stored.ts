@@ -53,14 +53,38 @@ export async function replaceStored(
   return Number(await client.callBuffer("EVAL", [REPLACE, "1", bytes(key), ...args.map(bytes)])) === 1;
 }
 
-/** Digest of a record of any type; `null` for none. The same content gives the same digest, however it is stored. */
+/** A record of any type as text, null for none. The same content gives the same text, however it is stored. */
 export async function digestOf(client: Redis, key: string): Promise<string | null> {
-  const [digest, expiresAt] = await Promise.all([
-    client.call("DEBUG", "DIGEST-VALUE", bytes(key)),
-    client.call("PEXPIRETIME", bytes(key)),
-  ]);
-  const [text] = digest as string[];
-  return /^0+$/.test(text!) ? null : `${text} until ${expiresAt}`;
+  const name = bytes(key);
+  const type = String(await client.callBuffer("TYPE", [name]));
+  if (type === "none") return null;
+  const content = await client.callBuffer(...contentCommand(type, name)) as Buffer | Buffer[];
+  const parts = Array.isArray(content)
+    ? content.map((part) => part.toString("latin1"))
+    : [content.toString("latin1")];
+  // A set has no order of its own, and neither have the fields of a hash.
+  if (type === "set") parts.sort();
+  if (type === "hash") parts.splice(0, parts.length, ...pairs(parts).sort());
+  return JSON.stringify([type, parts, await client.callBuffer("PEXPIRETIME", [name])]);
+}
+
+function contentCommand(type: string, name: Buffer): [string, (string | Buffer)[]] {
+  switch (type) {
+    case "hash":
+      return ["HGETALL", [name]];
+    case "set":
+      return ["SMEMBERS", [name]];
+    case "list":
+      return ["LRANGE", [name, "0", "-1"]];
+    case "zset":
+      return ["ZRANGE", [name, "0", "-1", "WITHSCORES"]];
+    default:
+      return ["DUMP", [name]];
+  }
+}
+
+function pairs(flat: readonly string[]): string[] {
+  return flat.flatMap((name, i) => i % 2 === 0 ? [JSON.stringify([name, flat[i + 1]])] : []);
 }
 
 const TIMES = ["deleted_at", "disabled_at", "updated_at", "created_at"];
