@@ -144,8 +144,8 @@ Deno.test("ClickHouse", async (t) => {
     await client.command({ query: `ALTER TABLE \`${prefix}events\` DROP INDEX idx_topic` });
     await client.command({ query: `ALTER TABLE \`${prefix}attempts\` MODIFY COLUMN code Nullable(String)` });
     assertEquals((await backend.verify()).issues, [
-      "The index idx_topic of 9-dp_events is missing",
       "The type of the column code of 9-dp_attempts is Nullable(String) and should be String",
+      "The index idx_topic of 9-dp_events is missing",
     ]);
   });
 
