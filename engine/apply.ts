@@ -144,34 +144,54 @@ async function runAll(
   options: ApplyOptions,
 ): Promise<readonly MigrationResult[]> {
   const results = selected.map((entry) => notRun(entry.id));
-  for (const [i, entry] of selected.entries()) {
-    locked.signal.throwIfAborted();
-    locked.lock.report({ migration: entry.id, progress: null });
-    options.onEvent?.({ event: "start", id: entry.id });
-    const startedAt = performance.now();
-    try {
-      results[i] = entry.store === "redis"
-        ? await runRedis(context, locked, entry, options)
-        : await runSql(entry.store, locked, entry, options, startedAt);
-    } catch (error) {
-      results[i] = {
-        ...notRun(entry.id),
-        outcome: "failed",
-        durationMs: performance.now() - startedAt,
-        issues: [error instanceof Error ? error.message : String(error)],
-      };
-      if (error instanceof InterruptedError || error instanceof LockLostError || locked.signal.aborted) {
-        throw error;
-      }
-      options.onEvent?.({ event: "failed", id: entry.id, result: results[i] });
-      throw failure(entry.id, results, error);
-    }
-    const failed = results[i].outcome === "failed";
-    options.onEvent?.({ event: failed ? "failed" : "done", id: entry.id, result: results[i] });
-    // What comes later builds on this one: recorded as applied, it would be wrong about the records that are missing.
-    if (failed) throw failure(entry.id, results, undefined);
+  const run = async (entry: MigrationEntry) => await runOne(context, locked, entry, options, results);
+  for (const [store, backend] of context.sql) {
+    const steps = selected.filter((entry) => entry.store === store);
+    await backend.handOver("up", steps.map(({ version }) => version), async (version) => {
+      await run(steps.find((entry) => entry.version === version)!);
+    });
   }
+  for (const entry of selected.filter(({ store }) => store === "redis")) await run(entry);
   return results;
+}
+
+/** Runs one and enters the result. @throws {ApplyError} When it could not be finished. */
+async function runOne(
+  context: EngineContext,
+  locked: Locked,
+  entry: MigrationEntry,
+  options: ApplyOptions,
+  results: MigrationResult[],
+): Promise<void> {
+  locked.signal.throwIfAborted();
+  locked.lock.report({ migration: entry.id, progress: null });
+  options.onEvent?.({ event: "start", id: entry.id });
+  const startedAt = performance.now();
+  const enter = (result: MigrationResult) => {
+    results[results.findIndex(({ id }) => id === entry.id)] = result;
+    return result;
+  };
+  try {
+    enter(
+      entry.store === "redis"
+        ? await runRedis(context, locked, entry, options)
+        : await runSql(entry.store, locked, entry, options, startedAt),
+    );
+  } catch (error) {
+    const durationMs = performance.now() - startedAt;
+    const issues = [error instanceof Error ? error.message : String(error)];
+    const result = enter({ ...notRun(entry.id), outcome: "failed", durationMs, issues });
+    if (error instanceof InterruptedError || error instanceof LockLostError || locked.signal.aborted) {
+      throw error;
+    }
+    options.onEvent?.({ event: "failed", id: entry.id, result });
+    throw failure(entry.id, results, error);
+  }
+  const result = results.find(({ id }) => id === entry.id)!;
+  const failed = result.outcome === "failed";
+  options.onEvent?.({ event: failed ? "failed" : "done", id: entry.id, result });
+  // What comes later builds on this one: recorded as applied, it would be wrong about the records that are missing.
+  if (failed) throw failure(entry.id, results, undefined);
 }
 
 async function runSql(

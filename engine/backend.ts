@@ -157,6 +157,18 @@ export interface SqlBackend {
   /** Counts what cleanup of a step would delete, or returns null when the step leaves nothing behind. */
   planCleanup(version: number): Promise<{ readonly rows: number; readonly detail: string } | null>;
   verify(): Promise<SqlVerification>;
+  /**
+   * Runs versions in the order in which the folder of steps has them, asked once for all.
+   *
+   * @param versions The next ones up, or the newest ones down.
+   * @param run Runs one, in a session.
+   * @throws {RegistryError} When the folder has others next. Nothing has run then.
+   */
+  handOver(
+    direction: "up" | "down",
+    versions: readonly number[],
+    run: (version: number) => Promise<void>,
+  ): Promise<void>;
   /** Opens the connection for writing. Nothing is locked or written yet. */
   connect(): Promise<SqlSession>;
   /** Who holds the store's half of the lock, or null. */

@@ -43,13 +43,15 @@ export async function down(
     assertKnown(state);
     const { version } = state;
     const taken: string[] = [];
-    for (let at = version; at > Math.max(0, version - steps); at--) {
+    const count = Math.min(steps, version);
+    const versions = Array.from({ length: count }, (_, i) => version - i);
+    await backend.handOver("down", versions, async (at) => {
       signal.throwIfAborted();
       const id = migrationId(name, at, "");
       lock.report({ migration: id, progress: "taking it back" });
       await sessions.get(name)!.down(at, { signal, beforeCommit: () => lock.confirm() });
       taken.push(id);
-    }
+    });
     return taken;
   });
 }

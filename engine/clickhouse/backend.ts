@@ -1,42 +1,18 @@
 /**
- * The ClickHouse store: what its bookkeeping says, what would be done, whether the schema is what it should be.
+ * ClickHouse as a store of the engine.
  *
  * @module
  */
 
-import type {
-  SqlBackend,
-  SqlConsequence,
-  SqlDownPlan,
-  SqlPlan,
-  SqlState,
-  SqlStepPlan,
-  SqlTablePlan,
-  SqlVerification,
-} from "../backend.ts";
-import { type MigrationEntry, migrationId } from "../migration.ts";
-import {
-  checkSteps,
-  type ConsequenceQuery,
-  type SqlStatement,
-  type SqlStep,
-  stepChecksum,
-  type StepModule,
-  type TableUse,
-} from "../sql/step.ts";
-import {
-  type ClickHouseTables,
-  quoteName,
-  readHistory,
-  readVersion,
-  type Recorder,
-  select,
-} from "./bookkeeping.ts";
+import type { SqlBackend, SqlSession } from "../backend.ts";
+import { StepBackend, type StepStore, type StoreView } from "../sql/step_backend.ts";
+import type { StepModule } from "../sql/step.ts";
+import { type ClickHouseTables, quoteName, type Recorder, select, tableExists } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
 import { connectionError } from "./errors.ts";
 import { type ClickHouseTable, compareTables, readTables } from "./schema.ts";
 import { ClickHouseSession } from "./session.ts";
-import { findDrift, resumable } from "./standing.ts";
+import { readStanding } from "./standing.ts";
 
 /** What the backend works with. */
 export interface ClickHouseBackendOptions {
@@ -60,207 +36,86 @@ export interface ClickHouseBackendOptions {
 /**
  * Creates the backend. Nothing is contacted yet.
  *
- * @throws {RegistryError} When the steps have gaps, repeats or empty ones.
+ * @throws {RegistryError} When the steps have gaps, repeats or empty ones, or schemas are missing.
  */
 export function createClickHouseBackend(options: ClickHouseBackendOptions): SqlBackend {
-  checkSteps(options.steps.map(({ step }) => step));
-  return new ClickHouseBackend(options);
+  return new StepBackend(new ClickHouseStore(options));
 }
 
-class ClickHouseBackend implements SqlBackend {
-  readonly migrations;
+class ClickHouseStore implements StepStore {
+  readonly name = "clickhouse";
   readonly #options: ClickHouseBackendOptions;
-  readonly #steps: readonly SqlStep[];
 
   constructor(options: ClickHouseBackendOptions) {
     this.#options = options;
-    this.#steps = options.steps.map(({ step }) => step);
-    this.migrations = this.#steps.map((step) => ({
-      id: migrationId("clickhouse", step.version, step.name),
-      store: "clickhouse" as const,
-      version: step.version,
-      name: step.name,
-      description: step.description,
-      checksum: stepChecksum(step),
-    }));
   }
 
-  async read(): Promise<SqlState> {
-    return await this.#asked("Cannot read the migrations in ClickHouse", async () => {
-      const { client, tables } = this.#options;
-      const [recorded, history] = await Promise.all([
-        readVersion(client, tables),
-        readHistory(client, tables),
-      ]);
-      const cutOff = resumable(recorded, history);
-      const version = cutOff?.from ?? recorded.version;
-      const dirty = recorded.dirty && cutOff === null;
-      const entries = this.migrations.map((migration): MigrationEntry => {
-        const applied = history.findLast((row) =>
-          row.version === migration.version && row.state === "applied"
-        );
-        const base = { ...migration, reason: null, appliedAt: null };
-        if (cutOff?.step === migration.version) {
-          return { ...base, status: "failed", reason: "Its run was cut off; apply continues it" };
-        }
-        if (dirty && migration.version === recorded.version) {
-          return { ...base, status: "dirty", reason: "Another tool failed in the middle of it" };
-        }
-        if (migration.version > version) return { ...base, status: "pending" };
-        return { ...base, status: "applied", appliedAt: applied?.at ?? null };
+  get steps() {
+    return this.#options.steps;
+  }
+
+  get schemas() {
+    return this.#options.schemas;
+  }
+
+  get directory() {
+    return this.#options.stepsDirectory;
+  }
+
+  async read<T>(action: string, work: (view: StoreView) => Promise<T>): Promise<T> {
+    const { client, tables, identity, prefix } = this.#options;
+    try {
+      return await work({
+        counter: { rows: (query) => this.#one(query), bytes: (table) => this.#bytes(table) },
+        assertTrusted: () => Promise.resolve(),
+        untrusted: () => Promise.resolve([]),
+        standing: () => readStanding(client, tables, identity),
+        holds: async (question) => await this.#one(question) !== 0,
+        hasTable: (name) => tableExists(client, prefix + name),
+        differences: (version) => this.#differences(version),
       });
-      const latest = this.#steps.length;
-      const drift = findDrift(version, history, this.#steps);
-      return {
-        version,
-        latest,
-        dirty,
-        ahead: version > latest,
-        entries,
-        drift,
-        identity: this.#options.identity,
-      };
-    });
-  }
-
-  async plan(versions: readonly number[]): Promise<SqlPlan> {
-    const { version, latest } = await this.read();
-    const steps = [];
-    for (const step of this.#steps.filter((one) => versions.includes(one.version))) {
-      steps.push(await this.#planStep(step, step.up, step.forecast(version)));
+    } catch (error) {
+      throw connectionError(error, `Cannot ${action} ClickHouse`);
     }
-    return { current: version, latest, steps };
   }
 
-  async planDown(steps: number): Promise<SqlDownPlan> {
-    const { version } = await this.read();
-    const planned: SqlStepPlan[] = [];
-    const warnings: string[] = [];
-    for (const step of this.#steps.slice(Math.max(0, version - steps), version).toReversed()) {
-      const forecast = step.forecastDown(version);
-      planned.push(await this.#planStep(step, step.down, forecast));
-      for (const { text, rows } of forecast.warnings) {
-        const count = rows === null ? null : await this.#count(rows);
-        if (count !== 0) {
-          warnings.push(`clickhouse/${step.name}: ${count === null ? "" : `${count} `}${text}`);
-        }
-      }
-    }
-    return { steps: planned, warnings };
+  connect(): Promise<SqlSession> {
+    const { client, steps, tables, prefix, recorder } = this.#options;
+    const expand = (statement: string) => this.expand(statement);
+    return Promise.resolve(new ClickHouseSession({ client, steps, tables, recorder, expand, prefix }));
   }
 
-  planCleanup(): Promise<null> {
-    return Promise.resolve(null); // No step of this store leaves anything behind.
-  }
-
-  async verify(): Promise<SqlVerification> {
-    const state = await this.read();
-    const issues: string[] = [...state.drift];
-    if (state.dirty) {
-      issues.push(`Version ${state.version} is dirty: another tool failed in the middle of it`);
-    }
-    for (const { id, status, reason } of state.entries) {
-      if (status === "pending") issues.push(`${id} is pending`);
-      else if (status === "failed") issues.push(`${id} is not complete: ${reason}`);
-    }
-    if (!state.ahead) issues.push(...await this.#differences(state.version));
-    return {
-      ok: issues.length === 0,
-      current: state.version,
-      latest: state.latest,
-      dirty: state.dirty,
-      issues,
-    };
-  }
-
-  connect(): Promise<ClickHouseSession> {
-    const { client, steps, stepsDirectory, tables, recorder } = this.#options;
-    return Promise.resolve(
-      new ClickHouseSession({
-        client,
-        steps,
-        stepsDirectory,
-        tables,
-        recorder,
-        read: () => this.read(),
-        expand: (statement) => this.#expand(statement),
-        prefix: this.#options.prefix,
-      }),
-    );
-  }
-
+  /** ClickHouse has no locks: the lease in Redis guards it. */
   lockOwner(): Promise<null> {
-    return Promise.resolve(null); // ClickHouse has no locks: the lease in Redis guards it.
+    return Promise.resolve(null);
+  }
+
+  /** Puts the quoted names of tables in place of `{{name}}`, and within a text, `'{{name:name}}'`, the names as they are. */
+  expand(text: string): string {
+    const { prefix } = this.#options;
+    return text.replaceAll(
+      /\{\{(\w+)(:name)?\}\}/g,
+      (_all, name, bare) => bare === undefined ? quoteName(prefix + name) : prefix + name,
+    );
   }
 
   async #differences(version: number): Promise<string[]> {
     const { client, prefix, schemas } = this.#options;
-    const expected = (schemas[version - 1] ?? []).map((table) => ({ ...table, name: prefix + table.name }));
-    return await this.#asked(
-      "Cannot read the schema of ClickHouse",
-      async () => compareTables(expected, await readTables(client, expected.map(({ name }) => name))),
-    );
+    const expected = schemas[version - 1]!.map((table) => ({ ...table, name: prefix + table.name }));
+    return compareTables(expected, await readTables(client, expected.map(({ name }) => name)));
   }
 
-  async #planStep(
-    step: SqlStep,
-    statements: readonly SqlStatement[],
-    forecast: { readonly tables: readonly TableUse[]; readonly consequences: readonly ConsequenceQuery[] },
-  ): Promise<SqlStepPlan> {
-    const tables: SqlTablePlan[] = [];
-    for (const { name, storedAs, rows, lock, rewrite } of forecast.tables) {
-      const bytes = storedAs === null ? 0 : await this.#bytes(storedAs);
-      tables.push({ name, rows: rows === null ? 0 : await this.#count(rows), bytes, lock, rewrite });
-    }
-    const consequences: SqlConsequence[] = [];
-    for (const { rows, ...consequence } of forecast.consequences) {
-      consequences.push({ ...consequence, rows: rows === null ? 0 : await this.#count(rows) });
-    }
-    const { name, description } = step;
-    return {
-      id: migrationId("clickhouse", step.version, name),
-      name,
-      description,
-      statements: statements.map(({ text }) => this.#expand(text)),
-      tables,
-      consequences,
-    };
-  }
-
-  async #count(query: string): Promise<number> {
-    const [row] = await this.#select<Record<string, string | number>>(this.#expand(query));
+  async #one(query: string): Promise<number> {
+    const [row] = await select<Record<string, string | number>>(this.#options.client, this.expand(query));
     return Number(Object.values(row ?? {})[0] ?? 0);
   }
 
   async #bytes(table: string): Promise<number> {
-    const [row] = await this.#select<{ bytes: string | number }>(
+    const [row] = await select<{ bytes: string | number }>(
+      this.#options.client,
       "SELECT sum(bytes_on_disk) AS bytes FROM system.parts WHERE active AND database = currentDatabase() AND table = {name:String}",
       { name: this.#options.prefix + table },
     );
     return Number(row?.bytes ?? 0);
-  }
-
-  async #select<Row>(query: string, parameters: Record<string, unknown> = {}): Promise<Row[]> {
-    return await this.#asked(
-      "Cannot plan in ClickHouse",
-      () => select<Row>(this.#options.client, query, parameters),
-    );
-  }
-
-  /** Puts the quoted names of tables in place of `{{name}}`, and within a text, `'{{name:name}}'`, the names as they are. */
-  #expand(text: string): string {
-    return text.replaceAll(
-      /\{\{(\w+)(:name)?\}\}/g,
-      (_all, name, bare) =>
-        bare === undefined ? quoteName(this.#options.prefix + name) : this.#options.prefix + name,
-    );
-  }
-
-  async #asked<T>(action: string, ask: () => Promise<T>): Promise<T> {
-    try {
-      return await ask();
-    } catch (error) {
-      throw connectionError(error, action);
-    }
   }
 }

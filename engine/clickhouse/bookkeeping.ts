@@ -29,6 +29,8 @@ export interface RecordedVersion {
 /** A line of the history. */
 export interface HistoryRow {
   readonly version: number;
+  /** Of the step; empty for a version that was forced. */
+  readonly name: string;
   readonly checksum: string;
   readonly state: "started" | "applied" | "taking_back" | "taken_back" | "forced";
   /** Sequence of the bookkeeping row that was written with it. */
@@ -93,10 +95,17 @@ export async function readHistory(
 ): Promise<HistoryRow[]> {
   if (!await tableExists(client, history)) return [];
   const rows = await select<
-    { version: string; checksum: string; state: HistoryRow["state"]; sequence: string; at: string }
+    {
+      version: string;
+      name: string;
+      checksum: string;
+      state: HistoryRow["state"];
+      sequence: string;
+      at: string;
+    }
   >(
     client,
-    `SELECT toString(version) AS version, checksum, state, toString(sequence) AS sequence,
+    `SELECT toString(version) AS version, name, checksum, state, toString(sequence) AS sequence,
        toString(toUnixTimestamp64Milli(at)) AS at FROM ${quoteName(history)}
      ORDER BY ${quoteName(history)}.sequence`,
   );
@@ -150,7 +159,7 @@ export async function appendHistory(
   client: ClickHouseClient,
   { history }: ClickHouseTables,
   recorder: Recorder,
-  row: Omit<HistoryRow, "at"> & { readonly name: string; readonly durationMs: number },
+  row: Omit<HistoryRow, "at"> & { readonly durationMs: number },
 ): Promise<void> {
   await client.insert({
     table: quoteName(history),

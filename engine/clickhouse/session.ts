@@ -5,11 +5,11 @@
  * @module
  */
 
-import type { SqlRunOptions, SqlSession, SqlState } from "../backend.ts";
+import type { SqlRunOptions, SqlSession } from "../backend.ts";
 import { MigrationError, RefusedError, StepFailedError } from "../errors.ts";
 import { migrationId } from "../migration.ts";
-import { runThroughLey } from "../sql/ley.ts";
-import { type SqlStatement, type SqlStep, stepChecksum, stepFileName, type StepModule } from "../sql/step.ts";
+import { assertForceable, assertNext } from "../sql/standing.ts";
+import { type SqlStatement, type SqlStep, stepChecksum, type StepModule } from "../sql/step.ts";
 import {
   appendHistory,
   appendVersion,
@@ -21,16 +21,15 @@ import {
 } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
 import { connectionError } from "./errors.ts";
+import { readStanding } from "./standing.ts";
 import { runStatement } from "./statements.ts";
 
 /** What a session works with. */
 export interface ClickHouseSessionOptions {
   readonly client: ClickHouseClient;
   readonly steps: readonly StepModule[];
-  readonly stepsDirectory: string | null;
   readonly tables: ClickHouseTables;
   readonly recorder: Recorder;
-  readonly read: () => Promise<SqlState>;
   /** Puts the names of tables into a statement. */
   readonly expand: (statement: string) => string;
   /** What stands before the name of every table of the application. */
@@ -64,7 +63,8 @@ export class ClickHouseSession implements SqlSession {
   }
 
   async force(version: number): Promise<void> {
-    const { client, tables } = this.#options;
+    const { client, steps, tables } = this.#options;
+    assertForceable(version, steps.length);
     await this.#asked(`Cannot force version ${version} in ClickHouse`, async () => {
       await createTables(client, tables);
       const sequence = await nextSequence(client, tables);
@@ -73,12 +73,9 @@ export class ClickHouseSession implements SqlSession {
     });
   }
 
-  cleanup(version: number): Promise<never> {
-    return Promise.reject(
-      new RefusedError(
-        `Cannot clean up after ${migrationId("clickhouse", version, "")}: it leaves nothing behind`,
-      ),
-    );
+  /** No step of this store leaves anything behind. */
+  cleanup(): Promise<number> {
+    return Promise.resolve(0);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -86,19 +83,16 @@ export class ClickHouseSession implements SqlSession {
   }
 
   async #run(direction: "up" | "down", version: number, options: SqlRunOptions): Promise<void> {
-    const { steps, stepsDirectory } = this.#options;
-    const { step } = steps[version - 1]!;
-    const files = steps.map((one) => stepFileName(one.step));
-    const id = migrationId("clickhouse", version, step.name);
-    await this.#asked(`Cannot run ${id}`, () =>
-      runThroughLey({
-        direction,
-        directory: stepsDirectory,
-        files,
-        applied: direction === "up" ? version - 1 : version,
-        expected: stepFileName(step),
-        run: () => this.#recorded(direction, step, options),
-      }));
+    const { client, steps, tables } = this.#options;
+    const module = steps[version - 1];
+    if (module === undefined) {
+      throw new RefusedError(`Cannot run ClickHouse version ${version}: it is not known`);
+    }
+    const { step } = module;
+    await this.#asked(`Cannot run ${migrationId("clickhouse", version, step.name)}`, async () => {
+      assertNext("clickhouse", step, direction, await readStanding(client, tables, ""));
+      await this.#recorded(direction, step, options);
+    });
   }
 
   async #recorded(direction: "up" | "down", step: SqlStep, options: SqlRunOptions): Promise<void> {
@@ -158,7 +152,7 @@ export class ClickHouseSession implements SqlSession {
 
   async #note(
     state: HistoryRow["state"],
-    row: Omit<HistoryRow, "at" | "state"> & { readonly name: string; readonly durationMs: number },
+    row: Omit<HistoryRow, "at" | "state"> & { readonly durationMs: number },
   ): Promise<void> {
     const { client, tables, recorder } = this.#options;
     await appendHistory(client, tables, recorder, { ...row, state });

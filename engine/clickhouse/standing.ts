@@ -1,18 +1,35 @@
 /**
- * Where a database stands between its version table and our history.
+ * Where a ClickHouse database stands between its version table and our history.
  *
  * @module
  */
 
-import { type SqlStep, stepChecksum } from "../sql/step.ts";
-import type { HistoryRow, RecordedVersion } from "./bookkeeping.ts";
+import type { CutOff, RecordedStep, Standing } from "../sql/standing.ts";
+import {
+  type ClickHouseTables,
+  type HistoryRow,
+  readHistory,
+  readVersion,
+  type RecordedVersion,
+} from "./bookkeeping.ts";
+import type { ClickHouseClient } from "./client.ts";
 
-/** A step of ours that was cut off. */
-export interface CutOff {
-  /** The step to run again. */
-  readonly step: number;
-  /** The version that is complete. */
-  readonly from: number;
+/** Reads both tables. */
+export async function readStanding(
+  client: ClickHouseClient,
+  tables: ClickHouseTables,
+  identity: string,
+): Promise<Standing> {
+  const [recorded, history] = await Promise.all([readVersion(client, tables), readHistory(client, tables)]);
+  const cutOff = cutOffOf(recorded, history);
+  return {
+    version: cutOff === null ? recorded.version : cutOff.version - (cutOff.direction === "up" ? 1 : 0),
+    dirty: recorded.dirty && cutOff === null,
+    cutOff,
+    history: appliedOf(history),
+    faults: [],
+    identity,
+  };
 }
 
 /**
@@ -20,24 +37,27 @@ export interface CutOff {
  *
  * @returns Null for a clean version, and for a dirty one that is not ours.
  */
-export function resumable(recorded: RecordedVersion, history: readonly HistoryRow[]): CutOff | null {
+export function cutOffOf(recorded: RecordedVersion, history: readonly HistoryRow[]): CutOff | null {
   if (!recorded.dirty) return null;
   const begun = history.findLast((row) => row.sequence === recorded.sequence);
-  if (begun?.state === "started") return { step: begun.version, from: begun.version - 1 };
-  // Half taken back it still counts as there: the same `down` takes back the rest of it, and not the step before.
-  if (begun?.state === "taking_back") return { step: begun.version, from: begun.version };
+  if (begun?.state === "started") return { version: begun.version, direction: "up" };
+  if (begun?.state === "taking_back") return { version: begun.version, direction: "down" };
   return null;
 }
 
-/** Names applied steps that were edited since. Steps that another tool applied have no history, which is no drift. */
-export function findDrift(
-  version: number,
-  history: readonly HistoryRow[],
-  steps: readonly SqlStep[],
-): string[] {
-  return steps.filter((step) => step.version <= version).flatMap((step) => {
-    const newest = history.findLast((row) => row.version === step.version);
-    if (newest?.state !== "applied" || newest.checksum === stepChecksum(step)) return [];
-    return [`Version ${step.version} (${step.name}) was changed after it was applied`];
-  });
+/** What counts as applied after all that happened, in the order of recording. Steps of another tool have no history. */
+export function appliedOf(history: readonly HistoryRow[]): readonly RecordedStep[] {
+  let applied: RecordedStep[] = [];
+  for (const { version, name, checksum, state, at } of history) {
+    if (state === "applied") {
+      applied = [...applied.filter((row) => row.version !== version), {
+        version,
+        name,
+        checksum,
+        appliedAt: at,
+      }];
+    } else if (state === "taken_back") applied = applied.filter((row) => row.version < version);
+    else if (state === "forced") applied = applied.filter((row) => row.version <= version);
+  }
+  return applied;
 }

@@ -96,7 +96,8 @@ export async function readBookkeeping(
     )
     : [];
   return {
-    version: Number(rows[0]?.version ?? 0),
+    // golang-migrate writes -1 where it failed in the middle of taking the first step back.
+    version: Math.max(0, Number(rows[0]?.version ?? 0)),
     dirty: rows[0]?.dirty ?? false,
     rows: rows.length,
     history: history.map(({ version, millis, ...rest }) => ({
@@ -108,46 +109,28 @@ export async function readBookkeeping(
 }
 
 /**
- * Names what does not fit between the history and the known steps. A history that stops short of the version is no drift:
- * golang-migrate went on from there.
+ * Names what is wrong with the tables themselves: more than one version, and steps that are missing below a later one, since
+ * whatever writes the history adopts all that is below.
  *
  * @returns One sentence each, without a final period; empty when all is well.
  */
-export function findDrift(
+export function findFaults(
   { version, rows, history }: Bookkeeping,
   steps: readonly SqlStep[],
   names: BookkeepingNames,
 ): string[] {
-  const drift: string[] = [];
-  if (rows > 1) drift.push(`"${names.bookkeepingTable}" holds more than one row: exactly one is expected`);
-  // What lies above the version was taken back by golang-migrate, which knows nothing of the history.
-  const recorded = history.filter((row) => row.version <= version);
-  const known = new Map(steps.map((step) => [step.version, step]));
-  let highest = 0;
-  for (const row of recorded) {
-    const step = known.get(row.version);
-    if (step === undefined) {
-      if (row.version <= steps.length) {
-        drift.push(`Version ${row.version} (${row.name}) is recorded and unknown`);
-      }
-    } else if (step.name !== row.name) {
-      drift.push(`Version ${row.version} is recorded as "${row.name}", and is "${step.name}" here`);
-    } else if (row.checksum !== stepChecksum(step)) {
-      drift.push(`Version ${row.version} (${row.name}) was changed after it was applied`);
-    }
-    if (row.version < highest) {
-      drift.push(`Version ${row.version} (${row.name}) was recorded after version ${highest}`);
-    }
-    highest = Math.max(highest, row.version);
-  }
+  const faults: string[] = [];
+  if (rows > 1) faults.push(`"${names.bookkeepingTable}" holds more than one row: exactly one is expected`);
+  const recorded = new Set(history.map((row) => row.version).filter((known) => known <= version));
+  const highest = Math.max(0, ...recorded);
   for (const step of steps) {
-    if (step.version < highest && !recorded.some((row) => row.version === step.version)) {
-      drift.push(
+    if (step.version < highest && !recorded.has(step.version)) {
+      faults.push(
         `Version ${step.version} (${step.name}) is missing from "${names.historyTable}", where version ${highest} stands`,
       );
     }
   }
-  return drift;
+  return faults;
 }
 
 /** Creates the tables that are missing. The version table is made as golang-migrate makes it. */

@@ -8,14 +8,15 @@ import type { SqlRunOptions, SqlSession } from "../backend.ts";
 import { LockLostError, RefusedError, StoreUnreachableError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { migrationId } from "../migration.ts";
-import { runThroughLey } from "../sql/ley.ts";
-import { type SqlStep, stepFileName, type StepModule } from "../sql/step.ts";
+import { assertForceable, assertNext } from "../sql/standing.ts";
+import type { SqlStep, StepModule } from "../sql/step.ts";
 import { type Bookkeeping, readBookkeeping } from "./bookkeeping.ts";
 import { connectionError, whereOf } from "./errors.ts";
 import { confirmAdvisoryLock, releaseAdvisoryLock, tryAdvisoryLock } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";
-import { dirtyError, StepRecords } from "./step_records.ts";
+import { cutOffOf } from "./standing.ts";
+import { StepRecords } from "./step_records.ts";
 import { TransactionRunner } from "./transaction.ts";
 import { runOutsideTransaction } from "./concurrent_step.ts";
 
@@ -60,35 +61,15 @@ export class PostgresSession implements SqlSession {
   }
 
   async up(version: number, options: SqlRunOptions): Promise<void> {
-    const module = this.#module(version);
-    const before = await this.#state();
-    if (before.version !== version - 1) {
-      throw new RefusedError(
-        `Cannot apply ${idOf(module.step)}: the database is at version ${before.version}`,
-        { hint: "Steps are applied in order, one after the other" },
-      );
-    }
-    await this.#run("up", module, before.version, options);
+    await this.#run("up", this.#module(version), options);
   }
 
   async down(version: number, options: SqlRunOptions): Promise<void> {
-    const module = this.#module(version);
-    const before = await this.#state();
-    if (before.version !== version) {
-      throw new RefusedError(
-        `Cannot take back ${idOf(module.step)}: the database is at version ${before.version}`,
-        { hint: "Steps are taken back in order, the newest first" },
-      );
-    }
-    await this.#run("down", module, before.version, options);
+    await this.#run("down", this.#module(version), options);
   }
 
   async force(version: number): Promise<void> {
-    if (!Number.isInteger(version) || version < 0 || version > this.#options.steps.length) {
-      throw new RefusedError(
-        `Cannot set the version to ${version}: known are 0 to ${this.#options.steps.length}`,
-      );
-    }
+    assertForceable(version, this.#options.steps.length);
     await this.#guard(() =>
       this.#transactions.run(`version ${version}`, quiet(), (query) => this.#records.force(query, version))
     );
@@ -129,23 +110,15 @@ export class PostgresSession implements SqlSession {
   async #run(
     direction: "up" | "down",
     { step, up, down }: StepModule,
-    current: number,
     options: SqlRunOptions,
   ): Promise<void> {
-    const { steps, stepsDirectory } = this.#options;
+    const found = await this.#state();
+    assertNext("postgres", step, direction, { ...found, cutOff: cutOffOf(found) });
     const action = direction === "up" ? up : down;
     await this.#guard(() =>
-      runThroughLey({
-        direction,
-        directory: stepsDirectory,
-        files: steps.map((module) => stepFileName(module.step)),
-        applied: current,
-        expected: stepFileName(step),
-        run: () =>
-          step.transactional
-            ? this.#inTransaction(direction, step, action, options)
-            : this.#outside(direction, step, action, options),
-      })
+      step.transactional
+        ? this.#inTransaction(direction, step, action, options)
+        : this.#outside(direction, step, action, options)
     );
   }
 
@@ -187,15 +160,13 @@ export class PostgresSession implements SqlSession {
   }
 
   async #state(): Promise<Bookkeeping> {
-    const found = await this.#guard(() =>
+    return await this.#guard(() =>
       readBookkeeping(
         (text, parameters) => this.#connection.query(text, parameters),
         this.#connection.schema,
         this.#options.names,
       )
     );
-    if (found.dirty) throw dirtyError(found.version);
-    return found;
   }
 
   #module(version: number): StepModule {

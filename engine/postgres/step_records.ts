@@ -4,9 +4,7 @@
  * @module
  */
 
-import { DirtyError, RefusedError } from "../errors.ts";
-import { dirtyHint, hint } from "../hint.ts";
-import { migrationId } from "../migration.ts";
+import { assertNext } from "../sql/standing.ts";
 import { type SqlStep, stepChecksum } from "../sql/step.ts";
 import {
   type Bookkeeping,
@@ -19,6 +17,7 @@ import {
 } from "./bookkeeping.ts";
 import type { Query } from "./query.ts";
 import type { PostgresOptions } from "./options.ts";
+import { cutOffOf } from "./standing.ts";
 import { assertTrusted } from "./trusted_tables.ts";
 
 /** Stands as `applied_by` for steps that were there before this tool came. */
@@ -44,15 +43,8 @@ export class StepRecords {
     const { names } = this.#options;
     await this.#ensure(query);
     const found = await readBookkeeping(query, this.#schema, names);
-    if (found.dirty) throw dirtyError(found.version);
-    if (found.version !== (direction === "up" ? step.version - 1 : step.version)) {
-      throw new RefusedError(
-        `Cannot run ${
-          migrationId("postgres", step.version, step.name)
-        }: another tool moved the database to version ${found.version} meanwhile`,
-        { hint: hint`Look at the state again with ${"status"}` },
-      );
-    }
+    // Looked at before the step as well; another tool may have been at work since.
+    assertNext("postgres", step, direction, { ...found, cutOff: cutOffOf(found) });
     await this.#adopt(query, found);
   }
 
@@ -131,15 +123,4 @@ export class StepRecords {
     const { names, tool } = this.#options;
     await writeHistory(query, this.#schema, names, { ...entry, step, toolVersion: tool.version });
   }
-}
-
-/** Another tool failed in the middle of a step. */
-export function dirtyError(version: number): DirtyError {
-  return new DirtyError(
-    version,
-    `Cannot change Postgres: version ${version} was left dirty by another tool`,
-    {
-      hint: dirtyHint(version),
-    },
-  );
 }

@@ -1,70 +1,93 @@
 /**
- * Runs one SQL step through ley, which decides from the folder of steps and the names already applied what comes next. The
- * driver is ours: it opens and closes nothing, and takes the modules from the registry instead of importing files.
+ * Lets ley say what runs: from the files in the folder of steps, and the names already applied, it hands over the list of what
+ * is next, once for a whole run. The driver is ours: it opens and closes nothing, and runs the modules of the registry.
  *
  * @module
  */
 
 import { down, up } from "ley";
-import { join } from "@std/path";
 import { RegistryError } from "../errors.ts";
+import { type SqlStep, stepFileName } from "./step.ts";
 
-/** What one run of ley needs. */
+/** What a run asks of ley. */
 export interface LeyRun {
   readonly direction: "up" | "down";
-  /** Folder of the step files, or null where there is none: then the names alone are laid out in a temporary one. */
+  /** Folder of the step files, or null where there is none: then the order is the registry's, which is checked already. */
   readonly directory: string | null;
-  /** Names of all step files, in order. */
-  readonly files: readonly string[];
-  /** How many of them are applied. */
-  readonly applied: number;
-  /** The file that the caller expects to be next. */
-  readonly expected: string;
-  /** Runs a step by its file name and records it. */
-  readonly run: (file: string) => Promise<void>;
+  /** All steps, in order. */
+  readonly steps: readonly Pick<SqlStep, "version" | "name">[];
+  /** The versions to run, in the order in which they run: the next ones up, or the newest ones down. */
+  readonly versions: readonly number[];
+  /** Runs a step by its version and records it. */
+  readonly run: (version: number) => Promise<void>;
+}
+
+/** A file that ley found. */
+export interface FoundFile {
+  readonly name: string;
+  /** Its absolute path. */
+  readonly abs: string;
 }
 
 /**
- * Runs the next step, or takes the last one back.
+ * Runs what ley hands over.
  *
  * @throws {RegistryError} When the folder and the registry disagree on what is next. Nothing has run then.
  */
-export async function runThroughLey(options: LeyRun): Promise<void> {
-  if (options.directory !== null) return await runIn(options.directory, options);
-  const directory = await Deno.makeTempDir({ prefix: "migration-steps-" });
-  try {
-    for (const file of options.files) await Deno.writeTextFile(join(directory, file), "");
-    await runIn(directory, options);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
+export async function runThroughLey({ direction, directory, steps, versions, run }: LeyRun): Promise<void> {
+  const [first] = versions;
+  if (first === undefined) return;
+  if (directory === null) {
+    for (const version of versions) await run(version);
+    return;
+  }
+  const files = steps.map(stepFileName);
+  const applied = files.slice(0, direction === "up" ? first - 1 : first);
+  const expected = versions.map((version) => files[version - 1]!);
+  const handed = await askLey(directory, direction, applied, async (found) => {
+    // A run that is not to go all the way takes the beginning of what is handed over.
+    const names = found.slice(0, expected.length).map(({ name }) => name);
+    if (names.join("\0") !== expected.join("\0")) {
+      throw new RegistryError(
+        `Cannot run ${quoted(expected)}: the folder of steps has ${quoted(names)} next`,
+        {
+          hint: "Only the files of the released steps belong into that folder",
+        },
+      );
+    }
+    for (const name of names) await run(files.indexOf(name) + 1);
+  });
+  if (!handed) {
+    throw new RegistryError(`Cannot run ${quoted(expected)}: the folder of steps has nothing left to run`);
   }
 }
 
-async function runIn(
+/** The files of a folder as ley finds and orders them. */
+export async function listThroughLey(directory: string): Promise<readonly FoundFile[]> {
+  let files: readonly FoundFile[] = [];
+  await askLey(directory, "up", [], (found) => Promise.resolve(void (files = found)));
+  return files;
+}
+
+/** @returns False when ley found nothing to hand over. */
+async function askLey(
   directory: string,
-  { direction, files, applied, expected, run }: LeyRun,
-): Promise<void> {
+  direction: "up" | "down",
+  applied: readonly string[],
+  take: (files: readonly FoundFile[]) => Promise<void>,
+): Promise<boolean> {
   const driver = {
     connect: () => ({}),
-    setup: () => Promise.resolve(files.slice(0, applied).map((name) => ({ name }))),
-    async loop(_client: unknown, found: readonly { readonly name: string }[]): Promise<void> {
-      const names = found.map(({ name }) => name);
-      if (names.length !== 1 || names[0] !== expected) {
-        throw new RegistryError(
-          `Cannot run "${expected}": the folder of steps has ${
-            names.map((name) => `"${name}"`).join(", ")
-          } next`,
-          { hint: "Only the files of the released steps belong into that folder" },
-        );
-      }
-      await run(expected);
-    },
+    setup: () => Promise.resolve(applied.map((name) => ({ name }))),
+    loop: (_client: unknown, files: readonly FoundFile[]) => take(files),
     end: () => {},
   };
   // The declarations of ley ask for a class, its code for four functions.
-  const options = { cwd: directory, dir: ".", driver: driver as never, config: {}, single: true };
-  const ran = await (direction === "up" ? up(options) : down(options));
-  if (ran.length !== 1) {
-    throw new RegistryError(`Cannot run "${expected}": the folder of steps has nothing left to run`);
-  }
+  const options = { cwd: directory, dir: ".", driver: driver as never, config: {} };
+  const handed = await (direction === "up" ? up(options) : down({ ...options, all: true }));
+  return handed.length > 0;
+}
+
+function quoted(names: readonly string[]): string {
+  return names.map((name) => `"${name}"`).join(", ");
 }

@@ -77,7 +77,7 @@ Deno.test("ClickHouse step 2 beside a live application", async (t) => {
         await up(backendOf(around(client, () => application.insert())), 2);
         assertGreater(application.acknowledged.size, 5);
         assertEquals(missing(await firstDestinations(client, "matched_destination_ids[1]"), application), []);
-        assertEquals((await backendOf(client).verify()).issues, ["clickhouse/000003 is pending"]);
+        assertEquals((await backendOf(client).verify()).issues, ["Pending: clickhouse/000003"]);
       },
     );
 

@@ -1,0 +1,20 @@
+/**
+ * Counts rows and bytes in Postgres. Every query reads only.
+ *
+ * @module
+ */
+
+import type { Counter } from "../sql/forecast.ts";
+import type { Query } from "./query.ts";
+
+/** Counts through a query. */
+export function countWith(query: Query): Counter {
+  const one = async (text: string, parameters: readonly string[] = []): Promise<number> => {
+    const [row] = await query<Record<string, unknown>>(text, parameters);
+    return Number(Object.values(row ?? {})[0] ?? 0);
+  };
+  return { rows: (text) => one(text), bytes: (table) => one(SIZE, [table]) };
+}
+
+const SIZE = `
+  SELECT coalesce(sum(pg_total_relation_size(relid)), 0)::text AS bytes FROM pg_partition_tree(to_regclass($1::text))`;

@@ -1,0 +1,76 @@
+/**
+ * Answers what a step forecasts: counts what it would do, with queries that only read.
+ *
+ * @module
+ */
+
+import type { SqlConsequence, SqlStepPlan, SqlTablePlan } from "../backend.ts";
+import type { DownForecast, SqlStatement, SqlStep, StepForecast } from "./step.ts";
+
+/** Asks a store for numbers. */
+export interface Counter {
+  /** The one number that a query gives. */
+  rows(query: string): Promise<number>;
+  /** Bytes of a table on disk, with all that belongs to it; 0 for one that is not there. */
+  bytes(table: string): Promise<number>;
+}
+
+/** The same, remembering the answers: steps that build on each other ask the same again and again. */
+export function remembering(counter: Counter): Counter {
+  const answers = new Map<string, Promise<number>>();
+  const once = (key: string, ask: () => Promise<number>): Promise<number> => {
+    const known = answers.get(key) ?? ask();
+    answers.set(key, known);
+    return known;
+  };
+  return {
+    rows: (query) => once(`rows ${query}`, () => counter.rows(query)),
+    bytes: (table) => once(`bytes ${table}`, () => counter.bytes(table)),
+  };
+}
+
+/** How {@linkcode planStep} looks at a step. */
+export interface PlanningOptions {
+  readonly id: string;
+  /** The statements that would run. */
+  readonly statements: readonly SqlStatement[];
+  readonly forecast: StepForecast;
+  readonly counter: Counter;
+  /** Makes a statement what the store is given. */
+  readonly expand: (text: string) => string;
+}
+
+/** Answers the forecast of one step, one question after the other: a store may have one connection alone. */
+export async function planStep(
+  { name, description }: SqlStep,
+  { id, statements, forecast, counter, expand }: PlanningOptions,
+): Promise<SqlStepPlan> {
+  const rowsOf = async (query: string | null) => (query === null ? 0 : await counter.rows(query));
+  const tables: SqlTablePlan[] = [];
+  for (const { name, storedAs, rows, lock, rewrite } of forecast.tables) {
+    const bytes = storedAs === null ? 0 : await counter.bytes(storedAs);
+    tables.push({ name, rows: await rowsOf(rows), bytes, lock, rewrite });
+  }
+  const consequences: SqlConsequence[] = [];
+  for (const { rows, ...consequence } of forecast.consequences) {
+    consequences.push({ ...consequence, rows: await rowsOf(rows) });
+  }
+  return {
+    id,
+    name,
+    description,
+    statements: statements.map(({ text }) => expand(text)),
+    tables,
+    consequences,
+  };
+}
+
+/** What goes or cannot come back, one sentence each, counted where it can be. */
+export async function countLosses({ warnings }: DownForecast, counter: Counter): Promise<readonly string[]> {
+  const losses: string[] = [];
+  for (const { text, rows } of warnings) {
+    const found = rows === null ? null : await counter.rows(rows);
+    if (found !== 0) losses.push(found === null ? text : `${found} ${text}`);
+  }
+  return losses;
+}

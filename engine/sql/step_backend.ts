@@ -1,0 +1,198 @@
+/**
+ * A SQL store as the engine sees it: everything that follows from steps and bookkeeping, the same for every store. A store itself
+ * says how to read, how to write, and whether its tables are what they should be.
+ *
+ * @module
+ */
+
+import type {
+  MigrationInfo,
+  SqlBackend,
+  SqlDownPlan,
+  SqlPlan,
+  SqlSession,
+  SqlState,
+  SqlStepPlan,
+  SqlVerification,
+} from "../backend.ts";
+import { RefusedError, RegistryError } from "../errors.ts";
+import type { LockOwner } from "../lock/lock.ts";
+import { migrationId, type SqlStoreName, storeTitle } from "../migration.ts";
+import { type Counter, countLosses, planStep, remembering } from "./forecast.ts";
+import { findGaps, type Standing, stateOf } from "./standing.ts";
+import { runThroughLey } from "./ley.ts";
+import { checkSteps, type SqlStatement, type SqlStep, stepChecksum, type StepModule } from "./step.ts";
+
+/** What can be asked of a store at one moment, without writing. */
+export interface StoreView {
+  readonly counter: Counter;
+  standing(): Promise<Standing>;
+  /** @throws {RefusedError} When a table of the tool's own is not what it would make. */
+  assertTrusted(): Promise<void>;
+  /** What {@linkcode StoreView.assertTrusted} would refuse, one sentence each. */
+  untrusted(): Promise<readonly string[]>;
+  /** Answers a query for one boolean. */
+  holds(query: string): Promise<boolean>;
+  /** True where a table of this name is. */
+  hasTable(name: string): Promise<boolean>;
+  /** Differences between the live tables and those that a version should have, one sentence each. */
+  differences(version: number): Promise<readonly string[]>;
+}
+
+/** What a store is. */
+export interface StepStore {
+  readonly name: SqlStoreName;
+  readonly steps: readonly StepModule[];
+  /** Folder of the step files, or null where there is none. */
+  readonly directory: string | null;
+  /** The schema after each version; as many as there are steps. */
+  readonly schemas: readonly unknown[];
+  /** @param action For messages: `Cannot <action> Postgres`. */
+  read<T>(action: string, work: (view: StoreView) => Promise<T>): Promise<T>;
+  /** Makes a statement what the server is given. */
+  expand(text: string): string;
+  connect(): Promise<SqlSession>;
+  lockOwner(): Promise<LockOwner | null>;
+}
+
+/** The backend over a store. */
+export class StepBackend implements SqlBackend {
+  readonly migrations: readonly MigrationInfo[];
+  readonly #store: StepStore;
+  readonly #steps: readonly SqlStep[];
+
+  /** @throws {RegistryError} When steps or schemas have gaps. */
+  constructor(store: StepStore) {
+    const steps = store.steps.map(({ step }) => step);
+    checkSteps(steps);
+    if (store.schemas.length !== steps.length) {
+      throw new RegistryError(
+        `Cannot use the ${
+          storeTitle(store.name)
+        } steps: ${steps.length} steps, ${store.schemas.length} schemas`,
+      );
+    }
+    this.#store = store;
+    this.#steps = steps;
+    this.migrations = steps.map((step) => ({
+      id: this.#id(step),
+      store: store.name,
+      version: step.version,
+      name: step.name,
+      description: step.description,
+      checksum: stepChecksum(step),
+    }));
+  }
+
+  async read(): Promise<SqlState> {
+    return await this.#store.read("read the migrations in", (view) => this.#state(view));
+  }
+
+  async plan(versions: readonly number[]): Promise<SqlPlan> {
+    return await this.#store.read("plan the migration of", async (view) => {
+      await view.assertTrusted();
+      const { version, cutOff } = await view.standing();
+      const counter = remembering(view.counter);
+      const steps: SqlStepPlan[] = [];
+      for (const wanted of versions) {
+        const step = this.#step(wanted);
+        if (step.version <= version && cutOff?.version !== step.version) {
+          throw new RefusedError(`Cannot plan ${this.#id(step)}: it is applied`);
+        }
+        const statements = await this.#upOf(view, step, version);
+        steps.push(await this.#plan(step, statements, step.forecast(version), counter));
+      }
+      return { current: version, latest: this.#steps.length, steps };
+    });
+  }
+
+  async planDown(count: number): Promise<SqlDownPlan> {
+    return await this.#store.read("plan the way back of", async (view) => {
+      await view.assertTrusted();
+      const { version } = await view.standing();
+      const counter = remembering(view.counter);
+      const steps: SqlStepPlan[] = [];
+      const warnings: string[] = [];
+      for (const step of this.#steps.slice(Math.max(0, version - count), version).toReversed()) {
+        const forecast = step.forecastDown(version);
+        steps.push(await this.#plan(step, step.down, forecast, counter));
+        warnings.push(...await countLosses(forecast, counter));
+      }
+      return { steps, warnings };
+    });
+  }
+
+  async planCleanup(version: number): Promise<{ readonly rows: number; readonly detail: string } | null> {
+    const { remains } = this.#step(version);
+    if (remains === undefined) return null;
+    return await this.#store.read("count what is left in", async (view) => {
+      await view.assertTrusted();
+      const rows = await view.hasTable(remains.table) ? await view.counter.rows(remains.count) : 0;
+      return { rows, detail: remains.detail };
+    });
+  }
+
+  async verify(): Promise<SqlVerification> {
+    return await this.#store.read("verify", async (view) => {
+      const state = await this.#state(view);
+      const { version, latest, dirty, ahead } = state;
+      const comparable = !ahead && !dirty && version > 0;
+      const issues = [
+        ...await view.untrusted(),
+        ...findGaps(state),
+        ...comparable ? await view.differences(version) : [],
+      ];
+      return { ok: issues.length === 0, current: version, latest, dirty, issues };
+    });
+  }
+
+  async handOver(
+    direction: "up" | "down",
+    versions: readonly number[],
+    run: (version: number) => Promise<void>,
+  ): Promise<void> {
+    const { directory } = this.#store;
+    await runThroughLey({ direction, directory, steps: this.#steps, versions, run });
+  }
+
+  connect(): Promise<SqlSession> {
+    return this.#store.connect();
+  }
+
+  lockOwner(): Promise<LockOwner | null> {
+    return this.#store.lockOwner();
+  }
+
+  async #state(view: StoreView): Promise<SqlState> {
+    return stateOf(this.#store.name, this.#steps, await view.standing());
+  }
+
+  async #plan(
+    step: SqlStep,
+    statements: readonly SqlStatement[],
+    forecast: ReturnType<SqlStep["forecast"]>,
+    counter: Counter,
+  ): Promise<SqlStepPlan> {
+    const expand = (text: string) => this.#store.expand(text);
+    return await planStep(step, { id: this.#id(step), statements, forecast, counter, expand });
+  }
+
+  /** The statements that would run. Which variant a later step takes is known only when its turn comes: the first is shown. */
+  async #upOf(view: StoreView, step: SqlStep, current: number): Promise<readonly SqlStatement[]> {
+    for (const variant of step.variants ?? []) {
+      if (current < step.version - 1) return variant.up;
+      if (await view.holds(variant.when)) return variant.up;
+    }
+    return step.up;
+  }
+
+  #step(version: number): SqlStep {
+    const step = this.#steps[version - 1];
+    if (step === undefined) throw new RefusedError(`Cannot find SQL version ${version}: it is not known`);
+    return step;
+  }
+
+  #id(step: SqlStep): string {
+    return migrationId(this.#store.name, step.version, step.name);
+  }
+}
