@@ -196,19 +196,19 @@ async function runOne(
 
 async function runSql(
   store: SqlStoreName,
-  { lock, sessions, signal }: Locked,
+  { lock, runStep }: Locked,
   entry: MigrationEntry,
   options: ApplyOptions,
   startedAt: number,
 ): Promise<MigrationResult> {
-  await sessions.get(store)!.up(entry.version, {
-    signal,
-    beforeCommit: () => lock.confirm(),
-    onRetry: (attempt, waitMs, reason) =>
-      options.onEvent?.({ event: "retry", id: entry.id, attempt, waitMs, reason }),
-    onStatement: (index, count) =>
-      lock.report({ migration: entry.id, progress: `statement ${index + 1} of ${count}` }),
-  });
+  await runStep(store, entry.version, (session, guard) =>
+    session.up(entry.version, {
+      ...guard,
+      onRetry: (attempt, waitMs, reason) =>
+        options.onEvent?.({ event: "retry", id: entry.id, attempt, waitMs, reason }),
+      onStatement: (index, count) =>
+        lock.report({ migration: entry.id, progress: `statement ${index + 1} of ${count}` }),
+    }));
   return { ...notRun(entry.id), outcome: "applied", durationMs: performance.now() - startedAt };
 }
 

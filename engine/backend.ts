@@ -136,6 +136,11 @@ export interface SqlSession extends AsyncDisposable {
   tryLock(lease: string | null): Promise<LockOwner | null>;
   /** Proves that the connection lives and still holds the lock. @throws {LockLostError} When not. */
   ping(): Promise<void>;
+  /**
+   * True where a step and its record commit together on the very connection that holds the store's half of the lock: then that is
+   * guard enough for a step that began.
+   */
+  guards(version: number): boolean;
   /** Runs one step up and records it, both in one transaction where the step allows. */
   up(version: number, options: SqlRunOptions): Promise<void>;
   /** Takes one step back and records it. */

@@ -38,7 +38,7 @@ export async function down(
   options: OneStoreOptions,
 ): Promise<readonly string[]> {
   const { name, backend } = chooseSqlStore(context, options);
-  return await withLock(context, "down", options, async ({ lock, sessions, signal }) => {
+  return await withLock(context, "down", options, async ({ lock, runStep, signal }) => {
     const state = await backend.read();
     assertKnown(state);
     const { version } = state;
@@ -49,7 +49,7 @@ export async function down(
       signal.throwIfAborted();
       const id = migrationId(name, at, "");
       lock.report({ migration: id, progress: "taking it back" });
-      await sessions.get(name)!.down(at, { signal, beforeCommit: () => lock.confirm() });
+      await runStep(name, at, (session, guard) => session.down(at, guard));
       taken.push(id);
     });
     return taken;

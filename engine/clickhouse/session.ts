@@ -44,6 +44,11 @@ export class ClickHouseSession implements SqlSession {
     this.#options = options;
   }
 
+  /** There are no transactions and no locks: the lease in Redis is all there is. */
+  guards(): boolean {
+    return false;
+  }
+
   tryLock(): Promise<null> {
     return Promise.resolve(null);
   }

@@ -12,7 +12,7 @@
 import type { SqlSession } from "../backend.ts";
 import { InterruptedError, LockHeldError, LockLostError } from "../errors.ts";
 import { describeOwner } from "./describe_owner.ts";
-import type { Fence, HeldLock, LockOptions, LockOwner } from "./lock.ts";
+import type { Fence, HeldLock, LockOptions, LockOwner, StepGuard } from "./lock.ts";
 import { LEASE_MS, type LockSettings } from "./lock_settings.ts";
 import { hint } from "../hint.ts";
 import { pause } from "../pause.ts";
@@ -64,11 +64,14 @@ class Lock implements HeldLock {
   readonly #ttlMs: number;
   readonly #lease: RedisLease | null;
   readonly #loss = new AbortController();
+  /** Fires for every loss but that of a lease in a Redis that is silent. */
+  readonly #taken = new AbortController();
   readonly #held: SqlSession[] = [];
   readonly #startedAt = performance.now();
   #beating: ReturnType<typeof setTimeout> | undefined;
   readonly #pinging = new Set<SqlSession>();
   #stopped = false;
+  #step: Promise<void> | null = null;
   #released: Promise<void> | undefined;
 
   constructor(options: AcquireOptions) {
@@ -78,7 +81,7 @@ class Lock implements HeldLock {
       ...options.redis,
       owner: options.owner,
       ttlMs: this.#ttlMs,
-      onLost: (error) => this.#lose(error),
+      onLost: (error, silent) => silent ? this.#loss.abort(error) : this.#lose(error),
     });
   }
 
@@ -108,6 +111,37 @@ class Lock implements HeldLock {
     this.#loss.signal.throwIfAborted();
     await Promise.all([this.#lease?.confirm(), ...this.#held.map((session) => this.#ping(session))]);
     this.#loss.signal.throwIfAborted();
+  }
+
+  async runStep<T>(
+    session: { ping(): Promise<void> },
+    work: (guard: StepGuard) => Promise<T>,
+  ): Promise<T> {
+    this.#loss.signal.throwIfAborted();
+    const over = Promise.withResolvers<void>();
+    this.#step = over.promise;
+    try {
+      return await work({ signal: this.#taken.signal, confirm: () => this.#confirmStep(session) });
+    } finally {
+      this.#step = null;
+      over.resolve();
+    }
+  }
+
+  async stepOver(): Promise<void> {
+    const { signal } = this.#taken;
+    const aborted = Promise.withResolvers<void>();
+    const abort = () => aborted.resolve();
+    signal.addEventListener("abort", abort, { once: true });
+    if (!signal.aborted) await Promise.race([this.#step, aborted.promise]);
+    signal.removeEventListener("abort", abort);
+  }
+
+  /** The table locks are held by now: an answer of Redis that does not come is not waited for. */
+  async #confirmStep(session: { ping(): Promise<void> }): Promise<void> {
+    if (!this.#loss.signal.aborted) await this.#lease?.confirmNow();
+    await this.#ping(session);
+    this.#taken.signal.throwIfAborted();
   }
 
   report(state: { readonly migration: string | null; readonly progress: string | null }): void {
@@ -153,7 +187,9 @@ class Lock implements HeldLock {
       if (this.#released === undefined) { for (const session of this.#held) this.#pingAside(session); }
       // No answer is no loss yet: the lease says itself when its time is over.
       if (this.#lease?.begun) await this.#lease.heartbeat().catch(() => {});
-      if (!this.#stopped && !this.#loss.signal.aborted) this.#scheduleBeat();
+      // A step that goes on without Redis still has to notice when its connection is gone.
+      const needed = this.#step === null ? !this.#loss.signal.aborted : !this.#taken.signal.aborted;
+      if (!this.#stopped && needed) this.#scheduleBeat();
     }, heartbeatMs);
   }
 
@@ -164,7 +200,7 @@ class Lock implements HeldLock {
     this.#ping(session).catch(() => {}).finally(() => this.#pinging.delete(session));
   }
 
-  async #ping(session: SqlSession): Promise<void> {
+  async #ping(session: { ping(): Promise<void> }): Promise<void> {
     try {
       await session.ping();
     } catch (error) {
@@ -179,6 +215,7 @@ class Lock implements HeldLock {
   }
 
   #lose(error: LockLostError): void {
+    this.#taken.abort(error);
     this.#loss.abort(error);
   }
 

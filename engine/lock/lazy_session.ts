@@ -26,6 +26,10 @@ export class LazySession implements SqlSession {
     await this.#opened().ping();
   }
 
+  guards(version: number): boolean {
+    return this.#opened().guards(version);
+  }
+
   async up(version: number, options: SqlRunOptions): Promise<void> {
     await this.#opened().up(version, options);
   }

@@ -68,6 +68,18 @@ export interface Fence {
   renew(): Promise<void>;
 }
 
+/** What lets one step of a SQL store come to its end. */
+export interface StepGuard {
+  /** Aborts with a {@linkcode LockLostError} as its reason when the step may not come to its end any more. */
+  readonly signal: AbortSignal;
+  /**
+   * Asks, now, whether it still may.
+   *
+   * @throws {LockLostError} When not.
+   */
+  confirm(): Promise<void>;
+}
+
 /** The lock in hand. Dispose releases it, on every path out; disposing twice is harmless. */
 export interface HeldLock extends AsyncDisposable {
   /** Aborts with a {@linkcode LockLostError} as its reason as soon as the loss is noticed. */
@@ -80,6 +92,18 @@ export interface HeldLock extends AsyncDisposable {
    * @throws {LockLostError} When it is not.
    */
   confirm(): Promise<void>;
+  /**
+   * Runs one step on a session that guards it by itself: no other runner can change that store while the session lives. While
+   * Redis is silent, the lease may run out and the step goes on; in a Redis that answers, the lock must still be this run's.
+   *
+   * @param session One of those that the lock was taken with.
+   */
+  runStep<T>(
+    session: { ping(): Promise<void> },
+    work: (guard: StepGuard) => Promise<T>,
+  ): Promise<T>;
+  /** Resolves when no such step is under way, or when it may not go on. */
+  stepOver(): Promise<void>;
   /** Says what is being done, for others to see with the next heartbeat. */
   report(state: { readonly migration: string | null; readonly progress: string | null }): void;
 }

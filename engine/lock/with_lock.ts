@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { SqlSession } from "../backend.ts";
+import type { SqlRunOptions, SqlSession } from "../backend.ts";
 import { InterruptedError } from "../errors.ts";
+import type { SqlStoreName } from "../migration.ts";
 import type { BySqlStore, EngineContext } from "../stores.ts";
 import { acquireLock } from "./acquire.ts";
 import { LazySession } from "./lazy_session.ts";
@@ -18,6 +19,15 @@ export interface Locked {
   readonly lock: HeldLock;
   /** The connections for writing. */
   readonly sessions: BySqlStore<SqlSession>;
+  /**
+   * Runs one step, up or down. One that began in Postgres comes to its end by the advisory lock alone while Redis is silent; what
+   * comes after it finds {@linkcode Locked.signal} aborted.
+   */
+  readonly runStep: <T>(
+    store: SqlStoreName,
+    version: number,
+    work: (session: SqlSession, guard: Pick<SqlRunOptions, "signal" | "beforeCommit">) => Promise<T>,
+  ) => Promise<T>;
   /** Fires when the caller wants to stop or the lock is lost. Its reason is an error of this engine. */
   readonly signal: AbortSignal;
 }
@@ -50,8 +60,20 @@ export async function withLock<T>(
     }),
   );
   const signal = AbortSignal.any([caller, lock.signal]);
+  const runStep: Locked["runStep"] = (store, version, run) => {
+    const session = sessions.get(store)!;
+    if (!session.guards(version)) return run(session, { signal, beforeCommit: () => lock.confirm() });
+    return lock.runStep(
+      session,
+      (guard) =>
+        run(session, {
+          signal: AbortSignal.any([caller, guard.signal]),
+          beforeCommit: () => guard.confirm(),
+        }),
+    );
+  };
   try {
-    return await untilLost(lock, work({ lock, sessions, signal }));
+    return await untilLost(lock, work({ lock, sessions, runStep, signal }));
   } catch (error) {
     // Whatever broke, a lost lock is the reason that matters: the caller must know that somebody else may be at work.
     if (lock.signal.aborted) throw lock.signal.reason;

@@ -60,6 +60,10 @@ export class PostgresSession implements SqlSession {
     await this.#guard(() => confirmAdvisoryLock(this.#connection.reserved, this.#key));
   }
 
+  guards(version: number): boolean {
+    return this.#module(version).step.transactional;
+  }
+
   async up(version: number, options: SqlRunOptions): Promise<void> {
     await this.#run("up", this.#module(version), options);
   }

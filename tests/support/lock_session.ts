@@ -39,6 +39,7 @@ export async function connectLockSession(url: string, ttlMs: number, lockName: s
     readOwner: () => readAdvisoryLockOwner(connection, key),
     tryLock: (lease) => tryAdvisoryLock(connection, { key, lease, lockName, ttlMs, toolName: "outpost" }),
     ping: () => confirmAdvisoryLock(connection, key),
+    guards: () => false,
     up: unused,
     down: unused,
     force: unused,

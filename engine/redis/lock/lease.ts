@@ -28,8 +28,8 @@ export interface LeaseOptions {
   readonly owner: LeaseOwner;
   /** Length of the lease in milliseconds. */
   readonly ttlMs: number;
-  /** Told once when the lease is lost. */
-  readonly onLost: (error: LockLostError) => void;
+  /** Told once when the lease is lost; `silent` where Redis did not say so but said nothing for a whole lease. */
+  readonly onLost: (error: LockLostError, silent: boolean) => void;
 }
 
 /**
@@ -72,6 +72,7 @@ export class RedisLease {
   #validUntil = 0;
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #lost: LockLostError | null = null;
+  #silent = false;
   #closed = false;
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -154,13 +155,28 @@ export class RedisLease {
 
   /** Asks Redis whether every name is still ours. @throws {LockLostError} When not, or when no answer comes within the lease. */
   async confirm(): Promise<void> {
-    await this.#untilAnswered(async () => {
-      const values = await this.#ask(Promise.all(this.#taken.map((name) => this.#connection.get(name))));
-      const prefix = leasePrefix(this.token);
-      for (const [i, value] of values.entries()) {
-        if (!value?.startsWith(prefix)) this.#lose(`the lock ${this.#taken[i]} is no longer this run's`);
-      }
-    });
+    await this.#untilAnswered(() => this.#confirmOnce(this.#options.ttlMs / 4));
+  }
+
+  /** The same, asked once and briefly: no answer says nothing. @throws {LockLostError} When Redis answers that it is lost. */
+  async confirmNow(): Promise<void> {
+    try {
+      this.#throwIfLost();
+      await this.#confirmOnce(Math.min(BRIEFLY_MS, this.#options.ttlMs / 4));
+    } catch (error) {
+      if (error instanceof LockLostError && !this.#silent) throw error;
+    }
+  }
+
+  async #confirmOnce(patienceMs: number): Promise<void> {
+    const values = await this.#ask(
+      Promise.all(this.#taken.map((name) => this.#connection.get(name))),
+      patienceMs,
+    );
+    const prefix = leasePrefix(this.token);
+    for (const [i, value] of values.entries()) {
+      if (!value?.startsWith(prefix)) this.#lose(`the lock ${this.#taken[i]} is no longer this run's`);
+    }
   }
 
   /**
@@ -234,16 +250,17 @@ export class RedisLease {
   #throwIfLost(): void {
     if (this.#lost !== null) throw this.#lost;
     if (this.begun && performance.now() >= this.#validUntil) {
-      this.#lose(`no heartbeat reached Redis for ${this.#options.ttlMs} ms`);
+      this.#lose(`no heartbeat reached Redis for ${this.#options.ttlMs} ms`, true);
     }
   }
 
-  #lose(reason: string): never {
+  #lose(reason: string, silent = false): never {
+    if (this.#lost === null) this.#silent = silent;
     this.#lost ??= new LockLostError(`Lost the lock: ${reason}`, {
       hint: "Run the same command again: it continues where this one stopped",
     });
     clearTimeout(this.#deadline);
-    this.#options.onLost(this.#lost);
+    this.#options.onLost(this.#lost, this.#silent);
     throw this.#lost;
   }
 
@@ -260,12 +277,15 @@ export class RedisLease {
   }
 
   /** Waits for an answer for a quarter of the lease: two such waits and a pause between heartbeats fit into one lease. */
-  #ask<T>(answer: Promise<T>): Promise<T> {
-    return within(this.#options.ttlMs / 4, answer, () => {
+  #ask<T>(answer: Promise<T>, patienceMs: number = this.#options.ttlMs / 4): Promise<T> {
+    return within(patienceMs, answer, () => {
       throw new Error("Redis did not answer in time");
     });
   }
 }
+
+/** How long a step that holds tables waits for Redis, in milliseconds. */
+const BRIEFLY_MS = 1000;
 
 /** Pause before asking a server again that did not answer, in milliseconds. */
 const RETRY_MS = 100;

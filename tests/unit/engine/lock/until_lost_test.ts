@@ -6,6 +6,8 @@ import { untilLost } from "../../../../engine/lock/until_lost.ts";
 function heldUntil(signal: AbortSignal): HeldLock {
   return {
     ...{ signal, fence: null, report: () => {}, confirm: () => Promise.resolve() },
+    runStep: () => Promise.reject(new Error("No step")),
+    stepOver: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
