@@ -66,6 +66,7 @@ export {
 export { Engine, type MigrationList } from "./engine/engine.ts";
 export {
   ApplyError,
+  BlockedError,
   DirtyError,
   DriftError,
   InterruptedError,
@@ -85,6 +86,7 @@ export {
   StoreUnreachableError,
   UnknownMigrationError,
 } from "./engine/errors.ts";
+export type { Blocker } from "./engine/blocker.ts";
 export type { Hint } from "./engine/hint.ts";
 export type { InitOptions, InitResult } from "./engine/init.ts";
 export type { ClearedLock, UnlockOptions } from "./engine/lock/clear.ts";

@@ -8,6 +8,7 @@ import type { SqlState } from "./backend.ts";
 import { digestOf } from "./checksum.ts";
 import {
   ApplyError,
+  BlockedError,
   DirtyError,
   DriftError,
   InterruptedError,
@@ -25,7 +26,7 @@ import {
   type SqlStoreName,
   storeTitle,
 } from "./migration.ts";
-import { basisOf, compareBasis, type PlanBasis, select } from "./plan.ts";
+import { basisOf, compareBasis, findBlockers, type PlanBasis, select } from "./plan.ts";
 import type { State } from "./state.ts";
 import type { EngineContext } from "./stores.ts";
 
@@ -78,6 +79,8 @@ export async function apply(
     // Read again under the lock: while this run waited, another one may have done the work.
     const selected = chooseFrom(context, await read(), options);
     if (selected.length === 0) return { results: [], doneByOther: true };
+    const blockers = await findBlockers(context, selected);
+    if (blockers.length > 0) throw new BlockedError(blockers);
     return { results: await runAll(context, locked, selected, options), doneByOther: false };
   });
 }

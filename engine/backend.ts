@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Blocker } from "./blocker.ts";
 import type { Fence, LockOwner } from "./lock/lock.ts";
 import type { MigrationEntry, MigrationName, MigrationResult, Pace, Progress } from "./migration.ts";
 
@@ -278,13 +279,15 @@ export interface RedisVerifyOptions extends RedisRunOptions {
   readonly sample: number;
 }
 
-/** The Redis store. `read`, `plan`, `planCleanup` and `verify` only read. */
+/** The Redis store. `read`, `plan`, `blockers`, `planCleanup` and `verify` only read. */
 export interface RedisBackend {
   /** Known migrations, in order. */
   readonly migrations: readonly MigrationInfo[];
   read(): Promise<RedisState>;
   /** @param ids The pending migrations in order; each is planned as if those before it had run. */
   plan(ids: readonly string[], options: RedisRunOptions): Promise<readonly RedisMigrationPlan[]>;
+  /** What stands in the way of migrations: a server without room for what they make. */
+  blockers(ids: readonly string[]): Promise<readonly Blocker[]>;
   /** Runs one migration and records the outcome truthfully. Every run is one whole pass; what is done is skipped. */
   apply(id: string, options: RedisApplyOptions): Promise<MigrationResult>;
   verify(ids: readonly string[], options: RedisVerifyOptions): Promise<readonly RedisVerification[]>;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Blocker } from "./blocker.ts";
 import type { Hint } from "./hint.ts";
 import type { LockOwner } from "./lock/lock.ts";
 import type { MigrationResult, StoreName } from "./migration.ts";
@@ -79,6 +80,23 @@ export class UnknownMigrationError extends MigrationError {
 export class RefusedError extends MigrationError {
   /** Always `refused`. */
   readonly code = "refused";
+}
+
+/** Something stands in the way of what was to be applied. Nothing was changed. */
+export class BlockedError extends MigrationError {
+  /** Always `blocked`. */
+  readonly code = "blocked";
+  /** What it is; never empty. */
+  readonly blockers: readonly Blocker[];
+
+  /** @ignore Made by the engine alone. */
+  constructor(blockers: readonly Blocker[], options: ErrorOptions = {}) {
+    super(`Cannot apply, nothing was changed: ${blockers.map(({ detail }) => detail).join("; ")}`, {
+      ...options,
+      hint: [...new Set(blockers.map(({ hint }) => hint))].join("; "),
+    });
+    this.blockers = blockers;
+  }
 }
 
 /** A store cannot be reached. */

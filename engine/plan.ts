@@ -5,12 +5,13 @@
  */
 
 import type { RedisMigrationPlan, SqlPlan } from "./backend.ts";
+import type { Blocker } from "./blocker.ts";
 import { digestOf } from "./checksum.ts";
 import { RefusedError } from "./errors.ts";
 import { isPending, type MigrationEntry } from "./migration.ts";
 import { resolveId } from "./resolve_id.ts";
 import type { State } from "./state.ts";
-import { askEach, type EngineContext } from "./stores.ts";
+import { askEach, type EngineContext, type Stores } from "./stores.ts";
 
 /** What to plan. */
 export interface PlanOptions {
@@ -48,6 +49,8 @@ export interface Plan {
   readonly clickhouse: SqlPlan | null;
   /** The selected Redis migrations, in the order in which they run; empty without Redis. */
   readonly redis: readonly RedisMigrationPlan[];
+  /** What stands in the way: `apply` refuses before its first step. Empty when nothing does, or where nobody has looked. */
+  readonly blockers: readonly Blocker[];
   /** What the digest is taken over: save both, and hand them to `apply`. */
   readonly basis: PlanBasis;
 }
@@ -74,8 +77,18 @@ export async function makePlan(
     redis: context.redis === null || redisIds.length === 0
       ? []
       : await context.redis.plan(redisIds, { signal: signal ?? new AbortController().signal }),
+    blockers: await findBlockers(context, selected),
     basis,
   };
+}
+
+/** What stands in the way of migrations, in each store. */
+export async function findBlockers(
+  { redis }: Stores,
+  selected: readonly MigrationEntry[],
+): Promise<readonly Blocker[]> {
+  const ids = selected.filter(({ store }) => store === "redis").map(({ id }) => id);
+  return redis === null || ids.length === 0 ? [] : await redis.blockers(ids);
 }
 
 /**

@@ -7,6 +7,7 @@ const ROOT = resolve(import.meta.dirname!, "..");
 /** What can be called or thrown. A name that goes is a breaking change; one that comes is a promise to keep. */
 const VALUES = [
   "ApplyError",
+  "BlockedError",
   "DirtyError",
   "DriftError",
   "Engine",
@@ -35,7 +36,7 @@ const VALUES = [
 
 /** What those speak of. */
 const TYPES = `
-  ApplyEvent ApplyOptions ApplyResult Binary BookkeepingNames Changes CleanupItem CleanupOptions CleanupPlan
+  ApplyEvent ApplyOptions ApplyResult Binary Blocker BookkeepingNames Changes CleanupItem CleanupOptions CleanupPlan
   CleanupResult ClearedLock ClickHouseClient ClickHouseStore ClickHouseTable ClickHouseTables ColumnObject
   ConsequenceQuery ConstraintObject CopyChange CopyRules CreateEngineOptions Destination DownForecast Facts Guess Hint
   IndexObject InitOptions InitResult ListedRecord LockOptions LockOwner Lookalikes MigrationEntry MigrationErrorOptions

@@ -28,6 +28,7 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
       [step.id, loss] as const
     )
   );
+  const { blockers } = plan;
   return htmlPage({
     title: "Migration plan",
     verdict: plan.hasChanges
@@ -38,7 +39,7 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
             ...(plan.redis.length > 0 ? [formatCounted(plan.redis.length, "Redis migration")] : []),
           ].join(" and ")
         } to apply`,
-        kind: losses.length > 0 ? "warn" : "good",
+        kind: losses.length + blockers.length > 0 ? "warn" : "good",
       }
       : { text: "Nothing to do: no migration is pending", kind: "good" },
     facts: [
@@ -50,6 +51,14 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
       ["Program", `outpost ${VERSION}`],
     ],
   }, [
+    blockers.length === 0 ? "" : html`<h2>What stands in the way</h2>${
+      htmlTable(
+        ["Store", "Where", "What", "What to do"],
+        blockers.map((
+          { store, object, detail, hint },
+        ) => [store, html`<code>${object}</code>`, detail, hint]),
+      )
+    }`,
     losses.length === 0 ? "" : html`<h2>What goes</h2>${
       htmlTable(
         ["Migration", "Table", "What goes", "Rows"],

@@ -6,7 +6,7 @@
 
 import type { ApplyResult } from "../../engine/apply.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { ApplyError } from "../../engine/errors.ts";
+import { ApplyError, BlockedError } from "../../engine/errors.ts";
 import { ApplyReport } from "./apply_report.ts";
 import type { MigrationResult } from "../../engine/migration.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
@@ -177,6 +177,7 @@ async function agreed(
   output.text(
     renderPlan(plan, output.layout, { statements: false, countedMs, maxRate: context.settings.maxRate }),
   );
+  if (plan.blockers.length > 0) throw new BlockedError(plan.blockers);
   if (await context.confirm(question(plan.basis.selected.length))) return true;
   throw new DeclinedError("Nothing was applied: the answer was no");
 }

@@ -19,6 +19,7 @@ export const EXIT = {
 /** Every code that an error of this program can have, with its exit status. `interrupted` depends on the signal. */
 export const ERROR_CODES: Readonly<Record<string, number>> = {
   apply_failed: EXIT.failed,
+  blocked: EXIT.failed,
   declined: EXIT.failed,
   dirty: EXIT.failed,
   drift: EXIT.failed,

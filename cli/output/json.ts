@@ -85,6 +85,13 @@ export function planJson(plan: Plan) {
       scope: migration.scope,
       examples: migration.examples.map(({ key, before, after }) => ({ key, before, after })),
     })),
+    blockers: plan.blockers.map(({ store, kind, object, detail, hint }) => ({
+      store,
+      kind,
+      object,
+      detail,
+      hint,
+    })),
   };
 }
 

@@ -116,6 +116,7 @@ function readPlan(plan: Reader, basis: PlanBasis): Plan {
     postgres: plan.isNull("sql") ? null : readSql(plan.object("sql")),
     clickhouse: plan.isNull("clickhouse") ? null : readSql(plan.object("clickhouse")),
     redis: plan.objects("redis").map(readRedis),
+    blockers: [], // What stood in the way then says nothing of now: apply looks again.
     basis,
   };
 }

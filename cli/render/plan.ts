@@ -41,7 +41,7 @@ export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
   }
   if (plan.redis.length > 0) parts.push(style.bold("Redis"));
   for (const migration of plan.redis) parts.push(renderRedis(migration, layout));
-  parts.push(renderLosses(plan, layout));
+  parts.push(renderLosses(plan, layout), renderBlockers(plan, layout));
   return parts.filter((part) => part !== "").join("\n\n");
 }
 
@@ -168,6 +168,18 @@ function renderRedis(migration: RedisMigrationPlan, { style, width }: Layout): s
     );
   }
   return lines.join("\n");
+}
+
+/** What stands in the way comes last, above the command that it would make fail. */
+function renderBlockers({ blockers }: Plan, { style, width }: Layout): string {
+  if (blockers.length === 0) return "";
+  return [
+    style.bold("What stands in the way:"),
+    ...blockers.flatMap(({ detail, hint }) => [
+      wrap(`${style.red("!")} ${detail}`, width, "  "),
+      `  ${wrap(hint, width - 2, "  ")}`,
+    ]),
+  ].join("\n");
 }
 
 /** What goes is said once more at the end, where nobody scrolls past it. */

@@ -16,6 +16,7 @@ import type {
   RedisVerification,
   RedisVerifyOptions,
 } from "../backend.ts";
+import type { Blocker } from "../blocker.ts";
 import { digestOf } from "../checksum.ts";
 import { RefusedError, UnknownMigrationError } from "../errors.ts";
 import { type MigrationEntry, migrationId, type MigrationResult } from "../migration.ts";
@@ -29,6 +30,7 @@ import { changesAfter, reasonAgainst, type RedisMigration } from "./migration.ts
 import { MasterWatch } from "./master_watch.ts";
 import { forecast } from "./plan.ts";
 import { ProgressReporter } from "./walk/progress.ts";
+import { findRoomBlockers } from "./room.ts";
 import { runMigration } from "./run.ts";
 import { RedisStore } from "./store.ts";
 import { Tally } from "./walk/tally.ts";
@@ -100,6 +102,14 @@ class Backend implements RedisBackend {
         const { items = 0, scope = {}, examples = [] } = found ?? {};
         return { id, name, description, estimatedItems: items, scope, examples };
       });
+    });
+  }
+
+  blockers(ids: readonly string[]): Promise<readonly Blocker[]> {
+    return this.#asking("Cannot look for what stands in the way", async () => {
+      const chosen = ids.map((id) => this.#find(id)).filter((migration) => reasonAgainst(migration) === null);
+      const copies = chosen.flatMap(({ change }) => change.type === "copy" ? [change] : []);
+      return await findRoomBlockers(this.#store, copies);
     });
   }
 

@@ -25,6 +25,7 @@
 
 import { type Ioredis, isCluster } from "../client.ts";
 import { tagOfSlot } from "../hash_slot.ts";
+import { THOUGH_FULL } from "../scripts/script.ts";
 
 /**
  * Creates the key of one master, and takes over from whoever was there.
@@ -34,6 +35,7 @@ import { tagOfSlot } from "../hash_slot.ts";
  * the pointer names.
  */
 const ESTABLISH = `--!df flags=allow-undeclared-keys
+${THOUGH_FULL}
 local told = redis.call('GET', KEYS[1])
 local old = told and string.match(told, '^(.*) %d+$')
 if old == KEYS[2] then return 1 end

@@ -17,6 +17,7 @@ import { within } from "../../within.ts";
 import { type Ioredis, isCluster } from "../client.ts";
 import { FenceKeys, type PreparedFence } from "./fence.ts";
 import { watchFailures } from "../errors.ts";
+import { THOUGH_FULL } from "../scripts/script.ts";
 import { decodeOwner, encodeLease, type LeaseOwner, leasePrefix } from "./lease_value.ts";
 import { reachable } from "./reachable.ts";
 
@@ -36,7 +37,7 @@ export interface LeaseOptions {
  * Takes one name. KEYS: 1 name. ARGV: 1 how our values begin, 2 value, 3 lease in ms.
  * Returns {1} when it is ours, else {0, value found, its time left in ms}. Taking twice is harmless.
  */
-const TAKE = `
+const TAKE = `${THOUGH_FULL}
 if redis.call('SET', KEYS[1], ARGV[2], 'NX', 'PX', ARGV[3]) then return {1} end
 local found = redis.call('GET', KEYS[1])
 if string.sub(found, 1, #ARGV[1]) ~= ARGV[1] then return {0, found, redis.call('PTTL', KEYS[1])} end
@@ -44,7 +45,7 @@ redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return {1}`;
 
 /** Prolongs one name. KEYS: 1 name. ARGV: 1 how our values begin, 2 value, 3 lease in ms. Returns 1, or 0 when it is not ours. */
-const PROLONG = `
+const PROLONG = `${THOUGH_FULL}
 local found = redis.call('GET', KEYS[1])
 if not found or string.sub(found, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])

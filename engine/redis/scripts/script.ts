@@ -66,6 +66,12 @@ end
 `;
 
 /**
+ * For scripts that must work on a server at its memory limit: it lets a script finish that has begun to write. This writes
+ * nothing, whatever KEYS[1] holds, since that is never a hash with a field without a name.
+ */
+export const THOUGH_FULL = `redis.pcall('HDEL', KEYS[1], '')`;
+
+/**
  * How every script begins that writes. Its arguments begin with:
  * - ARGV[1]: the fencing token, or empty when the run has none;
  * - ARGV[2]: how many fence keys follow as arguments (in a cluster, where only the one on this node can be read). 0 with

@@ -32,6 +32,7 @@ function planWith(text: string): Plan {
       scope: { [text]: 1000 },
       examples: [{ key: text, before: text, after: text }],
     }],
+    blockers: [{ store: "redis", kind: "eviction", object: "r:6379", detail: "No <room>", hint: "Raise it" }],
     basis: { deployment: "", stores: {}, versions: {}, migrations: [], selected: [] },
   };
 }

@@ -112,10 +112,19 @@ Deno.test("planJson() has the documented shape", () => {
     scope: { tenants: 2 },
     examples: [{ key: "k", before: "a", after: "b" }],
   };
+  const blocker = { store: "redis" as const, kind: "memory", object: "r:6379", detail: "d", hint: "h" };
   const basis = { deployment: "", stores: {}, versions: {}, migrations: [], selected: [] };
   const sql = { current: 4, latest: 10, steps: [step] };
   assertEquals(
-    planJson({ digest: "abc", hasChanges: true, postgres: sql, clickhouse: null, redis: [redis], basis }),
+    planJson({
+      digest: "abc",
+      hasChanges: true,
+      postgres: sql,
+      clickhouse: null,
+      redis: [redis],
+      blockers: [blocker],
+      basis,
+    }),
     {
       digest: "abc",
       has_changes: true,
@@ -139,6 +148,7 @@ Deno.test("planJson() has the documented shape", () => {
         scope: { tenants: 2 },
         examples: [{ key: "k", before: "a", after: "b" }],
       }],
+      blockers: [blocker],
     },
   );
 });

@@ -28,6 +28,7 @@ const PLAN: Plan = {
     scope: { tenants: 2 },
     examples: [{ key: "k", before: "a", after: "b" }],
   }],
+  blockers: [],
   basis: {
     deployment: "dp_1",
     stores: { postgres: "postgres 1", redis: "redis 1" },

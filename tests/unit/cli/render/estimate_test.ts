@@ -31,6 +31,7 @@ function planOf(tables: ReturnType<typeof table>[], items: number, indexed: read
       scope: {},
       examples: [],
     }],
+    blockers: [],
     basis: { deployment: "", stores: {}, versions: {}, migrations: [], selected: [] },
   };
 }

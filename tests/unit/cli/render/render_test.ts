@@ -171,13 +171,34 @@ Deno.test("renderPlan() says what is known of the time it takes", () => {
     examples: [],
   };
   const basis = { deployment: "", stores: {}, versions: {}, migrations: [], selected: [] };
-  const plan = { digest: "d", hasChanges: true, postgres: null, clickhouse: null, redis: [redis], basis };
+  const plan = {
+    digest: "d",
+    hasChanges: true,
+    postgres: null,
+    clickhouse: null,
+    redis: [redis],
+    blockers: [],
+    basis,
+  };
   const text = renderPlan(plan, layout, { statements: false, countedMs: 340, maxRate: 50 });
   assertEquals(text.split("\n").slice(0, 3), [
     "Plan: 1 Redis migration over 6,000 records",
     "Counted in 340 ms.",
     "At most 50 records a second: at least 2 m 00 s for Redis.",
   ]);
+  const blocker = {
+    store: "redis" as const,
+    kind: "eviction",
+    object: "r:6379",
+    detail: "No room",
+    hint: "Raise it",
+  };
+  const blocked = renderPlan({ ...plan, blockers: [blocker] }, layout, {
+    statements: false,
+    countedMs: 1,
+    maxRate: null,
+  });
+  assertEquals(blocked.split("\n").slice(-3), ["What stands in the way:", "! No room", "  Raise it"]);
   assert(
     !renderPlan(plan, layout, { statements: false, countedMs: null, maxRate: null }).includes("Counted"),
   );
