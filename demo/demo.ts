@@ -13,6 +13,7 @@ import { fromFileUrl } from "@std/path";
 import { parseArgs } from "node:util";
 import { fillLegacyLog } from "../tests/support/legacy_postgres_data.ts";
 import { type LegacyCounts, seedLegacyRedis } from "../tests/support/legacy_redis_data.ts";
+import { inheritedEnv } from "../tests/support/environment.ts";
 import { bringToVersion } from "../tests/support/outpost_database.ts";
 import { type Servers, startServers } from "./servers.ts";
 
@@ -78,7 +79,12 @@ async function step(why: string, args: readonly string[]): Promise<number> {
     : [values.program];
   const { code } = await new Deno.Command(program!, {
     args: [...first, ...args],
+    clearEnv: true,
     env: {
+      ...inheritedEnv(),
+      TERM: Deno.env.get("TERM") ?? "",
+      NO_COLOR: Deno.env.get("NO_COLOR") ?? "",
+      CONFIG: fromFileUrl(new URL("../tests/support/empty.yaml", import.meta.url)),
       POSTGRES_URL: servers.postgresUrl,
       REDIS_HOST: servers.redis.host,
       REDIS_PORT: String(servers.redis.port),

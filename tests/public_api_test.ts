@@ -1,6 +1,7 @@
 import { assertEquals, assertGreater } from "@std/assert";
 import { join, resolve } from "@std/path";
 import * as api from "../mod.ts";
+import { inheritedEnv } from "./support/environment.ts";
 
 const ROOT = resolve(import.meta.dirname!, "..");
 
@@ -92,7 +93,7 @@ Deno.test("every example compiles", async () => {
       }
     }
     assertGreater(files.length, 8);
-    const { code, stderr } = await deno(["check", "--quiet", "--config", "deno.json", "--no-lock", ...files]);
+    const { code, stderr } = await deno(["check", "--quiet", "--config", "deno.json", "--frozen", ...files]);
     assertEquals(code, 0, stderr);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -136,10 +137,7 @@ async function deno(args: readonly string[]) {
     args: [...args],
     cwd: ROOT,
     clearEnv: true,
-    env: Object.fromEntries(
-      ["HOME", "PATH", "DENO_DIR"].flatMap((name) => [[name, Deno.env.get(name)] as const])
-        .filter((entry): entry is readonly [string, string] => entry[1] !== undefined),
-    ),
+    env: { ...inheritedEnv(), NO_COLOR: "1" },
     stdin: "null",
     stdout: "null",
   }).output();

@@ -8,6 +8,7 @@ import { fromFileUrl } from "@std/path";
 import { InterruptedError } from "../../engine/errors.ts";
 import type { Host, StopSignal } from "../../cli/host.ts";
 import { run } from "../../cli/mod.ts";
+import { inheritedEnv } from "./environment.ts";
 
 /** A configuration file without settings: a test must not find the developer's own. */
 export const NO_SETTINGS: string = fromFileUrl(new URL("empty.yaml", import.meta.url));
@@ -87,17 +88,10 @@ export const MAIN: string = fromFileUrl(new URL("../../main.ts", import.meta.url
 /** Words that start the program as a process. */
 export const PROGRAM: readonly string[] = [Deno.execPath(), "run", "-A", "--no-check", MAIN];
 
-/** What a process needs of the test's own environment to start at all. */
-export function inheritedEnv(): Record<string, string> {
-  return Object.fromEntries(
-    ["PATH", "HOME", "DENO_DIR", "TMPDIR"].flatMap((name) => {
-      const value = Deno.env.get(name);
-      return value === undefined ? [] : [[name, value] as const];
-    }),
-  );
-}
+/** The same as one line for a shell. */
+export const PROGRAM_LINE: string = PROGRAM.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
 
-/** Starts a command as a process of its own, in an empty environment but for PATH and HOME. */
+/** Starts a command as a process of its own, in an environment without settings. */
 export function spawnCli(
   args: readonly string[],
   options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},

@@ -19,11 +19,12 @@ export interface ClickHouseServer extends Server {
 
 /** Starts the engine on a free port. */
 export async function startClickHouse(): Promise<ClickHouseServer> {
-  const directory = await installed();
+  const packages = await installed();
+  const data = await Deno.makeTempDir({ prefix: "outpost-clickhouse-" });
   const node = findProgram("node", "nodejs");
   const script = fromFileUrl(new URL("clickhouse_server.mjs", import.meta.url));
   const process = new Deno.Command(node, {
-    args: [script, directory],
+    args: [script, packages, data],
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
@@ -58,26 +59,43 @@ export async function startClickHouse(): Promise<ClickHouseServer> {
       await Promise.all(clients.map((client) => client.close()));
       await stop(process);
       await reader.cancel();
-      await Deno.remove(`${directory}/data-${process.pid}`, { recursive: true }).catch(() => {});
+      await Deno.remove(data, { recursive: true }).catch(() => {});
     },
   };
 }
 
+/** The folder that holds the engine: made beside its name and then under it, so that it is there only once all of it is. */
 async function installed(): Promise<string> {
   const directory = fromFileUrl(new URL(`../../.cache/${CHDB.replace("@", "-")}`, import.meta.url));
+  if (await exists(directory)) return directory;
+  const making = `${directory}.${crypto.randomUUID()}`;
+  await Deno.mkdir(making, { recursive: true });
   try {
-    await Deno.stat(`${directory}/node_modules/chdb`);
-    return directory;
-  } catch {
-    await Deno.mkdir(directory, { recursive: true });
+    await Deno.writeTextFile(`${making}/package.json`, '{ "private": true }\n');
+    await install(making);
+    await Deno.rename(making, directory).catch(async (error) => {
+      if (!await exists(directory)) throw error; // Else another test was first.
+    });
+  } finally {
+    await Deno.remove(making, { recursive: true }).catch(() => {});
   }
-  await Deno.writeTextFile(`${directory}/package.json`, "{}\n");
+  return directory;
+}
+
+/** Lets npm work in the folder itself: with `--prefix` it would not see the machine's npmrc, nor the proxy that one names. */
+async function install(directory: string): Promise<void> {
+  const quiet = ["--loglevel=error", "--no-audit", "--no-fund", "--no-update-notifier", "--no-package-lock"];
+  const bounded = ["--fetch-retries=1", "--fetch-timeout=60000"];
   const { success, stderr } = await new Deno.Command("npm", {
-    args: ["install", "--silent", "--no-audit", "--no-fund", "--prefix", directory, CHDB],
+    args: ["install", ...quiet, ...bounded, "--ignore-scripts", "--include=optional", CHDB],
+    cwd: directory,
     stdin: "null",
     stdout: "null",
     stderr: "piped",
   }).output();
   if (!success) throw new Error(`npm could not install ${CHDB}: ${new TextDecoder().decode(stderr)}`);
-  return directory;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
 }

@@ -1,15 +1,15 @@
 // A ClickHouse engine (chdb) behind the part of ClickHouse's HTTP interface that its client uses. Run by node:
 //
-//   node clickhouse_server.mjs DIRECTORY [USERNAME PASSWORD]
+//   node clickhouse_server.mjs PACKAGES DATA [USERNAME PASSWORD]
 //
-// DIRECTORY holds node_modules/chdb and gets the data. Prints the port it listens on.
+// PACKAGES holds node_modules/chdb, DATA gets the data. Prints the port it listens on.
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
-const [directory, username = "default", password = ""] = process.argv.slice(2);
-const { Session } = createRequire(join(directory, "package.json"))("chdb");
-const session = new Session(join(directory, `data-${process.pid}`));
+const [packages, data, username = "default", password = ""] = process.argv.slice(2);
+const { Session } = createRequire(join(packages, "package.json"))("chdb");
+const session = new Session(data);
 
 const server = createServer((request, response) => {
   const url = new URL(request.url, "http://127.0.0.1");

@@ -25,8 +25,8 @@ export async function assertGolden(name: string, actual: string): Promise<void> 
 }
 
 /**
- * Replaces what differs from run to run: times, durations, rates, sizes, digests, ports and their padding. The statements
- * of a plan become their number: what they are is tested with the steps.
+ * Replaces what differs from run to run and from machine to machine: times, durations, rates, sizes, digests, identities of
+ * servers, ports and their padding. The statements of a plan become their number: what they are is tested with the steps.
  */
 export function normalize(text: string): string {
   return text.split("\n")
@@ -35,6 +35,7 @@ export function normalize(text: string): string {
     .join("\n")
     .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "TIME")
     .replace(/\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d UTC)?/g, "TIME")
+    .replace(/\bpostgres \d{10,}\/\d+\b/g, "postgres SYSTEM/DATABASE")
     .replace(/\b[0-9a-f]{64}\b/g, "DIGEST")
     .replace(/digest [0-9a-f]{12}\b/g, "digest DIGEST")
     .replace(/\b127\.0\.0\.1:\d+/g, "127.0.0.1:PORT")

@@ -5,7 +5,17 @@
  */
 
 import postgres from "postgres";
-import { eventually, findProgram, freePort, isRoot, type Server, spawnServer, stop } from "./server.ts";
+import { dirname, fromFileUrl } from "@std/path";
+import {
+  eventually,
+  findProgram,
+  freePort,
+  isRoot,
+  makeServerFolder,
+  type Server,
+  spawnServer,
+  stop,
+} from "./server.ts";
 
 /** A PostgreSQL of this test's own. */
 export interface PostgresServer extends Server {
@@ -37,8 +47,8 @@ export async function startPostgres(
 ): Promise<PostgresServer> {
   const user = isRoot() ? "postgres" : undefined;
   const port = Number(settings.port ?? freePort());
-  const directory = await Deno.makeTempDir({ prefix: "outpost-postgres-" });
-  await run(["cp", "-a", `${await template(user)}/.`, directory]);
+  const directory = await makeServerFolder("outpost-postgres-");
+  await fillDataFolder(directory, user);
   if (user !== undefined) await run(["chown", user, directory]);
   await Deno.chmod(directory, 0o700);
   const all = {
@@ -107,7 +117,7 @@ export async function startPgBouncer(
   poolMode: "session" | "transaction",
 ): Promise<PgBouncer> {
   const port = freePort();
-  const directory = await Deno.makeTempDir({ prefix: "outpost-pgbouncer-" });
+  const directory = await makeServerFolder("outpost-pgbouncer-");
   await Deno.chmod(directory, 0o755);
   const settings = {
     listen_addr: "127.0.0.1",
@@ -143,42 +153,44 @@ export async function startPgBouncer(
   };
 }
 
-/** A data directory made once by `initdb` and copied for each server, which is several times as fast. */
-async function template(user: string | undefined): Promise<string> {
+/**
+ * Fills a folder with a new data directory: a copy of one that `initdb` made once, which is several times as fast. It lies in the
+ * checkout and is of this user's making: what anybody left in a shared folder is no server of ours.
+ */
+async function fillDataFolder(directory: string, user: string | undefined): Promise<void> {
   const program = findProgram("initdb", "postgresql", postgresFolders());
-  const directory = `/tmp/outpost-postgres-template-${Deno.uid()}${program.replaceAll("/", "-")}`;
-  try {
-    await Deno.stat(`${directory}/PG_VERSION`);
-    return directory;
-  } catch {
-    // The first one makes it, beside the name and then under it, so that parallel tests never copy a half-made one.
-  }
-  const making = await Deno.makeTempDir({ prefix: "outpost-initdb-" });
-  if (user !== undefined) await run(["chown", user, making]);
+  const name = `initdb${program.replaceAll("/", "-")}-${Deno.uid()}`;
+  const template = fromFileUrl(new URL(`../../.cache/${name}`, import.meta.url));
+  if (await exists(`${template}/PG_VERSION`)) return await run(["cp", "-a", `${template}/.`, directory]);
+  if (user !== undefined) await run(["chown", user, directory]);
   const as = user === undefined ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups"];
-  await run([
-    ...as,
-    program,
-    "-D",
-    making,
-    "--no-sync",
-    "--username=postgres",
-    "--auth=trust",
-    "--encoding=UTF8",
-    "--locale=C",
-  ]);
-  await Deno.rename(making, directory).catch(() => Deno.remove(making, { recursive: true }));
-  return directory;
+  const settings = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"];
+  await run([...as, program, "-D", directory, ...settings]);
+  // Beside the name and then under it, so that parallel tests never copy a half-made one.
+  const making = `${template}.${crypto.randomUUID()}`;
+  try {
+    await Deno.mkdir(dirname(template), { recursive: true });
+    await run(["cp", "-a", directory, making]);
+    await Deno.rename(making, template);
+  } catch {
+    // Another test was first, or the checkout is somebody else's: then each server makes its own.
+    await Deno.remove(making, { recursive: true }).catch(() => {});
+  }
 }
 
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** Runs a program to its end, in no folder and time zone of the caller's: `initdb` writes the zone into its template. */
 async function run([program, ...args]: readonly string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command(program!, {
     args,
     stdin: "null",
     stdout: "null",
     stderr: "piped",
-    cwd: "/tmp",
-  })
-    .output();
+    cwd: "/",
+    env: { TZ: "UTC" },
+  }).output();
   if (!success) throw new Error(`${program} failed: ${new TextDecoder().decode(stderr)}`);
 }

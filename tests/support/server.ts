@@ -5,6 +5,8 @@
  * @module
  */
 
+import { dirname } from "@std/path";
+
 /** A server that this process started. */
 export interface Server extends AsyncDisposable {
   readonly host: string;
@@ -42,6 +44,28 @@ export function freePort(): number {
 /** True for the super-user, whom PostgreSQL refuses to run as. */
 export function isRoot(): boolean {
   return Deno.uid() === 0;
+}
+
+/** The path of a socket has room for some 107 bytes, its name included. */
+const LONGEST_FOLDER = 80;
+
+/**
+ * Makes an empty folder for the files and sockets of a server. Programs that refuse to run as the super-user run as another one:
+ * where that one cannot reach this process' temporary folder, or its path is too long for a socket, it is made in `/tmp`.
+ */
+export async function makeServerFolder(prefix: string): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix });
+  const isReached = !isRoot() || await isReachedByAll(dirname(folder));
+  if (isReached && folder.length <= LONGEST_FOLDER) return folder;
+  await Deno.remove(folder);
+  return await Deno.makeTempDir({ prefix, dir: "/tmp" });
+}
+
+/** True when every user may pass through a folder and all above it. */
+async function isReachedByAll(folder: string): Promise<boolean> {
+  const { mode } = await Deno.stat(folder);
+  if (((mode ?? 0) & 0o001) === 0) return false;
+  return folder === dirname(folder) || await isReachedByAll(dirname(folder));
 }
 
 /**

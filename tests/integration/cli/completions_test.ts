@@ -5,7 +5,8 @@
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { inheritedEnv, PROGRAM, runCli } from "../../support/cli.ts";
+import { PROGRAM_LINE, runCli } from "../../support/cli.ts";
+import { inheritedEnv } from "../../support/environment.ts";
 
 function installed(path: string): boolean {
   try {
@@ -20,7 +21,7 @@ const BASH_COMPLETION = "/usr/share/bash-completion/bash_completion";
 /** A folder with an `outpost` that is this checkout's. */
 async function programOnPath(): Promise<{ readonly folder: string } & AsyncDisposable> {
   const folder = await Deno.makeTempDir();
-  await Deno.writeTextFile(`${folder}/outpost`, `#!/bin/sh\nexec ${PROGRAM.join(" ")} "$@"\n`, {
+  await Deno.writeTextFile(`${folder}/outpost`, `#!/bin/sh\nexec ${PROGRAM_LINE} "$@"\n`, {
     mode: 0o755,
   });
   return { folder, [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }) };

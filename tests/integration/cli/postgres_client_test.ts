@@ -4,7 +4,7 @@ import { SettingsError } from "../../../cli/errors.ts";
 import { connectPostgres } from "../../../cli/stores/postgres/client.ts";
 import { StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
 import { startPostgres } from "../../support/postgres.ts";
-import { freePort, isRoot } from "../../support/server.ts";
+import { freePort, isRoot, makeServerFolder } from "../../support/server.ts";
 import { backendOver } from "../postgres/deployment.ts";
 
 const PASSWORD = "p@ss/w?rd#%:é &=";
@@ -97,7 +97,7 @@ async function secureServer(directory: string) {
 }
 
 Deno.test("connectPostgres() encrypts and checks certificates as sslmode says", async () => {
-  const directory = await Deno.makeTempDir();
+  const directory = await makeServerFolder("outpost-certificates-");
   try {
     await using secure = await secureServer(directory);
     await using plain = await startPostgres();
@@ -146,7 +146,7 @@ Deno.test("connectPostgres() encrypts and checks certificates as sslmode says", 
 });
 
 Deno.test("connectPostgres() passes on credentials, settings, sockets and several hosts, and shows no password", async () => {
-  const directory = await Deno.makeTempDir();
+  const directory = await makeServerFolder("outpost-certificates-");
   try {
     await using server = await secureServer(directory);
     const admin = server.client(await server.createDatabase("log"), { max: 1 });

@@ -5,7 +5,8 @@
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { inheritedEnv, PROGRAM, runCli, spawnCli } from "../../support/cli.ts";
+import { PROGRAM_LINE, runCli, spawnCli } from "../../support/cli.ts";
+import { inheritedEnv } from "../../support/environment.ts";
 import { seedLegacyTenant } from "../../support/outpost_data.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { startRedis } from "../../support/redis.ts";
@@ -195,7 +196,7 @@ Deno.test("outpost as a process", async (test) => {
   });
 
   await t.step("a reader that leaves early does no harm", async () => {
-    const { code, stdout } = await shell(`${PROGRAM.join(" ")} migrate list | head -1`, env);
+    const { code, stdout } = await shell(`${PROGRAM_LINE} migrate list | head -1`, env);
     assertEquals(code, 0);
     assertStringIncludes(stdout, "MIGRATION");
   });
@@ -211,7 +212,7 @@ async function shell(line: string, env: Readonly<Record<string, string>>) {
 async function onTerminal(line: string, env: Readonly<Record<string, string>>, typed: string) {
   const script = findProgram("script", "util-linux");
   const child = new Deno.Command(script, {
-    args: ["-qefc", `stty cols 120; ${[...PROGRAM, line].join(" ")}`, "/dev/null"],
+    args: ["-qefc", `stty cols 120; ${PROGRAM_LINE} ${line}`, "/dev/null"],
     clearEnv: true,
     env: { ...inheritedEnv(), ...env, TERM: "xterm", SHELL: "/bin/sh" },
     cwd: "/",

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { inheritedEnv } from "../../support/environment.ts";
+
 /** What a command left. */
 export interface Outcome {
   readonly code: number;
@@ -11,9 +13,14 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs a command and keeps what it says. */
+/** Runs a command and keeps what it says. Of the environment it gets what is named, and what each process needs. */
 export async function outcomeOf(command: string, options: Deno.CommandOptions): Promise<Outcome> {
-  const { code, stdout, stderr } = await new Deno.Command(command, { stdin: "null", ...options }).output();
+  const { code, stdout, stderr } = await new Deno.Command(command, {
+    stdin: "null",
+    ...options,
+    clearEnv: true,
+    env: options.clearEnv === true ? options.env ?? {} : { ...inheritedEnv(), ...options.env },
+  }).output();
   const text = new TextDecoder();
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }
