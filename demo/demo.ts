@@ -81,9 +81,7 @@ async function step(why: string, args: readonly string[]): Promise<number> {
     args: [...first, ...args],
     clearEnv: true,
     env: {
-      ...inheritedEnv(),
-      TERM: Deno.env.get("TERM") ?? "",
-      NO_COLOR: Deno.env.get("NO_COLOR") ?? "",
+      ...inheritedEnv(["TERM", "NO_COLOR"]),
       CONFIG: fromFileUrl(new URL("../tests/support/empty.yaml", import.meta.url)),
       POSTGRES_URL: servers.postgresUrl,
       REDIS_HOST: servers.redis.host,

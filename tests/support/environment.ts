@@ -22,9 +22,13 @@ const NETWORK = [
 ];
 const NAMES = ["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "XDG_CACHE_HOME", "DOCKER_HOST", ...NETWORK];
 
-/** The environment for a process of a test's own, to be given with `clearEnv`. */
-export function inheritedEnv(): Record<string, string> {
-  const names = NAMES.flatMap((name) => [name, name.toLowerCase()]);
+/**
+ * The environment for a process of a test's own, to be given with `clearEnv`.
+ *
+ * @param more Names of variables that it gets as well.
+ */
+export function inheritedEnv(more: readonly string[] = []): Record<string, string> {
+  const names = [...NAMES, ...more].flatMap((name) => [name, name.toLowerCase()]);
   const found = Object.fromEntries(
     names.flatMap((name) => {
       const value = Deno.env.get(name);
