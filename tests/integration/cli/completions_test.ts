@@ -97,7 +97,7 @@ Deno.test({
     const script = [
       "zmodload zsh/zpty",
       "zpty z zsh -f -i",
-      `zpty -w z 'PS1="ready> "; autoload -Uz compinit; compinit -u -d ${program.folder}/dump; source <(outpost completions zsh); print loa""ded'`,
+      `zpty -w z 'PS1="ready> "; autoload -Uz compinit; compinit -u -d dump; source <(outpost completions zsh); print loa""ded'`,
       "zpty -r -m z out '*loaded*'",
       "zpty -n -w z $'outpost migrate plan redis/003\\t'",
       "zpty -r -m z out '*redis/003_entity*'; print -r -- $out",

@@ -20,10 +20,13 @@ Deno.test("every command writes what its golden file holds, in text and in JSON"
   const client = redis.client();
 
   const outpost = (line: string, answers?: readonly string[]): Promise<CliResult> =>
-    runInProcess(line.split(" "), { env, ...(answers === undefined ? {} : { answers, columns: 120 }) });
+    runInProcess(line.split(" ").map((word) => word.replace("FOLDER", folder)), {
+      env,
+      ...(answers === undefined ? {} : { answers, columns: 120 }),
+    });
   const golden = async (name: string, line: string, code: number, answers?: readonly string[]) => {
     await t.step(`outpost ${line}`, async () => {
-      const result = await outpost(line.replace("FOLDER", folder), answers);
+      const result = await outpost(line, answers);
       const json = line.includes("--json");
       const text = [
         `$ outpost ${line}`,
