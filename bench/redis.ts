@@ -9,6 +9,7 @@
 
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { fromFileUrl } from "@std/path";
 import { parseArgs } from "node:util";
 import type { Redis } from "ioredis";
 import { seedLegacyRedis } from "../tests/support/legacy_redis_data.ts";
@@ -59,7 +60,7 @@ async function bench(records: number, fence: "fenced" | "unfenced"): Promise<Res
 
 /** Does the jobs one by one, each when it is asked for. */
 function startWorker(port: number, fence: "fenced" | "unfenced"): { next(): Promise<Measured> } {
-  const file = new URL("redis_worker.ts", import.meta.url).pathname;
+  const file = fromFileUrl(new URL("redis_worker.ts", import.meta.url));
   const worker = spawn(Deno.execPath(), ["run", "-A", file, String(port), fence], {
     stdio: ["pipe", "pipe", "inherit"],
   });

@@ -13,7 +13,12 @@ import { SHARED_FLAGS, SHARED_SETTINGS } from "./shared_options.ts";
 
 /** The script for a shell. @param words What starts this program. */
 export async function completionScript(shell: string, words: readonly string[]): Promise<string> {
-  return await capture(() => script(shell, "outpost", words.join(" ")));
+  return await capture(() => script(shell, "outpost", words.map(quoted).join(" ")));
+}
+
+/** A word as bash, zsh and fish all read it: a folder may have a space in its name. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** What may come after the words typed so far, one a line, in the form that the scripts read. */

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { join } from "@std/path";
+import { fromFileUrl, join } from "@std/path";
 import { parse } from "@std/yaml";
 
-const ROOT = new URL("../../../", import.meta.url).pathname;
+const ROOT = fromFileUrl(new URL("../../../", import.meta.url));
 const dockerfile = await Deno.readTextFile(join(ROOT, "Dockerfile"));
 
 /** Instructions without comments, each on one line. */

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { join } from "@std/path";
+import { fromFileUrl, join } from "@std/path";
 import { parse } from "@std/yaml";
 import { TARGETS } from "../../../scripts/compile.ts";
 
-const ROOT = new URL("../../../", import.meta.url).pathname;
+const ROOT = fromFileUrl(new URL("../../../", import.meta.url));
 const FOLDER = join(ROOT, ".github/workflows");
 const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
 
