@@ -79,11 +79,9 @@ async function unpack(archive: Uint8Array<ArrayBuffer>): Promise<Map<string, Uin
   try {
     await Deno.writeFile(join(folder, "package.tar.gz"), archive);
     await Deno.mkdir(join(folder, "package"));
-    const { success } = await new Deno.Command("tar", {
-      args: ["-xzf", "package.tar.gz", "-C", "package"],
-      cwd: folder,
-    })
-      .output();
+    // Deno packs files without permissions, which only the super-user can read.
+    const script = "tar -xzf package.tar.gz -C package && chmod -R u+rwX package";
+    const { success } = await new Deno.Command("sh", { args: ["-c", script], cwd: folder }).output();
     if (!success) throw new Error("tar could not unpack what was published");
     const files = new Map<string, Uint8Array<ArrayBuffer>>();
     for await (const path of walk(join(folder, "package"))) {
