@@ -17,3 +17,20 @@ export async function settleAll<T>(tasks: readonly Promise<T>[]): Promise<T[]> {
     return result.value;
   });
 }
+
+/**
+ * Runs steps one after the other, whichever of them fail. In place of `AsyncDisposableStack`, which Node has from 24 on alone.
+ *
+ * @throws What the first that failed threw, after the last has run.
+ */
+export async function runAll(steps: readonly (() => unknown)[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
+}

@@ -16,6 +16,7 @@ import type { Fence, HeldLock, LockOptions, LockOwner, StepGuard } from "./lock.
 import { LEASE_MS, type LockSettings } from "./lock_settings.ts";
 import { hint } from "../hint.ts";
 import { pause } from "../pause.ts";
+import { runAll } from "../settle_all.ts";
 import { RedisLease } from "../redis/lock/lease.ts";
 import type { LeaseOwner } from "../redis/lock/lease_value.ts";
 import { within } from "../within.ts";
@@ -221,15 +222,16 @@ class Lock implements HeldLock {
 
   /** The last taken first, whatever fails in between. Heartbeats keep the lease until the SQL sessions are gone. */
   async #release(): Promise<void> {
-    await using stack = new AsyncDisposableStack();
-    stack.defer(() => this.#lease?.release());
-    stack.defer(() => {
-      this.#stopped = true;
-      clearTimeout(this.#beating);
-    });
-    for (const session of this.#options.sessions) {
-      stack.defer(() => within(DISPOSE_MS, session[Symbol.asyncDispose](), () => {}));
-    }
+    await runAll([
+      ...this.#options.sessions.toReversed().map((session) => () =>
+        within(DISPOSE_MS, session[Symbol.asyncDispose](), () => {})
+      ),
+      () => {
+        this.#stopped = true;
+        clearTimeout(this.#beating);
+      },
+      () => this.#lease?.release(),
+    ]);
   }
 }
 

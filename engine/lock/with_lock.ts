@@ -47,18 +47,16 @@ export async function withLock<T>(
   work: (locked: Locked) => Promise<T>,
 ): Promise<T> {
   const caller = interruption(options.signal);
-  await using stack = new AsyncDisposableStack();
-  const sessions = new Map([...sql].map(([name, backend]) => [name, stack.use(new LazySession(backend))]));
-  const lock = stack.use(
-    await acquireLock({
-      ...settings,
-      sessions: [...sessions.values()],
-      owner: { ...settings.owner, version, command },
-      waitMs: options.waitMs ?? LOCK_WAIT_MS,
-      ...(options.onWait === undefined ? {} : { onWait: options.onWait }),
-      signal: caller,
-    }),
-  );
+  const sessions = new Map([...sql].map(([name, backend]) => [name, new LazySession(backend)]));
+  // Disposing the lock, or failing to get it, ends the sessions too.
+  const lock = await acquireLock({
+    ...settings,
+    sessions: [...sessions.values()],
+    owner: { ...settings.owner, version, command },
+    waitMs: options.waitMs ?? LOCK_WAIT_MS,
+    ...(options.onWait === undefined ? {} : { onWait: options.onWait }),
+    signal: caller,
+  });
   const signal = AbortSignal.any([caller, lock.signal]);
   const runStep: Locked["runStep"] = (store, version, run) => {
     const session = sessions.get(store)!;
@@ -72,13 +70,17 @@ export async function withLock<T>(
         }),
     );
   };
+  let result: T;
   try {
-    return await untilLost(lock, work({ lock, sessions, runStep, signal }));
+    result = await untilLost(lock, work({ lock, sessions, runStep, signal }));
   } catch (error) {
+    // What went wrong with the work says more than what may go wrong with giving the lock back.
+    await Promise.allSettled([lock[Symbol.asyncDispose]()]);
     // Whatever broke, a lost lock is the reason that matters: the caller must know that somebody else may be at work.
-    if (lock.signal.aborted) throw lock.signal.reason;
-    throw error;
+    throw lock.signal.aborted ? lock.signal.reason : error;
   }
+  await lock[Symbol.asyncDispose]();
+  return result;
 }
 
 /** The caller's signal with an error of this engine as its reason. */
