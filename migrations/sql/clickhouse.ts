@@ -7,6 +7,7 @@
 import type { ClickHouseTable } from "../../engine/clickhouse/schema.ts";
 import { composeSchemas } from "../../engine/sql/schema_changes.ts";
 import type { StepModule } from "../../engine/sql/step.ts";
+import { stepsDirectory } from "./steps_directory.ts";
 import changes from "./clickhouse_schemas.json" with { type: "json" };
 import * as steps from "./clickhouse_steps.ts";
 
@@ -20,7 +21,5 @@ export const clickhouseSchemas: readonly (readonly ClickHouseTable[])[] = compos
   changes,
 );
 
-/** Folder of the step files, or null when this module was loaded from a URL. */
-export const clickhouseStepsDirectory: string | null = import.meta.dirname === undefined
-  ? null
-  : `${import.meta.dirname}/clickhouse`;
+/** Folder of the step files, or null where there are none. */
+export const clickhouseStepsDirectory: string | null = stepsDirectory(import.meta, "clickhouse");

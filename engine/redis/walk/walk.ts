@@ -141,8 +141,16 @@ class NodeWalk {
 
   /** @returns False when the server's process changed: then the cursors were worth nothing. */
   async #scan(): Promise<boolean> {
+    const connection = watchConnection(this.#node.client);
+    try {
+      return await this.#scanOver(connection);
+    } finally {
+      connection[Symbol.dispose]();
+    }
+  }
+
+  async #scanOver(connection: { readonly closed: number }): Promise<boolean> {
     const { client } = this.#node;
-    using connection = watchConnection(client);
     const process = await processOf(client);
     const isSame = async () => process !== null && await processOf(client) === process;
     let looked = 0;

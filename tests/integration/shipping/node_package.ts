@@ -83,11 +83,30 @@ async function compile(
   };
   let rewritten = outputText;
   // From the end, so that positions stay.
-  for (const { fileName, pos, end } of ts.preProcessFile(outputText).importedFiles.toReversed()) {
-    rewritten = `${rewritten.slice(0, pos)}"${resolve(fileName)}"${rewritten.slice(end + 2)}`;
+  for (const { text, start, end } of specifiers(outputText).toReversed()) {
+    rewritten = `${rewritten.slice(0, start)}${JSON.stringify(resolve(text))}${rewritten.slice(end)}`;
   }
   await Deno.writeTextFile(target, rewritten);
   return imported;
+}
+
+/** What a module imports, by `import`, `export from` and `import()`, and where that stands, quotes included. */
+function specifiers(code: string): { readonly text: string; readonly start: number; readonly end: number }[] {
+  const source = ts.createSourceFile("module.js", code, ts.ScriptTarget.ESNext, true);
+  const found: { text: string; start: number; end: number }[] = [];
+  const visit = (node: ts.Node) => {
+    const literal = ts.isImportDeclaration(node) || ts.isExportDeclaration(node)
+      ? node.moduleSpecifier
+      : ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword
+      ? node.arguments[0]
+      : undefined;
+    if (literal !== undefined && ts.isStringLiteral(literal)) {
+      found.push({ text: literal.text, start: literal.getStart(), end: literal.end });
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
 }
 
 /** Notes the package of a bare specifier. @returns The specifier by which Node finds it. */
