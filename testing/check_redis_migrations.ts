@@ -51,6 +51,7 @@ export interface CheckReport {
 
 /** A migration did what it must not. */
 export class BrokenPromiseError extends Error {
+  /** For outputs. */
   override readonly name = "BrokenPromiseError";
   /** One sentence for each find. */
   readonly finds: readonly string[];

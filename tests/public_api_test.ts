@@ -75,8 +75,8 @@ Deno.test("importing mod.ts asks for no permission: no environment, no network, 
   assertEquals([code, stderr], [0, ""]);
 });
 
-Deno.test("every export of mod.ts and each of its properties is documented", async () => {
-  const { code, stderr } = await deno(["doc", "--lint", "mod.ts"]);
+Deno.test("every export of mod.ts and of testing/mod.ts and each of its properties is documented", async () => {
+  const { code, stderr } = await deno(["doc", "--lint", "mod.ts", "testing/mod.ts"]);
   assertEquals(code, 0, stderr);
 });
 

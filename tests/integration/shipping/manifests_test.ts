@@ -4,7 +4,7 @@ import { parse, parseAll } from "@std/yaml";
 import { EXIT } from "../../../cli/output/error_catalogue.ts";
 import { assertGolden } from "../../support/golden.ts";
 import { ROOT } from "./compiler.ts";
-import { findProgram, type Outcome, outcomeOf } from "./outcome.ts";
+import { hasProgram, type Outcome, outcomeOf } from "./outcome.ts";
 
 const FOLDER = join(ROOT, "deploy/kubernetes");
 /** Where the types of each kind are declared. */
@@ -167,7 +167,7 @@ Deno.test("deploy/: the job runs before the rollout with Helm and with Argo CD",
   assertEquals(resources, ["job.yaml", "deployment.yaml", "service.yaml"]);
 });
 
-const helm = await findProgram("helm");
+const helm = await hasProgram("helm");
 
 Deno.test({
   name: `deploy/helm/ is linted and renders to tests/golden/helm.yaml${helm ? "" : " (needs helm)"}`,
@@ -188,7 +188,7 @@ Deno.test({
   },
 });
 
-const kustomize = await findProgram("kustomize");
+const kustomize = await hasProgram("kustomize");
 
 Deno.test({
   name: `deploy/kubernetes/ builds with kustomize${kustomize ? "" : " (needs kustomize)"}`,

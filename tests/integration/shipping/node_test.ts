@@ -4,7 +4,7 @@ import { seedLegacyRedis } from "../../support/legacy_redis_data.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { startRedis } from "../../support/redis.ts";
 import { compileForNode } from "./node_package.ts";
-import { findProgram, outcomeOf } from "./outcome.ts";
+import { hasProgram, outcomeOf } from "./outcome.ts";
 
 /** An application that embeds the engine, in plain JavaScript: the gate, the plan, the change, the proof, the gate again. */
 const APPLICATION = `
@@ -23,11 +23,11 @@ const engine = createOutpostEngine({
 try {
   const refused = await engine.assertCurrent().then(() => false, (error) => error instanceof PendingError);
   const { hasChanges } = await engine.plan();
-  const { applied } = await engine.apply();
+  const { results } = await engine.apply();
   const { ok } = await engine.verify({ full: true });
   const cleaned = await engine.cleanup("redis/1");
   await engine.assertCurrent();
-  console.log(JSON.stringify({ refused, hasChanges, applied: applied.length, ok, kept: cleaned.kept }));
+  console.log(JSON.stringify({ refused, hasChanges, applied: results.length, ok, kept: cleaned.kept }));
 } finally {
   redis.disconnect();
   await sql.end();
@@ -35,7 +35,7 @@ try {
 `;
 
 for (const runtime of ["node", "bun"]) {
-  const found = await findProgram(runtime);
+  const found = await hasProgram(runtime);
   Deno.test({
     name: `the library runs on ${runtime}${found ? "" : " (NOT RUN: it is not on PATH)"}`,
     ignore: !found,

@@ -26,9 +26,9 @@ export async function outcomeOf(command: string, options: Deno.CommandOptions): 
 }
 
 /** Whether a program is on PATH. */
-export async function findProgram(name: string): Promise<boolean> {
+export async function hasProgram(name: string): Promise<boolean> {
   try {
-    await new Deno.Command(name, { args: ["version"], stdout: "null", stderr: "null" }).output();
+    await new Deno.Command(name, { args: ["--version"], stdout: "null", stderr: "null" }).output();
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
