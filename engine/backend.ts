@@ -38,10 +38,10 @@ export interface SqlState {
 export interface SqlTablePlan {
   /** As the table is called when the step begins: an earlier step may rename it. */
   readonly name: string;
-  /** Rows that the step will find, counted with those before it taken into account. */
-  readonly rows: number;
-  /** Size on disk, partitions, indexes and TOAST included; 0 for a table that does not exist yet. */
-  readonly bytes: number;
+  /** Rows that the step will find, counted with those before it taken into account; null while somebody holds the table. */
+  readonly rows: number | null;
+  /** Size on disk, partitions, indexes and TOAST included; 0 for a table that does not exist yet; null as with the rows. */
+  readonly bytes: number | null;
   /** For example `ACCESS EXCLUSIVE`. */
   readonly lock: string;
   /** True when every row is written anew, which takes as much space again and as long as it takes. */
@@ -62,8 +62,8 @@ export interface SqlConsequence {
   readonly table: string;
   /** The column, the index, or a few words, for people. */
   readonly detail: string;
-  /** Counted when planned; 0 where none are lost or moved. */
-  readonly rows: number;
+  /** Counted when planned; 0 where none are lost or moved; null while somebody holds the table. */
+  readonly rows: number | null;
 }
 
 /** One step as it would run. */
@@ -90,6 +90,8 @@ export interface SqlPlan {
   readonly latest: number;
   /** The steps, in the order in which they run; empty when nothing is pending. */
   readonly steps: readonly SqlStepPlan[];
+  /** Who held a table, and since when, so that something could not be counted; absent where all was. */
+  readonly held?: string;
 }
 
 /** What `verify` found in one SQL store. */

@@ -84,7 +84,10 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
 function storeSection(name: string, store: SqlPlan | null): Html {
   if (store === null || store.steps.length === 0) return html``;
   const last = Number(store.steps.at(-1)!.id.split("/")[1]);
-  return html`<h2>${name}: from version ${store.current} to ${last}</h2>${store.steps.map(stepSection)}`;
+  const held = store.held === undefined ? "" : html`<p class="warn">Not counted: ${store.held}</p>`;
+  return html`<h2>${name}: from version ${store.current} to ${last}</h2>${held}${
+    store.steps.map(stepSection)
+  }`;
 }
 
 function stepSection(step: SqlStepPlan): Html {
@@ -99,7 +102,7 @@ function stepSection(step: SqlStepPlan): Html {
     html`<span class="${IRREVERSIBLE.includes(kind) ? "bad" : "dim"}">${kind.replace("_", " ")}</span>`,
     html`<code>${table}</code>`,
     detail,
-    rows > 0 ? formatCount(rows) : "",
+    rows === 0 ? "" : formatCount(rows),
   ]);
   return html`<h3>${step.id} ${step.name}</h3><p>${step.description}</p>${
     tables.length === 0

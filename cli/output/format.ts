@@ -4,18 +4,24 @@
  * @module
  */
 
+/** Stands for a number that could not be counted. */
+const UNKNOWN = "?";
+
 /** `1234567` as `1,234,567`. */
-export function formatCount(count: number): string {
+export function formatCount(count: number | null): string {
+  if (count === null) return UNKNOWN;
   return String(Math.round(count)).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 }
 
 /** A count with its noun: `1 record`, `2,000 records`. */
-export function formatCounted(count: number, noun: string, plural = `${noun}s`): string {
+export function formatCounted(count: number | null, noun: string, plural = `${noun}s`): string {
+  if (count === null) return `${UNKNOWN} ${plural}`;
   return `${formatCount(count)} ${Math.round(count) === 1 ? noun : plural}`;
 }
 
 /** Bytes as `512 B`, `1.5 MiB`, `20 GiB`. */
-export function formatBytes(bytes: number): string {
+export function formatBytes(bytes: number | null): string {
+  if (bytes === null) return UNKNOWN;
   let size = bytes;
   let unit = 0;
   const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];

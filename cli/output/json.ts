@@ -100,6 +100,7 @@ function sqlPlanJson(plan: SqlPlan | null) {
   return {
     current: plan.current,
     latest: plan.latest,
+    ...(plan.held === undefined ? {} : { held: plan.held }),
     steps: plan.steps.map((step) => ({
       id: step.id,
       name: step.name,

@@ -137,8 +137,8 @@ function readStep(step: Reader): SqlStepPlan {
     statements: step.texts("statements"),
     tables: step.objects("tables").map((table): SqlTablePlan => ({
       name: table.text("name"),
-      rows: table.number("rows"),
-      bytes: table.number("bytes"),
+      rows: table.count("rows"),
+      bytes: table.count("bytes"),
       lock: table.text("lock"),
       rewrite: table.boolean("rewrite"),
     })),
@@ -146,7 +146,7 @@ function readStep(step: Reader): SqlStepPlan {
       kind: consequence.oneOf("kind", CONSEQUENCES),
       table: consequence.text("table"),
       detail: consequence.text("detail"),
-      rows: consequence.number("rows"),
+      rows: consequence.count("rows"),
     })),
   };
 }

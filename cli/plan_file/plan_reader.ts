@@ -33,6 +33,11 @@ export class Reader {
     return this.#typed<number>(name, "a number", (value) => typeof value === "number");
   }
 
+  /** A number, or null for what could not be counted. */
+  count(name: string): number | null {
+    return this.isNull(name) ? null : this.number(name);
+  }
+
   boolean(name: string): boolean {
     return this.#typed<boolean>(name, "true or false", (value) => typeof value === "boolean");
   }

@@ -22,7 +22,7 @@ export function estimates(plan: Plan, { limited }: { readonly limited: boolean }
     tables.filter(({ name, rewrite }) =>
       rewrite || consequences.some(({ kind, table }) => kind === "index_built" && table === name)
     )
-      .map((table) => table.bytes)
+      .map((table) => table.bytes ?? 0)
   ).reduce((sum, size) => sum + size, 0);
   const records = plan.redis.reduce((sum, { estimatedItems }) => sum + estimatedItems, 0);
   const [slow, fast] = RECORDS_PER_SECOND;

@@ -37,6 +37,11 @@ export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
   for (const [name, store] of stores) {
     if (store === null || store.steps.length === 0) continue;
     parts.push(style.bold(`${name}: from version ${store.current} to ${lastVersion(store)}`));
+    if (store.held !== undefined) {
+      parts.push(
+        wrap(style.yellow(`Not counted, and apply would have to wait: ${store.held}`), layout.width, ""),
+      );
+    }
     for (const step of store.steps) parts.push(renderStep(step, layout, view));
   }
   if (plan.redis.length > 0) parts.push(style.bold("Redis"));
@@ -125,7 +130,7 @@ function renderStep(step: SqlStepPlan, { style, width }: Layout, { statements }:
   for (const { kind, table, detail, rows } of step.consequences) {
     const severe = kind === "rows_deleted" || kind === "column_dropped" || kind === "table_dropped";
     const mark = severe ? style.red("-") : kind === "rows_quarantined" ? style.yellow("~") : style.green("+");
-    const count = rows > 0 ? ` (${formatCounted(rows, "row")})` : "";
+    const count = rows === 0 ? "" : ` (${formatCounted(rows, "row")})`;
     lines.push(`  ${mark} ${wrap(`${consequenceText(kind, table)}${count}: ${detail}`, width - 4, "    ")}`);
   }
   if (statements) {

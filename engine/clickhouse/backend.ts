@@ -67,6 +67,7 @@ class ClickHouseStore implements StepStore {
     try {
       return await work({
         counter: { rows: (query) => this.#one(query), bytes: (table) => this.#bytes(table) },
+        held: () => null,
         assertTrusted: () => Promise.resolve(),
         untrusted: () => Promise.resolve([]),
         standing: () => readStanding(client, tables, identity),

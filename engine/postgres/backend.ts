@@ -6,19 +6,15 @@
 
 import type postgres from "postgres";
 import type { SqlBackend, SqlSession } from "../backend.ts";
-import { RefusedError } from "../errors.ts";
-import { hint } from "../hint.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { StepBackend, type StepStore, type StoreView } from "../sql/step_backend.ts";
 import { ownTables } from "./bookkeeping.ts";
 import { compareSchema } from "./compare_schema.ts";
 import { countWith } from "./counter.ts";
-import { connectionError, isServerError, whereOf } from "./errors.ts";
 import { readAdvisoryLockOwner } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
-import { pinSchema } from "./pin_schema.ts";
 import { PinnedConnection } from "./pinned_connection.ts";
-import type { Query } from "./query.ts";
+import { readAtOnce } from "./reading.ts";
 import { readSchemaObjects } from "./schema_objects.ts";
 import { PostgresSession } from "./session.ts";
 import { readStanding } from "./standing.ts";
@@ -59,11 +55,24 @@ class PostgresStore implements StepStore {
     const { names, schemas } = this.#options;
     const steps = this.#options.steps.map(({ step }) => step);
     const own = ownTables(names, steps);
-    return await this.#reading(action, (query, schema) =>
-      work({
+    return await readAtOnce(this.#options, action, async ({ query, schema, unlessHeld }) => {
+      let holding: string | null = null;
+      const orNull = async (
+        count: (counter: ReturnType<typeof countWith>) => Promise<number>,
+      ): Promise<number | null> => {
+        const found = await unlessHeld((within) => count(countWith(within)));
+        if ("value" in found) return found.value;
+        holding ??= found.held;
+        return null;
+      };
+      return await work({
         assertTrusted: () => assertTrusted(query, schema, own),
         untrusted: () => findUntrusted(query, schema, own),
-        counter: countWith(query),
+        counter: {
+          rows: (question) => orNull((counter) => counter.rows(question)),
+          bytes: (table) => orNull((counter) => counter.bytes(table)),
+        },
+        held: () => holding,
         standing: () => readStanding(query, schema, names, steps),
         async holds(question) {
           const [answer] = await query<Record<string, boolean>>(question);
@@ -78,10 +87,14 @@ class PostgresStore implements StepStore {
           );
           return found!.there;
         },
-        // An operator's own columns, and a way down and up again, move columns without harm.
-        differences: async (version) =>
-          compareSchema(schemas[version - 1]!, await readSchemaObjects(query, schema), { anyOrder: "all" }),
-      }));
+        async differences(version) {
+          const found = await unlessHeld((within) => readSchemaObjects(within, schema));
+          if ("held" in found) return [`The tables were not looked at: ${found.held}`];
+          // An operator's own columns, and a way down and up again, move columns without harm.
+          return compareSchema(schemas[version - 1]!, found.value, { anyOrder: "all" });
+        },
+      });
+    });
   }
 
   expand(text: string): string {
@@ -94,7 +107,7 @@ class PostgresStore implements StepStore {
 
   async lockOwner(): Promise<LockOwner | null> {
     const { names } = this.#options;
-    return await this.#reading("read the lock in", async (query, schema, transaction) => {
+    return await readAtOnce(this.#options, "read the lock in", async ({ query, schema, transaction }) => {
       if (schema === null) return null;
       const [place] = await query<{ database: string }>("SELECT current_database() AS database");
       // On the connection in hand: a client of a single connection has no other.
@@ -103,32 +116,5 @@ class PostgresStore implements StepStore {
         names.lockKey(schema, place!.database),
       );
     });
-  }
-
-  /** The database itself refuses to write, and all queries see the same moment. */
-  async #reading<T>(
-    action: string,
-    work: (query: Query, schema: string | null, transaction: postgres.TransactionSql) => Promise<T>,
-  ): Promise<T> {
-    const { sql, lease } = this.#options;
-    try {
-      return await sql.begin("isolation level repeatable read read only", async (transaction) => {
-        const query: Query = (text, parameters = []) =>
-          transaction.unsafe(text, [...parameters]) as Promise<never>;
-        const { schema } = await pinSchema(query, "transaction");
-        // A reader that freezes must not keep its locks, small as they are, from a step for ever.
-        await query("SELECT set_config('idle_in_transaction_session_timeout', $1::text, true)", [
-          String(lease.ttlMs),
-        ]);
-        return await work(query, schema, transaction);
-      }) as T;
-    } catch (error) {
-      const known = connectionError(error, `Cannot ${action} Postgres`, whereOf(sql.options));
-      if (!isServerError(known)) throw known;
-      throw new RefusedError(`Cannot ${action} Postgres: ${known.message}`, {
-        cause: known,
-        hint: hint`The tables are not what the recorded version says: see what differs with ${"verify"}`,
-      });
-    }
   }
 }

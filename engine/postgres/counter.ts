@@ -4,11 +4,15 @@
  * @module
  */
 
-import type { Counter } from "../sql/forecast.ts";
 import type { Query } from "./query.ts";
 
 /** Counts through a query. */
-export function countWith(query: Query): Counter {
+export function countWith(query: Query): {
+  /** The one number that a query gives. */
+  rows(query: string): Promise<number>;
+  /** Bytes of a table with its partitions, indexes and large values; 0 for one that is not there. */
+  bytes(table: string): Promise<number>;
+} {
   const one = async (text: string, parameters: readonly string[] = []): Promise<number> => {
     const [row] = await query<Record<string, unknown>>(text, parameters);
     return Number(Object.values(row ?? {})[0] ?? 0);

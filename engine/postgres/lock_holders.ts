@@ -13,7 +13,9 @@ export interface LockHolder {
   readonly transaction: string;
   /** Process of the server, or null for a prepared transaction. */
   readonly pid: number | null;
-  /** What {@linkcode describeHolder} says. */
+  /** Names of the tables that it holds, of those that were asked for. */
+  readonly tables: readonly string[];
+  /** Who it is and since when, for people. */
   readonly description: string;
   /** How long the transaction has been open, in milliseconds; null where the server does not tell. */
   readonly ageMs: number | null;
@@ -26,7 +28,7 @@ export interface HolderSearch {
   /** Names of tables, whose partitions count too; null for all of the schema. */
   readonly tables: readonly string[] | null;
   /** The lock that is wanted: only who is in its way counts. Null for any. */
-  readonly mode: TableLockMode | null;
+  readonly mode: TableLockMode | "ACCESS SHARE" | null;
   /** True counts processes of the server too, such as an autovacuum. */
   readonly server: boolean;
 }
@@ -38,12 +40,13 @@ export async function findHolders(
 ): Promise<readonly LockHolder[]> {
   const rows = await query<HolderRow>(HOLDERS, [
     tables === null ? null : JSON.stringify(tables),
-    mode === "SHARE ROW EXCLUSIVE",
+    mode,
     server,
   ]);
   return rows.map((row) => ({
     transaction: row.transaction,
     pid: row.pid,
+    tables: row.tables.split(", "),
     description: describe(row),
     ageMs: row.age === null ? null : Number(row.age),
     waitsForUs: row.waits,
@@ -51,10 +54,9 @@ export async function findHolders(
 }
 
 /** Names at most three holders in one sentence, which begins with the tables. */
-export function describeHolders(tables: readonly string[] | null, holders: readonly LockHolder[]): string {
-  const whose = tables === null
-    ? "The tables are"
-    : `${tables.join(", ")} ${tables.length === 1 ? "is" : "are"}`;
+export function describeHolders(holders: readonly LockHolder[]): string {
+  const tables = [...new Set(holders.flatMap((holder) => holder.tables))].sort();
+  const whose = `${tables.join(", ")} ${tables.length === 1 ? "is" : "are"}`;
   const more = holders.length > 3 ? `; and ${holders.length - 3} more` : "";
   return `${whose} held by ${holders.slice(0, 3).map(({ description }) => description).join("; ")}${more}`;
 }
@@ -62,6 +64,7 @@ export function describeHolders(tables: readonly string[] | null, holders: reado
 interface HolderRow {
   readonly transaction: string;
   readonly pid: number | null;
+  readonly tables: string;
   readonly application: string;
   readonly role: string | null;
   readonly state: string | null;
@@ -85,7 +88,7 @@ function inBrackets(words: readonly string[]): string {
   return said.length === 0 ? "" : ` (${said.join(", ")})`;
 }
 
-// The inheritance is read from the catalog: the server's own function for it would wait for the very locks.
+// A reader queues also behind who waits for a strong lock. The inheritance is read from the catalog: the server's own function for it would wait for the very locks.
 const HOLDERS = `
   WITH RECURSIVE parts AS (
     SELECT to_regclass(name)::oid AS oid FROM jsonb_array_elements_text($1::text::jsonb) AS name
@@ -95,15 +98,18 @@ const HOLDERS = `
     UNION
     SELECT i.inhrelid FROM pg_inherits i JOIN parts p ON p.oid = i.inhparent
   ), held AS (
-    SELECT l.virtualtransaction AS transaction, l.pid
+    SELECT l.virtualtransaction AS transaction, l.pid, string_agg(DISTINCT c.relname, ', ') AS tables
       FROM pg_locks l
-     WHERE l.locktype = 'relation' AND l.granted AND l.relation IN (SELECT oid FROM parts)
+      JOIN pg_class c ON c.oid = l.relation AND c.oid IN (SELECT oid FROM parts)
+     WHERE l.locktype = 'relation' AND (l.granted OR $2::text = 'ACCESS SHARE')
        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
        AND l.pid IS DISTINCT FROM pg_backend_pid()
-       AND NOT ($2::boolean AND l.mode IN ('AccessShareLock', 'RowShareLock'))
+       AND CASE $2::text WHEN 'ACCESS SHARE' THEN l.mode = 'AccessExclusiveLock'
+                         WHEN 'SHARE ROW EXCLUSIVE' THEN l.mode NOT IN ('AccessShareLock', 'RowShareLock')
+                         ELSE true END
      GROUP BY l.virtualtransaction, l.pid
   )
-  SELECT h.transaction, h.pid, coalesce(a.application_name, '') AS application, a.usename AS role, a.state,
+  SELECT h.transaction, h.pid, h.tables, coalesce(a.application_name, '') AS application, a.usename AS role, a.state,
          CASE WHEN a.usesysid IS NULL THEN a.backend_type END AS kind, p.gid AS prepared,
          to_char(coalesce(p.prepared, a.xact_start) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since,
          (extract(epoch FROM clock_timestamp() - coalesce(p.prepared, a.xact_start)) * 1000)::bigint::text AS age,

@@ -31,6 +31,8 @@ export interface PostgresOptions {
   readonly lease: { readonly lockName: string; readonly ttlMs: number };
   /** How long a statement may wait for a lock, in milliseconds. Readers queue behind it no longer. @default {1000} */
   readonly lockTimeoutMs?: number;
+  /** How long a read may wait for a table that another session locks, in milliseconds. @default {5000} */
+  readonly readWaitMs?: number;
   /** How often a step is tried again after that. @default {10} */
   readonly lockRetries?: number;
   /** How long a statement may take, in milliseconds; 0 for as long as it needs. @default {0} */

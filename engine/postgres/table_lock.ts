@@ -20,7 +20,7 @@ export class TablesHeld extends Error {
   readonly holders: readonly LockHolder[];
 
   constructor(statement: string, locks: TableLocks, holders: readonly LockHolder[]) {
-    super(describeHolders(locks.tables, holders));
+    super(describeHolders(holders));
     this.statement = statement;
     this.locks = locks;
     this.holders = holders;

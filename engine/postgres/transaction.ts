@@ -162,9 +162,7 @@ export class TransactionRunner {
     if (holders.length === 0) return failed;
     return new StepFailedError(failed.message, failed.failure, {
       cause: failed.cause,
-      hint: `${
-        describeHolders(held?.locks.tables ?? null, holders)
-      }: end it, or allow more time or more tries for locks`,
+      hint: `${describeHolders(holders)}: end it, or allow more time or more tries for locks`,
     });
   }
 

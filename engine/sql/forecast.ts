@@ -7,18 +7,18 @@
 import type { SqlConsequence, SqlStepPlan, SqlTablePlan } from "../backend.ts";
 import type { DownForecast, SqlStatement, SqlStep, StepForecast } from "./step.ts";
 
-/** Asks a store for numbers. */
+/** Asks a store for numbers; null for what cannot be counted at the moment. */
 export interface Counter {
   /** The one number that a query gives. */
-  rows(query: string): Promise<number>;
+  rows(query: string): Promise<number | null>;
   /** Bytes of a table on disk, with all that belongs to it; 0 for one that is not there. */
-  bytes(table: string): Promise<number>;
+  bytes(table: string): Promise<number | null>;
 }
 
 /** The same, remembering the answers: steps that build on each other ask the same again and again. */
 export function remembering(counter: Counter): Counter {
-  const answers = new Map<string, Promise<number>>();
-  const once = (key: string, ask: () => Promise<number>): Promise<number> => {
+  const answers = new Map<string, Promise<number | null>>();
+  const once = (key: string, ask: () => Promise<number | null>): Promise<number | null> => {
     const known = answers.get(key) ?? ask();
     answers.set(key, known);
     return known;

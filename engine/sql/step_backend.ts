@@ -26,6 +26,8 @@ import { checkSteps, type SqlStatement, type SqlStep, stepChecksum, type StepMod
 /** What can be asked of a store at one moment, without writing. */
 export interface StoreView {
   readonly counter: Counter;
+  /** Who held a table for so long that something could not be counted, or null. */
+  held(): string | null;
   standing(): Promise<Standing>;
   /** @throws {RefusedError} When a table of the tool's own is not what it would make. */
   assertTrusted(): Promise<void>;
@@ -102,7 +104,8 @@ export class StepBackend implements SqlBackend {
         const statements = await this.#upOf(view, step, version);
         steps.push(await this.#plan(step, statements, step.forecast(version), counter));
       }
-      return { current: version, latest: this.#steps.length, steps };
+      const held = view.held();
+      return { current: version, latest: this.#steps.length, steps, ...(held === null ? {} : { held }) };
     });
   }
 
@@ -128,6 +131,7 @@ export class StepBackend implements SqlBackend {
     return await this.#store.read("count what is left in", async (view) => {
       await view.assertTrusted();
       const rows = await view.hasTable(remains.table) ? await view.counter.rows(remains.count) : 0;
+      if (rows === null) throw new RefusedError(`Cannot count what is left: ${view.held()}`);
       return { rows, detail: remains.detail };
     });
   }

@@ -1,0 +1,91 @@
+/**
+ * Reads Postgres in one transaction that the database itself keeps from writing, and that waits for nobody's lock for long.
+ *
+ * @module
+ */
+
+import type postgres from "postgres";
+import { RefusedError, StoreUnreachableError } from "../errors.ts";
+import { hint } from "../hint.ts";
+import { connectionError, isLockTimeout, isServerError, whereOf } from "./errors.ts";
+import { describeHolders, findHolders } from "./lock_holders.ts";
+import type { PostgresOptions } from "./options.ts";
+import { pinSchema } from "./pin_schema.ts";
+import type { Query } from "./query.ts";
+
+/** What was read, or who held a table for so long that it could not be. */
+export type Unheld<T> = { readonly value: T } | { readonly held: string };
+
+/** One moment of the database. */
+export interface Reading {
+  readonly query: Query;
+  /** The one schema that names lead to, or null where there is none. */
+  readonly schema: string | null;
+  readonly transaction: postgres.TransactionSql;
+  /** Reads a part that the answer can do without, one at a time. */
+  unlessHeld<T>(part: (query: Query) => Promise<T>): Promise<Unheld<T>>;
+}
+
+/**
+ * Reads. All queries see the same moment.
+ *
+ * @param action For messages: `Cannot <action> Postgres`.
+ * @throws {StoreUnreachableError} When the server cannot be reached, or somebody holds what the answer cannot do without.
+ */
+export async function readAtOnce<T>(
+  { sql, lease, readWaitMs = READ_WAIT_MS }: Pick<PostgresOptions, "sql" | "lease" | "readWaitMs">,
+  action: string,
+  work: (reading: Reading) => Promise<T>,
+): Promise<T> {
+  const through = (client: postgres.Sql | postgres.TransactionSql): Query => (text, parameters = []) =>
+    client.unsafe(text, [...parameters]) as Promise<never>;
+  try {
+    return await sql.begin("isolation level repeatable read read only", async (transaction) => {
+      const query = through(transaction);
+      const { schema } = await pinSchema(query, "transaction");
+      await query(PATIENCE, [String(readWaitMs), String(lease.ttlMs)]);
+      return await work({
+        query,
+        schema,
+        transaction,
+        unlessHeld: async (part) => {
+          try {
+            // The client undoes a part by itself, and would hold its failure against the whole otherwise.
+            return { value: await transaction.savepoint((within) => part(through(within))) as never };
+          } catch (error) {
+            if (!isLockTimeout(error)) throw error;
+            // It was waited for once: what else is held costs no more time.
+            await query("SELECT set_config('lock_timeout', '1', true)");
+            return { held: await whoHolds(query) };
+          }
+        },
+      });
+    }) as T;
+  } catch (error) {
+    const held = isLockTimeout(error) ? await whoHolds(through(sql)) : null;
+    if (held !== null) {
+      throw new StoreUnreachableError("postgres", `Cannot ${action} Postgres: ${held}`, {
+        cause: error,
+        hint: "Try again when it is over, or end it",
+      });
+    }
+    const known = connectionError(error, `Cannot ${action} Postgres`, whereOf(sql.options));
+    if (!isServerError(known)) throw known;
+    throw new RefusedError(`Cannot ${action} Postgres: ${known.message}`, {
+      cause: known,
+      hint: hint`The tables are not what the recorded version says: see what differs with ${"verify"}`,
+    });
+  }
+}
+
+/** How long a read waits for a table by default, in milliseconds. */
+const READ_WAIT_MS = 5000;
+
+/** A reader that freezes must not keep its locks, small as they are, from a step for ever. */
+const PATIENCE = `
+  SELECT set_config('lock_timeout', $1::text, true), set_config('idle_in_transaction_session_timeout', $2::text, true)`;
+
+async function whoHolds(query: Query): Promise<string> {
+  const holders = await findHolders(query, { tables: null, mode: "ACCESS SHARE", server: true });
+  return holders.length === 0 ? "a table was held by somebody else for too long" : describeHolders(holders);
+}

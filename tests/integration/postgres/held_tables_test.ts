@@ -1,0 +1,72 @@
+import type postgres from "postgres";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { StoreUnreachableError } from "../../../engine/errors.ts";
+import { startPostgres } from "../../support/postgres.ts";
+import { backendOver, fill, migrateTo } from "./deployment.ts";
+
+/** How long the tests let reads wait, in milliseconds. */
+const WAIT_MS = 300;
+
+async function start(version: number, hold: string) {
+  await using stack = new AsyncDisposableStack();
+  const server = stack.use(await startPostgres());
+  const url = await server.createDatabase();
+  const sql = server.client(url, { max: 2 });
+  await migrateTo(backendOver(sql), 4);
+  await fill(sql);
+  await migrateTo(backendOver(sql), version);
+  const holder = await server.client(url, { max: 1, connection: { application_name: "vacuum full" } })
+    .reserve();
+  await holder`BEGIN`;
+  await holder.unsafe(`LOCK TABLE ${hold} IN ACCESS EXCLUSIVE MODE`);
+  const [row] = await holder<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`;
+  stack.defer(() => holder.release());
+  const moved = stack.move();
+  return {
+    sql,
+    backend: backendOver(sql, { readWaitMs: WAIT_MS }),
+    holder: holder as postgres.ReservedSql,
+    who: `process ${row!.pid} (vacuum full, user postgres), idle in transaction since 20`,
+    [Symbol.asyncDispose]: () => moved.disposeAsync(),
+  };
+}
+
+Deno.test("verify() tells who holds a table that it cannot look at, and gives the rest of the answer", async () => {
+  await using held = await start(9, "events");
+  const { ok, current, issues } = await held.backend.verify();
+  assertEquals([ok, current], [false, 9]);
+  assertStringIncludes(issues.join("\n"), `events, events_default are held by ${held.who}`);
+  assert(issues.some((issue) => issue.startsWith("Pending: ")));
+  await held.holder`ROLLBACK`;
+  assertEquals((await held.backend.verify()).issues.length, 1, "what is pending");
+});
+
+Deno.test("plan() leaves out the numbers of a table that is held, and says who holds it", async () => {
+  await using held = await start(4, "deliveries");
+  const begun = performance.now();
+  const plan = await held.backend.plan([5, 6, 7]);
+  assert(performance.now() - begun < 20 * WAIT_MS, "one wait for all, not one for each number");
+  assertStringIncludes(plan.held!, `deliveries, deliveries_default are held by ${held.who}`);
+  assertEquals(plan.steps.length, 3);
+  assertEquals(plan.steps[0]!.tables.map(({ name, rows }) => [name, rows]), [
+    ["events", 42],
+    ["deliveries", null],
+    ["event_delivery_index", 20],
+  ]);
+  await held.holder`ROLLBACK`;
+  const whole = await held.backend.plan([5]);
+  assertEquals([whole.held, whole.steps[0]!.tables[1]!.rows], [undefined, 42]);
+});
+
+Deno.test("read() tells who holds the bookkeeping instead of waiting for ever", async () => {
+  await using held = await start(4, "schema_migrations");
+  const error = await assertRejects(() => held.backend.read(), StoreUnreachableError);
+  assertStringIncludes(error.message, `schema_migrations is held by ${held.who}`);
+  await held.holder`ROLLBACK`;
+  assertEquals((await held.backend.read()).version, 4);
+});
+
+Deno.test("lockOwner() answers while every table is held", async () => {
+  await using held = await start(4, "schema_migrations, events, deliveries");
+  assertEquals(await held.backend.lockOwner(), null);
+});
