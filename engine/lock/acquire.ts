@@ -119,22 +119,22 @@ class Lock implements HeldLock {
     work: (guard: StepGuard) => Promise<T>,
   ): Promise<T> {
     this.#loss.signal.throwIfAborted();
-    const over = Promise.withResolvers<void>();
-    this.#step = over.promise;
+    let over = () => {};
+    this.#step = new Promise<void>((resolve) => over = resolve);
     try {
       return await work({ signal: this.#taken.signal, confirm: () => this.#confirmStep(session) });
     } finally {
       this.#step = null;
-      over.resolve();
+      over();
     }
   }
 
   async stepOver(): Promise<void> {
     const { signal } = this.#taken;
-    const aborted = Promise.withResolvers<void>();
-    const abort = () => aborted.resolve();
+    let abort = () => {};
+    const aborted = new Promise<void>((resolve) => abort = resolve);
     signal.addEventListener("abort", abort, { once: true });
-    if (!signal.aborted) await Promise.race([this.#step, aborted.promise]);
+    if (!signal.aborted) await Promise.race([this.#step, aborted]);
     signal.removeEventListener("abort", abort);
   }
 
