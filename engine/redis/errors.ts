@@ -5,11 +5,30 @@
  */
 
 import type { EventEmitter } from "node:events";
-import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../errors.ts";
+import { MigrationError, RefusedError, StoreDeniedError, StoreUnreachableError } from "../errors.ts";
 import type { Ioredis } from "./client.ts";
 
 const DENIED = new Set(["NOAUTH", "WRONGPASS", "NOPERM"]);
 const UNAVAILABLE = new Set(["LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "BUSY"]);
+
+/** Slots that an error names. */
+const NAMED_SLOTS = 5;
+
+/** Slots were left half moved: records in them may be missed by any walk. */
+export class OpenSlotsError extends RefusedError {
+  constructor(slots: readonly number[]) {
+    const named = slots.slice(0, NAMED_SLOTS).join(", ");
+    const rest = slots.length > NAMED_SLOTS ? ` and ${slots.length - NAMED_SLOTS} more` : "";
+    const which = slots.length === 1 ? `slot ${named} is` : `slots ${named}${rest} are`;
+    super(
+      `Cannot be sure of all records: ${which} half moved to another master, and nothing moves any more`,
+      {
+        hint:
+          "End the move (redis-cli --cluster fix HOST:PORT), then run the same command again: what is done stays done",
+      },
+    );
+  }
+}
 
 /** The word that a Redis error begins with, such as `MOVED` or `WRONGTYPE`; null for anything but a Redis error. */
 export function replyCode(error: unknown): string | null {

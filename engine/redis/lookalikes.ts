@@ -6,6 +6,7 @@
  */
 
 import type { Fence } from "../lock/lock.ts";
+import { OpenSlotsError } from "./errors.ts";
 import { readFacts } from "./facts.ts";
 import { anyKey } from "./walk/key_search.ts";
 import type { ReadContext } from "./context.ts";
@@ -25,9 +26,13 @@ export async function anyLookalike(
   const { store, signal, fence } = context;
   const absent = fence === undefined ? undefined : ABSENT.get(fence);
   if (absent?.has(isOne)) return false;
-  const found = await anyKey(store, pattern, signal, async (keys) => {
+  const search = anyKey(store, pattern, signal, async (keys) => {
     const facts = await readFacts(store, keys, fields);
     return keys.some((key) => isOne(key, facts.get(key)!));
+  });
+  const found = await search.catch((error: unknown) => {
+    if (error instanceof OpenSlotsError) return true; // Where that cannot be told, each record is asked about.
+    throw error;
   });
   if (!found && fence !== undefined) ABSENT.set(fence, (absent ?? new Set()).add(isOne));
   return found;

@@ -9,7 +9,7 @@ import type { RedisApplyOptions } from "../backend.ts";
 import { MigrationError } from "../errors.ts";
 import { migrationId, type MigrationResult } from "../migration.ts";
 import type { Bookkeeping } from "./bookkeeping.ts";
-import { replyCode, toStoreError } from "./errors.ts";
+import { OpenSlotsError, replyCode, toStoreError } from "./errors.ts";
 import { copyRecords } from "./copy/copy_records.ts";
 import type { WriteContext } from "./context.ts";
 import { MasterWatch } from "./master_watch.ts";
@@ -92,6 +92,7 @@ async function faultOf(
     return null;
   } catch (error) {
     const failure = toStoreError(error, `Cannot apply ${id}`);
+    if (failure instanceof OpenSlotsError) return failure.message; // What could be done is done, and this is why not all of it.
     if (failure instanceof MigrationError || replyCode(failure) === null) throw failure;
     return `The server answered ${codeWithin(failure) ?? replyCode(failure)}`;
   }

@@ -30,6 +30,8 @@ const FENCE_ATTEMPTS = 20;
 export class RedisStore {
   readonly client: Ioredis;
   readonly clustered: boolean;
+  /** Slots of a cluster that were on the move when it was last looked at. */
+  openSlots: ReadonlySet<number> = new Set();
   /** Ways to run a script that reads, that were not refused yet. */
   #readers: readonly Runner[];
 
@@ -129,14 +131,20 @@ export class RedisStore {
       : await this.evaluate(script, [fenceKeys[0]!, ...keys], [fence.token, "0", ...args]);
   }
 
-  /** Splits keys by hash slot, as a cluster wants them; outside of one they stay together. @returns Indexes. */
+  /**
+   * Splits keys by hash slot, as a cluster wants them; outside of one they stay together. Those of a slot on the move are split one
+   * by one: some of them may be on another node by now, which answers for one key, and refuses two that are apart.
+   *
+   * @returns Indexes.
+   */
   bySlot(keys: readonly Binary[]): number[][] {
     if (!this.clustered) return keys.length === 0 ? [] : [keys.map((_, i) => i)];
     const groups = new Map<number, number[]>();
     keys.forEach((key, i) => {
       const slot = keySlot(key);
-      const group = groups.get(slot);
-      if (group === undefined) groups.set(slot, [i]);
+      const alone = this.openSlots.has(slot);
+      const group = alone ? undefined : groups.get(slot);
+      if (group === undefined) groups.set(alone ? -1 - i : slot, [i]);
       else group.push(i);
     });
     return [...groups.values()];

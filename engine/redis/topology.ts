@@ -6,6 +6,8 @@
 
 import type { EventEmitter } from "node:events";
 import type { Redis } from "ioredis";
+import { pause } from "../pause.ts";
+import { type OpenSlot, readOwnSlots } from "./own_slots.ts";
 import { readServerInfo, type ServerInfo } from "./server_info.ts";
 import type { RedisStore } from "./store.ts";
 
@@ -23,26 +25,32 @@ export interface Topology {
   readonly nodes: readonly MasterNode[];
   /** Which node holds which slots; empty outside of a cluster. */
   readonly slots: string;
-  /** True while slots are on the move, or have no master: then keys may slip from a node not yet walked to one that was. */
-  readonly moving: boolean;
+  /** Slots that are on the move: keys may slip from a node not yet walked to one that was. */
+  readonly open: readonly OpenSlot[];
+  /** True when each slot has a master that is there. */
+  readonly covered: boolean;
 }
 
 const SLOTS = 16384;
 
-/** Asks every master. Sends read-only commands; a server that denies one is taken to be the same only while connected. */
+/**
+ * Asks every master, and lets the store know which slots are on the move. Sends read-only commands; a server that denies one
+ * is taken to be the same only while connected.
+ */
 export async function readTopology(store: RedisStore): Promise<Topology> {
   if (!store.clustered) {
     const client = store.client as Redis;
-    return { nodes: [await describe(client)], slots: "", moving: false };
+    return { nodes: [await describe(client)], slots: "", open: [], covered: true };
   }
   const cluster = store.client as Exclude<typeof store.client, Redis>;
   if (cluster.status !== "ready") await cluster.ping(); // Connects, and fails where nothing answers.
   const nodes = await Promise.all(cluster.nodes("master").map(describe));
-  const maps = await Promise.all(nodes.map(ownSlots));
-  const covered = maps.reduce((sum, { count }) => sum + count, 0);
-  const moving = maps.some(({ open }) => open) || covered !== SLOTS;
-  if (covered !== SLOTS) await refresh(cluster);
-  return { nodes, slots: maps.map(({ text }) => text).sort().join("\n"), moving };
+  const maps = await Promise.all(nodes.map(({ client }) => readOwnSlots(client)));
+  const covered = maps.reduce((sum, { count }) => sum + count, 0) === SLOTS;
+  if (!covered) await refresh(cluster);
+  const open = maps.flatMap((map) => map.open);
+  store.openSlots = new Set(open.map(({ slot }) => slot));
+  return { nodes, slots: maps.map(({ text }) => text).sort().join("\n"), open, covered };
 }
 
 async function describe(client: Redis): Promise<MasterNode> {
@@ -53,27 +61,6 @@ async function describe(client: Redis): Promise<MasterNode> {
 /** The process that answers, or null where it does not tell. */
 export async function processOf(client: Redis): Promise<string | null> {
   return (await readServerInfo(client))?.process ?? null;
-}
-
-/** The slots of one master as it tells itself: ranges, and in brackets those on the move. */
-async function ownSlots(node: MasterNode): Promise<{ text: string; count: number; open: boolean }> {
-  const nodes = String(await node.client.call("CLUSTER", "NODES"));
-  const own = nodes.split("\n").find((line) => line.split(" ")[2]?.includes("myself")) ?? "";
-  const [id, , flags, ...rest] = own.split(" ");
-  const slots = rest.slice(5);
-  let count = 0;
-  for (const range of slots) {
-    if (range.startsWith("[")) continue;
-    const [from, to] = range.split("-").map(Number);
-    count += (to ?? from!) - from! + 1;
-  }
-  if (!flags?.includes("master")) count = 0;
-  // The epoch grows whenever slots come to a node: it tells slots that went and came back from slots that stayed.
-  return {
-    text: `${id} ${rest[3]} ${slots.join(" ")}`,
-    count,
-    open: slots.some((range) => range.startsWith("[")),
-  };
 }
 
 async function refresh(cluster: unknown): Promise<void> {
@@ -96,4 +83,30 @@ export function watchConnection(client: Redis): Disposable & { readonly closed: 
     },
     [Symbol.dispose]: () => void events.off("close", count),
   };
+}
+
+/** Without any change for so long, a slot that is on the move counts as left halfway, in milliseconds. */
+const STUCK_MS = 3000;
+/** A move that goes on is waited for so long, which is cheaper than to walk over everything meanwhile. */
+const PATIENCE_MS = 60_000;
+const LOOK_MS = 100;
+
+/**
+ * Waits while slots move.
+ *
+ * @returns The slots that nobody moves any further, in order; empty once none is on the move, or when that takes too long.
+ */
+export async function waitForSlots(store: RedisStore, signal: AbortSignal): Promise<readonly number[]> {
+  const began = performance.now();
+  let [known, since] = ["", began];
+  while (performance.now() - began < PATIENCE_MS && !signal.aborted) {
+    const { open, slots } = await readTopology(store);
+    if (open.length === 0) return [];
+    if (slots !== known) [known, since] = [slots, performance.now()];
+    if (performance.now() - since > STUCK_MS) {
+      return [...new Set(open.map(({ slot }) => slot))].sort((a, b) => a - b);
+    }
+    await pause(LOOK_MS, signal);
+  }
+  return [];
 }

@@ -23,8 +23,10 @@
  * @module
  */
 
+import type { Cluster } from "ioredis";
 import { type Ioredis, isCluster } from "../client.ts";
 import { tagOfSlot } from "../hash_slot.ts";
+import { readOwnSlots } from "../own_slots.ts";
 import { THOUGH_FULL } from "../scripts/script.ts";
 
 /**
@@ -189,17 +191,34 @@ function pointerName(base: string, tag: string): string {
   return `${base}:{${tag}}`;
 }
 
-/** Each master with a hash tag of the first slot that it serves. One Redis alone counts as one master with any tag. */
+/**
+ * Each master with a hash tag of the first slot that it serves and that stays with it: what a slot on the move gets new, its next
+ * master holds already. One Redis alone counts as one master with any tag.
+ */
 async function mastersOf(
   client: Ioredis,
 ): Promise<readonly { readonly id: string; readonly tag: string }[]> {
   if (!isCluster(client)) return [{ id: "", tag: tagOfSlot(0) }];
+  const [ranges, open] = await Promise.all([client.cluster("SLOTS"), openSlots(client)]);
   const first = new Map<string, number>();
-  for (const [start, , [host, port, id]] of await client.cluster("SLOTS") as unknown as SlotRange[]) {
+  for (const [start, end, [host, port, id]] of ranges as unknown as SlotRange[]) {
     const master = id ?? `${host}:${port}`;
-    first.set(master, Math.min(first.get(master) ?? start, start));
+    let slot = start;
+    while (slot < end && open.has(slot)) slot++;
+    const before = first.get(master);
+    if (before === undefined || open.has(before) || (slot < before && !open.has(slot))) {
+      first.set(master, slot);
+    }
   }
   return [...first].map(([id, slot]) => ({ id, tag: tagOfSlot(slot) }));
+}
+
+/** The slots that masters tell to be on the move. One that does not answer tells nothing. */
+async function openSlots(client: Cluster): Promise<ReadonlySet<number>> {
+  const told = await Promise.allSettled(client.nodes("master").map(readOwnSlots));
+  return new Set(
+    told.flatMap((one) => one.status === "fulfilled" ? one.value.open.map(({ slot }) => slot) : []),
+  );
 }
 
 /** One line of `CLUSTER SLOTS`: first slot, last slot, master, replicas. */
