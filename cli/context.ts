@@ -4,6 +4,7 @@
  * @module
  */
 
+import { harmlessLines } from "../engine/foreign_text.ts";
 import { InterruptedError } from "../engine/errors.ts";
 import { confirm, type Question } from "./output/confirm.ts";
 import type { Host } from "./host.ts";
@@ -11,7 +12,8 @@ import { Logger } from "./output/log.ts";
 import type { OpenEngine, StoreNeeds } from "./stores/open_engine.ts";
 import { Output } from "./output/output.ts";
 import { Progress } from "./output/progress.ts";
-import { makeScrub, type Scrub } from "./settings/secrets.ts";
+import { cleanValue, type Scrub } from "./output/scrub.ts";
+import { makeScrub, secretsOfClients } from "./settings/secrets.ts";
 import type { Settings } from "./settings/table.ts";
 import type { ResolvedSetting } from "./settings/resolve.ts";
 import type { SettingsFile } from "./settings/file.ts";
@@ -45,6 +47,8 @@ export interface Context extends ContextParts {
   readonly log: Logger;
   readonly progress: Progress;
   readonly scrub: Scrub;
+  /** Makes every text of a result fit to be shown: no secret, no control character. */
+  clean<T>(result: T): T;
   /** Fires when the user wants to stop. */
   readonly signal: AbortSignal;
   /** Asks. @throws {NeedsConfirmationError} When there is nobody to answer. */
@@ -66,7 +70,7 @@ export function makeContext(parts: ContextParts): Context {
   const { host, flags, settings } = parts;
   const style = (terminal: boolean) =>
     makeStyle({ colours: wantsColours(flags.colours, host.env, terminal) });
-  const scrub = makeScrub(settings);
+  const scrub = makeScrub(settings, secretsOfClients(host.env));
   const log = new Logger({
     sink: host.stderr,
     format: settings.logFormat,
@@ -91,6 +95,7 @@ export function makeContext(parts: ContextParts): Context {
       now: host.now(),
       verbose: flags.verbose,
     }),
+    scrub,
     beforeText: () => progress.clear(),
   });
   const progress = new Progress({
@@ -108,6 +113,7 @@ export function makeContext(parts: ContextParts): Context {
     log,
     progress,
     scrub,
+    clean: (result) => cleanValue(result, (text) => harmlessLines(scrub(text))),
     signal: host.signal,
     confirm: (question) => confirm({ host, output, style: style(host.stderr.terminal) }, question),
     async openEngine(needs = {}) {

@@ -12,7 +12,8 @@ import type { Host } from "./host.ts";
 import { printable } from "./output/printable.ts";
 import { type ParsedLine, parseLine } from "./line/program.ts";
 import { describeError, errorJson, type ErrorReport, renderError } from "./output/report_error.ts";
-import { makeScrub, type Scrub } from "./settings/secrets.ts";
+import type { Scrub } from "./output/scrub.ts";
+import { makeScrub, secretsOfClients } from "./settings/secrets.ts";
 import type { Settings } from "./settings/table.ts";
 import { checkSettings, resolveSettings } from "./settings/resolve.ts";
 import { readSettingsFile } from "./settings/file.ts";
@@ -76,7 +77,7 @@ async function prepareContext(
   const env = command.needs === "none" ? {} : host.env;
   const resolved = resolveSettings({ flags: line.settings, env, file });
   const tentative = Object.fromEntries(resolved.map(({ key, value }) => [key, value])) as unknown as Settings;
-  state.scrub = makeScrub(tentative);
+  state.scrub = makeScrub(tentative, secretsOfClients(host.env));
   const settings = command.reportsProblems === true ? tentative : checkSettings(resolved);
   const telemetry = await openTelemetry(host.env, VERSION);
   return makeContext({ host, flags, settings, resolved, file, telemetry });
@@ -106,7 +107,8 @@ function writeError(host: Host, { context }: Reporting, described: ErrorReport):
   }
   const colours = wantsColours(context?.flags.colours, host.env, host.stderr.terminal);
   const width = host.stderr.terminal ? host.columns() ?? 100 : Infinity;
-  host.stderr.write(`${printable(renderError(described, { style: makeStyle({ colours }), width }))}\n`);
+  const style = makeStyle({ colours });
+  host.stderr.write(`${printable(renderError(described, { style, width }), style)}\n`);
 }
 
 /** A line that could not be parsed may still have asked for JSON. */

@@ -72,7 +72,10 @@ async function run(context: Context, options: PlanCommandOptions): Promise<numbe
   const { maxRate } = context.settings;
   if (options.out !== undefined) await writePlanFile(options.out, plan, created);
   if (options.html !== undefined) {
-    await writeFile(options.html, planPage(plan, { created, deployment: context.settings.deploymentId }));
+    await writeFile(
+      options.html,
+      planPage(context.clean(plan), { created, deployment: context.settings.deploymentId }),
+    );
   }
   context.output.result(planJson(plan), (layout) =>
     [

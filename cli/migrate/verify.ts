@@ -81,7 +81,10 @@ async function run(context: Context, { ids, full, sample, html }: VerifyCommandO
   if (html !== undefined) {
     const durationMs = context.host.now().getTime() - started.getTime();
     const { deploymentId: deployment } = context.settings;
-    await writeFile(html, verifyPage(result, { created: started, deployment, durationMs, full, sample }));
+    await writeFile(
+      html,
+      verifyPage(context.clean(result), { created: started, deployment, durationMs, full, sample }),
+    );
   }
   context.output.result(verifyJson(result), (layout) =>
     [

@@ -4,10 +4,10 @@
  * @module
  */
 
+import { harmless } from "../../engine/foreign_text.ts";
 import { InterruptedError } from "../../engine/errors.ts";
 import { NeedsConfirmationError } from "../errors.ts";
 import type { Host } from "../host.ts";
-import { printable } from "./printable.ts";
 import type { Output } from "./output.ts";
 import type { Style } from "./style.ts";
 
@@ -31,7 +31,7 @@ export async function confirm(
   { text, instead }: Question,
 ): Promise<boolean> {
   assertCanAsk({ host, json: output.json }, { text, instead });
-  host.stderr.write(`\n${style.bold(printable(text))} ${style.dim("[y/N]")} `);
+  host.stderr.write(`\n${style.bold(harmless(text))} ${style.dim("[y/N]")} `);
   const { promise: stopped, resolve } = Promise.withResolvers<"stopped">();
   const stop = () => resolve("stopped");
   host.signal.addEventListener("abort", stop, { once: true });

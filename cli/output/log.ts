@@ -5,6 +5,8 @@
  */
 
 import type { TextSink } from "../host.ts";
+import { harmless } from "../../engine/foreign_text.ts";
+import { cleanValue, type Scrub } from "./scrub.ts";
 import { printable } from "./printable.ts";
 import type { Style } from "./style.ts";
 
@@ -23,7 +25,7 @@ export interface LoggerOptions {
   readonly level: LogLevel;
   readonly style: Style;
   /** Takes secrets out of a line. */
-  readonly scrub: (text: string) => string;
+  readonly scrub: Scrub;
   readonly now: () => Date;
 }
 
@@ -67,8 +69,10 @@ export class Logger {
     if (!this.writes(level)) return;
     const { sink, format, style, scrub, now } = this.#options;
     this.beforeLine();
+    const clean = (text: string) => harmless(scrub(text));
     if (format === "json") {
-      sink.write(scrub(`${JSON.stringify({ time: now().toISOString(), level, message, ...fields })}\n`));
+      const said = { message: clean(message), ...cleanValue(fields, clean) };
+      sink.write(`${JSON.stringify({ time: now().toISOString(), level, ...said })}\n`);
       return;
     }
     const mark = {
@@ -77,6 +81,6 @@ export class Logger {
       warn: style.yellow("warning: "),
       error: style.red("error: "),
     };
-    sink.write(`${printable(scrub(`${mark[level]}${message}`))}\n`);
+    sink.write(`${printable(`${mark[level]}${clean(message)}`, style)}\n`);
   }
 }

@@ -4,8 +4,10 @@
  * @module
  */
 
+import { harmlessLines } from "../../engine/foreign_text.ts";
 import { printable } from "./printable.ts";
 import type { TextSink } from "../host.ts";
+import { cleanValue, type Scrub } from "./scrub.ts";
 import type { Style } from "./style.ts";
 
 /** How text is to be laid out. Render functions get this and return text. */
@@ -23,6 +25,7 @@ export interface OutputOptions {
   readonly sink: TextSink;
   readonly json: boolean;
   readonly layout: () => Layout;
+  readonly scrub: Scrub;
   /** Called before anything is written, so that a progress line can make room. */
   readonly beforeText: () => void;
 }
@@ -55,14 +58,15 @@ export class Output {
   text(text: string): void {
     if (this.json || text === "") return;
     this.#options.beforeText();
-    const shown = printable(text);
+    const shown = printable(this.#options.scrub(text), this.layout.style);
     this.#options.sink.write(shown.endsWith("\n") ? shown : `${shown}\n`);
   }
 
   /** Writes one JSON object on a line of its own. */
   object(value: unknown): void {
     this.#options.beforeText();
-    this.#options.sink.write(`${JSON.stringify(value)}\n`);
+    const clean = (text: string) => harmlessLines(this.#options.scrub(text));
+    this.#options.sink.write(`${JSON.stringify(cleanValue(value, clean))}\n`);
   }
 }
 

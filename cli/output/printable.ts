@@ -1,18 +1,28 @@
 /**
- * Keeps data from steering the terminal: names and values in the stores are chosen by strangers.
+ * The last look at text before it is written. What strangers wrote was made harmless where it was read; here nothing gets out
+ * that should have been, and was forgotten.
  *
  * @module
  */
 
-/** Colours and weights are let through, which is all that {@linkcode Style} uses; every other control character is shown. */
-const CONTROLS =
-  // deno-lint-ignore no-control-regex -- these are what it looks for
-  /\x1b(?!\[\d{1,2}m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+import { harmless } from "../../engine/foreign_text.ts";
+import type { Style } from "./style.ts";
 
-/** A text of several lines without control characters: `\x07` becomes the four characters `\x07`. */
-export function printable(text: string): string {
-  return text.replace(CONTROLS, (char) => {
-    const code = char.charCodeAt(0);
-    return code < 256 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16)}`;
-  });
+/** The escapes that {@linkcode Style} writes, which are let through where there are colours. */
+// deno-lint-ignore no-control-regex -- the escape character is what it looks for
+const PAINT = /(\x1b\[(?:1|2|22|31|32|33|36|39)m)/;
+
+/**
+ * A text of several lines without control characters and commands to a CI: `\x07` becomes the four characters `\x07`.
+ *
+ * @param style Without colours no escape is let through.
+ */
+export function printable(text: string, { colours }: Pick<Style, "colours"> = { colours: true }): string {
+  const lines = text.split("\n");
+  return lines.map((line) => (colours ? line.split(PAINT) : [line]).map(unpainted).join("")).join("\n");
+}
+
+/** What stands between colours: they take no place on the screen, and two parts of a text none between them. */
+function unpainted(part: string, index: number): string {
+  return index % 2 === 1 ? part : part.split("\t").map(harmless).join("\t");
 }

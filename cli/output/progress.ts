@@ -101,7 +101,7 @@ export class Progress {
   }
 
   #draw(line: string): void {
-    this.#options.sink.write(`\r${printable(line)}\x1b[K`);
+    this.#options.sink.write(`\r${printable(line, this.#options.style)}\x1b[K`);
     this.#line = line;
   }
 }

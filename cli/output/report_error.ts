@@ -13,12 +13,14 @@ import {
   StoreDeniedError,
   StoreUnreachableError,
 } from "../../engine/errors.ts";
+import { foreignText, harmless, withoutQuoted } from "../../engine/foreign_text.ts";
 import type { StoreName } from "../../engine/migration.ts";
+import { quotesRows } from "../../engine/postgres/server_message.ts";
 import { ERROR_CODES, EXIT } from "./error_catalogue.ts";
 import { SettingsError } from "../errors.ts";
 import type { StopSignal } from "../host.ts";
 import type { ErrorJson } from "./json.ts";
-import type { Scrub } from "../settings/secrets.ts";
+import type { Scrub } from "./scrub.ts";
 import type { Style } from "./style.ts";
 import { wrap } from "./table.ts";
 
@@ -47,10 +49,12 @@ const REPORT_BUG = "This is a fault of outpost: please report it, with the comma
 
 /** Describes an error. */
 export function describeError(error: unknown, options: ReportOptions): ErrorReport {
-  const { scrub, stoppedBy } = options;
+  const { stoppedBy } = options;
+  // Secrets first: a part of one that is left by a cut would no longer be known.
+  const clean = (text: string) => harmless(options.scrub(text));
   const cause = unwrap(error);
   if (!(cause instanceof MigrationError)) {
-    const message = scrub(`Unexpected failure: ${firstLine(cause)}`);
+    const message = foreignText(options.scrub(`Unexpected failure: ${firstLine(cause)}`));
     const exitStatus = stoppedBy === null ? EXIT.failed : EXIT[stoppedBy];
     return { code: "internal", message, headline: message, hint: REPORT_BUG, details: [], exitStatus };
   }
@@ -58,10 +62,10 @@ export function describeError(error: unknown, options: ReportOptions): ErrorRepo
   const listed = details[0]?.startsWith("- ") ?? false;
   return {
     code: cause.code,
-    message: scrub(cause.message),
-    headline: scrub(listed ? cause.message.split(": ")[0]! : cause.message),
-    hint: hintOf(cause, error, options),
-    details: details.map(scrub),
+    message: clean(cause.message),
+    headline: clean(listed ? cause.message.split(": ")[0]! : cause.message),
+    hint: hintOf(cause, error, options, clean),
+    details: details.map(clean),
     exitStatus: exitStatusOf(cause, stoppedBy),
   };
 }
@@ -95,7 +99,12 @@ function exitStatusOf(error: MigrationError, stoppedBy: StopSignal | null): numb
 /** The engine does not know what the program is called. */
 const asTyped = (command: string) => `outpost migrate ${command}`;
 
-function hintOf(cause: MigrationError, error: unknown, { scrub, whereIs }: ReportOptions): string | null {
+function hintOf(
+  cause: MigrationError,
+  error: unknown,
+  { whereIs }: ReportOptions,
+  clean: (text: string) => string,
+): string | null {
   const hint = cause.hintWith(asTyped) ??
     (error instanceof MigrationError ? error.hintWith(asTyped) : undefined);
   const store = cause instanceof StoreUnreachableError || cause instanceof StoreDeniedError
@@ -106,7 +115,7 @@ function hintOf(cause: MigrationError, error: unknown, { scrub, whereIs }: Repor
     ...(hint === undefined ? [] : [hint]),
     ...(where === null ? [] : [`It was looked for at ${where}`]),
   ];
-  return parts.length === 0 ? null : scrub(parts.join(". "));
+  return parts.length === 0 ? null : clean(parts.join(". "));
 }
 
 function detailsOf(error: MigrationError): readonly string[] {
@@ -126,12 +135,16 @@ function stepDetails({ failure }: StepFailedError): readonly string[] {
     position === null ? `in ${id}` : `in ${id}, line ${position.line}, column ${position.column}:`,
     ...(position?.excerpt.split("\n").map((line) => `  ${line}`) ?? []),
     ...(serverCode === null ? [] : [`server code: ${serverCode}`]),
-    ...(detail === null ? [] : [`detail: ${detail}`]),
+    ...(detail === null || quotesRows(serverCode ?? "") ? [] : [`detail: ${detail}`]),
     ...(serverHint === null ? [] : [`server's hint: ${serverHint}`]),
   ];
 }
 
+/** Faults of the program itself, whose messages quote names of the program. Those of servers and parsers quote data. */
+const OWN_FAULTS = ["TypeError", "RangeError", "ReferenceError"];
+
 function firstLine(error: unknown): string {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return text.split("\n")[0]!;
+  if (!(error instanceof Error)) return withoutQuoted(String(error).split("\n")[0]!);
+  const told = `${error.name}: ${error.message}`.split("\n")[0]!;
+  return OWN_FAULTS.includes(error.name) ? told : withoutQuoted(told);
 }

@@ -13,9 +13,11 @@ import {
   choice,
   duration,
   flag,
+  hostName,
   integer,
   matching,
   optionalChoice,
+  optionalClickHouseAddress,
   optionalInteger,
   optionalPostgresUrl,
   optionalText,
@@ -61,7 +63,7 @@ const REDIS = "Redis",
 
 /** All settings, by the name that the code uses. */
 export const SETTINGS = {
-  redisHost: define(["redis.host", "REDIS_HOST", "redis-host"], text("HOST"), "redis", REDIS, "Host name"),
+  redisHost: define(["redis.host", "REDIS_HOST", "redis-host"], hostName, "redis", REDIS, "Host name"),
   redisPort: define(
     ["redis.port", "REDIS_PORT", "redis-port"],
     port,
@@ -157,7 +159,7 @@ export const SETTINGS = {
   ),
   clickhouseAddr: define(
     ["clickhouse.addr", "CLICKHOUSE_ADDR", "clickhouse-addr"],
-    optionalText("HOST:PORT"),
+    optionalClickHouseAddress,
     null,
     CLICKHOUSE,
     "Address",

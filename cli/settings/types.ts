@@ -6,6 +6,7 @@
 
 import { SettingsError } from "../errors.ts";
 import { durationText, parseDuration } from "../line/duration.ts";
+import { parseClickHouseAddress } from "../stores/clickhouse_address.ts";
 import { securityOf } from "../stores/postgres/security.ts";
 import { parsePostgresUrl } from "../stores/postgres/url.ts";
 
@@ -65,6 +66,13 @@ export function matching(placeholder: string, pattern: RegExp, problem: string):
     show: (value) => value,
   };
 }
+
+/** The name or the address of a host. A URL there would be shown whole, password and all. */
+export const hostName: SettingType<string> = matching(
+  "HOST",
+  /^(?![-.])[\p{L}\p{N}._:%-]{1,255}$/u,
+  "must be the name or the address of a host, without scheme, user, port and path",
+);
 
 /** A whole number. */
 export function integer(placeholder: string, min: number, max: number): SettingType<number> {
@@ -166,6 +174,26 @@ export const optionalPostgresUrl: SettingType<string | null> = {
     try {
       // The files that it names are read when they are needed.
       securityOf(parsePostgresUrl(written).parameters, () => "");
+      return { value: written.trim() };
+    } catch (error) {
+      if (!(error instanceof SettingsError)) throw error;
+      return { problem: `${problem}: ${error.problems[0]!.replace(/^[^:]*: /, "")}` };
+    }
+  },
+  show: (value) => value ?? "",
+};
+
+/** The address of ClickHouse, or nothing. */
+export const optionalClickHouseAddress: SettingType<string | null> = {
+  placeholder: "HOST:PORT",
+  check(raw) {
+    const written = scalarText(raw);
+    if (written === "") return { value: null };
+    // The value may hold a password: a problem never repeats it.
+    const problem = "must be HOST:PORT, or a URL such as https://host:8443";
+    if (written === null) return { problem };
+    try {
+      parseClickHouseAddress(written);
       return { value: written.trim() };
     } catch (error) {
       if (!(error instanceof SettingsError)) throw error;

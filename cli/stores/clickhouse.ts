@@ -5,6 +5,8 @@
  */
 
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from "@clickhouse/client";
+import { SettingsError } from "../errors.ts";
+import { parseClickHouseAddress } from "./clickhouse_address.ts";
 
 /** Where ClickHouse is and who asks. */
 export interface ClickHouseSettings {
@@ -16,15 +18,27 @@ export interface ClickHouseSettings {
   readonly tls: boolean;
 }
 
-/** Creates a client. Nothing is contacted yet; the caller closes it. */
+/**
+ * Creates a client. Nothing is contacted yet; the caller closes it.
+ *
+ * @throws {SettingsError} When the address cannot be used, or asks for no encryption where the settings ask for it.
+ */
 export function connectClickHouse(
   { addr, username, password, database, tls }: ClickHouseSettings,
 ): ClickHouseClient {
+  const address = parseClickHouseAddress(addr);
+  if (tls && address.encrypted === false) {
+    throw new SettingsError(["The ClickHouse address begins with http://, and TLS is on"], {
+      hint: "Write https:// there, or HOST:PORT alone",
+    });
+  }
+  const user = username === "" ? address.username ?? "" : username;
+  const secret = password === "" ? address.password ?? "" : password;
   return createClient({
-    url: /^https?:\/\//.test(addr) ? addr : `${tls ? "https" : "http"}://${addr}`,
+    url: `${address.encrypted ?? tls ? "https" : "http"}://${address.place}`,
     database,
-    ...(username === "" ? {} : { username }),
-    ...(password === "" ? {} : { password }),
+    ...(user === "" ? {} : { username: user }),
+    ...(secret === "" ? {} : { password: secret }),
     request_timeout: 600_000, // A mutation is awaited until it is done.
     application: "outpost",
     // The engine reports every failure itself; the client would print it, query and all.
@@ -34,5 +48,5 @@ export function connectClickHouse(
 
 /** What tells this database from another, without secrets. */
 export function clickhouseIdentity({ addr, database }: ClickHouseSettings): string {
-  return `${addr.replace(/^https?:\/\//, "").replace(/^[^@/]*@/, "")}/${database}`;
+  return `${parseClickHouseAddress(addr).place}/${database}`;
 }

@@ -5,6 +5,7 @@
  */
 
 import { ClickHouseError } from "@clickhouse/client";
+import { foreignText, withoutQuoted } from "../foreign_text.ts";
 import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../errors.ts";
 
 /** Authentication failed, wrong password, required password, unknown user, access denied. */
@@ -20,7 +21,7 @@ export function connectionError(error: unknown, action: string): unknown {
   if (!(error instanceof Error) || error instanceof MigrationError) return error;
   if (error instanceof ClickHouseError) {
     if (DENIED.has(error.code)) {
-      return new StoreDeniedError("clickhouse", `${action}: ${firstSentence(error.message)}`, {
+      return new StoreDeniedError("clickhouse", `${action}: ${toldByClickHouse(error)}`, {
         cause: error,
         hint: "Check the user, its password and its rights",
       });
@@ -50,6 +51,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: "timed out",
 };
 
-function firstSentence(message: string): string {
-  return message.split(/\.\s/, 1)[0]!.replace(/\.$/, "");
+/** The first sentence of what ClickHouse said, without what it quotes: values of rows, and parts of the query. */
+export function toldByClickHouse(error: Error): string {
+  return foreignText(withoutQuoted(error.message.split(/\.\s/, 1)[0]!.replace(/\.$/, "")));
 }

@@ -20,7 +20,7 @@ import {
   type Recorder,
 } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
-import { connectionError } from "./errors.ts";
+import { connectionError, toldByClickHouse } from "./errors.ts";
 import { readStanding } from "./standing.ts";
 import { runStatement } from "./statements.ts";
 
@@ -141,7 +141,7 @@ export class ClickHouseSession implements SqlSession {
       );
       if (known instanceof MigrationError || !(known instanceof Error)) throw known;
       const id = migrationId("clickhouse", step.version, step.name);
-      throw new StepFailedError(`Cannot run ${id} (${step.name}): ${known.message}`, {
+      throw new StepFailedError(`Cannot run ${id} (${step.name}): ${toldByClickHouse(known)}`, {
         id,
         statement: this.#options.expand(statement.text),
         position: null,

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { foreignText } from "../foreign_text.ts";
+import { toldByServer } from "./server_message.ts";
 import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../errors.ts";
 
 /** An error that the server sent. */
@@ -71,13 +73,13 @@ export function connectionError(error: unknown, action: string, where: string): 
   if (isServerError(error)) {
     if (DENIED.has(error.code)) {
       const hint = error.code === "42501" ? deniedHint(error) : "Check user and password in the Postgres URL";
-      return new StoreDeniedError("postgres", `${action} at ${where}: ${sentence(error.message)}`, {
+      return new StoreDeniedError("postgres", `${action} at ${where}: ${toldByServer(error).message}`, {
         hint,
         cause: error,
       });
     }
     if (NOT_NOW.has(error.code) || isConnectionGone(error)) {
-      return new StoreUnreachableError("postgres", `${action} at ${where}: ${sentence(error.message)}`, {
+      return new StoreUnreachableError("postgres", `${action} at ${where}: ${toldByServer(error).message}`, {
         hint: error.code === "3D000" ? "Check the name of the database in the Postgres URL" : HINT,
         cause: error,
       });
@@ -128,7 +130,7 @@ function isTlsError(error: Error): boolean {
 
 function reasonOf(error: Error): string {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  return REASONS[code] ?? sentence(error.message);
+  return REASONS[code] ?? foreignText(sentence(error.message));
 }
 
 function sentence(message: string): string {
@@ -139,6 +141,8 @@ function sentence(message: string): string {
 export function whereOf(
   options: { readonly host: readonly string[]; readonly port: readonly number[] },
 ): string {
-  return options.host.map((host, i) => (host.startsWith("/") ? host : `${host}:${options.port[i] ?? 5432}`))
-    .join(", ");
+  return options.host.map((host, i) => {
+    if (host.startsWith("/")) return host;
+    return `${/^[0-9a-f:]*:[0-9a-f:]*$/i.test(host) ? `[${host}]` : host}:${options.port[i] ?? 5432}`;
+  }).join(", ");
 }

@@ -21,6 +21,7 @@
 
 import type postgres from "postgres";
 import { LockLostError } from "../errors.ts";
+import { foreignText } from "../foreign_text.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { pause } from "../pause.ts";
 
@@ -182,7 +183,7 @@ function ownerOf({ pid, application_name, host, backend_start, state, state_chan
     host,
     pid: null,
     version: null,
-    command: application_name === "" ? null : application_name.split(" ", 1)[0] ?? null,
+    command: application_name === "" ? null : foreignText(application_name.split(" ", 1)[0] ?? ""),
     migration: null,
     progress: pid === null ? null : `Postgres backend ${pid}${state === null ? "" : `, ${state}`}`,
     acquiredAt: backend_start,

@@ -5,6 +5,7 @@
  */
 
 import type { TableLockMode } from "../sql/step.ts";
+import { harmless } from "../foreign_text.ts";
 import type { Query } from "./query.ts";
 
 /** A transaction that holds a lock on a table. */
@@ -80,7 +81,7 @@ function describe({ pid, application, role, state, kind, prepared, since, waits 
     ? `prepared transaction ${JSON.stringify(prepared)}`
     : `process ${pid}${inBrackets([kind ?? application, role === null ? "" : `user ${role}`])}`;
   const when = since === null ? "" : `${state === null ? "" : `, ${state}`} since ${since}`;
-  return `${who}${when}${waits ? ", which itself waits for this step" : ""}`;
+  return harmless(`${who}${when}${waits ? ", which itself waits for this step" : ""}`);
 }
 
 function inBrackets(words: readonly string[]): string {

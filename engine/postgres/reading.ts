@@ -12,6 +12,7 @@ import { describeHolders, findHolders } from "./lock_holders.ts";
 import type { PostgresOptions } from "./options.ts";
 import { pinSchema } from "./pin_schema.ts";
 import type { Query } from "./query.ts";
+import { toldByServer } from "./server_message.ts";
 
 /** What was read, or who held a table for so long that it could not be. */
 export type Unheld<T> = { readonly value: T } | { readonly held: string };
@@ -71,7 +72,7 @@ export async function readAtOnce<T>(
     }
     const known = connectionError(error, `Cannot ${action} Postgres`, whereOf(sql.options));
     if (!isServerError(known)) throw known;
-    throw new RefusedError(`Cannot ${action} Postgres: ${known.message}`, {
+    throw new RefusedError(`Cannot ${action} Postgres: ${toldByServer(known).message}`, {
       cause: known,
       hint: hint`The tables are not what the recorded version says: see what differs with ${"verify"}`,
     });

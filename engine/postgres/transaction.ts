@@ -9,8 +9,10 @@ import type { SqlRunOptions } from "../backend.ts";
 import { InterruptedError, LockLostError, StepFailedError } from "../errors.ts";
 import { type Hint, hint } from "../hint.ts";
 import type { SqlStatement, SqlStep } from "../sql/step.ts";
+import { foreignText } from "../foreign_text.ts";
 import type { Query } from "./query.ts";
 import { deniedHint, isCancelled, isLockTimeout, isServerError, type ServerError } from "./errors.ts";
+import { toldByServer } from "./server_message.ts";
 import { errorPosition } from "./error_position.ts";
 import { describeHolders, findHolders } from "./lock_holders.ts";
 import type { PostgresOptions } from "./options.ts";
@@ -200,13 +202,14 @@ async function chooseUp(query: Query, step: SqlStep): Promise<readonly SqlStatem
 export function stepFailed(id: string, statement: string, error: ServerError): StepFailedError {
   const position = error.position === undefined ? null : errorPosition(statement, Number(error.position));
   const where = position === null ? "" : ` at line ${position.line}, column ${position.column}`;
-  return new StepFailedError(`Cannot run ${id}: ${error.message.replace(/\.$/, "")}${where}`, {
+  const told = toldByServer(error);
+  return new StepFailedError(`Cannot run ${id}: ${told.message}${where}`, {
     id,
     statement,
     position,
     serverCode: error.code,
-    detail: error.detail ?? null,
-    serverHint: error.hint ?? null,
+    detail: told.detail,
+    serverHint: told.hint,
   }, { cause: error, ...hintFor(error) });
 }
 
@@ -253,7 +256,7 @@ const LOCK_NOT_AVAILABLE = "55P03";
 function busyFrom(error: unknown): { readonly reason: string; readonly held: TablesHeld | null } | null {
   if (error instanceof TablesHeld) return { reason: error.message, held: error };
   const cause = causeOf(error);
-  return isLockTimeout(cause) ? { reason: (cause as Error).message, held: null } : null;
+  return isLockTimeout(cause) ? { reason: foreignText((cause as Error).message), held: null } : null;
 }
 
 function causeOf(error: unknown): unknown {

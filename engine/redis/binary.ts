@@ -6,6 +6,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import { foreignText } from "../foreign_text.ts";
 
 /** A string whose characters, all below 256, are the bytes of a key or value. */
 export type Binary = string;
@@ -63,12 +64,17 @@ export function decodeText(bytes: Binary): string | null {
   }
 }
 
-/** Bytes as a person sees them: UTF-8 where it is valid and printable, escaped otherwise. */
+/** Bytes of a value that are looked at to show its beginning. */
+const SHOWN_BYTES = 1000;
+
+/** Bytes as a person sees them: UTF-8 where it is valid, escaped otherwise, harmless, and no more than a line of it. */
 export function display(text: Binary): string {
-  const shown = decodeText(text) ??
-    text.replace(/[\x80-\xff]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
-  // deno-lint-ignore no-control-regex
-  return shown.replace(/[\x00-\x1f\x7f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  const long = text.length > SHOWN_BYTES;
+  // Cut between characters: half of one would make the rest look like no text.
+  const head = long ? text.slice(0, SHOWN_BYTES).replace(/[\xc0-\xff][\x80-\xbf]{0,3}$/, "") : text;
+  const shown = decodeText(head) ??
+    head.replace(/[\x80-\xff]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return foreignText(shown);
 }
 
 /** Escapes what a SCAN pattern would take for a wildcard. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { harmless } from "../foreign_text.ts";
 import type { SqlState } from "../backend.ts";
 import { DirtyError, RefusedError } from "../errors.ts";
 import { dirtyHint, hint } from "../hint.ts";
@@ -164,5 +165,5 @@ function findDrift(steps: readonly SqlStep[], { version, history, faults }: Stan
     }
     highest = Math.max(highest, row.version);
   }
-  return drift;
+  return drift.map(harmless);
 }

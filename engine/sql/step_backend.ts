@@ -15,6 +15,7 @@ import type {
   SqlStepPlan,
   SqlVerification,
 } from "../backend.ts";
+import { harmless } from "../foreign_text.ts";
 import { RefusedError, RegistryError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { migrationId, type SqlStoreName, storeTitle } from "../migration.ts";
@@ -145,7 +146,8 @@ export class StepBackend implements SqlBackend {
         ...await view.untrusted(),
         ...findGaps(state),
         ...comparable ? await view.differences(version) : [],
-      ];
+        // Names of objects are whatever somebody called them.
+      ].map(harmless);
       return { ok: issues.length === 0, current: version, latest, dirty, issues };
     });
   }

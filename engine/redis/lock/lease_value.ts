@@ -5,6 +5,7 @@
  * @module
  */
 
+import { foreignText } from "../../foreign_text.ts";
 import type { LockOwner } from "../../lock/lock.ts";
 
 /** Who takes the lock, as shown to others. */
@@ -90,11 +91,11 @@ function parse(value: Uint8Array): Readonly<Record<string, unknown>> | null {
 }
 
 function text(value: unknown): string | null {
-  return typeof value === "string" ? value : null;
+  return typeof value === "string" ? foreignText(value) : null;
 }
 
 function number(value: unknown): number | null {
-  return typeof value === "number" ? value : null;
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
 }
 
 function date(value: unknown): Date | null {

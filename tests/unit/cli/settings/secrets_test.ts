@@ -1,6 +1,8 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
-import { HIDDEN, hideUrl, makeScrub } from "../../../../cli/settings/secrets.ts";
+import { HIDDEN } from "../../../../cli/output/scrub.ts";
+import { makeScrub } from "../../../../cli/settings/secrets.ts";
+import { shownPostgresUrl } from "../../../../cli/stores/postgres/shown_url.ts";
 import { runInProcess } from "../../../support/cli.ts";
 
 /** Passwords that people and generators make: long enough to be told from the words around them. */
@@ -42,14 +44,59 @@ Deno.test("makeScrub() removes a secret that holds another one as a whole", () =
   );
 });
 
-Deno.test("hideUrl() shows everything but the password", () => {
+Deno.test("shownPostgresUrl() shows what may be shown, and nothing that was not understood", () => {
   assertEquals(
-    hideUrl("postgres://me:pw@h1:1,h2:2/db?sslmode=require"),
+    shownPostgresUrl("postgres://me:pw@h1:1,h2:2/db?sslmode=require"),
     `postgres://me:${HIDDEN}@h1:1,h2:2/db?sslmode=require`,
   );
-  assertEquals(hideUrl("postgres://me@h/db?password=pw&a=b"), `postgres://me@h/db?password=${HIDDEN}&a=b`);
-  assertEquals(hideUrl("postgres://h/db"), "postgres://h/db");
-  assertEquals(hideUrl("nonsense"), HIDDEN);
+  assertEquals(
+    shownPostgresUrl("postgres://me@h/db?p%61ssword=pw&options=-c%20a.b%3Dpw&search_path=x%2Cy&a=pw&pw=1"),
+    `postgres://me@h/db?password=${HIDDEN}&options=${HIDDEN}&search_path=x,y&${HIDDEN}&${HIDDEN}`,
+  );
+  assertEquals(shownPostgresUrl("postgres://h/db"), "postgres://h/db");
+  assertEquals(
+    shownPostgresUrl("postgres://u%0a:pw@%2Fvar%2Frun:6000/d"),
+    `postgres://u%0A:${HIDDEN}@%2Fvar%2Frun:6000/d`,
+  );
+  for (const url of ["nonsense", "postgres://u:a@1/pw@h/d", "redis://:pw@h"]) {
+    assertEquals(shownPostgresUrl(url), HIDDEN);
+  }
+});
+
+Deno.test("makeScrub() removes parts of a secret, and forms that headers and other character sets give it", () => {
+  const secret = "pässwörd-Zq7Xk9Wm";
+  const scrub = makeScrub({ clickhousePassword: secret });
+  const latin1 = new TextDecoder("latin1").decode(new TextEncoder().encode(secret));
+  const header = btoa(String.fromCharCode(...new TextEncoder().encode(`me:${secret}`)));
+  for (const text of [secret.slice(3, 14), `${secret.slice(0, 9)}…`, latin1, header, secret.slice(-6)]) {
+    const left = scrub(`said: ${text} and more`);
+    for (const form of [secret, latin1, header]) {
+      for (let at = 0; at + 6 <= form.length; at++) {
+        assert(!left.includes(form.slice(at, at + 6)), `${left} holds a part of ${form}`);
+      }
+    }
+    assertStringIncludes(left, "and more");
+  }
+});
+
+Deno.test("makeScrub() takes time in proportion to the text, whatever the text is", () => {
+  const scrub = makeScrub({ redisPassword: "aaaaaaaaaaaaaaab", postgresUrl: "postgres://u:://::@h/d" });
+  for (const piece of ["a", "://", "a://", "a://b:", "aaaaaaaaaaaaaaa", "x:y@"]) {
+    // Where it took the square of it, this would take hours.
+    assert(scrub(piece.repeat(2_000_000 / piece.length)).length > 0);
+  }
+});
+
+Deno.test("logs and results stay JSON, and say what they say, with any password", async () => {
+  for (const password of ["null", "level", "true", `"`, "\\", "{", "message", "12", "code", "e"]) {
+    const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: "1", REDIS_PASSWORD: password };
+    const args = ["migrate", "status", "--redis-only"];
+    const { stdout } = await runInProcess([...args, "--json"], { env });
+    assertEquals(Object.keys(JSON.parse(stdout).error), ["code", "message", "hint"]);
+    const { stderr } = await runInProcess([...args, "--log-format", "json"], { env });
+    const lines = stderr.trim().split("\n").map((line) => JSON.parse(line));
+    assertEquals(lines.map(({ level, code }) => [level, code]), [["error", "store_unreachable"]]);
+  }
 });
 
 // The clients' own timers outlive a connection that was refused.
