@@ -4,6 +4,7 @@
  * @module
  */
 
+import { toldError } from "./told_error.ts";
 import type { SqlState } from "./backend.ts";
 import { digestOf } from "./checksum.ts";
 import {
@@ -182,7 +183,7 @@ async function runOne(
     );
   } catch (error) {
     const durationMs = performance.now() - startedAt;
-    const issues = [error instanceof Error ? error.message : String(error)];
+    const issues = [toldError(error)];
     const result = enter({ ...notRun(entry.id), outcome: "failed", durationMs, issues });
     if (error instanceof InterruptedError || error instanceof LockLostError || locked.signal.aborted) {
       throw error;
@@ -258,7 +259,7 @@ function failure(id: string, results: readonly MigrationResult[], cause: unknown
   }
   return new ApplyError(
     cause instanceof Error
-      ? cause.message
+      ? issues[0]!
       : `${id} is done but for ${
         failed === 1 ? "one record" : `${failed} records`
       } that it could not convert`,

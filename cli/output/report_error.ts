@@ -13,8 +13,9 @@ import {
   StoreDeniedError,
   StoreUnreachableError,
 } from "../../engine/errors.ts";
-import { foreignText, harmless, withoutQuoted } from "../../engine/foreign_text.ts";
+import { harmless } from "../../engine/foreign_text.ts";
 import type { StoreName } from "../../engine/migration.ts";
+import { toldError } from "../../engine/told_error.ts";
 import { quotesRows } from "../../engine/postgres/server_message.ts";
 import { ERROR_CODES, EXIT } from "./error_catalogue.ts";
 import { SettingsError } from "../errors.ts";
@@ -54,7 +55,7 @@ export function describeError(error: unknown, options: ReportOptions): ErrorRepo
   const clean = (text: string) => harmless(options.scrub(text));
   const cause = unwrap(error);
   if (!(cause instanceof MigrationError)) {
-    const message = foreignText(options.scrub(`Unexpected failure: ${firstLine(cause)}`));
+    const message = clean(`Unexpected failure: ${kindOf(cause)}${toldError(cause)}`);
     const exitStatus = stoppedBy === null ? EXIT.failed : EXIT[stoppedBy];
     return { code: "internal", message, headline: message, hint: REPORT_BUG, details: [], exitStatus };
   }
@@ -140,11 +141,7 @@ function stepDetails({ failure }: StepFailedError): readonly string[] {
   ];
 }
 
-/** Faults of the program itself, whose messages quote names of the program. Those of servers and parsers quote data. */
-const OWN_FAULTS = ["TypeError", "RangeError", "ReferenceError"];
-
-function firstLine(error: unknown): string {
-  if (!(error instanceof Error)) return withoutQuoted(String(error).split("\n")[0]!);
-  const told = `${error.name}: ${error.message}`.split("\n")[0]!;
-  return OWN_FAULTS.includes(error.name) ? told : withoutQuoted(told);
+/** `TypeError: ` for an error, nothing for what else may be thrown. */
+function kindOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ` : "";
 }
