@@ -42,6 +42,7 @@ export type { ApplyEvent, ApplyOptions, ApplyResult } from "./engine/apply.ts";
 export type {
   CleanupResult,
   RedisExample,
+  RedisInvalid,
   RedisMigrationPlan,
   RedisVerification,
   SqlConsequence,
@@ -50,6 +51,7 @@ export type {
   SqlStepPlan,
   SqlTablePlan,
   SqlVerification,
+  StorePlace,
 } from "./engine/backend.ts";
 export type { CleanupItem, CleanupOptions, CleanupPlan, PlanCleanupOptions } from "./engine/cleanup.ts";
 export type { ClickHouseTables } from "./engine/clickhouse/bookkeeping.ts";
@@ -100,7 +102,7 @@ export type {
   SqlStoreName,
   StoreName,
 } from "./engine/migration.ts";
-export type { Plan, PlanBasis, PlanOptions } from "./engine/plan.ts";
+export type { Plan, PlanBasis, PlannedStore, PlanOptions, SavedPlan } from "./engine/plan.ts";
 export type { BookkeepingNames } from "./engine/postgres/bookkeeping.ts";
 export type { PostgresNames } from "./engine/postgres/options.ts";
 export type {
@@ -126,6 +128,7 @@ export type { Facts } from "./engine/redis/facts.ts";
 export type { RedisMigration } from "./engine/redis/migration.ts";
 export {
   type Changes,
+  type Inconvertible,
   type Lookalikes,
   type TransformChange,
   transformRecords,

@@ -6,7 +6,6 @@
 
 import { toldError } from "./told_error.ts";
 import type { SqlState } from "./backend.ts";
-import { digestOf } from "./checksum.ts";
 import {
   ApplyError,
   BlockedError,
@@ -14,7 +13,6 @@ import {
   DriftError,
   InterruptedError,
   LockLostError,
-  PlanStaleError,
 } from "./errors.ts";
 import { dirtyHint, hint } from "./hint.ts";
 import type { LockOptions } from "./lock/lock.ts";
@@ -25,14 +23,17 @@ import {
   type Pace,
   type Progress,
   type SqlStoreName,
+  type StoreName,
   storeTitle,
 } from "./migration.ts";
-import { basisOf, compareBasis, findBlockers, type PlanBasis, select } from "./plan.ts";
+import { assertFits, findBlockers, placesOf, type PlannedStore, type SavedPlan, select } from "./plan.ts";
 import type { State } from "./state.ts";
 import type { EngineContext } from "./stores.ts";
 
 /** Something that happened while applying. */
 export type ApplyEvent =
+  /** Under the lock, before anything is changed: what will be, and where. */
+  | { readonly event: "begin"; readonly ids: readonly string[]; readonly stores: readonly PlannedStore[] }
   | { readonly event: "start"; readonly id: string }
   | { readonly event: "progress"; readonly id: string; readonly progress: Progress }
   | {
@@ -49,7 +50,7 @@ export interface ApplyOptions extends LockOptions, Pace {
   /** Loose IDs; undefined or empty for everything that is pending. */
   readonly ids?: readonly string[];
   /** A saved plan: exactly this is applied, or nothing. */
-  readonly plan?: { readonly digest: string; readonly basis: PlanBasis };
+  readonly plan?: SavedPlan | undefined;
   /** Runs named Redis migrations again although they are applied. */
   readonly rerun?: boolean;
   /** Accepts records that cannot be converted: leaves them as they are, notes them, finishes. */
@@ -78,10 +79,17 @@ export async function apply(
     const { lock: { fence }, signal } = locked;
     await context.redis?.adopt({ signal, ...(fence === null ? {} : { fence }) });
     // Read again under the lock: while this run waited, another one may have done the work.
-    const selected = chooseFrom(context, await read(), options);
+    const state = await read();
+    const selected = chooseFrom(context, state, options);
     if (selected.length === 0) return { results: [], doneByOther: true };
     const blockers = await findBlockers(context, selected);
     if (blockers.length > 0) throw new BlockedError(blockers);
+    const concerned = new Set<StoreName>(selected.map(({ store }) => store));
+    options.onEvent?.({
+      event: "begin",
+      ids: selected.map(({ id }) => id),
+      stores: placesOf(state).filter(({ store }) => concerned.has(store)),
+    });
     return { results: await runAll(context, locked, selected, options), doneByOther: false };
   });
 }
@@ -92,7 +100,7 @@ function chooseFrom(
   state: State,
   { ids = [], rerun = false, plan }: ApplyOptions,
 ): readonly MigrationEntry[] {
-  if (plan !== undefined) assertUnchanged(context, state, plan);
+  if (plan !== undefined) assertFits(context, state, plan);
   const selected = select(ignoreRunning(state.entries), plan?.basis.selected ?? ids, { rerun });
   for (const [name, found] of state.sql) {
     if (selected.some(({ store }) => store === name)) assertSound(name, found);
@@ -122,23 +130,6 @@ function assertSound(store: SqlStoreName, state: SqlState): void {
       hint: hint`Run ${"verify"}, and use the release that applied these steps`,
     });
   }
-}
-
-/** @throws {PlanStaleError} When what the plan rests on has moved. */
-function assertUnchanged(
-  context: EngineContext,
-  state: State,
-  plan: { readonly digest: string; readonly basis: PlanBasis },
-): void {
-  const tampered = digestOf(plan.basis) !== plan.digest;
-  const chosen = state.entries.filter(({ id }) => plan.basis.selected.includes(id));
-  const changes = tampered
-    ? ["The file was changed: its digest does not match its contents"]
-    : compareBasis(plan.basis, basisOf(context, state, chosen));
-  if (changes.length === 0) return;
-  throw new PlanStaleError(`The saved plan no longer fits: ${changes.join("; ")}`, changes, {
-    hint: hint`Plan again: ${"plan --out FILE"}`,
-  });
 }
 
 async function runAll(

@@ -15,6 +15,18 @@ export interface MigrationInfo extends MigrationName {
   readonly checksum: string;
 }
 
+/** Where a store is, for people. Nothing of it is secret. */
+export interface StorePlace {
+  /** Host name, or the path of a socket; of several hosts all, with their ports. */
+  readonly host: string;
+  /** Null where the host says it. */
+  readonly port: number | null;
+  /** Name of the database, or its number in Redis. */
+  readonly database: string;
+  /** Null for a store without schemas, and where none exists yet. */
+  readonly schema: string | null;
+}
+
 // ---- SQL -----------------------------------------------------------------------------------------------------------
 
 /** What a SQL store's bookkeeping says, read without writing. */
@@ -32,6 +44,7 @@ export interface SqlState {
   readonly drift: readonly string[];
   /** What tells this database from another, without secrets: for saved plans. */
   readonly identity: string;
+  readonly place: StorePlace;
 }
 
 /** The strongest lock a step takes on a table, and whether it is rewritten. */
@@ -195,6 +208,7 @@ export interface RedisState {
   readonly recorded: boolean;
   /** What tells this Redis and deployment from another, without secrets. */
   readonly identity: string;
+  readonly place: StorePlace;
 }
 
 /** A record before and after. Shown to people: bytes that are not UTF-8 are escaped, secrets are not shown. */
@@ -205,6 +219,16 @@ export interface RedisExample {
   readonly before: string;
   /** The same fields afterwards, or the key of the copy. */
   readonly after: string;
+}
+
+/** A value that keeps a record from being converted. Shown to people: bytes that are not UTF-8 are escaped. */
+export interface RedisInvalid {
+  /** Key of the record; of one that an earlier migration is about to copy, of its copy. */
+  readonly key: string;
+  /** The field that cannot be converted. */
+  readonly field: string;
+  /** What is in it, of a long one the beginning. */
+  readonly value: string;
 }
 
 /** What one Redis migration would do. */
@@ -221,6 +245,10 @@ export interface RedisMigrationPlan {
   readonly scope: Readonly<Record<string, number>>;
   /** Up to 3 of them. */
   readonly examples: readonly RedisExample[];
+  /** Records that cannot be converted. */
+  readonly invalidItems: number;
+  /** Up to 10 of those. */
+  readonly invalid: readonly RedisInvalid[];
 }
 
 /** What `verify` found of one Redis migration. */
@@ -231,8 +259,10 @@ export interface RedisVerification {
   readonly valid: boolean;
   /** Records looked at, whether or not they were as they should be. */
   readonly checksRun: number;
-  /** Records that were as they should be. */
+  /** Records that were as they should be, or were accepted. */
   readonly checksPassed: number;
+  /** Records that cannot be converted and were accepted so when the migration was applied. */
+  readonly accepted: number;
   /** What was found, one sentence each; of many, the first. */
   readonly issues: readonly string[];
 }

@@ -4,11 +4,12 @@
  * @module
  */
 
-import type { RedisMigrationPlan, SqlPlan } from "./backend.ts";
+import type { RedisMigrationPlan, SqlPlan, StorePlace } from "./backend.ts";
 import type { Blocker } from "./blocker.ts";
 import { digestOf } from "./checksum.ts";
-import { RefusedError } from "./errors.ts";
-import { isPending, type MigrationEntry } from "./migration.ts";
+import { PlanStaleError, RefusedError } from "./errors.ts";
+import { hint } from "./hint.ts";
+import { isPending, type MigrationEntry, type StoreName, typeOf } from "./migration.ts";
 import { resolveId } from "./resolve_id.ts";
 import type { State } from "./state.ts";
 import { askEach, type EngineContext, type Stores } from "./stores.ts";
@@ -19,6 +20,8 @@ export interface PlanOptions {
   readonly ids?: readonly string[];
   /** Plans named Redis migrations although they are applied. */
   readonly rerun?: boolean;
+  /** Plans what is left of a saved plan, as things are now. */
+  readonly saved?: SavedPlan | undefined;
   /** Ends the counting after the batch in hand. */
   readonly signal?: AbortSignal;
 }
@@ -37,10 +40,26 @@ export interface PlanBasis {
   readonly selected: readonly string[];
 }
 
+/** A plan to hold on to. */
+export interface SavedPlan {
+  /** As it was planned. */
+  readonly digest: string;
+  /** What the digest is taken over. */
+  readonly basis: PlanBasis;
+}
+
+/** A store that a plan is for. */
+export interface PlannedStore extends StorePlace {
+  /** Which one it is. */
+  readonly store: StoreName;
+}
+
 /** What {@linkcode Engine.apply} would do. */
 export interface Plan {
   /** SHA-256 over {@linkcode PlanBasis}, in hex. */
   readonly digest: string;
+  /** The stores that were looked at: Postgres, ClickHouse, Redis. */
+  readonly stores: readonly PlannedStore[];
   /** False when nothing is selected: then all is applied already. */
   readonly hasChanges: boolean;
   /** Null for an engine without Postgres; without steps when nothing is pending there. */
@@ -59,9 +78,10 @@ export interface Plan {
 export async function makePlan(
   context: Omit<EngineContext, "lock">,
   state: State,
-  { ids = [], rerun = false, signal }: PlanOptions,
+  { ids = [], rerun = false, saved, signal }: PlanOptions,
 ): Promise<Plan> {
-  const selected = select(state.entries, ids, { rerun });
+  if (saved !== undefined) assertFits(context, state, saved);
+  const selected = select(state.entries, saved?.basis.selected ?? ids, { rerun });
   const basis = basisOf(context, state, selected);
   const sql = await askEach(
     context.sql,
@@ -71,6 +91,7 @@ export async function makePlan(
   const redisIds = selected.filter((entry) => entry.store === "redis").map((entry) => entry.id);
   return {
     digest: digestOf(basis),
+    stores: placesOf(state),
     hasChanges: selected.length > 0,
     postgres: sql.get("postgres") ?? null,
     clickhouse: sql.get("clickhouse") ?? null,
@@ -89,6 +110,34 @@ export async function findBlockers(
 ): Promise<readonly Blocker[]> {
   const ids = selected.filter(({ store }) => store === "redis").map(({ id }) => id);
   return redis === null || ids.length === 0 ? [] : await redis.blockers(ids);
+}
+
+/** Where the stores that were read are. */
+export function placesOf({ sql, redis }: State): readonly PlannedStore[] {
+  return [
+    ...[...sql].map(([store, { place }]) => ({ store, ...place })),
+    ...(redis === null ? [] : [{ store: "redis" as const, ...redis.place }]),
+  ];
+}
+
+/**
+ * Asserts that a saved plan was not edited, and that nothing has moved but what itself did when it was interrupted.
+ *
+ * @throws {PlanStaleError} When it was, or when something has.
+ */
+export function assertFits(
+  context: Omit<EngineContext, "lock">,
+  state: State,
+  { digest, basis }: SavedPlan,
+): void {
+  const chosen = state.entries.filter(({ id }) => basis.selected.includes(id));
+  const changes = digestOf(basis) !== digest
+    ? ["The file was changed: its digest does not match its contents"]
+    : compareBasis(basis, basisOf(context, state, chosen));
+  if (changes.length === 0) return;
+  throw new PlanStaleError(`The plan no longer fits: ${changes.join("; ")}`, changes, {
+    hint: hint`Plan again: ${"plan --out FILE"}`,
+  });
 }
 
 /**
@@ -144,38 +193,49 @@ export function basisOf(
   };
 }
 
-/** Says what moved between a saved plan and now, one line each; empty when the plan still fits. */
+/**
+ * Says what moved between a saved plan and now, one line each; empty when the plan still fits. What the plan itself is for
+ * may be done by now, all of it or its beginning.
+ */
 export function compareBasis(saved: PlanBasis, now: PlanBasis): readonly string[] {
   const changes: string[] = [];
   if (saved.deployment !== now.deployment) {
     changes.push(`The deployment was "${saved.deployment}" and is "${now.deployment}"`);
   }
-  for (const store of union(Object.keys(saved.stores), Object.keys(now.stores))) {
-    const [was, is] = [saved.stores[store], now.stores[store]];
-    if (was !== is) changes.push(`The ${store} store was ${was ?? "absent"} and is ${is ?? "absent"}`);
-    const [from, to] = [saved.versions[store], now.versions[store]];
-    if (from !== to) changes.push(`The ${store} version was ${from ?? "none"} and is ${to ?? "none"}`);
-  }
   const was = new Map(saved.migrations.map((migration) => [migration.id, migration]));
   const is = new Map(now.migrations.map((migration) => [migration.id, migration]));
+  const planned = new Set(saved.selected.filter((id) => OPEN.includes(was.get(id)?.status ?? "")));
+  const done = [...planned].filter((id) => is.get(id)?.status === "applied");
+  for (const store of union(Object.keys(saved.stores), Object.keys(now.stores))) {
+    const [before, after] = [saved.stores[store], now.stores[store]];
+    if (before !== after) {
+      changes.push(`The ${store} store was ${before ?? "absent"} and is ${after ?? "absent"}`);
+    }
+    const [from, to] = [saved.versions[store], now.versions[store]];
+    const steps = done.filter((id) => id.startsWith(`${typeOf(store as StoreName)}/`)).length;
+    if (from !== to && (from === undefined || from + steps !== to)) {
+      changes.push(`The ${store} version was ${from ?? "none"} and is ${to ?? "none"}`);
+    }
+  }
   for (const id of union([...was.keys()], [...is.keys()])) {
     const [before, after] = [was.get(id), is.get(id)];
     if (before === undefined) changes.push(`${id} is new`);
     else if (after === undefined) changes.push(`${id} is gone`);
     else if (before.checksum !== after.checksum) changes.push(`${id} was edited: its checksum changed`);
-    else if (before.status !== after.status) {
+    else if (before.status !== after.status && !(planned.has(id) && EXPECTED.includes(after.status))) {
       changes.push(`${id} was ${before.status} and is ${after.status}`);
     }
   }
   if (changes.length === 0 && saved.selected.join() !== now.selected.join()) {
-    changes.push(
-      `The plan was for ${saved.selected.join(", ") || "nothing"}, now for ${
-        now.selected.join(", ") || "nothing"
-      }`,
-    );
+    const list = (ids: readonly string[]) => ids.join(", ") || "nothing";
+    changes.push(`The plan was for ${list(saved.selected)}, now for ${list(now.selected)}`);
   }
   return changes;
 }
+
+/** What a migration is when it is planned, and what becomes of it when the plan is carried out, to its end or not. */
+const OPEN = ["pending", "failed", "running"];
+const EXPECTED = [...OPEN, "applied"];
 
 function union(a: readonly string[], b: readonly string[]): readonly string[] {
   return [...new Set([...a, ...b])];

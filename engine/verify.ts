@@ -54,6 +54,7 @@ export async function verify(
       valid: !isPending(entry.status),
       checksRun: 0,
       checksPassed: 0,
+      accepted: 0,
       issues: [`It is ${entry.status}: what is not applied cannot be verified`],
     }
   );

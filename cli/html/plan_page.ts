@@ -8,6 +8,8 @@ import type { RedisMigrationPlan, SqlPlan, SqlStepPlan } from "../../engine/back
 import type { Plan } from "../../engine/plan.ts";
 import { formatBytes, formatCount, formatCounted, formatTime } from "../output/format.ts";
 import { estimates } from "../render/estimate.ts";
+import { placeText } from "../render/place.ts";
+import { INVALID_ADVICE } from "../render/plan.ts";
 import { VERSION } from "../version.ts";
 import { type Html, html, htmlPage, htmlTable } from "./page.ts";
 
@@ -44,6 +46,7 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
       : { text: "Nothing to do: no migration is pending", kind: "good" },
     facts: [
       ["Deployment", deployment === "" ? "(no deployment ID)" : deployment],
+      ["Stores", plan.stores.map(placeText).join(", ")],
       ["Planned", formatTime(created)],
       ["Redis records", formatCount(records)],
       ["May take", estimates(plan, { limited: false }).join(" ") || "no time"],
@@ -118,7 +121,9 @@ function stepSection(step: SqlStepPlan): Html {
 }
 
 function redisSection(migration: RedisMigrationPlan): Html {
-  const scope = Object.entries(migration.scope).map(([kind, count]) => [kind, formatCount(count)]);
+  const scope = Object.entries(migration.scope).filter(([kind]) => kind !== "invalid").map((
+    [kind, count],
+  ) => [kind, formatCount(count)]);
   return html`<h3>${migration.id}</h3><p>${migration.description}</p><p>${
     formatCounted(migration.estimatedItems, "record")
   }</p>${scope.length === 0 ? "" : htmlTable(["Records", "Count"], scope, { numbers: ["Count"] })}${
@@ -130,5 +135,18 @@ function redisSection(migration: RedisMigrationPlan): Html {
         ]])
       }`
     )
+  }${invalidSection(migration)}`;
+}
+
+function invalidSection({ invalidItems, invalid }: RedisMigrationPlan): Html {
+  if (invalidItems === 0) return html``;
+  const shown = invalid.map((
+    { key, field, value },
+  ) => [html`<code>${key}</code>`, field, html`<code>${value}</code>`]);
+  const some = invalidItems > invalid.length ? `, of which ${invalid.length} are shown` : "";
+  return html`<p class="bad">${
+    formatCounted(invalidItems, "record")
+  } cannot be converted${some}: ${INVALID_ADVICE}</p>${
+    htmlTable(["Key", "Field", "Value"], shown, { numbers: [] })
   }`;
 }

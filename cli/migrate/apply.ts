@@ -9,6 +9,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { ApplyError, BlockedError } from "../../engine/errors.ts";
 import { ApplyReport } from "./apply_report.ts";
 import type { MigrationResult } from "../../engine/migration.ts";
+import type { SavedPlan } from "../../engine/plan.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import { assertCanAsk, type Question } from "../output/confirm.ts";
 import type { Context } from "../context.ts";
@@ -18,8 +19,9 @@ import { formatCounted } from "../output/format.ts";
 import { applySummaryJson } from "../output/json.ts";
 import { lockOptions, paceOf } from "./lock_options.ts";
 import { nextCommand } from "../output/output.ts";
-import { readPlanFile, type SavedPlan } from "../plan_file/plan_file.ts";
+import { readPlanFile } from "../plan_file/plan_file.ts";
 import { renderDone, renderResults } from "../render/apply.ts";
+import { concerned, placesText } from "../render/place.ts";
 import { renderPlan } from "../render/plan.ts";
 import { describeError, errorJson } from "../output/report_error.ts";
 import { storePlace } from "../stores/place.ts";
@@ -97,14 +99,15 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
     await using open = await context.openEngine();
     const ids = options.ids.map((id) => open.engine.resolve(id));
     if (options.rerun) assertRedis(ids);
-    if (!options.yes && !await agreed(context, open.engine, { ...options, ids }, saved)) return EXIT.done;
+    const plan = options.yes ? saved : await agreed(context, open.engine, { ...options, ids }, saved);
+    if (plan === null) return EXIT.done;
     const result = await open.engine.apply({
       ...lockOptions(context),
       ...paceOf(context),
       ids,
       rerun: options.rerun,
       skipInvalid: options.skipInvalid,
-      ...(saved === undefined ? {} : { plan: { digest: saved.plan.digest, basis: saved.plan.basis } }),
+      plan,
       onEvent: (event) => events.take(event),
     });
     if (context.output.json) context.output.object(applySummaryJson(result.results));
@@ -144,41 +147,47 @@ function assertRedis(ids: readonly string[]): void {
   });
 }
 
-/** Shows the plan and asks. True when the answer was yes; false when there is nothing to ask about. */
+/** Shows the plan and asks. @returns What was agreed to, which is what runs; null when there is nothing to ask about. */
 async function agreed(
   context: Context,
   engine: Engine,
   { ids, rerun, plan: file }: ApplyCommandOptions,
   saved: SavedPlan | undefined,
-): Promise<boolean> {
-  const { output } = context;
+): Promise<SavedPlan | null> {
+  const { output, host } = context;
   const words = [
     "outpost migrate apply",
     ...ids,
     ...(rerun ? ["--rerun"] : []),
     ...(file ? [`--plan ${file}`] : []),
   ];
-  const question = (count: number): Question => ({
-    text: `Apply ${formatCounted(count, "migration")}${deploymentText(context)}?`,
+  const question = (count: number, where: string): Question => ({
+    text: `Apply ${formatCounted(count, "migration")}${where}?`,
     instead: [...words, "--yes"].join(" "),
   });
-  const pending = saved?.plan.basis.selected.length ?? await countPending(context, engine, ids, rerun);
-  if (pending === 0) {
+  const pending = await countPending(context, engine, saved?.basis.selected ?? ids, rerun);
+  if (pending > 0) {
+    // Before the records are counted, which may take minutes: whoever cannot answer learns it at once.
+    assertCanAsk({ host, json: output.json }, question(pending, ""));
+    context.progress.busy("Counting what would change ...");
+  }
+  const started = host.now().getTime();
+  const plan = pending === 0 && saved === undefined
+    ? null
+    : await context.reading(engine.plan({ ids, rerun, saved, signal: context.signal }));
+  if (plan === null || !plan.hasChanges) {
     if (output.json) output.object(applySummaryJson([]));
     else output.text(renderOutcome(context, { results: [], doneByOther: false }));
-    return false;
+    return null;
   }
-  // Before the records are counted, which may take minutes: whoever cannot answer learns it at once.
-  assertCanAsk({ host: context.host, json: output.json }, question(pending));
-  const started = context.host.now().getTime();
-  if (saved === undefined) context.progress.busy("Counting what would change ...");
-  const plan = saved?.plan ?? await context.reading(engine.plan({ ids, rerun, signal: context.signal }));
-  const countedMs = saved === undefined ? context.host.now().getTime() - started : null;
+  const countedMs = host.now().getTime() - started;
   output.text(
     renderPlan(plan, output.layout, { statements: false, countedMs, maxRate: context.settings.maxRate }),
   );
   if (plan.blockers.length > 0) throw new BlockedError(plan.blockers);
-  if (await context.confirm(question(plan.basis.selected.length))) return true;
+  const { deployment, selected } = plan.basis;
+  const where = ` to ${placesText(concerned(plan.stores, selected), deployment)}`;
+  if (await context.confirm(question(selected.length, where))) return saved ?? plan;
   throw new DeclinedError("Nothing was applied: the answer was no");
 }
 
@@ -195,10 +204,6 @@ async function countPending(
     (status !== "applied" && status !== "not_applicable") ||
     (rerun && store === "redis" && status === "applied")
   ).length;
-}
-
-function deploymentText({ settings }: Context): string {
-  return settings.deploymentId === "" ? "" : ` to deployment "${settings.deploymentId}"`;
 }
 
 function renderOutcome(context: Context, { results, doneByOther }: ApplyResult): string {

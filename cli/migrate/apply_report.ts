@@ -7,9 +7,10 @@
 import type { ApplyEvent } from "../../engine/apply.ts";
 import type { MigrationResult } from "../../engine/migration.ts";
 import type { Context } from "../context.ts";
-import { formatDuration } from "../output/format.ts";
+import { formatCounted, formatDuration } from "../output/format.ts";
 import { applyEventJson } from "../output/json.ts";
 import { resultSentence } from "../render/apply.ts";
+import { placesText, placeText } from "../render/place.ts";
 
 const PROGRESS_EVERY_MS = 250;
 
@@ -27,6 +28,14 @@ export class ApplyReport {
 
   take(event: ApplyEvent): void {
     const { output, log, progress, host, telemetry } = this.#context;
+    if (event.event === "begin") {
+      const where = placesText(event.stores, this.#context.settings.deploymentId);
+      log.info(`Applying ${formatCounted(event.ids.length, "migration")} to ${where}`, {
+        event: "begin",
+        migrations: event.ids,
+        stores: event.stores.map(placeText),
+      });
+    }
     if (event.event === "start") {
       this.#startedAt = host.now().getTime();
       this.#endSpan = telemetry.begin("outpost.migration", { "outpost.migration.id": event.id });

@@ -75,6 +75,14 @@ export function planJson(plan: Plan) {
   return {
     digest: plan.digest,
     has_changes: plan.hasChanges,
+    stores: plan.stores.map(({ store, host, port, database, schema }) => ({
+      store,
+      host,
+      port,
+      database,
+      schema,
+      deployment_id: plan.basis.deployment,
+    })),
     sql: sqlPlanJson(plan.postgres),
     clickhouse: sqlPlanJson(plan.clickhouse),
     redis: plan.redis.map((migration) => ({
@@ -84,6 +92,7 @@ export function planJson(plan: Plan) {
       estimated_items: migration.estimatedItems,
       scope: migration.scope,
       examples: migration.examples.map(({ key, before, after }) => ({ key, before, after })),
+      invalid: migration.invalid.map(({ key, field, value }) => ({ key, field, value })),
     })),
     blockers: plan.blockers.map(({ store, kind, object, detail, hint }) => ({
       store,
@@ -123,6 +132,7 @@ export type PlanJson = ReturnType<typeof planJson>;
 /** One line of `outpost migrate apply --json`, or null for what only logs tell. */
 export function applyEventJson(event: ApplyEvent, durationMs: number) {
   switch (event.event) {
+    case "begin":
     case "retry":
       return null;
     case "start":

@@ -4,14 +4,7 @@
  * @module
  */
 
-import type { Plan, PlanBasis } from "../../engine/plan.ts";
-import type {
-  RedisMigrationPlan,
-  SqlConsequence,
-  SqlPlan,
-  SqlStepPlan,
-  SqlTablePlan,
-} from "../../engine/backend.ts";
+import type { Plan, PlanBasis, SavedPlan } from "../../engine/plan.ts";
 import { PlanFileError } from "../errors.ts";
 import { planJson } from "../output/json.ts";
 import { check, Reader } from "./plan_reader.ts";
@@ -21,12 +14,11 @@ import { writeFile } from "../output/write_file.ts";
 const FORMAT = "outpost-plan";
 const FORMAT_VERSION = 1;
 
-/** A plan that was read from a file. */
-export interface SavedPlan {
+/** What a file holds that counts: all else in it is for readers, and computed afresh where it is shown. */
+export interface PlanFile extends SavedPlan {
   readonly createdAt: Date;
   /** Version of the program that made it. */
   readonly programVersion: string;
-  readonly plan: Plan;
 }
 
 /** Writes a plan. @throws {FileError} When the file cannot be written. */
@@ -43,7 +35,7 @@ export async function writePlanFile(path: string, plan: Plan, created: Date): Pr
 }
 
 /** Reads a plan. @throws {PlanFileError} When it cannot be read, or is not a plan that this release understands. */
-export async function readPlanFile(path: string): Promise<SavedPlan> {
+export async function readPlanFile(path: string): Promise<PlanFile> {
   let text: string;
   try {
     text = await Deno.readTextFile(path);
@@ -57,7 +49,7 @@ export async function readPlanFile(path: string): Promise<SavedPlan> {
 const HINT = "Save a plan with outpost migrate plan --out FILE, and name that file";
 
 /** Parses a saved plan. @throws {PlanFileError} */
-export function parsePlanFile(path: string, text: string): SavedPlan {
+export function parsePlanFile(path: string, text: string): PlanFile {
   let root: unknown;
   try {
     root = JSON.parse(text);
@@ -77,7 +69,7 @@ export function parsePlanFile(path: string, text: string): SavedPlan {
   }
 }
 
-function readRoot(root: Reader): SavedPlan {
+function readRoot(root: Reader): PlanFile {
   if (root.text("format") !== FORMAT) throw new PlanFileError(`it is no plan: format is not "${FORMAT}"`);
   const version = root.number("format_version");
   if (version !== FORMAT_VERSION) {
@@ -87,11 +79,11 @@ function readRoot(root: Reader): SavedPlan {
   }
   const createdAt = new Date(root.text("created_at"));
   check(!Number.isNaN(createdAt.getTime()), "created_at is no time");
-  const basis = readBasis(root.object("basis"));
   return {
     createdAt,
     programVersion: root.text("program_version"),
-    plan: readPlan(root.object("plan"), basis),
+    digest: root.object("plan").text("digest"),
+    basis: readBasis(root.object("basis")),
   };
 }
 
@@ -106,71 +98,5 @@ function readBasis(basis: Reader): PlanBasis {
       status: migration.text("status"),
     })),
     selected: basis.texts("selected"),
-  };
-}
-
-function readPlan(plan: Reader, basis: PlanBasis): Plan {
-  return {
-    digest: plan.text("digest"),
-    hasChanges: plan.boolean("has_changes"),
-    postgres: plan.isNull("sql") ? null : readSql(plan.object("sql")),
-    clickhouse: plan.isNull("clickhouse") ? null : readSql(plan.object("clickhouse")),
-    redis: plan.objects("redis").map(readRedis),
-    blockers: [], // What stood in the way then says nothing of now: apply looks again.
-    basis,
-  };
-}
-
-function readSql(plan: Reader): SqlPlan {
-  return {
-    current: plan.number("current"),
-    latest: plan.number("latest"),
-    steps: plan.objects("steps").map(readStep),
-  };
-}
-
-function readStep(step: Reader): SqlStepPlan {
-  return {
-    id: step.text("id"),
-    name: step.text("name"),
-    description: "",
-    statements: step.texts("statements"),
-    tables: step.objects("tables").map((table): SqlTablePlan => ({
-      name: table.text("name"),
-      rows: table.count("rows"),
-      bytes: table.count("bytes"),
-      lock: table.text("lock"),
-      rewrite: table.boolean("rewrite"),
-    })),
-    consequences: step.objects("consequences").map((consequence): SqlConsequence => ({
-      kind: consequence.oneOf("kind", CONSEQUENCES),
-      table: consequence.text("table"),
-      detail: consequence.text("detail"),
-      rows: consequence.count("rows"),
-    })),
-  };
-}
-
-const CONSEQUENCES: readonly SqlConsequence["kind"][] = [
-  "rows_quarantined",
-  "rows_deleted",
-  "column_dropped",
-  "table_dropped",
-  "table_rewritten",
-  "index_built",
-];
-
-function readRedis(migration: Reader): RedisMigrationPlan {
-  return {
-    id: migration.text("id"),
-    name: migration.text("name"),
-    description: migration.text("description"),
-    estimatedItems: migration.number("estimated_items"),
-    scope: migration.record("scope", (value) => typeof value === "number"),
-    examples: migration.objects("examples").map((example) => ({
-      key: example.text("key"),
-      before: example.text("before"),
-      after: example.text("after"),
-    })),
   };
 }

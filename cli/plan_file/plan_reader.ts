@@ -33,27 +33,6 @@ export class Reader {
     return this.#typed<number>(name, "a number", (value) => typeof value === "number");
   }
 
-  /** A number, or null for what could not be counted. */
-  count(name: string): number | null {
-    return this.isNull(name) ? null : this.number(name);
-  }
-
-  boolean(name: string): boolean {
-    return this.#typed<boolean>(name, "true or false", (value) => typeof value === "boolean");
-  }
-
-  oneOf<T extends string>(name: string, words: readonly T[]): T {
-    return this.#typed<T>(
-      name,
-      `one of ${words.join(", ")}`,
-      (value) => words.some((word) => word === value),
-    );
-  }
-
-  isNull(name: string): boolean {
-    return this.#object[name] === null;
-  }
-
   texts(name: string): readonly string[] {
     return this.#typed(
       name,

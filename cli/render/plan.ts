@@ -9,6 +9,7 @@ import type { Plan } from "../../engine/plan.ts";
 import { formatBytes, formatCount, formatCounted, formatDuration } from "../output/format.ts";
 import { type Layout, nextCommand } from "../output/output.ts";
 import { estimates } from "./estimate.ts";
+import { concerned, placesText } from "./place.ts";
 import type { Style } from "../output/style.ts";
 import { renderTable, wrap } from "../output/table.ts";
 
@@ -33,7 +34,7 @@ export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
     ]
       .join("\n");
   }
-  const parts = [[summary(plan, style), ...pace(plan, layout, view)].join("\n")];
+  const parts = [[summary(plan, style), ...where(plan, layout), ...pace(plan, layout, view)].join("\n")];
   for (const [name, store] of stores) {
     if (store === null || store.steps.length === 0) continue;
     parts.push(style.bold(`${name}: from version ${store.current} to ${lastVersion(store)}`));
@@ -85,6 +86,12 @@ function summary(plan: Plan, style: Style): string {
       : []),
   ];
   return style.bold(`Plan: ${parts.join(", then ")}`);
+}
+
+/** What will be changed, and where. */
+function where({ stores, basis }: Plan, { width }: Layout): readonly string[] {
+  const changed = concerned(stores, basis.selected);
+  return changed.length === 0 ? [] : [wrap(`In ${placesText(changed, basis.deployment)}.`, width, "  ")];
 }
 
 /** What is known of the time it takes. */
@@ -158,8 +165,14 @@ function consequenceText(kind: SqlStepPlan["consequences"][number]["kind"], tabl
   return `${words[kind]} ${table}`;
 }
 
+/** What to do about records that cannot be converted. */
+export const INVALID_ADVICE =
+  "repair them, or accept them as they are with outpost migrate apply --skip-invalid";
+
 function renderRedis(migration: RedisMigrationPlan, { style, width }: Layout): string {
-  const scope = Object.entries(migration.scope).map(([kind, count]) => `${kind} ${formatCount(count)}`);
+  const scope = Object.entries(migration.scope).filter(([kind]) => kind !== "invalid").map(([kind, count]) =>
+    `${kind} ${formatCount(count)}`
+  );
   const lines = [
     `${style.cyan(migration.id)}  ${formatCounted(migration.estimatedItems, "record")}`,
     `  ${wrap(migration.description, width - 2, "  ")}`,
@@ -171,6 +184,17 @@ function renderRedis(migration: RedisMigrationPlan, { style, width }: Layout): s
       `    ${style.red("-")} ${wrap(before, width - 6, "      ")}`,
       `    ${style.green("+")} ${wrap(after, width - 6, "      ")}`,
     );
+  }
+  if (migration.invalidItems > 0) {
+    const them = formatCounted(migration.invalidItems, "record");
+    lines.push(
+      `  ${style.red("!")} ${wrap(`${them} cannot be converted: ${INVALID_ADVICE}`, width - 4, "    ")}`,
+    );
+    for (const { key, field, value } of migration.invalid) {
+      lines.push(`    ${wrap(`${key}: ${field} is "${value}"`, width - 4, "      ")}`);
+    }
+    const more = migration.invalidItems - migration.invalid.length;
+    if (more > 0) lines.push(`    and ${formatCount(more)} more`);
   }
   return lines.join("\n");
 }

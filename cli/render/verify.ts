@@ -27,10 +27,12 @@ export function renderVerify(result: VerifyResult, { style, width }: Layout, vie
   for (const [name, store] of [["Postgres", result.postgres], ["ClickHouse", result.clickhouse]] as const) {
     if (store !== null) part(store.ok, `${name.padEnd(24)}${sqlText(store)}`, store.issues);
   }
-  for (const { id, valid, checksRun, checksPassed, issues } of result.redis) {
+  for (const { id, valid, checksRun, checksPassed, accepted, issues } of result.redis) {
     const counts = checksRun === 0
       ? "nothing to check"
-      : `${formatCount(checksPassed)} of ${formatCount(checksRun)} checks passed`;
+      : `${formatCount(checksPassed)} of ${formatCount(checksRun)} checks passed${
+        accepted > 0 ? `, of which ${formatCount(accepted)} were accepted as they are` : ""
+      }`;
     part(valid, `${id.padEnd(24)}${counts}`, issues);
   }
   const how = result.redis.length === 0 ? [] : [
@@ -64,5 +66,9 @@ function next({ ok, postgres, clickhouse, redis }: VerifyResult, style: Style, {
   const wrong = redis.find(({ valid }) => !valid);
   return wrong === undefined
     ? nextCommand(style, "outpost migrate list", "which steps the schema above should be the result of")
-    : nextCommand(style, `outpost migrate apply ${wrong.id} --rerun`, "convert what was left");
+    : nextCommand(
+      style,
+      `outpost migrate apply ${wrong.id} --rerun${wrong.accepted > 0 ? " --skip-invalid" : ""}`,
+      "convert what was left",
+    );
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { StorePlace } from "../backend.ts";
 import type { CutOff, RecordedStep, Standing } from "../sql/standing.ts";
 import {
   type ClickHouseTables,
@@ -29,6 +30,18 @@ export async function readStanding(
     history: appliedOf(history),
     faults: [],
     identity,
+    place: placeOf(identity),
+  };
+}
+
+/** @param identity As `host:port/database`. */
+function placeOf(identity: string): StorePlace {
+  const [, host, port, database] = /^(.*?)(?::(\d+))?(?:\/([^/]*))?$/.exec(identity)!;
+  return {
+    host: host!,
+    port: port === undefined ? null : Number(port),
+    database: database ?? "",
+    schema: null,
   };
 }
 

@@ -73,7 +73,7 @@ class PostgresStore implements StepStore {
           bytes: (table) => orNull((counter) => counter.bytes(table)),
         },
         held: () => holding,
-        standing: () => readStanding(query, schema, names, steps),
+        standing: () => readStanding(query, schema, names, steps, this.#options.sql.options),
         async holds(question) {
           const [answer] = await query<Record<string, boolean>>(question);
           return answer !== undefined && Object.values(answer)[0] === true;

@@ -7,6 +7,7 @@
 import type { CutOff, Standing } from "../sql/standing.ts";
 import type { SqlStep } from "../sql/step.ts";
 import { type Bookkeeping, type BookkeepingNames, findFaults, readBookkeeping } from "./bookkeeping.ts";
+import { whereOf } from "./errors.ts";
 import type { Query } from "./query.ts";
 
 /**
@@ -19,6 +20,7 @@ export async function readStanding(
   schema: string | null,
   names: BookkeepingNames,
   steps: readonly SqlStep[],
+  hosts: Hosts,
 ): Promise<Standing> {
   const [place] = await query<{ database: string; oid: string }>(PLACE);
   const found = await readBookkeeping(query, schema, names);
@@ -33,7 +35,17 @@ export async function readStanding(
     history: found.history,
     faults: findFaults(found, steps, names),
     identity: `postgres ${system?.id ?? "unknown"}/${place!.oid} ${place!.database}.${schema ?? ""}`,
+    place: { ...addressOf(hosts), database: place!.database, schema },
   };
+}
+
+/** Where a client connects to; several hosts are tried in turn. */
+type Hosts = { readonly host: readonly string[]; readonly port: readonly number[] };
+
+function addressOf(hosts: Hosts): { readonly host: string; readonly port: number | null } {
+  const [host] = hosts.host;
+  if (hosts.host.length !== 1 || host!.startsWith("/")) return { host: whereOf(hosts), port: null };
+  return { host: host!, port: hosts.port[0] ?? 5432 };
 }
 
 /** A step without a transaction that was recorded as begun, and not as done. */

@@ -15,6 +15,7 @@ import type {
   RedisState,
   RedisVerification,
   RedisVerifyOptions,
+  StorePlace,
 } from "../backend.ts";
 import type { Blocker } from "../blocker.ts";
 import { digestOf } from "../checksum.ts";
@@ -86,7 +87,7 @@ class Backend implements RedisBackend {
         recorded ||= stored.own;
         entries.push(toEntry(migration, judgeState(stored, reason)));
       }
-      return { entries, adoptable, recorded, identity: await this.#identity() };
+      return { entries, adoptable, recorded, ...await this.#whereabouts() };
     });
   }
 
@@ -99,8 +100,8 @@ class Backend implements RedisBackend {
       return chosen.map((migration) => {
         const found = forecasts.find((one) => one.migration === migration);
         const { id, name, description } = infoOf(migration);
-        const { items = 0, scope = {}, examples = [] } = found ?? {};
-        return { id, name, description, estimatedItems: items, scope, examples };
+        const { items = 0, scope = {}, examples = [], invalidItems = 0, invalid = [] } = found ?? {};
+        return { id, name, description, estimatedItems: items, scope, examples, invalidItems, invalid };
       });
     });
   }
@@ -257,11 +258,20 @@ class Backend implements RedisBackend {
     throw new UnknownMigrationError(`No Redis migration is called "${id}"`, known);
   }
 
-  async #identity(): Promise<string> {
+  async #whereabouts(): Promise<{ readonly identity: string; readonly place: StorePlace }> {
     const { nodes } = await readTopology(this.#store);
-    const names = nodes.map(({ name }) => name).sort().join(",");
-    const database = this.#store.clustered ? 0 : nodes[0]!.client.options.db ?? 0;
-    return `redis://${names}/${database}#${display(encodeText(this.#layout.deployment))}`;
+    const names = nodes.map(({ name }) => name).sort();
+    const { db, path, host, port } = nodes[0]!.client.options;
+    const database = this.#store.clustered ? 0 : db ?? 0;
+    const at = this.#store.clustered
+      ? { host: names.join(", "), port: null }
+      : path
+      ? { host: path, port: null }
+      : { host: host ?? "localhost", port: port ?? 6379 };
+    return {
+      identity: `redis://${names.join(",")}/${database}#${display(encodeText(this.#layout.deployment))}`,
+      place: { ...at, database: String(database), schema: null },
+    };
   }
 
   async #asking<T>(action: string, ask: () => Promise<T>): Promise<T> {

@@ -52,6 +52,8 @@ export interface StoredState {
   readonly own: boolean;
   /** The older key that said so, or null. */
   readonly inheritedFrom: string | null;
+  /** Records that cannot be converted and were accepted so. */
+  readonly accepted: number;
 }
 
 /** What older bookkeeping is taken for, or what a fresh installation begins with. */
@@ -60,7 +62,14 @@ export type AdoptedState =
   | { readonly status: "applied"; readonly at: Date | null }
   | { readonly status: "pending" | "not_applicable"; readonly reason: string };
 
-const UNKNOWN: StoredState = { status: "pending", reason: null, at: null, own: false, inheritedFrom: null };
+const UNKNOWN: StoredState = {
+  status: "pending",
+  reason: null,
+  at: null,
+  own: false,
+  inheritedFrom: null,
+  accepted: 0,
+};
 
 /** What is no promise about records holds on whatever server takes it. */
 const ANY: readonly string[] = [];
@@ -216,7 +225,12 @@ function fromHash(fields: ReadonlyMap<string, string>): StoredState | null {
   const status = fields.get("status");
   switch (status) {
     case "applied":
-      return { ...UNKNOWN, status, at: parseTimestamp(fields.get("applied_at") ?? "") };
+      return {
+        ...UNKNOWN,
+        status,
+        at: parseTimestamp(fields.get("applied_at") ?? ""),
+        accepted: Number(fields.get("skipped_invalid") ?? 0) || 0,
+      };
     case "not_applicable":
       return {
         ...UNKNOWN,

@@ -44,6 +44,8 @@ export interface VerifyContext extends ReadContext {
 export interface VerifyReport {
   /** Counts a record that is as it should be. */
   pass(): void;
+  /** Counts a record that cannot be converted, and says why: some may have been accepted. */
+  invalid(issue: string): void;
   /** Counts a record that is not, and says why. */
   fail(issue: string): void;
 }

@@ -12,9 +12,10 @@ import type { ReadContext } from "./context.ts";
 import type { CopyChange } from "./copy/change.ts";
 import { findPairs, hasLookalikes, type Pair } from "./copy/pairs.ts";
 import type { RedisMigration } from "./migration.ts";
-import type { TransformChange } from "./transform/change.ts";
+import { invalidValue, isInconvertible, type TransformChange } from "./transform/change.ts";
 import { findLookalikes, kindsOf } from "./transform/convert_records.ts";
-import type { RedisExample } from "../backend.ts";
+import type { RedisExample, RedisInvalid } from "../backend.ts";
+import { NAMED_RECORDS } from "./walk/tally.ts";
 import { walk } from "./walk/walk.ts";
 
 const EXAMPLES = 3;
@@ -25,6 +26,8 @@ export interface Forecast {
   items: number;
   readonly scope: Record<string, number>;
   readonly examples: RedisExample[];
+  invalidItems: number;
+  readonly invalid: RedisInvalid[];
 }
 
 interface Step<Change> {
@@ -43,6 +46,8 @@ export async function forecast(
     items: 0,
     scope: {},
     examples: [],
+    invalidItems: 0,
+    invalid: [],
   }));
   const copies: Step<CopyChange>[] = [];
   const transforms: Step<TransformChange>[] = [];
@@ -140,8 +145,11 @@ function chain(
       const kind = change.kindOf(key, own);
       const changes = kind === null ? null : change.change(kind, own);
       if (changes === null || kind === null) continue;
-      if (changes === "invalid") {
+      if (isInconvertible(changes)) {
         add(forecast, "invalid", 1);
+        if (forecast.invalidItems++ < NAMED_RECORDS) {
+          forecast.invalid.push({ key: display(key), ...invalidValue(change, own, changes) });
+        }
         continue;
       }
       forecast.items++;

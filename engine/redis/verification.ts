@@ -22,16 +22,20 @@ export async function verifyMigration(
   options: RedisVerifyOptions,
 ): Promise<RedisVerification> {
   if (state.status === "not_applicable") {
-    return { id, valid: true, checksRun: 0, checksPassed: 0, issues: [] };
+    return { id, valid: true, checksRun: 0, checksPassed: 0, accepted: 0, issues: [] };
   }
   if (state.status !== "applied") {
     const issue = `${id} is ${state.status}: it cannot be verified before it is applied`;
-    return { id, valid: false, checksRun: 0, checksPassed: 0, issues: [issue] };
+    return { id, valid: false, checksRun: 0, checksPassed: 0, accepted: 0, issues: [issue] };
   }
   const tally = new Tally();
   const progress = new ProgressReporter(id, tally, options.onProgress);
   const issues: string[] = [];
-  let failures = 0;
+  let [failures, accepted] = [0, 0];
+  const fail = (issue: string) => {
+    failures++;
+    if (issues.length < NAMED_RECORDS) issues.push(issue);
+  };
   const context = {
     store,
     later,
@@ -42,9 +46,11 @@ export async function verifyMigration(
     onStep: (share: number) => progress.step(share),
     report: {
       pass: () => tally.processed++,
-      fail: (issue: string) => {
-        failures++;
-        if (issues.length < NAMED_RECORDS) issues.push(issue);
+      fail,
+      // Which ones were accepted is not recorded, only how many: what is more than these came later.
+      invalid: (issue: string) => {
+        if (accepted < state.accepted) accepted++;
+        else fail(issue);
       },
     },
   };
@@ -57,6 +63,6 @@ export async function verifyMigration(
   if (failures > 0 && state.inheritedFrom !== null) {
     issues.unshift(`${state.inheritedFrom} says that it was applied, the records say otherwise`);
   }
-  const checksPassed = tally.processed;
-  return { id, valid: failures === 0, checksRun: checksPassed + failures, checksPassed, issues };
+  const checksPassed = tally.processed + accepted;
+  return { id, valid: failures === 0, checksRun: checksPassed + failures, checksPassed, accepted, issues };
 }

@@ -5,7 +5,7 @@
  */
 
 import { harmless } from "../foreign_text.ts";
-import type { SqlState } from "../backend.ts";
+import type { SqlState, StorePlace } from "../backend.ts";
 import { DirtyError, RefusedError } from "../errors.ts";
 import { dirtyHint, hint } from "../hint.ts";
 import {
@@ -46,11 +46,12 @@ export interface Standing {
   readonly faults: readonly string[];
   /** What tells this database from another, without secrets. */
   readonly identity: string;
+  readonly place: StorePlace;
 }
 
 /** The state as the engine asks for it. */
 export function stateOf(store: SqlStoreName, steps: readonly SqlStep[], standing: Standing): SqlState {
-  const { version, dirty, identity } = standing;
+  const { version, dirty, identity, place } = standing;
   return {
     version,
     latest: steps.length,
@@ -59,6 +60,7 @@ export function stateOf(store: SqlStoreName, steps: readonly SqlStep[], standing
     entries: steps.map((step) => entryOf(store, step, standing)),
     drift: findDrift(steps, standing),
     identity,
+    place,
   };
 }
 

@@ -34,7 +34,7 @@ function toMilliseconds(_kind: string, [, createdAt, updatedAt]: Values): Change
   for (const [field, value] of [["created_at", createdAt], ["updated_at", updatedAt]] as const) {
     if (!value || isNumericTimestamp(value)) continue; // An empty time is none.
     const time = parseTimestamp(value);
-    if (time === null) return "invalid";
+    if (time === null) return { invalid: field };
     changes.push(field, String(time.getTime()));
   }
   return changes.length === 0 ? null : changes;

@@ -39,6 +39,7 @@ export function normalize(text: string): string {
     .replace(/\b[0-9a-f]{64}\b/g, "DIGEST")
     .replace(/digest [0-9a-f]{12}\b/g, "digest DIGEST")
     .replace(/\b127\.0\.0\.1:\d+/g, "127.0.0.1:PORT")
+    .replace(/"port":\d+/g, '"port":0')
     .replace(/"bytes":\d+/g, '"bytes":0')
     .replace(/"(duration_ms|rate_per_second)":\d+/g, '"$1":0')
     .replace(/"remaining_ms":(\d+|null)/g, '"remaining_ms":0')

@@ -10,7 +10,7 @@ import { parseTimestamp } from "../../timestamp.ts";
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
 import { readHashes } from "../bulk_reads.ts";
 import type { Argument, RedisStore } from "../store.ts";
-import type { TransformChange } from "../transform/change.ts";
+import { isInconvertible, type TransformChange } from "../transform/change.ts";
 
 /** A record of any type. */
 export interface Content {
@@ -161,7 +161,7 @@ export function afterMigrations(
     const values = pattern.fields.map((field) => result.get(field) ?? null);
     const kind = pattern.kindOf(target, values);
     const changes = kind === null ? null : pattern.change(kind, values);
-    if (changes === null || changes === "invalid") continue;
+    if (changes === null || isInconvertible(changes)) continue;
     const changed = new Map(result);
     for (let i = 0; i + 1 < changes.length; i += 2) changed.set(changes[i]!, changes[i + 1]!);
     result = changed;

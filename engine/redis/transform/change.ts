@@ -6,12 +6,36 @@
  */
 
 import { RegistryError } from "../../errors.ts";
-import { type Binary, decodeText } from "../binary.ts";
+import { type Binary, decodeText, display } from "../binary.ts";
 import type { Values } from "../bulk_reads.ts";
 import type { Facts } from "../facts.ts";
 
-/** Fields to set, each followed by its value, as bytes; null for nothing to do; `invalid` for a record that cannot be converted. */
-export type Changes = readonly string[] | null | "invalid";
+/** A record that cannot be converted, and the field of it that keeps it from being so. */
+export interface Inconvertible {
+  /** One of the fields that are read. */
+  readonly invalid: Binary;
+}
+
+/** Fields to set, each followed by its value, as bytes; null for nothing to do; or why a record cannot be converted. */
+export type Changes = readonly string[] | null | Inconvertible;
+
+/** True for a record that cannot be converted. */
+export function isInconvertible(changes: Changes): changes is Inconvertible {
+  return changes !== null && "invalid" in changes;
+}
+
+/** Of a long value so many characters are shown. */
+const SHOWN = 200;
+
+/** The field that cannot be converted and what is in it, for people. */
+export function invalidValue(
+  { fields }: Pick<TransformRules, "fields">,
+  values: Values,
+  { invalid }: Inconvertible,
+): { readonly field: string; readonly value: string } {
+  const value = display(values[fields.indexOf(invalid)] ?? "");
+  return { field: display(invalid), value: value.length > SHOWN ? `${value.slice(0, SHOWN)}...` : value };
+}
 
 /** Records of another kind whose keys look the same. They are searched for once; only if there are any, each is asked. */
 export interface Lookalikes {

@@ -13,7 +13,7 @@ import type { RedisStore } from "../store.ts";
 import type { BatchSize } from "../walk/pacing.ts";
 import { chooseSample, sampleOf } from "../walk/sample.ts";
 import { walk } from "../walk/walk.ts";
-import type { TransformChange } from "./change.ts";
+import { type Inconvertible, invalidValue, isInconvertible, type TransformChange } from "./change.ts";
 import { type FieldWrite, writeFields } from "./field_writes.ts";
 
 /** A record that changes again and again is read again this often before it counts as failed. */
@@ -128,12 +128,13 @@ function decide(
     if (kind === null || kind === undefined) continue;
     const [key, values] = [keys[index]!, rows[index]!];
     const changes = change.change(kind, values);
-    if (changes === "invalid") {
+    if (isInconvertible(changes)) {
+      const why = whyNot(change, values, changes);
       if (skipInvalid) {
         tally.invalid++;
         tally.skipped++;
-        tally.note(`${display(key)}: left as it is, it cannot be converted`);
-      } else tally.fail(key, "it cannot be converted");
+        tally.note(`${display(key)}: left as it is, ${why}`);
+      } else tally.fail(key, why);
     } else if (changes === null) {
       tally.skipped++;
       tally.recover(key);
@@ -156,10 +157,13 @@ async function checkRecords(
     if (kind === null) return;
     const changes = change.change(kind, rows[i]!);
     if (changes === null) report.pass();
-    else {
-      report.fail(
-        `${display(keys[i]!)}: ${changes === "invalid" ? "it cannot be converted" : "it is not converted"}`,
-      );
-    }
+    else if (isInconvertible(changes)) {
+      report.invalid(`${display(keys[i]!)}: ${whyNot(change, rows[i]!, changes)}`);
+    } else report.fail(`${display(keys[i]!)}: it is not converted`);
   });
+}
+
+function whyNot(change: TransformChange, values: Values, inconvertible: Inconvertible): string {
+  const { field, value } = invalidValue(change, values, inconvertible);
+  return `it cannot be converted: ${field} is "${value}"`;
 }

@@ -21,7 +21,7 @@ export const emails: RedisMigration = {
     change(_kind, [email]) {
       if (!email) return null;
       const address = decodeText(email); // Values are bytes.
-      if (!address?.includes("@")) return "invalid";
+      if (!address?.includes("@")) return { invalid: "email" };
       const lower = encodeText(address.toLowerCase());
       return lower === email ? null : ["email", lower];
     },

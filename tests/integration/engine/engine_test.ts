@@ -139,16 +139,39 @@ test("apply() of a saved plan does exactly that, or says what moved", async () =
     "sql/000005 applied",
     "sql/000006 applied",
   ]);
+  assertEquals(await engine.apply({ plan: saved }), { results: [], doneByOther: false }, "done is done");
+  await engine.apply({ ids: ["sql/7"] });
   const stale = await assertRejects(() => engine.apply({ plan: saved }), PlanStaleError);
   assertEquals(stale.changes, [
-    "The postgres version was 4 and is 6",
-    "sql/000005 was pending and is applied",
-    "sql/000006 was pending and is applied",
+    "The postgres version was 4 and is 7",
+    "sql/000007 was pending and is applied",
   ]);
   const edited = structuredClone(saved);
-  edited.basis.selected.push("sql/000007");
+  edited.basis.selected.push("sql/000008");
   await assertRejects(() => engine.apply({ plan: edited }), PlanStaleError, "digest does not match");
   assertEquals(await redis.exists("tenant:{t1}:tenant"), 0);
+});
+
+test("apply() goes on with a saved plan that was interrupted, and with nothing that it did not plan", async () => {
+  const { engine, another } = await legacyDeployment();
+  const { digest, basis } = await engine.plan();
+  const stop = new AbortController();
+  await assertRejects(
+    () =>
+      engine.apply({
+        plan: { digest, basis },
+        signal: stop.signal,
+        batchSize: 1,
+        onEvent: (event) => event.event === "done" && event.id === "sql/000006" && stop.abort(),
+      }),
+    InterruptedError,
+  );
+  assertEquals((await engine.list()).pending, { sql: 4, redis: 3 });
+  const left = await another().plan({ saved: { digest, basis } });
+  assertEquals(left.basis.selected.length, 7, "what is shown is what is left");
+  const { results } = await another().apply({ plan: { digest, basis } });
+  assertEquals(results.map(({ id }) => id), left.basis.selected);
+  assertEquals((await engine.list()).pending, { sql: 0, redis: 0 });
 });
 
 test("apply() refuses to leave out an earlier migration", async () => {
@@ -197,8 +220,8 @@ test("apply() that is interrupted releases the lock, and the next one finishes",
         signal: stop.signal,
         batchSize: 10,
         maxRate: 500,
-        onEvent: ({ event, id }) => {
-          if (event === "progress" && id === "redis/001_hash_tags") stop.abort();
+        onEvent: (event) => {
+          if (event.event === "progress" && event.id === "redis/001_hash_tags") stop.abort();
         },
       }),
     InterruptedError,

@@ -73,7 +73,9 @@ async function start() {
 
 const applying = (engine: Engine) => {
   const events: string[] = [];
-  const run = engine.apply({ onEvent: ({ event, id }) => void events.push(`${event} ${id}`) });
+  const run = engine.apply({
+    onEvent: (event) => "id" in event && events.push(`${event.event} ${event.id}`),
+  });
   return { run, events };
 };
 

@@ -67,6 +67,20 @@ Deno.test("compareBasis() finds nothing between a plan and itself", () => {
   assertEquals(compareBasis(basis, structuredClone(basis)), []);
 });
 
+Deno.test("compareBasis() counts what was planned as done, and nothing else", () => {
+  const applied = [{ id: "sql/000005", checksum: "c", status: "applied" }];
+  const done = { ...basis, migrations: applied, versions: { postgres: 5 } };
+  assertEquals(compareBasis(basis, done), []);
+  assertEquals(compareBasis({ ...basis, selected: [] }, { ...done, selected: [] }), [
+    "The postgres version was 4 and is 5",
+    "sql/000005 was pending and is applied",
+  ]);
+  assertEquals(compareBasis(done, basis), [
+    "The postgres version was 5 and is 4",
+    "sql/000005 was applied and is pending",
+  ]);
+});
+
 for (
   const [what, moved, sentence] of [
     ["deployment", { deployment: "dp_2" }, 'The deployment was "dp_1" and is "dp_2"'],
@@ -80,8 +94,8 @@ for (
     ],
     [
       "status",
-      { migrations: [{ id: "sql/000005", checksum: "c", status: "applied" }] },
-      "sql/000005 was pending and is applied",
+      { migrations: [{ id: "sql/000005", checksum: "c", status: "dirty" }] },
+      "sql/000005 was pending and is dirty",
     ],
     [
       "registry",

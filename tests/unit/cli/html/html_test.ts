@@ -10,6 +10,7 @@ const created = new Date("2024-03-01T12:00:00Z");
 function planWith(text: string): Plan {
   return {
     digest: "d".repeat(64),
+    stores: [{ store: "redis", host: text, port: 6379, database: text, schema: null }],
     hasChanges: true,
     postgres: {
       current: 4,
@@ -31,6 +32,8 @@ function planWith(text: string): Plan {
       estimatedItems: 1000,
       scope: { [text]: 1000 },
       examples: [{ key: text, before: text, after: text }],
+      invalidItems: 11,
+      invalid: [{ key: text, field: text, value: text }],
     }],
     blockers: [{ store: "redis", kind: "eviction", object: "r:6379", detail: "No <room>", hint: "Raise it" }],
     basis: { deployment: "", stores: {}, versions: {}, migrations: [], selected: [] },
@@ -57,7 +60,17 @@ Deno.test("pages hold no markup that comes from data, whatever the data", () => 
 Deno.test("planPage() is self-contained and tells counts, sizes, locks and what goes", () => {
   const page = planPage(planWith("something"), { created, deployment: "dp_1" });
   for (
-    const text of ["dp_1", "2.0 KiB", "ACCESS EXCLUSIVE", "rewritten", "column dropped", "1,000", "What goes"]
+    const text of [
+      "dp_1",
+      "2.0 KiB",
+      "ACCESS EXCLUSIVE",
+      "rewritten",
+      "column dropped",
+      "1,000",
+      "What goes",
+      "Redis something:6379/something",
+      "11 records cannot be converted, of which 1 are shown",
+    ]
   ) {
     assertStringIncludes(page, text);
   }
@@ -71,6 +84,7 @@ Deno.test("verifyPage() tells counts and lists issues", () => {
     valid: false,
     checksRun: 40,
     checksPassed: 39,
+    accepted: 0,
     issues: ["<tenant>"],
   };
   const sql = { ok: true, current: 10, latest: 10, dirty: false, issues: [] };

@@ -111,13 +111,23 @@ Deno.test("planJson() has the documented shape", () => {
     estimatedItems: 2,
     scope: { tenants: 2 },
     examples: [{ key: "k", before: "a", after: "b" }],
+    invalidItems: 12,
+    invalid: [{ key: "k", field: "created_at", value: "yesterday" }],
   };
   const blocker = { store: "redis" as const, kind: "memory", object: "r:6379", detail: "d", hint: "h" };
-  const basis = { deployment: "", stores: {}, versions: {}, migrations: [], selected: [] };
+  const basis = { deployment: "dp_1", stores: {}, versions: {}, migrations: [], selected: [] };
   const sql = { current: 4, latest: 10, steps: [step] };
+  const stores = [{
+    store: "postgres" as const,
+    host: "db",
+    port: 5432,
+    database: "outpost",
+    schema: "public",
+  }];
   assertEquals(
     planJson({
       digest: "abc",
+      stores,
       hasChanges: true,
       postgres: sql,
       clickhouse: null,
@@ -128,6 +138,14 @@ Deno.test("planJson() has the documented shape", () => {
     {
       digest: "abc",
       has_changes: true,
+      stores: [{
+        store: "postgres",
+        host: "db",
+        port: 5432,
+        database: "outpost",
+        schema: "public",
+        deployment_id: "dp_1",
+      }],
       sql: {
         current: 4,
         latest: 10,
@@ -147,6 +165,7 @@ Deno.test("planJson() has the documented shape", () => {
         estimated_items: 2,
         scope: { tenants: 2 },
         examples: [{ key: "k", before: "a", after: "b" }],
+        invalid: [{ key: "k", field: "created_at", value: "yesterday" }],
       }],
       blockers: [blocker],
     },
@@ -188,7 +207,14 @@ Deno.test("applyEventJson() and applySummaryJson() have the documented shape", (
 
 Deno.test("verifyJson() and cleanupJson() have the documented shape", () => {
   const sql = { ok: true, current: 10, latest: 10, dirty: false, issues: [] };
-  const redis = { id: "redis/001_hash_tags", valid: true, checksRun: 5, checksPassed: 4, issues: ["x"] };
+  const redis = {
+    id: "redis/001_hash_tags",
+    valid: true,
+    checksRun: 5,
+    checksPassed: 4,
+    accepted: 0,
+    issues: ["x"],
+  };
   const expected = {
     ok: true,
     sql: { ok: true, current: 10, latest: 10, dirty: false, issues: [] },

@@ -20,6 +20,7 @@ function planOf(tables: ReturnType<typeof table>[], items: number, indexed: read
   const step = { id: "sql/000001", name: "a", description: "", statements: [], tables, consequences };
   return {
     digest: "",
+    stores: [],
     hasChanges: true,
     postgres: tables.length === 0 ? null : { current: 0, latest: 1, steps: [step] },
     clickhouse: null,
@@ -30,6 +31,8 @@ function planOf(tables: ReturnType<typeof table>[], items: number, indexed: read
       estimatedItems: items,
       scope: {},
       examples: [],
+      invalidItems: 0,
+      invalid: [],
     }],
     blockers: [],
     basis: { deployment: "", stores: {}, versions: {}, migrations: [], selected: [] },

@@ -105,6 +105,7 @@ Deno.test("renderVerify() shows what was checked and what to do about what is wr
     valid: false,
     checksRun: 40,
     checksPassed: 39,
+    accepted: 0,
     issues: ["tenant:{x}: old"],
   };
   const text = renderVerify({ ok: false, postgres: null, clickhouse: null, redis: [wrong] }, layout, {
@@ -169,10 +170,25 @@ Deno.test("renderPlan() says what is known of the time it takes", () => {
     estimatedItems: 6000,
     scope: {},
     examples: [],
+    invalidItems: 11,
+    invalid: [{ key: "tenant:{a}:tenant", field: "created_at", value: "yesterday" }],
   };
-  const basis = { deployment: "", stores: {}, versions: {}, migrations: [], selected: [] };
+  const basis = {
+    deployment: "dp_1",
+    stores: {},
+    versions: {},
+    migrations: [],
+    selected: ["redis/003_entity"],
+  };
+  const at = { port: 6379, database: "0", schema: null };
+  const stores = [{ ...at, store: "redis" as const, host: "cache" }, {
+    ...at,
+    store: "postgres" as const,
+    host: "db",
+  }];
   const plan = {
     digest: "d",
+    stores,
     hasChanges: true,
     postgres: null,
     clickhouse: null,
@@ -181,8 +197,9 @@ Deno.test("renderPlan() says what is known of the time it takes", () => {
     basis,
   };
   const text = renderPlan(plan, layout, { statements: false, countedMs: 340, maxRate: 50 });
-  assertEquals(text.split("\n").slice(0, 3), [
+  assertEquals(text.split("\n").slice(0, 4), [
     "Plan: 1 Redis migration over 6,000 records",
+    "In Redis cache:6379/0, deployment dp_1.",
     "Counted in 340 ms.",
     "At most 50 records a second: at least 2 m 00 s for Redis.",
   ]);
@@ -199,6 +216,11 @@ Deno.test("renderPlan() says what is known of the time it takes", () => {
     maxRate: null,
   });
   assertEquals(blocked.split("\n").slice(-3), ["What stands in the way:", "! No room", "  Raise it"]);
+  assertStringIncludes(
+    text,
+    "! 11 records cannot be converted: repair them, or accept them as they are with",
+  );
+  assertStringIncludes(text, '    tenant:{a}:tenant: created_at is "yesterday"\n    and 10 more');
   assert(
     !renderPlan(plan, layout, { statements: false, countedMs: null, maxRate: null }).includes("Counted"),
   );

@@ -40,7 +40,7 @@ Deno.test("002 changes RFC 3339 alone, and 003 only what lacks the field", () =>
     times.change("tenants", ["t", created, updated]);
   assertEquals(change("2024-01-15T10:30:00Z", "1705289400123"), ["created_at", "1705314600000"]);
   assertEquals(change(null, ""), null);
-  assertEquals(change("yesterday", "2024-01-15T10:30:00Z"), "invalid");
+  assertEquals(change("yesterday", "2024-01-15T10:30:00Z"), { invalid: "created_at" });
   const { change: adding } = entity("");
   if (adding.type !== "transform") throw new Error("003 is no transformation");
   assertEquals(adding.change("tenants", ["t", null]), ["entity", "tenant"]);
