@@ -166,6 +166,8 @@ class Backend implements RedisBackend {
       if (change.type !== "copy" || reasonAgainst(migration) !== null) {
         return { id, deleted: 0, kept: 0, issues: [] };
       }
+      const { status } = await this.#stateOf(migration);
+      if (status !== "applied") throw new RefusedError(`Cannot clean up ${id}: it is ${status}, not applied`);
       const fate = await (await MasterWatch.begin(this.#store)).prove(options.signal);
       if (fate.state !== "kept") {
         const why = fate.state === "changed" ? "another Redis took over meanwhile" : fate.why;

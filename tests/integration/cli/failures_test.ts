@@ -163,6 +163,7 @@ Deno.test(
           .trim()
           .split("\n").map((line) => JSON.parse(line));
         assertEquals(events.map(({ level, event, migration }) => [level, event, migration]), [
+          ["info", "begin", undefined],
           ["debug", "start", "sql/000001"],
           ["info", "applied", "sql/000001"],
         ]);
@@ -321,7 +322,7 @@ Deno.test(
     });
 
     await t.step(
-      "a saved plan is applied exactly, and refused when it was edited or used before",
+      "a saved plan is applied exactly, has nothing left to do when it was used before, and is refused when anything else moved",
       async () => {
         const { env } = await withDatabase();
         const file = await Deno.makeTempFile({ suffix: ".json" });
@@ -341,8 +342,11 @@ Deno.test(
         const applied = await apply(file);
         assertEquals([applied.code, json(applied.stdout).applied], [0, ["sql/000001"]]);
         const again = await apply(file);
-        assertEquals([again.code, json(again.stdout).error.code], [5, "plan_stale"]);
-        assertStringIncludes(json(again.stdout).error.message, "sql/000001 was pending and is applied");
+        assertEquals([again.code, json(again.stdout).ok, json(again.stdout).applied], [0, true, []]);
+        await runInProcess(["migrate", "apply", "sql/2", "--yes", "--sql-only"], { env });
+        const stale = await apply(file);
+        assertEquals([stale.code, json(stale.stdout).error.code], [5, "plan_stale"]);
+        assertStringIncludes(json(stale.stdout).error.message, "sql/000002 was pending and is applied");
         await Deno.remove(file);
         await Deno.remove(edited);
       },

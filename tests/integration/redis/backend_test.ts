@@ -108,7 +108,9 @@ Deno.test("apply() names the record that cannot be converted and finishes the ot
   const backend = outpostBackend(client);
   const result = await backend.apply(TIMESTAMPS, { signal: NEVER });
   assertEquals([result.outcome, result.processed, result.failed], ["failed", 300, 1]);
-  assertEquals(result.issues, ["tenant:{bad\\xff}:tenant: it cannot be converted"]);
+  assertEquals(result.issues, [
+    'tenant:{bad\\xff}:tenant: it cannot be converted: created_at is "yesterday"',
+  ]);
   const entry = (await backend.read()).entries[1];
   assertEquals(entry?.status, "failed");
   assert(entry?.reason?.includes("bad\\xff"), entry?.reason ?? "");
