@@ -5,8 +5,7 @@
  */
 
 import type { History } from "./history.ts";
-import type { Find } from "./redis/oracle.ts";
-import type { Outcome } from "./redis/play.ts";
+import type { Find, Outcome } from "./stage.ts";
 
 /** Replays at most; each takes as long as a history. */
 const REPLAYS = 60;

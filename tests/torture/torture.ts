@@ -6,10 +6,11 @@
 
 import { describe, type History } from "./history.ts";
 import { generate } from "./redis/generate.ts";
-import { type Outcome, play } from "./redis/play.ts";
+import { play } from "./redis/play.ts";
 import { type RedisWorld, startWorld, type Topology } from "./redis/servers.ts";
 import { catchFaults } from "./runner.ts";
 import { shrink } from "./shrink.ts";
+import type { Outcome } from "./stage.ts";
 
 /** How long and on what. */
 export interface TortureOptions {

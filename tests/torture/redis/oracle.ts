@@ -18,10 +18,11 @@ import {
   type LedgerRecord,
   type OldVersion,
 } from "./ledger.ts";
+import type { Find } from "../stage.ts";
 import type { RedisWorld } from "./servers.ts";
 import {
   converted,
-  digestOf,
+  digestAnywhere,
   readStored,
   sameFields,
   sameStored,
@@ -40,12 +41,6 @@ export interface Verdicts {
   status(deployment: string, migration: string): string;
   /** When the run began that a migration of a deployment was last applied by; 0 when none was. */
   appliedSince(deployment: string, migration: string): number;
-}
-
-/** Something that broke a promise. */
-export interface Find {
-  readonly key: string;
-  readonly what: string;
 }
 
 /** Compares everything that was acknowledged with what is there. */
@@ -71,7 +66,7 @@ export async function judge(world: RedisWorld, ledger: Ledger, verdicts: Verdict
     judgeConversion(judgement);
   }
   for (const [key, digest] of ledger.foreign) {
-    const found = await digestAnywhere(world, key);
+    const found = await digestAnywhere(world.masters(), key);
     if (found !== digest) finds.push({ key, what: `it is foreign, and was changed` });
   }
   return finds;
@@ -214,8 +209,8 @@ async function judgeOther(
   verdicts: Verdicts,
   complain: (what: string) => void,
 ): Promise<void> {
-  const original = await digestAnywhere(world, record.source!);
-  const copy = await digestAnywhere(world, record.target);
+  const original = await digestAnywhere(world.masters(), record.source!);
+  const copy = await digestAnywhere(world.masters(), record.target);
   if (original !== null && original !== record.digest) complain("its original was changed");
   if (copy === record.digest) {
     if (isNamed(record, verdicts)) complain("it is named, and nothing is wrong with it");
@@ -267,15 +262,4 @@ function mentions(text: string, key: string): boolean {
     if (/[\s"'(]/.test(before) && (after === "" || /^([\s"'),;]|:\s)/.test(after))) return true;
   }
   return false;
-}
-
-async function digestAnywhere(world: RedisWorld, key: string): Promise<string | null> {
-  for (const node of world.masters()) {
-    const digest = await digestOf(node, key).catch((error: Error) => {
-      if (/MOVED|ASK/.test(error.message)) return null;
-      throw error;
-    });
-    if (digest !== null) return digest;
-  }
-  return null;
 }

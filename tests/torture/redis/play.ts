@@ -4,35 +4,21 @@
  * @module
  */
 
-import { type Answer, appliedBy, describeAnswer, errorOf, issuesOf } from "../answer.ts";
-import { Gate } from "../faults/gate.ts";
+import { type Answer, appliedBy, describeAnswer, issuesOf } from "../answer.ts";
 import { describe, type Event, type Happening, type History } from "../history.ts";
-import { Runner } from "../runner.ts";
+import { type Outcome, Stage } from "../stage.ts";
 import { Application } from "./application.ts";
 import { addForeign } from "./foreign.ts";
 import { Ledger } from "./ledger.ts";
-import { type Find, judge, type Verdicts } from "./oracle.ts";
+import { judge, type Verdicts } from "./oracle.ts";
 import { calm, type RedisWorld } from "./servers.ts";
-import { digestOf, readStored } from "./stored.ts";
+import { disturbServers, type LastingFault } from "./server_faults.ts";
+import { digestAnywhere, readStored } from "./stored.ts";
 
-const RUNNERS = 3;
-/** The lease of every run, which freezes outlast. */
+/** The lease of every run. */
 const LEASE_MS = 1000;
-const FREEZE_MS = 1400;
-/** When no command passes for so long, whatever comes next happens all the same. */
-const PATIENCE_MS = 60;
-const SLOW_PATIENCE_MS = 1500;
-/** How long a runner may take to end by itself once nothing is in its way. */
-const END_MS = 8000;
 /** How often the program is run in the end before it counts as unable to finish. */
 const LAST_RUNS = 4;
-
-/** What came of a history. */
-export interface Outcome {
-  readonly finds: readonly Find[];
-  /** What happened, in order. */
-  readonly log: readonly string[];
-}
 
 /** Plays a history on servers that hold nothing else meanwhile. */
 export async function play(history: History, world: RedisWorld): Promise<Outcome> {
@@ -42,40 +28,22 @@ export async function play(history: History, world: RedisWorld): Promise<Outcome
 class Play {
   readonly #history: History;
   readonly #world: RedisWorld;
-  readonly #gate = new Gate();
+  readonly #stage: Stage;
   readonly #ledger = new Ledger();
-  readonly #runners: Runner[];
   readonly #releases: Record<"legacy" | "tagged" | "current", Application>;
-  readonly #answers: Answer[] = [];
-  readonly #finds: Find[] = [];
-  readonly #log: string[] = [];
-  readonly #startedAt = Date.now();
-  #moving: Promise<void> | null = null;
-  #over = false;
-  /** What ends a lasting fault, and how many happenings from now. */
-  #lasting: { left: number; end: () => Promise<void> } | null = null;
-  #lagging = false;
-  #failedOver = false;
+  #lasting: LastingFault | null = null;
   #salt = 0;
 
   constructor(history: History, world: RedisWorld) {
     this.#history = history;
     this.#world = world;
+    this.#stage = new Stage(world);
     const client = () => this.#world.client;
     this.#releases = {
       legacy: new Application(client, this.#ledger, "legacy"),
       tagged: new Application(client, this.#ledger, "tagged"),
       current: new Application(client, this.#ledger, "current"),
     };
-    this.#runners = Array.from({ length: RUNNERS }, (_, i) =>
-      new Runner(this.#gate, world, (answer) => {
-        this.#answers.push(answer);
-        this.#say(`runner ${i} ended: ${answer.words.join(" ")}: ${describeAnswer(answer)}`);
-        const error = errorOf(answer);
-        if (error?.code === "internal") {
-          this.#finds.push({ key: "the program", what: `internal: ${error.message}` });
-        }
-      }));
   }
 
   async run(): Promise<Outcome> {
@@ -84,13 +52,7 @@ class Play {
     for (const event of this.#history.events) await this.#happen(event);
     await this.#calm();
     await this.#settle();
-    return { finds: this.#finds, log: this.#log };
-  }
-
-  #say(text: string): void {
-    this.#log.push(
-      `${String(Date.now() - this.#startedAt).padStart(6)} ms, command ${this.#gate.passed}: ${text}`,
-    );
+    return { finds: this.#stage.finds, log: this.#stage.log };
   }
 
   async #populate(): Promise<void> {
@@ -109,7 +71,7 @@ class Play {
     }
     if (this.#history.neighbours) {
       for (const key of await addForeign(this.#world.client)) {
-        this.#ledger.foreign.set(key, await this.#digest(key) ?? "");
+        this.#ledger.foreign.set(key, await digestAnywhere(this.#world.masters(), key) ?? "");
       }
     }
     await this.#replicated();
@@ -129,16 +91,13 @@ class Play {
     ]);
     names.push([`destination_summary:${tenant}:d9`, `tenant:{${tenant}}:destination_summary:d9`]);
     for (const [source, target] of names) {
-      this.#ledger.addOther(tenant, source!, target!, await this.#digest(source!) ?? "");
+      this.#ledger.addOther(
+        tenant,
+        source!,
+        target!,
+        await digestAnywhere(this.#world.masters(), source!) ?? "",
+      );
     }
-  }
-
-  async #digest(key: string): Promise<string | null> {
-    for (const node of this.#world.masters()) {
-      const digest = await digestOf(node, key).catch(() => null);
-      if (digest !== null) return digest;
-    }
-    return null;
   }
 
   #old(deployment: string): Application {
@@ -146,33 +105,25 @@ class Play {
   }
 
   async #happen(event: Event): Promise<void> {
-    const slow = this.#runners.some((runner) => runner.slow);
-    await this.#gate.after(
-      event.after,
-      slow ? SLOW_PATIENCE_MS : PATIENCE_MS,
-      () => !this.#runners.some((runner) => runner.moving),
-    );
-    this.#thawLate();
+    await this.#stage.after(event.after);
     await this.#look();
     if (this.#lasting !== null && --this.#lasting.left < 0) await this.#endLasting();
-    await this.#do(event);
-  }
-
-  async #do(event: Happening): Promise<void> {
     switch (event.type) {
       case "application":
         return await this.#act(event);
       case "run":
         return await this.#start(event);
       case "runner_fault":
-        return this.#disturb(event);
+        this.#stage.disturb(event.runner, event.fault);
+        return;
       case "server_fault":
-        return await this.#disturbServers(event);
+        this.#stage.say(describe(event, this.#history));
+        this.#lasting = await disturbServers(event, this.#world, this.#stage) ?? this.#lasting;
     }
   }
 
   async #act(event: Happening & { type: "application" }): Promise<void> {
-    if (this.#lasting !== null || this.#lagging) return; // Its writes would not be acknowledged.
+    if (this.#lasting !== null || this.#world.lagging) return; // Its writes would not be acknowledged.
     const { populations } = this.#history;
     const { deployment } = populations[event.deployment % populations.length]!;
     const tenants = this.#ledger.tenants(deployment);
@@ -188,104 +139,29 @@ class Play {
     const keys = await application.act(event.action, where);
     await this.#replicated();
     if (keys.length > 0) {
-      this.#say(
+      this.#stage.say(
         `${describe(event, this.#history)}: wrote ${keys.map((key) => JSON.stringify(key)).join(", ")}`,
       );
     }
   }
 
-  async #start(event: Happening & { type: "run" }): Promise<void> {
-    const runner = this.#runners[event.runner]!;
-    if (runner.busy) {
-      this.#gate.open();
-      while (runner.frozenAt !== null && Date.now() < runner.frozenAt + FREEZE_MS) await pause(20);
-      runner.thaw();
-      if (await runner.ended(END_MS) === null && runner.busy) {
-        this.#say(`runner ${event.runner}: did not end, is killed`);
-        runner.kill();
-      }
+  async #start(
+    { runner, words, deployment: at, process, ...event }: Happening & { type: "run" },
+  ): Promise<void> {
+    const { deployment } = this.#history.populations[at]!;
+    const all = words.every((word) => !word.startsWith("redis/"));
+    if (deployment === "" && words[1] === "apply" && (all || words.includes("redis/1"))) {
+      this.#ledger.copyingFrom = Math.min(this.#ledger.copyingFrom, Date.now());
     }
-    const { deployment } = this.#history.populations[event.deployment]!;
-    const all = event.words.every((word) => !word.startsWith("redis/"));
-    if (event.words[1] === "apply" && (all || event.words.includes("redis/1"))) {
-      this.#ledger.copyingFrom = Math.min(
-        this.#ledger.copyingFrom,
-        deployment === "" ? Date.now() : Infinity,
-      );
-    }
-    this.#say(describe(event, this.#history));
-    runner.start({ words: event.words, deployment, process: event.process });
-  }
-
-  #disturb({ runner: index, fault }: Happening & { type: "runner_fault" }): void {
-    const runner = this.#runners[index]!;
-    if (!runner.busy) return;
-    this.#say(`runner ${index}: ${fault}`);
-    switch (fault) {
-      case "kill":
-        return runner.kill();
-      case "interrupt":
-        return runner.interrupt();
-      case "freeze":
-        return runner.freeze();
-      case "cut":
-        return runner.link?.cut();
-      case "half_reply":
-        return runner.link?.spoilNextReply("half");
-      case "lost_reply":
-        return runner.link?.spoilNextReply("lost");
-    }
-  }
-
-  async #disturbServers({ fault, seed }: Happening & { type: "server_fault" }): Promise<void> {
-    this.#say(`servers: ${fault}`);
-    const masters = this.#world.masters();
-    switch (fault) {
-      case "script_flush":
-        await Promise.all(masters.map((node) => node.script("FLUSH")));
-        return;
-      case "client_pause":
-        await Promise.all(masters.map((node) => node.call("CLIENT", "PAUSE", 150, "WRITE")));
-        return;
-      case "out_of_memory":
-        await Promise.all(masters.map((node) => node.config("SET", "maxmemory", "1")));
-        return this.#last(seed, () => each(masters, (node) => node.config("SET", "maxmemory", "0")));
-      case "read_only":
-        if (this.#world.topology !== "single") return;
-        // Of a primary that is not there: what it has stays, and it takes no writes.
-        await masters[0]!.call("REPLICAOF", "127.0.0.1", "1");
-        return this.#last(seed, () => each(masters, (node) => node.call("REPLICAOF", "NO", "ONE")));
-      case "move_slots":
-        this.#moving ??= this.#world.moveSlots?.(seed, () => this.#over) ?? null;
-        return;
-      case "lag":
-        if (this.#failedOver) return;
-        this.#lagging = this.#world.lag !== undefined;
-        return this.#world.lag?.();
-      case "failover":
-        if (this.#failedOver || this.#world.failover === undefined) return;
-        this.#failedOver = true;
-        await this.#world.failover();
-        this.#lagging = false;
-        for (const runner of this.#runners) runner.link?.cut();
-    }
-  }
-
-  #last(seed: number, end: () => Promise<void>): void {
-    this.#lasting = { left: seed % 4, end };
+    const text = describe({ ...event, runner, words, deployment: at, process }, this.#history);
+    await this.#stage.start(runner, { words, deployment, process }, text);
   }
 
   async #endLasting(): Promise<void> {
     const lasting = this.#lasting;
     this.#lasting = null;
     await lasting?.end();
-    if (lasting !== null) this.#say("servers: well again");
-  }
-
-  #thawLate(): void {
-    for (const runner of this.#runners) {
-      if (runner.frozenAt !== null && Date.now() > runner.frozenAt + FREEZE_MS) runner.thaw();
-    }
+    if (lasting !== null) this.#stage.say("servers: well again");
   }
 
   /** Notes when 001 was first seen to have begun. */
@@ -303,31 +179,22 @@ class Play {
     return status === "applied" || status === "not_applicable";
   }
 
+  /** A write counts as acknowledged once it would survive the primary. */
   async #replicated(): Promise<void> {
-    if (this.#world.topology === "replica" && !this.#failedOver && !this.#lagging) {
-      await (this.#world.client as unknown as { wait(replicas: number, ms: number): Promise<number> }).wait(
-        1,
-        2000,
-      );
-    }
+    if (this.#world.replicas === 0) return;
+    await (this.#world.client as unknown as { wait(replicas: number, ms: number): Promise<number> }).wait(
+      1,
+      2000,
+    );
   }
 
   /** Ends all that disturbs, and waits for the runners. */
   async #calm(): Promise<void> {
-    this.#say("all faults end");
-    this.#over = true;
-    this.#gate.open();
+    this.#stage.say("all faults end");
     await this.#endLasting();
-    await this.#moving;
+    await this.#world.settled();
     await Promise.all(this.#world.masters().map(calm));
-    for (const [i, runner] of this.#runners.entries()) {
-      while (runner.frozenAt !== null && Date.now() < runner.frozenAt + FREEZE_MS) await pause(20);
-      runner.thaw();
-      if (await runner.ended(END_MS) === null && runner.busy) {
-        this.#say(`runner ${i}: did not end, is killed`);
-        runner.kill();
-      }
-    }
+    await this.#stage.calm();
     await this.#look();
     if (this.#ledger.begunBy === Infinity) this.#ledger.begunBy = Date.now();
   }
@@ -339,18 +206,21 @@ class Play {
     const statuses = new Map<string, string>();
     this.#ledger.copyingFrom = Math.min(this.#ledger.copyingFrom, Date.now());
     for (const deployment of deployments) {
-      await this.#ask(["migrate", "unlock", "--yes", "--force", "--json", "--redis-only"], deployment);
+      await this.#stage.ask(["migrate", "unlock", "--yes", "--force", "--json", "--redis-only"], deployment);
       said.push(await this.#finish(deployment));
-      const list = await this.#ask(["migrate", "list", "--json", "--redis-only"], deployment);
+      const list = await this.#stage.ask(["migrate", "list", "--json", "--redis-only"], deployment);
       const migrations = list?.objects[0]?.migrations as { name: string; status: string }[] | undefined;
       for (const { name, status } of migrations ?? []) statuses.set(`${deployment} ${name}`, status);
-      const verified = await this.#ask(["migrate", "verify", "--full", "--json", "--redis-only"], deployment);
+      const verified = await this.#stage.ask(
+        ["migrate", "verify", "--full", "--json", "--redis-only"],
+        deployment,
+      );
       if (verified !== null) said.push(verified);
     }
     await this.#judge("in the end", said, statuses);
-    if (this.#finds.length > 0) return;
+    if (this.#stage.finds.length > 0) return;
     for (const deployment of deployments) {
-      const cleaned = await this.#ask(
+      const cleaned = await this.#stage.ask(
         ["migrate", "cleanup", "--yes", "--force", "--json", "--redis-only"],
         deployment,
       );
@@ -373,26 +243,15 @@ class Play {
     ];
     let answer: Answer | null = null;
     for (let run = 1; run <= LAST_RUNS; run++) {
-      answer = await this.#ask(words, deployment);
+      answer = await this.#stage.ask(words, deployment);
       if (answer?.code === 0) return answer;
       if (answer?.code === 1 && issuesOf(answer).length > 0) return answer;
     }
-    this.#finds.push({
-      key: "the program",
-      what: `apply does not finish: ${answer === null ? "no answer" : describeAnswer(answer)}`,
-    });
+    this.#stage.complain(
+      "the program",
+      `apply does not finish: ${answer === null ? "no answer" : describeAnswer(answer)}`,
+    );
     return answer!;
-  }
-
-  async #ask(words: readonly string[], deployment: string): Promise<Answer | null> {
-    const runner = this.#runners[0]!;
-    runner.start({ words, deployment, process: false });
-    const answer = await runner.ended(4 * END_MS);
-    if (answer === null) {
-      this.#finds.push({ key: "the program", what: `${words.join(" ")} does not end` });
-      runner.kill();
-    }
-    return answer;
   }
 
   async #judge(when: string, said: readonly Answer[], statuses: ReadonlyMap<string, string>): Promise<void> {
@@ -405,12 +264,12 @@ class Play {
       appliedSince: (deployment, name) => this.#appliedSince(deployment, name),
     };
     for (const find of await judge(this.#world, this.#ledger, verdicts)) {
-      this.#finds.push({ ...find, what: `${when}: ${find.what}` });
+      this.#stage.complain(find.key, `${when}: ${find.what}`);
     }
   }
 
   #appliedSince(deployment: string, name: string): number {
-    const runs = this.#answers.filter((answer) => answer.deployment === deployment);
+    const runs = this.#stage.answers.filter((answer) => answer.deployment === deployment);
     const applied = runs.filter((answer) => appliedBy(answer).includes(`redis/${name}`)).map((
       { startedAt },
     ) => startedAt);
@@ -420,12 +279,4 @@ class Play {
     );
     return Math.max(0, ...applied, ...marked);
   }
-}
-
-async function each<T>(list: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
-  await Promise.all(list.map(work));
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

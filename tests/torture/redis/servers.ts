@@ -6,7 +6,7 @@
 
 import type { Cluster, Redis } from "ioredis";
 import { type Proxy, startProxy } from "../../support/proxy.ts";
-import { type RedisServer, startRedis, startRedisCluster } from "../../support/redis.ts";
+import { type RedisCluster, type RedisServer, startRedis, startRedisCluster } from "../../support/redis.ts";
 import { moveSlots } from "../../support/redis_resharding.ts";
 import { eventually } from "../../support/server.ts";
 import type { Stores } from "../runner.ts";
@@ -25,13 +25,21 @@ export interface RedisWorld extends AsyncDisposable, Stores {
   masters(): readonly Redis[];
   /** Empties everything and undoes what faults have set. */
   reset(): Promise<void>;
+  /** Replicas that confirm a write: none where there are none, and while one is left behind. */
+  readonly replicas: number;
+  /** True while what is written is known to one server alone. */
+  readonly lagging: boolean;
   /** Makes the replica take over from its primary, which dies. */
   failover?: () => Promise<void>;
   /** From here on the replica learns of nothing. */
   lag?: () => void;
-  /** Moves some slots from a master to the next one; in the end they may be back. */
-  moveSlots?: (seed: number, isOver: () => boolean) => Promise<void>;
+  /** Moves some slots from a master to the next one and back, in the background. */
+  moveSlots?: (seed: number) => void;
+  /** Waits for what goes on in the background. */
+  settled(): Promise<void>;
 }
+
+const ALONE = { replicas: 0, lagging: false, settled: () => Promise.resolve() };
 
 /** Starts the servers. */
 export async function startWorld(topology: Topology): Promise<RedisWorld> {
@@ -55,6 +63,7 @@ async function startSingle(): Promise<RedisWorld> {
     targetOf: (port) => port,
     env: (host) => environment(host, server.port),
     masters: () => [client],
+    ...ALONE,
     async reset() {
       await resetNode(client);
     },
@@ -66,6 +75,8 @@ async function startCluster(): Promise<RedisWorld> {
   const cluster = await startRedisCluster(MASTERS);
   const client = cluster.client();
   const nodes = cluster.nodes.map((node) => node.client());
+  let moving: Promise<void> | null = null;
+  let over = false;
   return {
     topology: "cluster",
     client,
@@ -77,24 +88,30 @@ async function startCluster(): Promise<RedisWorld> {
       REDIS_DEV_CLUSTER_HOST_OVERRIDE: "true",
     }),
     masters: () => nodes,
+    ...ALONE,
     async reset() {
       await Promise.all(nodes.map(resetNode));
     },
-    async moveSlots(seed, isOver) {
-      const from = seed % MASTERS;
-      const to = (from + 1) % MASTERS;
-      const [first, last] = [from, from + 1].map((i) => Math.floor((i * 16384) / MASTERS)) as [
-        number,
-        number,
-      ];
-      const slots = [
-        ...new Set(Array.from({ length: 12 }, (_, i) => first + (seed + i * 977) % (last - first))),
-      ];
-      const moved = await moveSlots(cluster, slots, { from, to, isOver });
-      await moveSlots(cluster, slots.slice(0, moved), { from: to, to: from });
+    moveSlots(seed) {
+      moving ??= moveThereAndBack(cluster, seed, () => over);
+    },
+    async settled() {
+      over = true;
+      await moving;
+      over = false;
+      moving = null;
     },
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   };
+}
+
+async function moveThereAndBack(cluster: RedisCluster, seed: number, isOver: () => boolean): Promise<void> {
+  const from = seed % MASTERS;
+  const to = (from + 1) % MASTERS;
+  const [first, last] = [from, from + 1].map((i) => Math.floor((i * 16384) / MASTERS)) as [number, number];
+  const slots = [...new Set(Array.from({ length: 12 }, (_, i) => first + (seed + i * 977) % (last - first)))];
+  const moved = await moveSlots(cluster, slots, { from, to, isOver });
+  await moveSlots(cluster, slots.slice(0, moved), { from: to, to: from });
 }
 
 /** A primary, and a replica that follows through a proxy, so that it can be left behind. */
@@ -110,6 +127,7 @@ async function startPair(): Promise<RedisWorld> {
     if (!(await second.info("replication")).includes("master_link_status:up")) throw new Error("no link yet");
   });
   const moved = stack.move();
+  let state: "following" | "lagging" | "over" = "following";
   let now: { server: RedisServer; client: Redis } = { server: primary, client: first };
   return {
     topology: "replica",
@@ -123,8 +141,21 @@ async function startPair(): Promise<RedisWorld> {
     async reset() {
       await resetNode(now.client);
     },
-    lag: () => proxy.stall(),
+    get replicas() {
+      return state === "following" ? 1 : 0;
+    },
+    get lagging() {
+      return state === "lagging";
+    },
+    settled: () => Promise.resolve(),
+    lag() {
+      if (state !== "following") return;
+      state = "lagging";
+      proxy.stall();
+    },
     async failover() {
+      if (state === "over") return;
+      state = "over";
       first.disconnect();
       Deno.kill(primary.pid, "SIGKILL");
       proxy.close();

@@ -54,7 +54,7 @@ export async function replaceStored(
 }
 
 /** A record of any type as text, null for none. The same content gives the same text, however it is stored. */
-export async function digestOf(client: Redis, key: string): Promise<string | null> {
+async function digestOf(client: Redis, key: string): Promise<string | null> {
   const name = bytes(key);
   const type = String(await client.callBuffer("TYPE", [name]));
   if (type === "none") return null;
@@ -66,6 +66,18 @@ export async function digestOf(client: Redis, key: string): Promise<string | nul
   if (type === "set") parts.sort();
   if (type === "hash") parts.splice(0, parts.length, ...pairs(parts).sort());
   return JSON.stringify([type, parts, await client.callBuffer("PEXPIRETIME", [name])]);
+}
+
+/** The same, on whichever node the record is. */
+export async function digestAnywhere(nodes: readonly Redis[], key: string): Promise<string | null> {
+  for (const node of nodes) {
+    const digest = await digestOf(node, key).catch((error: Error) => {
+      if (/MOVED|ASK/.test(error.message)) return null;
+      throw error;
+    });
+    if (digest !== null) return digest;
+  }
+  return null;
 }
 
 function contentCommand(type: string, name: Buffer): [string, (string | Buffer)[]] {

@@ -1,0 +1,165 @@
+/**
+ * Where a history is played: the runners with their networks, the gate between their commands, and the log of it all. What
+ * happens to the stores is the business of each half.
+ *
+ * @module
+ */
+
+import { type Answer, describeAnswer, errorOf } from "./answer.ts";
+import { Gate } from "./faults/gate.ts";
+import type { RunnerFault } from "./history.ts";
+import { type Command, Runner, type Stores } from "./runner.ts";
+
+/** Something that broke a promise. */
+export interface Find {
+  /** What it is about: mostly the name of a record. */
+  readonly key: string;
+  readonly what: string;
+}
+
+/** What came of a history. */
+export interface Outcome {
+  readonly finds: readonly Find[];
+  /** What happened, in order. */
+  readonly log: readonly string[];
+}
+
+const RUNNERS = 3;
+/** How long a runner stands still: longer than its lease of a second. */
+const FREEZE_MS = 1400;
+/** When no command passes for so long, whatever comes next happens all the same. */
+const PATIENCE_MS = 60;
+const SLOW_PATIENCE_MS = 1500;
+/** How long a runner may take to end by itself once nothing is in its way. */
+const END_MS = 8000;
+
+/** Runs commands of the program and disturbs them. */
+export class Stage {
+  readonly #gate = new Gate();
+  readonly #runners: Runner[];
+  readonly #startedAt = Date.now();
+  readonly finds: Find[] = [];
+  readonly log: string[] = [];
+  /** Every answer so far, in the order in which they came. */
+  readonly answers: Answer[] = [];
+
+  /** @param onAnswer Told of every command that ended by itself. */
+  constructor(stores: Stores, onAnswer: (answer: Answer) => void = () => {}) {
+    this.#runners = Array.from({ length: RUNNERS }, (_, i) =>
+      new Runner(this.#gate, stores, (answer) => {
+        this.answers.push(answer);
+        this.say(`runner ${i} ended: ${answer.words.join(" ")}: ${describeAnswer(answer)}`);
+        const error = errorOf(answer);
+        if (error?.code === "internal") this.complain("the program", `internal: ${error.message}`);
+        onAnswer(answer);
+      }));
+  }
+
+  /** True while any command runs. */
+  get busy(): boolean {
+    return this.#runners.some((runner) => runner.busy);
+  }
+
+  /** Notes a line in the log. */
+  say(text: string): void {
+    const at = String(Date.now() - this.#startedAt).padStart(6);
+    this.log.push(`${at} ms, command ${this.#gate.passed}: ${text}`);
+  }
+
+  /** Notes a find. */
+  complain(key: string, what: string): void {
+    this.finds.push({ key, what });
+  }
+
+  /** Lets so many commands of the runners pass, and holds the next ones from then on. */
+  async after(count: number): Promise<void> {
+    const patience = this.#runners.some((runner) => runner.slow) ? SLOW_PATIENCE_MS : PATIENCE_MS;
+    await this.#gate.after(count, patience, () => !this.#runners.some((runner) => runner.moving));
+    for (const runner of this.#runners) {
+      if (runner.frozenAt !== null && Date.now() > runner.frozenAt + FREEZE_MS) runner.thaw();
+    }
+  }
+
+  /** Starts a command. What the runner was at before is given time to end, and is killed if it does not. */
+  async start(index: number, command: Command, text: string): Promise<void> {
+    const runner = this.#runners[index]!;
+    if (runner.busy) {
+      this.#gate.open();
+      await this.#end(index);
+    }
+    this.say(text);
+    runner.start(command);
+  }
+
+  /** Does something to a runner. @returns False when it was idle. */
+  disturb(index: number, fault: RunnerFault): boolean {
+    const runner = this.#runners[index]!;
+    if (!runner.busy) return false;
+    this.say(`runner ${index}: ${fault}`);
+    switch (fault) {
+      case "kill":
+        runner.kill();
+        break;
+      case "interrupt":
+        runner.interrupt();
+        break;
+      case "freeze":
+        runner.freeze();
+        break;
+      case "cut":
+        runner.link?.cut();
+        break;
+      case "half_reply":
+        runner.link?.spoilNextReply("half");
+        break;
+      case "lost_reply":
+        runner.link?.spoilNextReply("lost");
+    }
+    return true;
+  }
+
+  /** Lets a runner go on that was frozen. */
+  thaw(index: number): void {
+    this.#runners[index]!.thaw();
+  }
+
+  /** Ends all connections of all runners, as a server does that dies. */
+  cutAll(): void {
+    for (const runner of this.#runners) runner.link?.cut();
+  }
+
+  /** Lets everything through from now on, and waits for the runners. */
+  async calm(): Promise<void> {
+    this.#gate.open();
+    for (const index of this.#runners.keys()) await this.#end(index);
+  }
+
+  /** Runs one command undisturbed. @returns Null when it does not end, which is a find. */
+  async ask(words: readonly string[], deployment = "", patienceMs = 4 * END_MS): Promise<Answer | null> {
+    this.#gate.open();
+    await this.#end(0);
+    const runner = this.#runners[0]!;
+    runner.start({ words, deployment, process: false });
+    const answer = await runner.ended(patienceMs);
+    if (answer === null) {
+      this.complain("the program", `${words.join(" ")} does not end`);
+      runner.kill();
+    }
+    return answer;
+  }
+
+  async #end(index: number): Promise<void> {
+    const runner = this.#runners[index]!;
+    while (runner.frozenAt !== null && Date.now() < runner.frozenAt + FREEZE_MS) await pause(20);
+    runner.thaw();
+    if (await runner.ended(END_MS) === null && runner.busy) {
+      this.say(`runner ${index}: does not end, is killed`);
+      runner.kill();
+    }
+  }
+}
+
+/** Waits. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
