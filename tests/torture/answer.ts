@@ -57,6 +57,14 @@ export function errorOf({ objects }: Answer): { readonly code: string; readonly 
   return null;
 }
 
+/** What the program says to do about its error; null where it says nothing. */
+export function hintOf({ objects }: Answer): string | null {
+  for (const { error } of objects) {
+    if (typeof error === "object" && error !== null) return (error as { hint?: string | null }).hint ?? null;
+  }
+  return null;
+}
+
 /** IDs of the migrations that an `apply` brought to their end in this run. */
 export function appliedBy({ objects }: Answer): readonly string[] {
   const summary = objects.find(({ event }) => event === "summary");

@@ -4,13 +4,11 @@
  * @module
  */
 
-import { describe, type History } from "./history.ts";
-import { generate } from "./redis/generate.ts";
-import { play } from "./redis/play.ts";
-import { type RedisWorld, startWorld, type Topology } from "./redis/servers.ts";
+import { type Playable, RedisHalf, SqlHalf } from "./halves.ts";
+import type { Topology } from "./redis/servers.ts";
 import { catchFaults } from "./runner.ts";
 import { shrink } from "./shrink.ts";
-import type { Outcome } from "./stage.ts";
+import type { Find } from "./stage.ts";
 
 /** How long and on what. */
 export interface TortureOptions {
@@ -19,7 +17,7 @@ export interface TortureOptions {
   readonly seconds: number | null;
   readonly histories: number | null;
   readonly side: "redis" | "sql" | "both";
-  /** Null for all in turn. */
+  /** Of the Redis half; null for all in turn. */
   readonly topology: Topology | null;
   /** Print the log of every history. */
   readonly log: boolean;
@@ -36,84 +34,66 @@ export interface TortureResult {
   readonly finds: number;
 }
 
-/** Histories on one kind of servers before they are started anew, and how often each kind has its turn. */
-const TURN: readonly Topology[] = ["single", "single", "cluster", "single", "single", "replica"];
+/** Every third history is one of the SQL half, where both are played. */
+const SQL_TURN = 3;
+const DEFAULT_SECONDS = 60;
+/** Finds shown of one history. */
+const SHOWN = 5;
 
 /** Plays. */
 export async function torture(options: TortureOptions): Promise<TortureResult> {
-  const { say } = options;
+  const { say, histories = null, seconds } = options;
   const first = options.seed ?? Math.floor(Math.random() * 1_000_000_000);
   say(`seed ${first}`);
-  using _faults = catchFaults((error) => say(`fault that nothing waited for: ${error}`));
-  await using worlds = new Worlds();
+  using _faults = catchFaults((error) => say(`a failure that nothing waited for: ${error}`));
+  await using redis = new RedisHalf();
+  await using sql = new SqlHalf();
+  const make = (seed: number): Playable => {
+    const isSql = options.side === "sql" || (options.side === "both" && seed % SQL_TURN === 0);
+    return isSql ? sql.make(seed) : redis.make(seed, options.topology);
+  };
+  const isFind = ({ key, what }: Find) => !options.ignore.some((text) => `${key}: ${what}`.includes(text));
   const started = performance.now();
-  const deadline = started + (options.seconds ?? (options.histories === null ? 60 : 86_400)) * 1000;
-  let [played, finds] = [0, 0];
-  for (let seed = first; played < (options.histories ?? Infinity) && performance.now() < deadline; seed++) {
-    const topology = options.topology ?? TURN[seed % TURN.length]!;
-    const history = generate(seed, topology);
-    const outcome = await playOn(worlds, history, options.ignore);
+  const limit = seconds ?? (histories === null ? DEFAULT_SECONDS : Infinity);
+  const elapsed = () => (performance.now() - started) / 1000;
+  let [played, found] = [0, 0];
+  for (let seed = first; played < (histories ?? Infinity) && elapsed() < limit; seed++) {
+    const history = make(seed);
+    const outcome = await history.play().catch(async (error: Error) => {
+      // The servers themselves failed, as clusters do whose slots move too fast: that says nothing about the program.
+      say(`seed ${seed} could not be played: ${error.message}`);
+      await redis.restart();
+      return null;
+    });
+    if (outcome === null) continue;
+    const finds = outcome.finds.filter(isFind);
     played++;
     if (options.log) say(outcome.log.join("\n"));
-    if (outcome.finds.length === 0) continue;
-    finds++;
-    await tell(options, worlds, history, outcome);
+    if (finds.length === 0) continue;
+    found++;
+    say(`FIND in history ${played} after ${elapsed().toFixed(0)} s, seed ${seed}`);
+    await tell(history, { finds, log: outcome.log }, isFind, say);
     if (!options.keepGoing) break;
   }
-  const seconds = (performance.now() - started) / 1000;
-  say(
-    `${played} histories in ${seconds.toFixed(0)} s, ${
-      Math.round((played / seconds) * 3600)
-    } an hour, ${finds} with a find`,
-  );
-  return { histories: played, finds };
-}
-
-async function playOn(worlds: Worlds, history: History, ignore: readonly string[]): Promise<Outcome> {
-  const { finds, log } = await play(history, await worlds.of(history.topology));
-  return {
-    finds: finds.filter(({ key, what }) => !ignore.some((text) => `${key}: ${what}`.includes(text))),
-    log,
-  };
+  const rate = Math.round((played / elapsed()) * 3600);
+  say(`${played} histories in ${elapsed().toFixed(0)} s, ${rate} an hour, ${found} with a find`);
+  return { histories: played, finds: found };
 }
 
 async function tell(
-  { say, ignore }: TortureOptions,
-  worlds: Worlds,
-  history: History,
-  outcome: Outcome,
+  history: Playable,
+  outcome: { readonly finds: readonly Find[]; readonly log: readonly string[] },
+  isFind: (find: Find) => boolean,
+  say: (text: string) => void,
 ): Promise<void> {
-  say(`FIND with seed ${history.seed} on ${history.topology}:`);
-  for (const { key, what } of outcome.finds.slice(0, 5)) say(`  ${JSON.stringify(key)}: ${what}`);
-  say(
-    `  to see it again: deno task torture --seed ${history.seed} --topology ${history.topology} --histories 1 --log`,
-  );
-  const shorter = await shrink(history, outcome, (candidate) => playOn(worlds, candidate, ignore));
-  say(`  the story in ${shorter.history.events.length} events:`);
-  for (const event of shorter.history.events) {
-    say(`    after ${event.after}: ${describe(event, shorter.history)}`);
-  }
-  say(`  how it went:`);
-  for (const line of shorter.outcome.log) say(`    ${line}`);
-  for (const { key, what } of shorter.outcome.finds.slice(0, 5)) {
+  for (const { key, what } of outcome.finds.slice(0, SHOWN)) say(`  ${JSON.stringify(key)}: ${what}`);
+  say(`  to see it again: deno task torture ${history.again} --histories 1 --log`);
+  const short = await shrink({ history, outcome }, isFind);
+  say(`  the story in ${short.history.events.length} events:`);
+  for (const line of short.history.story()) say(`    ${line}`);
+  say("  how it went:");
+  for (const line of short.outcome.log) say(`    ${line}`);
+  for (const { key, what } of short.outcome.finds.slice(0, SHOWN)) {
     say(`    => ${JSON.stringify(key)}: ${what}`);
-  }
-}
-
-/** The servers, started when they are first needed. A pair that has failed over is of no use to the next history. */
-class Worlds implements AsyncDisposable {
-  readonly #worlds = new Map<Topology, RedisWorld>();
-
-  async of(topology: Topology): Promise<RedisWorld> {
-    const known = this.#worlds.get(topology);
-    if (known !== undefined && topology !== "replica") return known;
-    await known?.[Symbol.asyncDispose]();
-    const world = await startWorld(topology);
-    this.#worlds.set(topology, world);
-    return world;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const world of this.#worlds.values()) await world[Symbol.asyncDispose]();
   }
 }

@@ -94,12 +94,16 @@ async function startCluster(): Promise<RedisWorld> {
     },
     moveSlots(seed) {
       moving ??= moveThereAndBack(cluster, seed, () => over);
+      moving.catch(() => {}); // Whoever waits for it is told.
     },
     async settled() {
       over = true;
-      await moving;
-      over = false;
-      moving = null;
+      try {
+        await moving;
+      } finally {
+        over = false;
+        moving = null;
+      }
     },
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   };

@@ -1,0 +1,140 @@
+/**
+ * The PostgreSQL that histories play on: one server, and for each history a database as a released Outpost left it, copied from
+ * one that was made once.
+ *
+ * @module
+ */
+
+import type postgres from "postgres";
+import { bringToVersion } from "../../support/outpost_database.ts";
+import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
+import type { Stores } from "../runner.ts";
+import { fingerprint } from "./fingerprint.ts";
+import type { Start } from "./history.ts";
+
+/** Who owns the tables and runs the program: no super-user, so that row security counts. */
+const OWNER = "outpost";
+/** The version of the other Outpost, where there is one. */
+const NEIGHBOUR_VERSION = 6;
+
+/** A database of one history. */
+export interface LogDatabase extends AsyncDisposable, Stores {
+  readonly schema: string;
+  /** A new connection of its own. @param user The owner, or the super-user, whom row security does not hold up. */
+  connect(user: "owner" | "super"): postgres.Sql;
+}
+
+/** The server and the templates. */
+export class Databases implements AsyncDisposable {
+  readonly #server: PostgresServer;
+  readonly #admin: postgres.Sql;
+  readonly #templates = new Map<string, Promise<string>>();
+  readonly #schemas = new Map<number, ReadonlySet<string>>();
+  #count = 0;
+
+  private constructor(server: PostgresServer, admin: postgres.Sql) {
+    this.#server = server;
+    this.#admin = admin;
+  }
+
+  static async start(): Promise<Databases> {
+    const server = await startPostgres({ max_prepared_transactions: "20", timezone: "UTC" });
+    const admin = server.client(urlOf(server, "postgres", "postgres", "public"), { max: 1 });
+    await admin.unsafe(`create role ${OWNER} login`);
+    return new Databases(server, admin);
+  }
+
+  /** A database for one history. */
+  async create({ version, schema, reordered }: Start): Promise<LogDatabase> {
+    const template = await this.#template(version, schema);
+    const name = `history_${++this.#count}`;
+    await this.#admin.unsafe(`create database ${name} template ${template} owner ${OWNER}`);
+    const clients: postgres.Sql[] = [];
+    const path = schema === "public" ? "public" : `${schema},public`;
+    const port = this.#server.port;
+    const connect = (user: "owner" | "super") => {
+      // Unlike the program, whoever writes here means this one schema.
+      const url = urlOf(this.#server, name, user === "owner" ? OWNER : "postgres", schema);
+      const client = this.#server.client(url, { max: 1, connection: { timezone: "UTC" } });
+      clients.push(client);
+      return client;
+    };
+    if (reordered && version >= 4 && version < 5) await reorder(connect("owner"));
+    return {
+      schema,
+      connect,
+      ports: [port],
+      targetOf: () => port,
+      env: (host) => ({ POSTGRES_URL: `postgres://${OWNER}@${host}:${port}/${name}?search_path=${path}` }),
+      [Symbol.asyncDispose]: async () => {
+        await Promise.all(clients.map((client) => client.end({ timeout: 0 })));
+        for (
+          const [gid] of await this.#admin`select gid from pg_prepared_xacts where database = ${name}`
+            .values()
+        ) {
+          const client = this.#server.client(urlOf(this.#server, name, "postgres", "public"), { max: 1 });
+          await client.unsafe(`rollback prepared '${gid}'`);
+          await client.end();
+        }
+        await this.#admin.unsafe(`drop database ${name} with (force)`);
+      },
+    };
+  }
+
+  /** What the schema of a version is, as a database has it that nothing else happened to. */
+  async schemaOf(version: number): Promise<ReadonlySet<string>> {
+    const known = this.#schemas.get(version);
+    if (known !== undefined) return known;
+    const name = await this.#template(version, "public");
+    const client = this.#server.client(urlOf(this.#server, name, "postgres", "public"), { max: 1 });
+    const found = await fingerprint(client, "public");
+    await client.end();
+    this.#schemas.set(version, found);
+    return found;
+  }
+
+  #template(version: number, schema: "public" | "a"): Promise<string> {
+    const name = `template_${schema}_${version}`;
+    const known = this.#templates.get(name);
+    if (known !== undefined) return known;
+    const making = (async () => {
+      await this.#admin.unsafe(`create database ${name} owner ${OWNER}`);
+      if (schema === "a") {
+        await bringToVersion(urlOf(this.#server, name, OWNER, "public"), NEIGHBOUR_VERSION, async (sql) => {
+          await sql.unsafe("create schema a");
+          await sql`insert into events (id, tenant_id, destination_id, time, topic, eligible_for_retry, data, metadata)
+            values ('neighbour', 't', 'd', '2025-01-01', 'x', true, '{}', '{}')`;
+          await sql.unsafe(
+            "create table outpost_quarantine (id bigserial, migration text, source_table text, row jsonb)",
+          );
+          await sql`insert into outpost_quarantine (migration, source_table, row)
+            values ('sql/000005', 'deliveries', '{"id": "neighbour"}')`;
+        });
+      }
+      await bringToVersion(urlOf(this.#server, name, OWNER, schema), version);
+      return name;
+    })();
+    this.#templates.set(name, making);
+    return making;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server[Symbol.asyncDispose]();
+  }
+}
+
+function urlOf({ host, port }: PostgresServer, database: string, user: string, path: string): string {
+  return `postgres://${user}@${host}:${port}/${database}?search_path=${path}`;
+}
+
+/** Makes the default partition of `deliveries` anew, as an operator does by hand. */
+async function reorder(sql: postgres.Sql): Promise<void> {
+  await sql.unsafe(`
+    ALTER TABLE deliveries DETACH PARTITION deliveries_default;
+    DROP TABLE deliveries_default;
+    CREATE TABLE deliveries_default (
+      destination_id text NOT NULL, attempt integer NOT NULL DEFAULT 0, response_data jsonb, code text,
+      event_id text NOT NULL, id text NOT NULL, manual boolean NOT NULL DEFAULT false, status text NOT NULL,
+      time timestamptz NOT NULL);
+    ALTER TABLE deliveries ATTACH PARTITION deliveries_default DEFAULT`);
+}

@@ -1,0 +1,118 @@
+/**
+ * Makes a history of the log store of a seed.
+ *
+ * @module
+ */
+
+import { Random } from "../random.ts";
+import type { RunnerFault } from "../history.ts";
+import type { LogAction, LogEvent, LogHappening, LogHistory, OperatorAction } from "./history.ts";
+
+const RUNNERS = 3;
+/** Short waits, so that a history is short too. */
+const STEP = ["--lock-ttl", "1s", "--lock-timeout", "200ms", "--lock-retries", "2"];
+const OUTPUT = ["--json", "--sql-only"];
+
+/** Makes the history of a seed. The same seed always gives the same one. */
+export function generateLog(seed: number): LogHistory {
+  const random = new Random(seed ^ 0x51);
+  const start = {
+    version: random.weighted([[8, 4], [1, 0], [1, random.between(1, 3)], [3, random.between(5, 10)]]),
+    schema: random.weighted<"public" | "a">([[4, "public"], [1, "a"]]),
+    reordered: random.chance(0.15),
+    events: random.pick([5, 20, 60]),
+  };
+  const events: LogEvent[] = [];
+  const count = random.between(5, 20);
+  for (let i = 0; i < count; i++) {
+    events.push({ after: random.weighted([[3, 0], [3, 2], [3, 8], [2, 25]]), ...next(random) });
+  }
+  return { seed, start, events };
+}
+
+function next(random: Random): LogHappening {
+  const type = random.weighted<LogHappening["type"]>([
+    [6, "application"],
+    [2, "operator"],
+    [4, "run"],
+    [2, "runner_fault"],
+    [0.25, "long_freeze"],
+    [0.25, "read_while_locked"],
+    [0.6, "down_and_follow"],
+  ]);
+  switch (type) {
+    case "application":
+      return { type, action: logAction(random), at: random.between(0, 999) };
+    case "operator":
+      return { type, action: operatorAction(random), at: random.between(0, 999) };
+    case "run":
+      return startOf(random);
+    case "runner_fault":
+      return { type, runner: random.between(0, RUNNERS - 1), fault: runnerFault(random) };
+    case "long_freeze":
+      return { type, runner: random.between(0, RUNNERS - 1) };
+    case "read_while_locked":
+      return { type, words: ["migrate", random.pick(["verify", "plan", "status", "list"]), ...OUTPUT] };
+    case "down_and_follow":
+      return {
+        type,
+        steps: random.between(1, 3),
+        fault: random.pick<RunnerFault>(["interrupt", "cut", "lost_reply", "half_reply"]),
+        commands: random.between(5, 60),
+      };
+  }
+}
+
+function logAction(random: Random): LogAction {
+  return random.weighted<LogAction>([
+    [3, "event"],
+    [5, "delivery"],
+    [2, "orphan"],
+    [2, "index_row"],
+    [1, "late_event"],
+    [1, "replay"],
+    [3, "read"],
+  ]);
+}
+
+function operatorAction(random: Random): OperatorAction {
+  return random.weighted<OperatorAction>([
+    [2, "long_reader"],
+    [2, "prepared_transaction"],
+    [2, "partition"],
+    [2, "row_security"],
+    [2, "view"],
+    [4, "relax"],
+  ]);
+}
+
+function startOf(random: Random): LogHappening {
+  const chosen = random.weighted<readonly string[]>([
+    [8, ["apply", "--yes"]],
+    [1, ["apply", "--yes", `sql/${random.between(1, 10)}`]],
+    [1, ["down", "1", "--yes"]],
+    [1, ["down", String(random.between(2, 7)), "--yes"]],
+    [1, ["verify"]],
+    [1, ["plan"]],
+    [0.5, ["status"]],
+  ]);
+  const writes = chosen[0] === "apply" || chosen[0] === "down";
+  const waiting = ["--lock-wait", random.pick(["0", "1s", "3s"])];
+  return {
+    type: "run",
+    runner: random.between(0, RUNNERS - 1),
+    words: ["migrate", ...chosen, ...OUTPUT, ...(writes ? [...STEP, ...waiting] : [])],
+    process: random.chance(0.03),
+  };
+}
+
+function runnerFault(random: Random): RunnerFault {
+  return random.weighted<RunnerFault>([
+    [4, "kill"],
+    [2, "interrupt"],
+    [1, "freeze"],
+    [2, "cut"],
+    [2, "half_reply"],
+    [3, "lost_reply"],
+  ]);
+}

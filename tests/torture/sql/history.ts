@@ -1,0 +1,83 @@
+/**
+ * A history of the log store: what is there in the beginning, and what happens in which order.
+ *
+ * @module
+ */
+
+import type { RunnerFault } from "../history.ts";
+
+/** How the database is in the beginning. */
+export interface Start {
+  /** Version that a released Outpost brought it to. */
+  readonly version: number;
+  /** Its schema. Beside schema `a`, another Outpost lives in `public`, which is in the search path too. */
+  readonly schema: "public" | "a";
+  /** Somebody made the default partitions by hand, with their columns in another order. */
+  readonly reordered: boolean;
+  readonly events: number;
+}
+
+/** What the application writes. Which form its rows have, the tables that it finds decide. */
+export type LogAction = "event" | "delivery" | "orphan" | "index_row" | "late_event" | "replay" | "read";
+
+/** What the operator and others do in the database. Most of it lasts until `relax`. */
+export type OperatorAction =
+  | "long_reader"
+  | "prepared_transaction"
+  | "partition"
+  | "row_security"
+  | "view"
+  | "relax";
+
+/** One thing that happens. */
+export type LogHappening =
+  | { readonly type: "application"; readonly action: LogAction; readonly at: number }
+  | { readonly type: "operator"; readonly action: OperatorAction; readonly at: number }
+  | {
+    readonly type: "run";
+    readonly runner: number;
+    readonly words: readonly string[];
+    readonly process: boolean;
+  }
+  | { readonly type: "runner_fault"; readonly runner: number; readonly fault: RunnerFault }
+  /** A runner stands still for as long as it takes until the application can read again. */
+  | { readonly type: "long_freeze"; readonly runner: number }
+  /** Somebody else has the tables for himself, and a command that only reads is run. */
+  | { readonly type: "read_while_locked"; readonly words: readonly string[] }
+  /** Takes steps back, is disturbed after so many commands, and does what the hint says. */
+  | {
+    readonly type: "down_and_follow";
+    readonly steps: number;
+    readonly fault: RunnerFault;
+    readonly commands: number;
+  };
+
+/** A happening and how many commands of the runners pass before it. */
+export type LogEvent = LogHappening & { readonly after: number };
+
+/** A whole history. */
+export interface LogHistory {
+  readonly seed: number;
+  readonly start: Start;
+  readonly events: readonly LogEvent[];
+}
+
+/** A happening in a line, for the log and for stories. */
+export function describeLog(event: LogHappening): string {
+  switch (event.type) {
+    case "application":
+      return `application: ${event.action} #${event.at}`;
+    case "operator":
+      return `operator: ${event.action} #${event.at}`;
+    case "run":
+      return `runner ${event.runner}: ${event.words.join(" ")}${event.process ? " (a process)" : ""}`;
+    case "runner_fault":
+      return `runner ${event.runner}: ${event.fault}`;
+    case "long_freeze":
+      return `runner ${event.runner}: freezes until others can read`;
+    case "read_while_locked":
+      return `while somebody holds the tables: ${event.words.join(" ")}`;
+    case "down_and_follow":
+      return `down ${event.steps}, ${event.fault} after ${event.commands} commands, and what its hint says`;
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * The operator and other people in the database: readers that take long, prepared transactions, partitions, row security, views.
+ *
+ * @module
+ */
+
+import type postgres from "postgres";
+import { isRefusal } from "./application.ts";
+import type { LogDatabase } from "./databases.ts";
+import type { OperatorAction } from "./history.ts";
+import { FAR_YEAR, type LogLedger, makeEvent } from "./ledger.ts";
+
+/** Nobody's statement queues for long: it would hold up the application behind it. */
+const LOCK_TIMEOUT_MS = 300;
+
+/** Does what others do, and undoes it. */
+export class Operator {
+  readonly #database: LogDatabase;
+  readonly #ledger: LogLedger;
+  readonly #owner: postgres.Sql;
+  /** The server's own user: where prepared transactions come from. */
+  readonly #super: postgres.Sql;
+  readonly #pending = new Set<Promise<void>>();
+  readonly #undo: (() => Promise<void>)[] = [];
+  #work: Promise<void> = Promise.resolve();
+  #count = 0;
+  /** Something is there that stands in the way of a step. */
+  inTheWay = false;
+  /** There are partitions for rows in the far future. */
+  partitioned = false;
+
+  constructor(database: LogDatabase, ledger: LogLedger) {
+    this.#database = database;
+    this.#ledger = ledger;
+    [this.#owner, this.#super] = [database.connect("owner"), database.connect("super")];
+  }
+
+  /** Begins something. What a lock keeps from happening does not happen. */
+  act(action: OperatorAction): void {
+    const done = this.#work.then(() => this.#do(action)).catch((error) => {
+      if (!isRefusal(error)) throw error;
+    });
+    this.#work = done;
+    this.#pending.add(done);
+    done.then(() => this.#pending.delete(done), () => {});
+  }
+
+  /** Undoes everything that lasts. */
+  async relax(): Promise<void> {
+    await this.#work;
+    for (const undo of this.#undo.splice(0).reverse()) await undo();
+    this.inTheWay = false;
+  }
+
+  /** Has the tables for itself while some work is done. */
+  async whileLocked(work: () => Promise<void>): Promise<void> {
+    const client = this.#database.connect("super");
+    await client.begin(async (sql) => {
+      await sql.unsafe(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`);
+      for (const table of ["events", "deliveries", "attempts"]) {
+        const [found] = await sql`select to_regclass(${table}) as name`;
+        if (found!.name !== null) await sql.unsafe(`lock table ${table} in access exclusive mode`);
+      }
+      await work();
+    }).catch((error) => {
+      if (!isRefusal(error)) throw error;
+    });
+    await client.end({ timeout: 0 });
+  }
+
+  async #do(action: OperatorAction): Promise<void> {
+    await this.#owner.unsafe(`set lock_timeout = ${LOCK_TIMEOUT_MS}`);
+    switch (action) {
+      case "long_reader":
+        return await this.#readForLong();
+      case "prepared_transaction":
+        return await this.#prepare();
+      case "partition":
+        return await this.#partition();
+      case "row_security":
+        return await this.#secure();
+      case "view":
+        return await this.#view();
+      case "relax":
+        for (const undo of this.#undo.splice(0).reverse()) await undo();
+        this.inTheWay = false;
+    }
+  }
+
+  async #readForLong(): Promise<void> {
+    const client = this.#database.connect("super");
+    await client.unsafe(`set lock_timeout = ${LOCK_TIMEOUT_MS}`);
+    await client.unsafe("begin");
+    this.#undo.push(() => client.end({ timeout: 0 }));
+    await client.unsafe(`select count(*) from ${await this.#deliveries()}`);
+    await client.unsafe("select count(*) from events");
+  }
+
+  async #prepare(): Promise<void> {
+    const n = 500_000 + ++this.#count;
+    const row = makeEvent(n, false);
+    const name = `p${n}`;
+    await this.#super.unsafe(`set lock_timeout = ${LOCK_TIMEOUT_MS}`);
+    const columns = (await this.#columns("events")).filter((column) => column in row).join(", ");
+    await this.#super.unsafe("begin");
+    try {
+      await this.#super.unsafe(
+        `insert into events (${columns}) select ${columns} from jsonb_populate_record(null::events, $1::text::jsonb)`,
+        [JSON.stringify(row)],
+      );
+      await this.#super.unsafe(`prepare transaction '${name}'`);
+    } catch (error) {
+      await this.#super.unsafe("rollback");
+      throw error;
+    }
+    this.#undo.push(async () => {
+      await this.#super.unsafe(`commit prepared '${name}'`);
+      this.#ledger.events.set(String(row.id), row);
+    });
+  }
+
+  async #partition(): Promise<void> {
+    if (this.partitioned) return;
+    for (const table of ["events", await this.#deliveries()]) {
+      await this.#owner.unsafe(
+        `create table op_${table} partition of ${table} for values from ('${FAR_YEAR}-01-01') to ('${FAR_YEAR}-02-01')`,
+      );
+    }
+    this.partitioned = true;
+  }
+
+  async #secure(): Promise<void> {
+    const table = ++this.#count % 2 === 0 ? "events" : await this.#deliveries();
+    await this.#owner.unsafe(`alter table ${table} enable row level security, force row level security`);
+    this.#undo.push(async () => {
+      // By whichever name it has now.
+      for (const name of [table, "attempts", "deliveries"]) {
+        await this.#owner.unsafe(
+          `alter table if exists ${name} disable row level security, no force row level security`,
+        );
+      }
+    });
+  }
+
+  async #view(): Promise<void> {
+    const [name, table] = [`op_view_${++this.#count}`, await this.#deliveries()];
+    const query = this.#count % 2 === 0 ? "select data from events" : `select response_data from ${table}`;
+    await this.#owner.unsafe(`create view ${name} as ${query}`);
+    this.inTheWay = true;
+    this.#undo.push(async () => void await this.#owner.unsafe(`drop view if exists ${name}`));
+  }
+
+  async #deliveries(): Promise<string> {
+    return (await this.#columns("attempts")).length > 0 ? "attempts" : "deliveries";
+  }
+
+  async #columns(table: string): Promise<string[]> {
+    const rows = await this.#super.unsafe<{ attname: string }[]>(
+      `select attname from pg_attribute where attrelid = to_regclass('${table}') and attnum > 0 and not attisdropped
+         and attgenerated = ''`,
+    );
+    return rows.map(({ attname }) => attname);
+  }
+}

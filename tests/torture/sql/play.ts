@@ -1,0 +1,211 @@
+/**
+ * Plays a history of the log store: lets everything happen in its order, then lets the program finish undisturbed, and asks the
+ * oracle.
+ *
+ * @module
+ */
+
+import { type Answer, describeAnswer, hintOf } from "../answer.ts";
+import { type Outcome, Stage } from "../stage.ts";
+import { LogApplication } from "./application.ts";
+import type { Databases, LogDatabase } from "./databases.ts";
+import { differences, fingerprint } from "./fingerprint.ts";
+import { describeLog, type LogEvent, type LogHappening, type LogHistory } from "./history.ts";
+import { LogLedger } from "./ledger.ts";
+import { Operator } from "./operator.ts";
+import { judgeLog, readNeighbour } from "./oracle.ts";
+
+const LATEST = 10;
+const LAST_RUNS = 4;
+/** How long a command that only reads may take while somebody holds the tables. */
+const READ_MS = 8000;
+/** A frozen run is ended by the server after its lease of a second; a busy machine takes its time. */
+const THAW_MS = 6000;
+const WRITING = ["--json", "--sql-only", "--lock-ttl", "5s", "--lock-wait", "5s"];
+
+/** Plays a history in a database of its own. */
+export async function playLog(history: LogHistory, databases: Databases): Promise<Outcome> {
+  await using database = await databases.create(history.start);
+  return await new LogPlay(history, databases, database).run();
+}
+
+class LogPlay {
+  readonly #history: LogHistory;
+  readonly #databases: Databases;
+  readonly #database: LogDatabase;
+  readonly #ledger = new LogLedger();
+  readonly #application: LogApplication;
+  readonly #operator: Operator;
+  readonly #stage: Stage;
+  readonly #sql;
+
+  constructor(history: LogHistory, databases: Databases, database: LogDatabase) {
+    this.#history = history;
+    this.#databases = databases;
+    this.#database = database;
+    this.#application = new LogApplication(() => database.connect("super"), this.#ledger);
+    this.#operator = new Operator(database, this.#ledger);
+    this.#stage = new Stage(database);
+    this.#sql = database.connect("super");
+  }
+
+  async run(): Promise<Outcome> {
+    const { start, events } = this.#history;
+    if (start.version > 0) await this.#application.fill(start.events);
+    const neighbour = await readNeighbour(this.#sql, start.schema);
+    for (const event of events) await this.#happen(event);
+    await this.#calm();
+    await this.#settle();
+    if (await readNeighbour(this.#sql, start.schema) !== neighbour) {
+      this.#stage.complain("public", "the other Outpost was changed");
+    }
+    return { finds: this.#stage.finds, log: this.#stage.log };
+  }
+
+  async #happen(event: LogEvent): Promise<void> {
+    await this.#stage.after(event.after);
+    if (!this.#stage.busy) await this.#checkVersion();
+    const text = describeLog(event);
+    switch (event.type) {
+      case "application":
+        this.#application.far = this.#operator.partitioned && event.at % 2 === 0;
+        this.#stage.say(text);
+        return this.#application.act(event.action, event.at);
+      case "operator":
+        this.#stage.say(text);
+        return this.#operator.act(event.action);
+      case "run":
+        return await this.#start(event, text);
+      case "runner_fault":
+        this.#stage.disturb(event.runner, event.fault);
+        return;
+      case "long_freeze":
+        return await this.#freeze(event.runner);
+      case "read_while_locked":
+        return await this.#readWhileLocked(event.words, text);
+      case "down_and_follow":
+        return await this.#downAndFollow(event, text);
+    }
+  }
+
+  async #start({ runner, words, process }: LogHappening & { type: "run" }, text: string): Promise<void> {
+    if (words[1] === "down" && !await this.#mayTakeBack(Number(words[2]))) return;
+    await this.#stage.start(runner, { words, deployment: "", process }, text);
+  }
+
+  /** Version 0 has no tables, and what they held is gone on purpose: no history goes so far. */
+  async #mayTakeBack(steps: number): Promise<boolean> {
+    const from = Math.min(await this.#version(), this.#stage.busy ? this.#ledger.lowest : LATEST);
+    if (from - steps < 1) return false;
+    this.#ledger.lowest = Math.min(this.#ledger.lowest, from - steps);
+    return true;
+  }
+
+  async #freeze(runner: number): Promise<void> {
+    if (!this.#stage.disturb(runner, "freeze")) return;
+    const before = this.#ledger.waits.length;
+    this.#application.act("read", 0);
+    const deadline = performance.now() + THAW_MS + 1500;
+    while (this.#ledger.waits.length === before && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    if (this.#ledger.waits.length === before) {
+      this.#stage.complain(
+        "the application",
+        `it cannot read while a run stands still, for more than ${THAW_MS} ms`,
+      );
+    }
+    this.#stage.thaw(runner);
+  }
+
+  async #readWhileLocked(words: readonly string[], text: string): Promise<void> {
+    await this.#stage.calm();
+    await this.#application.settled();
+    this.#stage.say(text);
+    await this.#operator.whileLocked(async () => {
+      await this.#stage.ask(words, "", READ_MS);
+    });
+  }
+
+  /** What a hint says may be done twice: it takes back no more than was asked for. */
+  async #downAndFollow(
+    { steps, fault, commands }: LogHappening & { type: "down_and_follow" },
+    text: string,
+  ): Promise<void> {
+    await this.#stage.calm();
+    if (!await this.#mayTakeBack(steps)) return;
+    const before = await this.#version();
+    const words = ["migrate", "down", String(steps), "--yes", ...WRITING];
+    await this.#stage.start(0, { words, deployment: "", process: false }, text);
+    await this.#stage.after(commands);
+    this.#stage.disturb(0, fault);
+    const answers = this.#stage.answers.length;
+    await this.#stage.calm();
+    const answer = this.#stage.answers[answers];
+    const advised = answer === undefined || answer.code === 0
+      ? null
+      : /outpost (migrate down [\w -]+)/.exec(hintOf(answer) ?? "");
+    if (advised === null || advised === undefined) return;
+    const following = advised[1]!.trim().split(" ").filter((word) => word !== "--yes");
+    await this.#stage.ask([...following, "--yes", ...WRITING]);
+    const after = await this.#version();
+    if (after < before - steps) {
+      this.#stage.complain(
+        "the version",
+        `down ${steps} from ${before} and its hint "${advised[1]}" led to ${after}`,
+      );
+    }
+  }
+
+  async #calm(): Promise<void> {
+    this.#stage.say("all faults end");
+    await this.#stage.calm();
+    await this.#operator.relax();
+    await this.#application.settled();
+  }
+
+  async #settle(): Promise<void> {
+    await this.#finish();
+    await this.#checkVersion();
+    const version = await this.#version();
+    if (version !== LATEST) return this.#stage.complain("the version", `it is ${version} in the end`);
+    const verified = await this.#stage.ask(["migrate", "verify", "--full", "--json", "--sql-only"]);
+    if (verified !== null && verified.code !== 0) {
+      this.#stage.complain("the program", `verify fails: ${describeAnswer(verified)}`);
+    }
+    for (const { key, what } of await judgeLog(this.#sql, this.#ledger)) this.#stage.complain(key, what);
+  }
+
+  async #finish(): Promise<void> {
+    let answer: Answer | null = null;
+    for (let run = 1; run <= LAST_RUNS; run++) {
+      answer = await this.#stage.ask(["migrate", "apply", "--yes", ...WRITING]);
+      if (answer?.code === 0) return;
+    }
+    this.#stage.complain(
+      "the program",
+      `apply does not finish: ${answer === null ? "" : describeAnswer(answer)}`,
+    );
+  }
+
+  /** What is recorded must be what is there. */
+  async #checkVersion(): Promise<void> {
+    const version = await this.#version();
+    const found = await fingerprint(this.#sql, this.#database.schema);
+    const wrong = version === 0 ? [] : differences(found, await this.#databases.schemaOf(version));
+    if (wrong.length > 0) {
+      this.#stage.complain("the version", `${version} is recorded, but ${wrong.join("; ")}`);
+    }
+  }
+
+  async #version(): Promise<number> {
+    const [table] = await this.#sql`select to_regclass('schema_migrations') as name`;
+    if (table!.name === null) return 0;
+    const rows = await this.#sql<{ version: number; dirty: boolean }[]>`
+      select version::int as version, dirty from schema_migrations`;
+    if (rows.length > 1 || rows[0]?.dirty) {
+      this.#stage.complain("the version", `it is recorded as ${JSON.stringify(rows)}`);
+    }
+    return rows[0]?.version ?? 0;
+  }
+}
