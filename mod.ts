@@ -41,6 +41,7 @@
 export type { ApplyEvent, ApplyOptions, ApplyResult } from "./engine/apply.ts";
 export type {
   CleanupResult,
+  DownTarget,
   RedisExample,
   RedisInvalid,
   RedisMigrationPlan,
@@ -65,6 +66,7 @@ export {
   type Names,
   type PostgresStore,
 } from "./engine/create_engine.ts";
+export type { DownOptions } from "./engine/down.ts";
 export { Engine, type MigrationList } from "./engine/engine.ts";
 export {
   ApplyError,

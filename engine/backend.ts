@@ -121,8 +121,15 @@ export interface SqlVerification {
   readonly issues: readonly string[];
 }
 
-/** What a step back would cost. */
+/** How far to take steps back: so many, or down to a version. More than there are means all. */
+export type DownTarget = number | { readonly to: number };
+
+/** What taking steps back would cost. */
 export interface SqlDownPlan {
+  /** The version reached now. */
+  readonly from: number;
+  /** The version afterwards. */
+  readonly to: number;
   /** The steps to take back, the newest first. */
   readonly steps: readonly SqlStepPlan[];
   /** What goes or cannot come back, one sentence each. */
@@ -174,7 +181,7 @@ export interface SqlBackend {
   read(): Promise<SqlState>;
   /** @param versions The pending versions to plan, in order: the whole rest or its beginning. */
   plan(versions: readonly number[]): Promise<SqlPlan>;
-  planDown(steps: number): Promise<SqlDownPlan>;
+  planDown(target: DownTarget): Promise<SqlDownPlan>;
   /** Counts what cleanup of a step would delete, or returns null when the step leaves nothing behind. */
   planCleanup(version: number): Promise<{ readonly rows: number; readonly detail: string } | null>;
   verify(): Promise<SqlVerification>;

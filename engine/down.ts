@@ -4,22 +4,36 @@
  * @module
  */
 
-import type { SqlDownPlan, SqlState } from "./backend.ts";
+import type { DownTarget, SqlDownPlan, SqlState } from "./backend.ts";
 import { chooseSqlStore, type OneStoreOptions } from "./choose_sql_store.ts";
-import { RefusedError } from "./errors.ts";
+import {
+  InterruptedError,
+  LockLostError,
+  PlanStaleError,
+  RefusedError,
+  StoreUnreachableError,
+} from "./errors.ts";
+import { hint } from "./hint.ts";
 import { withLock } from "./lock/with_lock.ts";
-import { migrationId } from "./migration.ts";
+import { migrationId, storeTitle } from "./migration.ts";
+import { lowestOf } from "./sql/standing.ts";
 import type { EngineContext, Stores } from "./stores.ts";
 
-/** Says what taking back the last steps would cost. */
+/** How {@linkcode Engine.down} works. */
+export interface DownOptions extends OneStoreOptions {
+  /** The version that the database was shown to be at: at another one nothing is done. */
+  readonly from?: number;
+}
+
+/** Says what taking steps back would cost. */
 export async function planDown(
   stores: Stores,
-  steps: number,
+  target: DownTarget,
   options: Pick<OneStoreOptions, "store">,
 ): Promise<SqlDownPlan> {
   const { backend } = chooseSqlStore(stores, options);
   assertKnown(await backend.read());
-  return await backend.planDown(steps);
+  return await backend.planDown(target);
 }
 
 /** @throws {RefusedError} When the database is at a version whose way back this program does not know. */
@@ -31,27 +45,65 @@ function assertKnown({ ahead, version, latest }: SqlState): void {
   );
 }
 
-/** Takes back the last steps. @returns Their IDs, the newest first. */
+/** Takes steps back. @returns Their IDs, the newest first. */
 export async function down(
   context: EngineContext,
-  steps: number,
-  options: OneStoreOptions,
+  target: DownTarget,
+  options: DownOptions,
 ): Promise<readonly string[]> {
   const { name, backend } = chooseSqlStore(context, options);
-  return await withLock(context, "down", options, async ({ lock, runStep, signal }) => {
-    const state = await backend.read();
-    assertKnown(state);
-    const { version } = state;
-    const taken: string[] = [];
-    const count = Math.min(steps, version);
-    const versions = Array.from({ length: count }, (_, i) => version - i);
-    await backend.handOver("down", versions, async (at) => {
-      signal.throwIfAborted();
-      const id = migrationId(name, at, "");
-      lock.report({ migration: id, progress: "taking it back" });
-      await runStep(name, at, (session, guard) => session.down(at, guard));
-      taken.push(id);
+  // Where it leads is fixed once it is known: the same again after an interruption does the rest, and no more.
+  let to: number | null = typeof target === "number" ? null : target.to;
+  try {
+    return await withLock(context, "down", options, async ({ lock, sessions, signal }) => {
+      const state = await backend.read();
+      assertKnown(state);
+      const { version } = state;
+      const lowest = lowestOf(target, version);
+      if (options.from !== undefined && options.from !== version) {
+        throw new PlanStaleError(
+          `Nothing was taken back: ${
+            storeTitle(name)
+          } was at version ${options.from} when that was shown, and is at ${version}`,
+          [`The version was ${options.from} and is ${version}`],
+          {
+            hint:
+              hint`Look at what is there now with ${"status"}, and name the version to go to: ${`down --to ${lowest}`}`,
+          },
+        );
+      }
+      to = lowest;
+      const versions = Array.from({ length: version - lowest }, (_, i) => version - i);
+      const taken: string[] = [];
+      await backend.handOver("down", versions, async (at) => {
+        signal.throwIfAborted();
+        const id = migrationId(name, at, "");
+        lock.report({ migration: id, progress: "taking it back" });
+        await sessions.get(name)!.down(at, { signal, beforeCommit: () => lock.confirm() });
+        taken.push(id);
+      });
+      return taken;
     });
-    return taken;
-  });
+  } catch (error) {
+    throw to === null
+      ? error
+      : withWayOn(error, `down --to ${to}${context.sql.size > 1 ? ` --store ${name}` : ""}`);
+  }
+}
+
+/**
+ * What cut a run off, with a way on that leads to one version however much is done by now: whether the last step was committed
+ * may not be known.
+ */
+function withWayOn(error: unknown, command: string): unknown {
+  const options = {
+    cause: error,
+    hint: hint`Run ${command}: it goes on where this was cut off, and no further than that`,
+  };
+  if (error instanceof InterruptedError) return new InterruptedError(error.message, options);
+  if (error instanceof LockLostError) return new LockLostError(error.message, options);
+  if (error instanceof StoreUnreachableError) {
+    return new StoreUnreachableError(error.store, error.message, options);
+  }
+  return error;
 }

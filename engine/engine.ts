@@ -13,9 +13,9 @@ import {
   planCleanup,
   type PlanCleanupOptions,
 } from "./cleanup.ts";
-import type { CleanupResult, SqlDownPlan } from "./backend.ts";
+import type { CleanupResult, DownTarget, SqlDownPlan } from "./backend.ts";
 import type { OneStoreOptions } from "./choose_sql_store.ts";
-import { down, planDown } from "./down.ts";
+import { down, type DownOptions, planDown } from "./down.ts";
 import { PendingError } from "./errors.ts";
 import { force } from "./force.ts";
 import { hint } from "./hint.ts";
@@ -168,27 +168,29 @@ export class Engine {
   }
 
   /**
-   * Says what taking back the last SQL steps would cost. Reads only.
+   * Says what taking back SQL steps would cost. Reads only.
    *
-   * @param steps How many; more than there are means all.
+   * @param target How many, or the version to go down to; more than there are means all.
    * @param options Which store, needed only beside another one.
-   * @returns The steps, the newest first, and what goes or cannot come back.
+   * @returns The steps, the newest first, and what goes or cannot come back; none at or below the version named.
    * @throws {RefusedError} When the engine has no such store, or its database is at a version that is not known.
    */
-  async planDown(steps: number, options: Pick<OneStoreOptions, "store"> = {}): Promise<SqlDownPlan> {
-    return await planDown(this.#context, steps, options);
+  async planDown(target: DownTarget, options: Pick<OneStoreOptions, "store"> = {}): Promise<SqlDownPlan> {
+    return await planDown(this.#context, target, options);
   }
 
   /**
-   * Takes back the last SQL steps, the newest first, each with its record in one transaction where it allows. Takes the lock.
+   * Takes back SQL steps, the newest first, each with its record in one transaction where it allows. Takes the lock.
    *
-   * @param steps How many; more than there are means all.
-   * @param options Which store, needed only beside another one, and how long to wait for the lock.
-   * @returns The IDs taken back, the newest first; empty at version 0.
+   * @param target How many, or the version to go down to; more than there are means all. A number is counted from where the
+   * database is under the lock: after an interruption name the version, so that doing it twice does no more than doing it once.
+   * @param options Which store, needed only beside another one, how long to wait for the lock, and the version that was shown.
+   * @returns The IDs taken back, the newest first; empty at version 0, and at or below the version named.
    * @throws {RefusedError} When the engine has no such store, or its database is at a version that is not known.
+   * @throws {PlanStaleError} When the database is not at the version that was shown.
    */
-  async down(steps: number, options: OneStoreOptions = {}): Promise<readonly string[]> {
-    return await down(this.#context, steps, options);
+  async down(target: DownTarget, options: DownOptions = {}): Promise<readonly string[]> {
+    return await down(this.#context, target, options);
   }
 
   /**

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SQL_STORES, type SqlStoreName, typeOf } from "../../engine/migration.ts";
+import type { SqlStoreName } from "../../engine/migration.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import { assertCanAsk, type Question } from "../output/confirm.ts";
 import type { Context } from "../context.ts";
@@ -15,7 +15,7 @@ import { lockOptions } from "./lock_options.ts";
 import { nextCommand } from "../output/output.ts";
 import { chooseSqlStore, readStore, STORE_FLAG } from "../stores/choose.ts";
 import { LOCK_SETTINGS } from "../line/shared_options.ts";
-import { readWholeNumber } from "../line/whole_number.ts";
+import { readStepVersion } from "./step_version.ts";
 
 interface ForceCommandOptions {
   readonly version: number;
@@ -45,10 +45,7 @@ export const forceCommand: Command = defineCommand(
 );
 
 function read(input: CommandInput): ForceCommandOptions {
-  // People copy IDs from other outputs: sql/000006 means 6 here, and clickhouse/000002 tells the store as well.
-  const [, type, digits] = /^(?:(sql|clickhouse)\/)?0*(\d.*)$/.exec(input.args[0] ?? "") ?? [];
-  const version = readWholeNumber("VERSION", digits ?? input.args[0] ?? "", { min: 0 });
-  const named = type === undefined ? undefined : SQL_STORES.find((name) => typeOf(name) === type);
+  const { version, store: named } = readStepVersion("VERSION", input.args[0] ?? "");
   const store = readStore(input.text("store")) ?? named;
   return { version, yes: input.has("yes"), store };
 }

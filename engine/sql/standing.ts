@@ -5,7 +5,7 @@
  */
 
 import { harmless } from "../foreign_text.ts";
-import type { SqlState, StorePlace } from "../backend.ts";
+import type { DownTarget, SqlState, StorePlace } from "../backend.ts";
 import { DirtyError, RefusedError } from "../errors.ts";
 import { dirtyHint, hint } from "../hint.ts";
 import {
@@ -108,6 +108,11 @@ export function assertNext(
         : "Steps are taken back in order, the newest first",
     },
   );
+}
+
+/** The version that a target leads to, from the one reached: never above it. */
+export function lowestOf(target: DownTarget, version: number): number {
+  return typeof target === "number" ? Math.max(0, version - target) : Math.min(target.to, version);
 }
 
 /** @throws {RefusedError} When no step has this version. */

@@ -6,6 +6,7 @@
  */
 
 import type {
+  DownTarget,
   MigrationInfo,
   SqlBackend,
   SqlDownPlan,
@@ -20,7 +21,7 @@ import { RefusedError, RegistryError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { migrationId, type SqlStoreName, storeTitle } from "../migration.ts";
 import { type Counter, countLosses, planStep, remembering } from "./forecast.ts";
-import { findGaps, type Standing, stateOf } from "./standing.ts";
+import { findGaps, lowestOf, type Standing, stateOf } from "./standing.ts";
 import { runThroughLey } from "./ley.ts";
 import { checkSteps, type SqlStatement, type SqlStep, stepChecksum, type StepModule } from "./step.ts";
 
@@ -110,19 +111,20 @@ export class StepBackend implements SqlBackend {
     });
   }
 
-  async planDown(count: number): Promise<SqlDownPlan> {
+  async planDown(target: DownTarget): Promise<SqlDownPlan> {
     return await this.#store.read("plan the way back of", async (view) => {
       await view.assertTrusted();
       const { version } = await view.standing();
       const counter = remembering(view.counter);
       const steps: SqlStepPlan[] = [];
       const warnings: string[] = [];
-      for (const step of this.#steps.slice(Math.max(0, version - count), version).toReversed()) {
+      const to = lowestOf(target, version);
+      for (const step of this.#steps.slice(to, version).toReversed()) {
         const forecast = step.forecastDown(version);
         steps.push(await this.#plan(step, step.down, forecast, counter));
         warnings.push(...await countLosses(forecast, counter));
       }
-      return { steps, warnings };
+      return { from: version, to, steps, warnings };
     });
   }
 

@@ -6,6 +6,7 @@ import {
   DirtyError,
   InterruptedError,
   LockHeldError,
+  LockLostError,
   NotVerifiedError,
   PendingError,
   PlanStaleError,
@@ -17,7 +18,7 @@ import { fillLegacyLog } from "../../support/legacy_postgres_data.ts";
 import { bringToVersion } from "../../support/outpost_database.ts";
 import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
 import { type RedisServer, startRedis } from "../../support/redis.ts";
-import { freePort } from "../../support/server.ts";
+import { eventually, freePort } from "../../support/server.ts";
 
 let postgresServer: PostgresServer;
 let redisServer: RedisServer;
@@ -245,6 +246,63 @@ test("down() takes steps back under the lock, and apply() brings them again", as
   assertEquals(await engine.down(2), ["sql/000010", "sql/000009"]);
   assertEquals((await engine.status()).postgres?.version, 8);
   assertEquals(outcomes((await engine.apply()).results), ["sql/000009 applied", "sql/000010 applied"]);
+});
+
+test("down() goes to the version that it is told, however often, and no further", async () => {
+  const { engine } = await legacyDeployment();
+  await engine.apply();
+  const plan = await engine.planDown({ to: 8 });
+  assertEquals([plan.from, plan.to, plan.steps.map(({ id }) => id)], [10, 8, ["sql/000010", "sql/000009"]]);
+  assertEquals(await engine.down({ to: 8 }), ["sql/000010", "sql/000009"]);
+  assertEquals(await engine.down({ to: 8 }), []);
+  assertEquals(await engine.down({ to: 9 }), []);
+  assertEquals((await engine.planDown({ to: 9 })).steps, []);
+});
+
+test("down() does nothing when somebody else was faster than the answer", async () => {
+  const { engine, another } = await legacyDeployment();
+  await engine.apply();
+  const { from, to } = await engine.planDown(1);
+  await another().down(1);
+  const error = await assertRejects(() => engine.down({ to }, { from }), PlanStaleError);
+  assertEquals(error.changes, ["The version was 10 and is 9"]);
+  assertEquals((await engine.status()).postgres?.version, 9);
+});
+
+test("down() that is cut off names the version to go on to, which takes no more back", async () => {
+  const { engine, sql } = await legacyDeployment();
+  await engine.apply();
+  const reader = await sql.reserve();
+  const stop = new AbortController();
+  const cuts = [
+    { expected: InterruptedError, signal: stop.signal, cut: () => Promise.resolve(stop.abort()) },
+    {
+      expected: LockLostError,
+      signal: undefined,
+      cut: () =>
+        reader`SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted`,
+    },
+  ];
+  for (const { expected, signal, cut } of cuts) {
+    await reader`BEGIN`;
+    // The newest step may be taken back beside it, the one before has to wait.
+    await reader`SELECT count(*) FROM attempts`;
+    const taking = assertRejects(
+      () => engine.down({ to: 8 }, signal === undefined ? {} : { signal }),
+      expected,
+    );
+    await eventually(async () => {
+      const [row] =
+        await reader`SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory' AND granted`;
+      assertEquals(row!.n, 1);
+    });
+    await cut();
+    assertStringIncludes((await taking).hint ?? "", "Run migrate down --to 8");
+    await reader`COMMIT`;
+  }
+  reader.release();
+  await engine.down({ to: 8 });
+  assertEquals((await engine.status()).postgres?.version, 8);
 });
 
 test("init() marks a fresh Redis once, whichever of many nodes is first, and leaves SQL to apply()", async () => {
