@@ -13,6 +13,7 @@ import { downCommand } from "./migrate/down.ts";
 import { forceCommand } from "./migrate/force.ts";
 import { initCommand } from "./migrate/init.ts";
 import { listCommand } from "./migrate/list.ts";
+import { newCommand } from "./migrate/new.ts";
 import { planCommand } from "./migrate/plan.ts";
 import { statusCommand } from "./migrate/status.ts";
 import { unlockCommand } from "./migrate/unlock.ts";
@@ -31,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   downCommand,
   forceCommand,
   unlockCommand,
+  newCommand,
   serve,
   config,
   completions,
