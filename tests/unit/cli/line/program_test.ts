@@ -152,7 +152,8 @@ for (const path of ["", "migrate", ...shown.map((command) => command.path)]) {
 }
 
 Deno.test("--help of every migrate command names variables and defaults of all shared settings", async () => {
-  for (const command of shown.filter(({ path }) => path.startsWith("migrate "))) {
+  // `migrate new` alone works on a checkout and not on stores.
+  for (const command of shown.filter(({ path }) => path.startsWith("migrate ") && path !== "migrate new")) {
     const { stdout } = await runInProcess([...command.path.split(" "), "--help"]);
     for (
       const text of [
