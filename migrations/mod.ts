@@ -12,9 +12,11 @@ import {
   type PostgresStore,
 } from "../engine/create_engine.ts";
 import type { Engine } from "../engine/engine.ts";
+import { RefusedError } from "../engine/errors.ts";
 import { golangMigrateLockKey } from "../engine/postgres/lock.ts";
 import type { RedisClient } from "../engine/redis/client.ts";
 import { createRegistry, type Registry } from "../engine/registry.ts";
+import { deploymentIdFault } from "./deployment_id.ts";
 import { redisMigrations } from "./redis.ts";
 import { deploymentPrefix, redisLayout } from "./redis_layout.ts";
 import { clickhouseSchemas, clickhouseSteps, clickhouseStepsDirectory } from "./sql/clickhouse.ts";
@@ -82,8 +84,9 @@ export interface OutpostEngineOptions {
  *
  * @param options The clients, and who migrates.
  * @returns An engine that neither opens nor closes the clients that it was given.
- * @throws {RefusedError} When a client has an option that changes keys, commands or replies, or reads from replicas, and
- * when the Redis client is not one of ioredis.
+ * @throws {RefusedError} When the deployment ID is none, or one whose keys another installation could take for its own. When a
+ * client has an option that changes keys, commands or replies, or reads from replicas, and when the Redis client is not one
+ * of ioredis.
  * @example An application's own start
  * ```ts
  * import { createOutpostEngine } from "@outpost/migrate";
@@ -101,6 +104,8 @@ export interface OutpostEngineOptions {
  */
 export function createOutpostEngine(options: OutpostEngineOptions): Engine {
   const { postgres, deploymentId = "", postgresSettings, ...rest } = options;
+  const fault = deploymentIdFault(deploymentId);
+  if (fault !== null) throw new RefusedError(`Cannot work on this deployment: its ID ${fault}`);
   return createEngine({
     ...rest,
     deployment: deploymentId,

@@ -8,14 +8,15 @@
  */
 
 import { LEASE_MS, LOCK_WAIT_MS } from "../../engine/lock/lock_settings.ts";
+import { deploymentIdFault } from "../../migrations/deployment_id.ts";
 import type { LogLevel } from "../output/log.ts";
 import {
+  checkedText,
   choice,
   duration,
   flag,
   hostName,
   integer,
-  matching,
   optionalChoice,
   optionalClickHouseAddress,
   optionalInteger,
@@ -195,7 +196,7 @@ export const SETTINGS = {
   ),
   deploymentId: define(
     ["deployment_id", "DEPLOYMENT_ID", "deployment-id"],
-    matching("ID", /^[A-Za-z0-9_-]{0,64}$/, "must be at most 64 letters, digits, - and _"),
+    checkedText("ID", deploymentIdFault),
     "",
     "Scope",
     "The deployment whose records are meant, where several share the stores",

@@ -55,16 +55,25 @@ export function optionalText(placeholder: string): SettingType<string | null> {
   };
 }
 
-/** A text of a certain form. */
-export function matching(placeholder: string, pattern: RegExp, problem: string): SettingType<string> {
+/** A text that is checked. @param faultOf Says what is wrong with a text, as in "must be ...", or null. */
+export function checkedText(
+  placeholder: string,
+  faultOf: (text: string) => string | null,
+): SettingType<string> {
   return {
     placeholder,
     check(raw) {
       const written = scalarText(raw);
-      return written !== null && pattern.test(written) ? { value: written } : { problem };
+      const problem = written === null ? "must be a text" : faultOf(written);
+      return problem === null ? { value: written! } : { problem };
     },
     show: (value) => value,
   };
+}
+
+/** A text of a certain form. */
+export function matching(placeholder: string, pattern: RegExp, problem: string): SettingType<string> {
+  return checkedText(placeholder, (text) => pattern.test(text) ? null : problem);
 }
 
 /** The name or the address of a host. A URL there would be shown whole, password and all. */

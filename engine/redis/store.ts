@@ -6,6 +6,7 @@
 
 import type { Buffer } from "node:buffer";
 import type { Redis } from "ioredis";
+import { StoreUnreachableError } from "../errors.ts";
 import type { Fence } from "../lock/lock.ts";
 import { type Binary, fromBytes, toArgument } from "./binary.ts";
 import type { Ioredis } from "./client.ts";
@@ -119,7 +120,15 @@ export class RedisStore {
           : await this.#fenced(script, keys, args, fence),
       );
       if (answer !== "F") return answer;
-      if (attempt === FENCE_ATTEMPTS) throw new Error("The fence does not hold although the lock does");
+      if (attempt === FENCE_ATTEMPTS) {
+        throw new StoreUnreachableError(
+          "redis",
+          "Cannot write: a master of Redis does not know that the lock is held",
+          {
+            hint: "Run the same command again: what is done stays done",
+          },
+        );
+      }
       await fence!.renew();
     }
   }

@@ -18,12 +18,16 @@
  *    of a fixed name on each master tells the key in use, and who creates a key deletes the one that the pointer told:
  *    before the newer runner writes to a master, the older one can no longer write there.
  *
- * Time is the servers' throughout; two servers' clocks need to run equally fast, not to agree.
+ * Time is the servers' throughout. The runner's clock counts only how long ago it sent something, and is one that nobody
+ * sets. Servers keep the end of a key as a time of day, and replicas are told that time: a clock that is set back, or that
+ * of a replica that takes over and is behind, lets a key live longer by as much as that. Then 2. does not hold, and 4. does:
+ * whoever takes the lock next begins by deleting the older keys, on every master that answers, and on one that does not
+ * before its first write there.
  *
  * @module
  */
 
-import type { Cluster } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 import { type Ioredis, isCluster } from "../client.ts";
 import { tagOfSlot } from "../hash_slot.ts";
 import { readOwnSlots } from "../own_slots.ts";
@@ -129,8 +133,9 @@ export class FenceKeys {
   async prepare(prepared: PreparedFence): Promise<void> {
     const masters = await mastersOf(this.#connection);
     prepared.masters = new Set(masters.map(({ id }) => id));
-    const results = await Promise.allSettled(masters.map(async ({ id, tag }) => {
-      prepared.ready.push(await this.#prolong(id, tag) ?? await this.#establish(id, tag));
+    const results = await Promise.allSettled(masters.map(async (master) => {
+      const tag = await tagOf(master);
+      prepared.ready.push(await this.#prolong(master.id, tag) ?? await this.#establish(master.id, tag));
     }));
     for (const result of results) if (result.status === "rejected") this.failure = result.reason;
   }
@@ -183,7 +188,9 @@ export class FenceKeys {
  */
 export async function breakFence(client: Ioredis, base: string): Promise<number> {
   const masters = await mastersOf(client);
-  const counts = await Promise.all(masters.map(({ tag }) => client.eval(BREAK, 1, pointerName(base, tag))));
+  const counts = await Promise.all(
+    masters.map(async (master) => client.eval(BREAK, 1, pointerName(base, await tagOf(master)))),
+  );
   return counts.reduce<number>((sum, count) => sum + Number(count), 0);
 }
 
@@ -191,34 +198,50 @@ function pointerName(base: string, tag: string): string {
   return `${base}:{${tag}}`;
 }
 
-/**
- * Each master with a hash tag of the first slot that it serves and that stays with it: what a slot on the move gets new, its next
- * master holds already. One Redis alone counts as one master with any tag.
- */
-async function mastersOf(
-  client: Ioredis,
-): Promise<readonly { readonly id: string; readonly tag: string }[]> {
-  if (!isCluster(client)) return [{ id: "", tag: tagOfSlot(0) }];
-  const [ranges, open] = await Promise.all([client.cluster("SLOTS"), openSlots(client)]);
-  const first = new Map<string, number>();
-  for (const [start, end, [host, port, id]] of ranges as unknown as SlotRange[]) {
-    const master = id ?? `${host}:${port}`;
-    let slot = start;
-    while (slot < end && open.has(slot)) slot++;
-    const before = first.get(master);
-    if (before === undefined || open.has(before) || (slot < before && !open.has(slot))) {
-      first.set(master, slot);
-    }
-  }
-  return [...first].map(([id, slot]) => ({ id, tag: tagOfSlot(slot) }));
+/** One master, and where its keys can be. */
+interface Master {
+  readonly id: string;
+  /** First and last slots of its ranges. */
+  readonly ranges: readonly (readonly [number, number])[];
+  /** Null where it cannot be told which connection leads to it. */
+  readonly client: Redis | null;
 }
 
-/** The slots that masters tell to be on the move. One that does not answer tells nothing. */
-async function openSlots(client: Cluster): Promise<ReadonlySet<number>> {
-  const told = await Promise.allSettled(client.nodes("master").map(readOwnSlots));
-  return new Set(
-    told.flatMap((one) => one.status === "fulfilled" ? one.value.open.map(({ slot }) => slot) : []),
+/** The masters. One Redis alone counts as one master of all slots. */
+async function mastersOf(client: Ioredis): Promise<readonly Master[]> {
+  if (!isCluster(client)) return [{ id: "", ranges: [[0, 0]], client: null }];
+  const clients = new Map(
+    client.nodes("master").map((node) => [`${node.options.host}:${node.options.port}`, node]),
   );
+  const masters = new Map<string, Master & { readonly ranges: [number, number][] }>();
+  for (const [start, end, [host, port, name]] of await slotsOf(client)) {
+    const id = name ?? `${host}:${port}`;
+    const master = masters.get(id) ?? { id, ranges: [], client: clients.get(`${host}:${port}`) ?? null };
+    master.ranges.push([start, end]);
+    masters.set(id, master);
+  }
+  return [...masters.values()];
+}
+
+/** Whoever answers first tells: a master that hangs must not hide the others. */
+async function slotsOf(client: Cluster): Promise<readonly SlotRange[]> {
+  const nodes = client.nodes("master");
+  const asked = nodes.length === 0 ? [client.cluster("SLOTS")] : nodes.map((node) => node.cluster("SLOTS"));
+  return await Promise.any(asked) as unknown as SlotRange[];
+}
+
+/**
+ * A hash tag of the first slot that a master serves and that stays with it: what is made anew in a slot on the move is made on
+ * its next master.
+ */
+async function tagOf({ ranges, client }: Master): Promise<string> {
+  const told = client === null ? null : await readOwnSlots(client).catch(() => null);
+  const open = new Set(told?.open.map(({ slot }) => slot));
+  const sorted = ranges.toSorted(([one], [other]) => one - other);
+  for (const [start, end] of sorted) {
+    for (let slot = start; slot <= end; slot++) if (!open.has(slot)) return tagOfSlot(slot);
+  }
+  return tagOfSlot(sorted[0]![0]);
 }
 
 /** One line of `CLUSTER SLOTS`: first slot, last slot, master, replicas. */

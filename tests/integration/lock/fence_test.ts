@@ -9,6 +9,7 @@ import { LockLostError } from "../../../engine/errors.ts";
 import { acquireLock } from "../../../engine/lock/acquire.ts";
 import type { Fence, HeldLock } from "../../../engine/lock/lock.ts";
 import { FenceKeys, type PreparedFence } from "../../../engine/redis/lock/fence.ts";
+import { keySlot } from "../../../engine/redis/key_slot.ts";
 import { tagOfSlot } from "../../../engine/redis/hash_slot.ts";
 import { appendFenced } from "../../support/fenced_log.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
@@ -144,5 +145,32 @@ Deno.test("fence of a cluster follows slots that move to another master", async 
   for (const list of lists) await appendFenced(client, list, lock.fence!);
   assertEquals(new Set(await keyNames(lock.fence!)).size, 3);
   for (const list of lists) assertEquals(await client.llen(list), 2);
+  await lock.confirm();
+});
+
+Deno.test("fence holds on the other masters of a cluster while one hangs for longer than a lease", async () => {
+  await using redis = await startRedisCluster();
+  const client = redis.client();
+  const slots = [0, 6000, 12_000];
+  // The lock is on one of them, and another one hangs.
+  const holder = Math.floor(keySlot(names.lock) / (16384 / 3));
+  const hanging = (holder + 1) % 3;
+  const lists = slots.filter((_, i) => i !== hanging).map((slot) => `log:{${tagOfSlot(slot)}}`);
+  const only = { ...names, older: [] };
+  const options = { redis: { client, names: only }, sessions: [], owner, ttlMs: 3000, waitMs: 60_000 };
+  await using lock = await acquireLock({ ...options, heartbeatMs: 300 });
+  for (const list of lists) await appendFenced(client, list, lock.fence!);
+  const { pid } = redis.nodes[hanging]!;
+  Deno.kill(pid, "SIGSTOP");
+  try {
+    const until = performance.now() + 2 * 3000;
+    while (performance.now() < until) {
+      for (const list of lists) await appendFenced(client, list, lock.fence!);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  } finally {
+    Deno.kill(pid, "SIGCONT");
+  }
+  assertEquals(lock.signal.aborted, false);
   await lock.confirm();
 });

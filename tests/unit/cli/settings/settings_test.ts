@@ -1,8 +1,10 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { SettingsError } from "../../../../cli/errors.ts";
 import { SETTING_KEYS, type SettingDefinition, SETTINGS } from "../../../../cli/settings/table.ts";
 import { checkSettings, type RawSettings, resolveSettings } from "../../../../cli/settings/resolve.ts";
 import { parseSettingsFile } from "../../../../cli/settings/file.ts";
+import { RefusedError } from "../../../../engine/errors.ts";
+import { createOutpostEngine } from "../../../../migrations/mod.ts";
 
 /** A value of each kind that is not the default, and another one. */
 function samples(definition: SettingDefinition<unknown>): readonly [string, string, string] {
@@ -130,6 +132,23 @@ Deno.test("resolveSettings() accepts a deployment ID of 64 characters and no lon
       .find(({ key }) => key === "deploymentId")!.problem;
   assertEquals(check("a-B_9".padEnd(64, "x")), null);
   assertEquals(check("x".repeat(65)), "DEPLOYMENT_ID must be at most 64 letters, digits, - and _");
+});
+
+Deno.test("resolveSettings() refuses a deployment ID whose keys another installation could take for its own", () => {
+  const problemOf = (id: string) =>
+    resolveSettings({ flags: new Map(), env: { DEPLOYMENT_ID: id }, file: null })
+      .find(({ key }) => key === "deploymentId")!.problem;
+  for (const id of ["tenant", "destination_summary", "outpost", "rsmq", "alert", "idempotency"]) {
+    assertStringIncludes(problemOf(id)!, `DEPLOYMENT_ID must not be "${id}"`);
+    assertThrows(
+      () => createOutpostEngine({ deploymentId: id, version: "1", owner: { host: "test", pid: 1 } }),
+      RefusedError,
+      `must not be "${id}"`,
+    );
+  }
+  for (const id of ["", "dp_001", "tenants", "my-tenant", "outpost-1", "Tenant"]) {
+    assertEquals(problemOf(id), null);
+  }
 });
 
 Deno.test("resolveSettings() explains the port that Kubernetes sets for a service called redis", () => {
