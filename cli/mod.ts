@@ -15,7 +15,8 @@ import { describeError, errorJson, type ErrorReport, renderError } from "./outpu
 import type { Scrub } from "./output/scrub.ts";
 import { makeScrub, secretsOfClients } from "./settings/secrets.ts";
 import type { Settings } from "./settings/table.ts";
-import { checkSettings, resolveSettings } from "./settings/resolve.ts";
+import { checkSettings, redirectedSecrets, resolveSettings } from "./settings/resolve.ts";
+import { readSecretFiles } from "./settings/secret_files.ts";
 import { readSettingsFile } from "./settings/file.ts";
 import { storePlace } from "./stores/place.ts";
 import { makeStyle, wantsColours } from "./output/style.ts";
@@ -75,12 +76,26 @@ async function prepareContext(
   const named = line.config ?? (host.env.CONFIG === "" ? undefined : host.env.CONFIG);
   const file = command.needs === "none" ? null : await readSettingsFile(named);
   const env = command.needs === "none" ? {} : host.env;
-  const resolved = resolveSettings({ flags: line.settings, env, file });
+  const resolved = resolveSettings({
+    flags: line.settings,
+    env,
+    file,
+    secretFiles: readSecretFiles(env),
+  });
   const tentative = Object.fromEntries(resolved.map(({ key, value }) => [key, value])) as unknown as Settings;
   state.scrub = makeScrub(tentative, secretsOfClients(host.env));
   const settings = command.reportsProblems === true ? tentative : checkSettings(resolved);
   const telemetry = await openTelemetry(host.env, VERSION);
-  return makeContext({ host, flags, settings, resolved, file, telemetry });
+  const context = makeContext({ host, flags, settings, resolved, file, telemetry });
+  for (const sentence of redirectedSecrets(resolved, file, passwordVariables(env))) {
+    context.log.warn(sentence, { event: "secret_redirected" });
+  }
+  return context;
+}
+
+/** Variables that hold a password for Postgres outside of its URL. */
+function passwordVariables(env: Host["env"]): readonly string[] {
+  return ["PGPASSWORD", "POSTGRES_PASSWORD_FILE"].filter((name) => (env[name] ?? "") !== "");
 }
 
 function report(host: Host, error: unknown, { scrub, context }: Reporting): number {

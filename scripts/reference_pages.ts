@@ -59,7 +59,11 @@ function settingsPage(): string {
     "The file is the one named with `--config` or `CONFIG`, or the first that exists of " +
     `${SEARCHED_FILES.map((path) => `\`${path}\``).join(", ")}.`,
     "A file whose name begins or ends with `.env` holds the names of the environment, any other is YAML with the names of the",
-    "first column.",
+    "first column. A file that was found rather than named has to belong to the user or to root and to be writable by nobody",
+    "else, and sets nothing that weakens TLS or narrows what is checked.",
+    "",
+    "Secrets can stand in files of their own, which `REDIS_PASSWORD_FILE`, `CLICKHOUSE_PASSWORD_FILE`, `POSTGRES_URL_FILE` and",
+    "`POSTGRES_PASSWORD_FILE` (for a URL without a password) name in the environment.",
     "",
     "| file | environment | flag | default | meaning |",
     "|---|---|---|---|---|",

@@ -7,6 +7,7 @@
 
 import { parseDotenv } from "./dotenv.ts";
 import { FileError } from "../errors.ts";
+import { assertOwn } from "./found_file.ts";
 import { SETTING_KEYS, SETTINGS } from "./table.ts";
 import { closest } from "../line/suggest.ts";
 
@@ -33,6 +34,8 @@ export interface SettingsFile {
   readonly path: string;
   /** `env` files use the names of the environment, `yaml` files the paths. */
   readonly kind: "env" | "yaml";
+  /** True when nobody named it. @default {false} */
+  readonly found?: boolean;
   /** Values by name, as written. */
   readonly values: ReadonlyMap<string, unknown>;
   readonly unknown: readonly UnknownKey[];
@@ -42,7 +45,7 @@ export interface SettingsFile {
  * Reads the file that is named, or the first that exists of {@linkcode SEARCHED_FILES}.
  *
  * @returns Null when none is named and none exists.
- * @throws {FileError} When the named file is missing, or the file cannot be read or parsed.
+ * @throws {FileError} When the named file is missing, or the file cannot be read or parsed, or was found and is not the user's.
  */
 export async function readSettingsFile(
   named: string | undefined,
@@ -51,8 +54,9 @@ export async function readSettingsFile(
   for (const path of named === undefined ? searched : [named]) {
     let content: string;
     try {
-      content = await Deno.readTextFile(path);
+      content = await readOpen(path, { found: named === undefined });
     } catch (error) {
+      if (error instanceof FileError) throw error;
       if (named === undefined && error instanceof Deno.errors.NotFound) continue;
       // A folder named .env or config/outpost.yaml is somebody else's.
       if (named === undefined && error instanceof Deno.errors.IsADirectory) continue;
@@ -62,9 +66,28 @@ export async function readSettingsFile(
         hint: "Name the file with --config or CONFIG, or make it readable",
       });
     }
-    return await parseSettingsFile(path, content);
+    return { ...await parseSettingsFile(path, content), found: named === undefined };
   }
   return null;
+}
+
+/** Bytes of a configuration file at most, and values in it. Aliases can make millions of a few lines. */
+const LARGEST_FILE = 1024 * 1024;
+const MOST_VALUES = 10_000;
+const DEEPEST = 50;
+
+/** What is checked is what is read: the file stays open in between. */
+async function readOpen(path: string, { found }: { readonly found: boolean }): Promise<string> {
+  using file = await Deno.open(path);
+  const about = await file.stat();
+  if (about.isDirectory) throw new Deno.errors.IsADirectory();
+  if (found) assertOwn(path, about);
+  if (about.size > LARGEST_FILE) {
+    throw new FileError(`Cannot read the configuration file "${path}": it is larger than 1 MiB`, {
+      hint: "Name the file with --config or CONFIG",
+    });
+  }
+  return await new Response(file.readable).text();
 }
 
 function reason(error: unknown): string {
@@ -124,24 +147,36 @@ async function readYaml(path: string, content: string): Promise<SettingsFile> {
       hint: "Write settings such as redis.host as nested YAML, or use a file named .env for NAME=value lines",
     });
   }
-  const values = flatten((root ?? {}) as Record<string, unknown>);
+  const values = new Map<string, unknown>();
+  if (!flatten((root ?? {}) as Record<string, unknown>, "", 1, values)) {
+    throw new FileError(
+      `Cannot understand the configuration file "${path}": it holds more than ${MOST_VALUES} values, or nests them too deeply`,
+      { hint: "Take out the aliases that refer to one another" },
+    );
+  }
   return { path, kind: "yaml", values, unknown: unknownPaths(values) };
 }
 
-/** Paths of all scalars. A section that is empty (`redis:` alone) holds nothing and is no value. */
-function flatten(node: Readonly<Record<string, unknown>>, prefix = ""): Map<string, unknown> {
-  const values = new Map<string, unknown>();
-  for (const [key, value] of Object.entries(node)) {
-    if (value === null || value === undefined || isYamlNull(value)) continue;
+/**
+ * Paths of all scalars. A section that is empty (`redis:` alone) holds nothing and is no value.
+ *
+ * @returns False when there are too many, or one within the other without an end.
+ */
+function flatten(
+  node: Readonly<Record<string, unknown>>,
+  prefix: string,
+  depth: number,
+  values: Map<string, unknown>,
+): boolean {
+  if (depth > DEEPEST) return false;
+  return Object.entries(node).every(([key, value]) => {
+    if (value === null || value === undefined || isYamlNull(value)) return true;
     if (typeof value === "object" && !Array.isArray(value) && !(value instanceof Date)) {
-      for (const [path, inner] of flatten(value as Record<string, unknown>, `${prefix}${key}.`)) {
-        values.set(path, inner);
-      }
-    } else {
-      values.set(prefix + key, value);
+      return flatten(value as Record<string, unknown>, `${prefix}${key}.`, depth + 1, values);
     }
-  }
-  return values;
+    values.set(prefix + key, value);
+    return values.size <= MOST_VALUES;
+  });
 }
 
 function isYamlNull(value: unknown): boolean {

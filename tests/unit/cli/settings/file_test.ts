@@ -118,3 +118,27 @@ Deno.test("readSettingsFile() takes the first of the searched files that exists"
   }
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("parseSettingsFile() ends at once with aliases that multiply, or refer to themselves", async () => {
+  const levels = Array.from({ length: 30 }, (_, n) => `l${n + 1}: &l${n + 1} {a: *l${n}, b: *l${n}}`);
+  const bomb = ["l0: &l0 {a: x, b: y}", ...levels].join("\n");
+  const cycle = "redis: &r\n  host: a\n  more: *r\n";
+  const deep = `${Array.from({ length: 200 }, (_, n) => `${" ".repeat(n)}k:`).join("\n")} x`;
+  for (const text of [bomb, cycle, deep]) {
+    await assertRejects(
+      () => parseSettingsFile("o.yaml", text),
+      FileError,
+      "values, or nests them too deeply",
+    );
+  }
+  const { values } = await parseSettingsFile("o.yaml", "a: &a {host: h}\nredis: *a\n");
+  assertEquals(values.get("redis.host"), "h");
+});
+
+Deno.test("readSettingsFile() reads no file that is too large", async () => {
+  const path = await Deno.makeTempFile({ suffix: ".yaml" });
+  await Deno.truncate(path, 2 * 1024 * 1024);
+  await assertRejects(() => readSettingsFile(path), FileError, "larger than 1 MiB").finally(() =>
+    Deno.remove(path)
+  );
+});

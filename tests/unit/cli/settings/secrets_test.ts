@@ -5,6 +5,9 @@ import { makeScrub } from "../../../../cli/settings/secrets.ts";
 import { shownPostgresUrl } from "../../../../cli/stores/postgres/shown_url.ts";
 import { runInProcess } from "../../../support/cli.ts";
 
+// The clients' own timers outlive a connection that was refused.
+const quietly = { sanitizeOps: false, sanitizeResources: false };
+
 /** Passwords that people and generators make: long enough to be told from the words around them. */
 const passwords = fc.string({ unit: "binary", minLength: 6, maxLength: 24 })
   .map((text) => text.replace(/[\s\0]/g, "_"))
@@ -87,7 +90,7 @@ Deno.test("makeScrub() takes time in proportion to the text, whatever the text i
   }
 });
 
-Deno.test("logs and results stay JSON, and say what they say, with any password", async () => {
+Deno.test("logs and results stay JSON, and say what they say, with any password", quietly, async () => {
   for (const password of ["null", "level", "true", `"`, "\\", "{", "message", "12", "code", "e"]) {
     const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: "1", REDIS_PASSWORD: password };
     const args = ["migrate", "status", "--redis-only"];
@@ -98,9 +101,6 @@ Deno.test("logs and results stay JSON, and say what they say, with any password"
     assertEquals(lines.map(({ level, code }) => [level, code]), [["error", "store_unreachable"]]);
   }
 });
-
-// The clients' own timers outlive a connection that was refused.
-const quietly = { sanitizeOps: false, sanitizeResources: false };
 
 Deno.test("no command prints a password, neither in text nor in JSON", quietly, async () => {
   const lines = [
