@@ -87,6 +87,7 @@ export {
   StepFailedError,
   type StepFailure,
   StoreDeniedError,
+  StoresFailedError,
   StoreUnreachableError,
   UnknownMigrationError,
 } from "./engine/errors.ts";

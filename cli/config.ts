@@ -6,6 +6,7 @@
 
 import { type Command, defineCommand } from "./command.ts";
 import type { Context } from "./context.ts";
+import { LOCK_SETTINGS, PACE_SETTINGS, STEP_SETTINGS } from "./line/shared_options.ts";
 import { EXIT } from "./output/error_catalogue.ts";
 import type { Layout } from "./output/output.ts";
 import { nextCommand } from "./output/output.ts";
@@ -31,15 +32,7 @@ export const config: Command = defineCommand(
       { command: "outpost config -c /etc/outpost.yaml", does: "what would count with this file" },
       { command: "outpost config --json", does: "the same for programs" },
     ],
-    settings: [
-      "lockWaitMs",
-      "lockTtlMs",
-      "maxRate",
-      "batchSize",
-      "lockTimeoutMs",
-      "lockRetries",
-      "statementTimeoutMs",
-    ],
+    settings: [...LOCK_SETTINGS, ...PACE_SETTINGS, ...STEP_SETTINGS],
     reportsProblems: true,
   },
   () => ({}),

@@ -53,8 +53,12 @@ export interface Context extends ContextParts {
   readonly signal: AbortSignal;
   /** Asks. @throws {NeedsConfirmationError} When there is nobody to answer. */
   confirm(question: Question): Promise<boolean>;
-  /** Opens the stores and the engine over them. Clients connect when first used, and are closed by disposing. */
-  openEngine(needs?: Partial<StoreNeeds>): Promise<OpenEngine>;
+  /**
+   * Opens the stores and the engine over them. Clients connect when first used, and are closed by disposing.
+   *
+   * @param waitMs How long to wait for stores that do not answer, in milliseconds. @default {settings.connectWaitMs}
+   */
+  openEngine(needs?: Partial<StoreNeeds>, waitMs?: number): Promise<OpenEngine>;
   /**
    * Waits for work that only reads, and stops waiting when the user wants to stop.
    *
@@ -107,6 +111,7 @@ export function makeContext(parts: ContextParts): Context {
     shown: !flags.quiet,
     counts: !flags.json,
   });
+  const reading = <T>(work: Promise<T>) => untilStopped(host.signal, work);
   return {
     ...parts,
     output,
@@ -116,11 +121,19 @@ export function makeContext(parts: ContextParts): Context {
     clean: (result) => cleanValue(result, (text) => harmlessLines(scrub(text))),
     signal: host.signal,
     confirm: (question) => confirm({ host, output, style: style(host.stderr.terminal) }, question),
-    async openEngine(needs = {}) {
-      const { openEngine } = await import("./stores/open_engine.ts");
-      return await openEngine(parts, needs);
+    async openEngine(needs = {}, waitMs = settings.connectWaitMs) {
+      const [{ openEngine }, { openWhenThere }] = await Promise.all([
+        import("./stores/open_engine.ts"),
+        import("./stores/await_stores.ts"),
+      ]);
+      return await openWhenThere(() => openEngine(parts, needs), {
+        waitMs,
+        progress,
+        signal: host.signal,
+        reading,
+      });
     },
-    reading: (work) => untilStopped(host.signal, work),
+    reading,
   };
 }
 

@@ -127,6 +127,22 @@ export class StoreDeniedError extends MigrationError {
   }
 }
 
+/** More than one store cannot be reached, or refuses. */
+export class StoresFailedError extends MigrationError {
+  /** Always `stores_failed`. */
+  readonly code = "stores_failed";
+  /** One for each, in the order in which they are migrated. */
+  readonly failures: readonly (StoreUnreachableError | StoreDeniedError)[];
+
+  /** @ignore Made by the engine alone. */
+  constructor(failures: readonly (StoreUnreachableError | StoreDeniedError)[]) {
+    super(failures.map(({ message }) => message).join("; "), {
+      hint: failures.flatMap(({ hint }) => hint ?? []).join(". "),
+    });
+    this.failures = failures;
+  }
+}
+
 /** Another process holds the lock. */
 export class LockHeldError extends MigrationError {
   /** Always `lock_held`. */

@@ -7,7 +7,7 @@
 import type { RedisState, SqlState } from "./backend.ts";
 import { isPending, type MigrationEntry } from "./migration.ts";
 import type { LockOwner } from "./lock/lock.ts";
-import { askEach, type BySqlStore, type Stores } from "./stores.ts";
+import { askEach, type BySqlStore, type Stores, together } from "./stores.ts";
 
 /** How many migrations are pending on each side. ClickHouse counts as SQL. */
 export interface PendingCounts {
@@ -39,7 +39,7 @@ export async function readState(
   readLock: () => Promise<LockOwner | null>,
 ): Promise<State> {
   const before = await readLock();
-  const [sql, redis] = await Promise.all([
+  const [sql, redis] = await together([
     askEach(stores.sql, (backend) => backend.read()),
     stores.redis?.read() ?? null,
   ]);

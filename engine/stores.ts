@@ -5,6 +5,7 @@
  */
 
 import type { RedisBackend, SqlBackend } from "./backend.ts";
+import { StoreDeniedError, StoresFailedError, StoreUnreachableError } from "./errors.ts";
 import type { LockSettings } from "./lock/lock_settings.ts";
 import type { SqlStoreName } from "./migration.ts";
 
@@ -29,11 +30,37 @@ export interface EngineContext extends Stores {
   readonly version: string;
 }
 
-/** Asks each SQL store, all at once. @returns The answers, by store. */
+/** Asks each SQL store, all at once. @returns The answers, by store. @throws As {@linkcode together}. */
 export async function askEach<T, Answer>(
   stores: BySqlStore<T>,
   ask: (store: T, name: SqlStoreName) => Promise<Answer>,
 ): Promise<BySqlStore<Answer>> {
-  const answers = [...stores].map(async ([name, store]) => [name, await ask(store, name)] as const);
-  return new Map(await Promise.all(answers));
+  const names = [...stores.keys()];
+  const answers = await together([...stores].map(([name, store]) => ask(store, name)));
+  return new Map(answers.map((answer, i) => [names[i]!, answer]));
+}
+
+/**
+ * Waits for what several stores were asked, however each of them answers.
+ *
+ * @throws {StoresFailedError} When more than one cannot be reached or refuses. Else what the first in order failed with.
+ */
+export async function together<T extends readonly unknown[]>(
+  asked: readonly [...{ [K in keyof T]: T[K] | Promise<T[K]> }],
+): Promise<T> {
+  const results = await Promise.allSettled(asked);
+  const failures = results.flatMap((result) =>
+    result.status === "rejected" ? [result.reason as unknown] : []
+  );
+  if (failures.length === 0) {
+    return results.map((result) => result.status === "fulfilled" ? result.value : null) as unknown as T;
+  }
+  const stores = failures.flatMap((failure): readonly unknown[] =>
+    failure instanceof StoresFailedError ? failure.failures : [failure]
+  );
+  const silent = stores.filter((failure) =>
+    failure instanceof StoreUnreachableError || failure instanceof StoreDeniedError
+  );
+  if (stores.length < 2 || silent.length < stores.length) throw failures[0];
+  throw new StoresFailedError(silent);
 }

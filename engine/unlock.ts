@@ -6,13 +6,13 @@
 
 import { type ClearedLock, clearLock, readLock, type UnlockOptions } from "./lock/clear.ts";
 import type { LockOwner } from "./lock/lock.ts";
-import { askEach, type EngineContext } from "./stores.ts";
+import { askEach, type EngineContext, together } from "./stores.ts";
 
 /** Who holds either half of the lock, the Redis half first, or null. Reads only. */
 export async function lockOwner(
   { lock, sql }: Pick<EngineContext, "lock" | "sql">,
 ): Promise<LockOwner | null> {
-  const [redis, owners] = await Promise.all([readLock(lock), askEach(sql, (backend) => backend.lockOwner())]);
+  const [owners, redis] = await together([askEach(sql, (backend) => backend.lockOwner()), readLock(lock)]);
   return redis ?? [...owners.values()].find((owner) => owner !== null) ?? null;
 }
 

@@ -24,6 +24,7 @@ const VALUES = [
   "StepFailedError",
   "StoreDeniedError",
   "StoreUnreachableError",
+  "StoresFailedError",
   "UnknownMigrationError",
   "copyKeys",
   "createEngine",

@@ -5,38 +5,28 @@
  */
 
 import type { FlagSpec } from "../command.ts";
-import type { SettingKey } from "../settings/table.ts";
+import {
+  SETTING_KEYS,
+  type SettingDefinition,
+  type SettingKey,
+  SETTINGS,
+  type SettingTakers,
+} from "../settings/table.ts";
+
+const takenBy = (takers: SettingTakers): readonly SettingKey[] =>
+  SETTING_KEYS.filter((key) => (SETTINGS[key] as SettingDefinition<unknown>).takenBy === takers);
 
 /** Settings that every command takes. */
-export const SHARED_SETTINGS: readonly SettingKey[] = [
-  "redisHost",
-  "redisPort",
-  "redisUsername",
-  "redisPassword",
-  "redisDatabase",
-  "redisCluster",
-  "redisTls",
-  "redisTlsCa",
-  "redisTlsInsecure",
-  "postgresUrl",
-  "clickhouseAddr",
-  "clickhouseUsername",
-  "clickhousePassword",
-  "clickhouseDatabase",
-  "clickhouseTls",
-  "deploymentId",
-  "logLevel",
-  "logFormat",
-];
+export const SHARED_SETTINGS: readonly SettingKey[] = takenBy("every");
 
 /** Settings of the commands that take the lock. */
-export const LOCK_SETTINGS: readonly SettingKey[] = ["lockWaitMs", "lockTtlMs"];
+export const LOCK_SETTINGS: readonly SettingKey[] = takenBy("lock");
 
 /** Settings of the commands that run SQL steps. */
-export const STEP_SETTINGS: readonly SettingKey[] = ["lockTimeoutMs", "lockRetries", "statementTimeoutMs"];
+export const STEP_SETTINGS: readonly SettingKey[] = takenBy("steps");
 
 /** Settings of the commands that walk over Redis records. */
-export const PACE_SETTINGS: readonly SettingKey[] = ["maxRate", "batchSize"];
+export const PACE_SETTINGS: readonly SettingKey[] = takenBy("walk");
 
 /** Flags that are no settings. */
 export const SHARED_FLAGS: readonly FlagSpec[] = [

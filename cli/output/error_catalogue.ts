@@ -40,6 +40,7 @@ export const ERROR_CODES: Readonly<Record<string, number>> = {
   step_failed: EXIT.failed,
   store_denied: EXIT.unreachable,
   store_unreachable: EXIT.unreachable,
+  stores_failed: EXIT.unreachable,
   unknown_migration: EXIT.usage,
   usage: EXIT.usage,
 };

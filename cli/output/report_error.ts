@@ -11,6 +11,7 @@ import {
   PlanStaleError,
   StepFailedError,
   StoreDeniedError,
+  StoresFailedError,
   StoreUnreachableError,
 } from "../../engine/errors.ts";
 import { harmless } from "../../engine/foreign_text.ts";
@@ -64,11 +65,16 @@ export function describeError(error: unknown, options: ReportOptions): ErrorRepo
   return {
     code: cause.code,
     message: clean(cause.message),
-    headline: clean(listed ? cause.message.split(": ")[0]! : cause.message),
+    headline: clean(headlineOf(cause, listed)),
     hint: hintOf(cause, error, options, clean),
     details: details.map(clean),
     exitStatus: exitStatusOf(cause, stoppedBy),
   };
+}
+
+function headlineOf(error: MigrationError, listed: boolean): string {
+  if (error instanceof StoresFailedError) return `${error.failures.length} stores cannot be read`;
+  return listed ? error.message.split(": ")[0]! : error.message;
 }
 
 /** The JSON form: `{"error": {"code", "message", "hint"}}`. */
@@ -103,15 +109,18 @@ const asTyped = (command: string) => `outpost migrate ${command}`;
 function hintOf(
   cause: MigrationError,
   error: unknown,
-  { whereIs }: ReportOptions,
+  options: ReportOptions,
   clean: (text: string) => string,
 ): string | null {
+  if (cause instanceof StoresFailedError) {
+    return cause.failures.flatMap((failure) => hintOf(failure, failure, options, clean) ?? []).join(". ");
+  }
   const hint = cause.hintWith(asTyped) ??
     (error instanceof MigrationError ? error.hintWith(asTyped) : undefined);
   const store = cause instanceof StoreUnreachableError || cause instanceof StoreDeniedError
     ? cause.store
     : null;
-  const where = store === null ? null : whereIs?.(store) ?? null;
+  const where = store === null ? null : options.whereIs?.(store) ?? null;
   const parts = [
     ...(hint === undefined ? [] : [hint]),
     ...(where === null ? [] : [`It was looked for at ${where}`]),
@@ -121,6 +130,7 @@ function hintOf(
 
 function detailsOf(error: MigrationError): readonly string[] {
   if (error instanceof StepFailedError) return stepDetails(error);
+  if (error instanceof StoresFailedError) return error.failures.map(({ message }) => `- ${message}`);
   if (error instanceof PlanStaleError && error.changes.length > 1) {
     return error.changes.map((change) => `- ${change}`);
   }

@@ -14,6 +14,7 @@ import { formatDuration } from "../output/format.ts";
 import { ownerText } from "../render/owner.ts";
 import { pendingText } from "../render/list.ts";
 import { pause } from "../../engine/pause.ts";
+import type { ResolvedSetting } from "../settings/resolve.ts";
 import { findServer, runServer } from "./server_program.ts";
 
 const POLL_MS = 1000;
@@ -30,8 +31,8 @@ export const serve: Command = defineCommand(
     summary: "Check that nothing is pending, then run the server",
     details: [
       "Refuses with exit status 1 while anything is pending. Otherwise it runs the command after --, or outpost-server beside " +
-      "this program or on PATH, with the same environment and streams; signals are passed on, and its exit status is that of " +
-      "the server.",
+      "this program or on PATH, with the same streams, and in its environment the settings that were proven, whether a flag, a " +
+      "variable or a file said so; signals are passed on, and its exit status is that of the server.",
     ],
     examples: [
       { command: "outpost serve", does: "check, then run outpost-server" },
@@ -41,7 +42,8 @@ export const serve: Command = defineCommand(
     arguments: [{ name: "[command...]", description: "The server's command line, after --" }],
     flags: [{
       flags: "--wait <DURATION>",
-      description: "Wait for another process to finish migrating, instead of refusing at once",
+      description:
+        "Wait for another process to finish migrating, and for stores that do not answer yet, instead of refusing",
       default: "0",
     }],
   },
@@ -62,13 +64,24 @@ async function run(context: Context, { command, waitMs }: ServeOptions): Promise
   await assertCurrent(context, waitMs);
   const server = await findServer(command, context.host);
   context.log.debug(`starting ${server[0]}`, { event: "serve" });
-  return await runServer(server, context);
+  return await runServer(server, context.host, provenSettings(context.resolved));
+}
+
+/**
+ * The settings that a flag or a file said, as variables: without them the server might use other stores than those that were
+ * proven. What its environment says already stays as it is written there.
+ */
+export function provenSettings(resolved: readonly ResolvedSetting[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    resolved.filter(({ origin }) => origin.kind === "flag" || origin.kind === "file")
+      .map(({ definition, value }) => [definition.env, definition.type.show(value)]),
+  );
 }
 
 /** @throws {PendingError} When something is pending and stays so. */
 async function assertCurrent(context: Context, waitMs: number): Promise<void> {
-  await using open = await context.openEngine();
   const started = context.host.now().getTime();
+  await using open = await context.openEngine({}, Math.max(waitMs, context.settings.connectWaitMs));
   while (true) {
     const status = await context.reading(open.engine.status());
     const { sql, redis } = status.pending;

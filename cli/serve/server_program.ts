@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { Context } from "../context.ts";
 import { ServerProgramError } from "../errors.ts";
 import type { Host } from "../host.ts";
 
@@ -43,10 +42,15 @@ async function isProgram(path: string): Promise<boolean> {
 /**
  * Runs the server with the streams and the environment of this program and passes signals on.
  *
+ * @param settings What is in its environment beside that.
  * @returns Its exit status; 128 plus the signal's number when a signal ended it.
  * @throws {ServerProgramError} When it cannot be started.
  */
-export async function runServer([program, ...args]: readonly string[], { host }: Context): Promise<number> {
+export async function runServer(
+  [program, ...args]: readonly string[],
+  host: Pick<Host, "takeSignals" | "stdinTerminal" | "signal">,
+  settings: Readonly<Record<string, string>>,
+): Promise<number> {
   let child: Deno.ChildProcess | null = null;
   // Taken before the server is there: one that came in between would end this program and leave the server alone.
   using _signals = host.takeSignals((signal) => {
@@ -59,15 +63,20 @@ export async function runServer([program, ...args]: readonly string[], { host }:
     }
   });
   host.signal.throwIfAborted();
-  child = start(program!, args);
+  child = start(program!, args, settings);
   const { code } = await child.status;
   return code;
 }
 
-function start(program: string, args: readonly string[]): Deno.ChildProcess {
+function start(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Deno.ChildProcess {
   try {
     return new Deno.Command(program, {
       args: [...args],
+      env,
       stdin: "inherit",
       stdout: "inherit",
       stderr: "inherit",

@@ -43,7 +43,12 @@ export interface SettingDefinition<T> {
   readonly description: string;
   /** Never shown, and removed from whatever is printed. */
   readonly secret?: boolean;
+  /** The commands that take it: every one, those that take the lock, run SQL steps, or walk over Redis records. */
+  readonly takenBy: SettingTakers;
 }
+
+/** Which commands take a setting, and so have its flag and list it in their help. */
+export type SettingTakers = "every" | "lock" | "steps" | "walk";
 
 function define<T>(
   [name, env, flag]: readonly [string, string, string | null],
@@ -51,9 +56,9 @@ function define<T>(
   initial: NoInfer<T>,
   group: SettingGroup,
   description: string,
-  more: { readonly secret?: boolean } = {},
+  more: Partial<Pick<SettingDefinition<T>, "secret" | "takenBy">> = {},
 ): SettingDefinition<T> {
-  return { name, env, flag, type, default: initial, group, description, ...more };
+  return { name, env, flag, type, default: initial, group, description, takenBy: "every", ...more };
 }
 
 const REDIS = "Redis",
@@ -143,6 +148,7 @@ export const SETTINGS = {
     1000,
     POSTGRES,
     "How long a step may queue for a table lock before it steps back and tries again",
+    { takenBy: "steps" },
   ),
   lockRetries: define(
     ["migrate.lock_retries", "MIGRATE_LOCK_RETRIES", "lock-retries"],
@@ -150,6 +156,7 @@ export const SETTINGS = {
     10,
     POSTGRES,
     "How often a step tries again after that",
+    { takenBy: "steps" },
   ),
   statementTimeoutMs: define(
     ["migrate.statement_timeout", "MIGRATE_STATEMENT_TIMEOUT", "statement-timeout"],
@@ -157,6 +164,7 @@ export const SETTINGS = {
     0,
     POSTGRES,
     "How long one statement may run; 0 for no limit",
+    { takenBy: "steps" },
   ),
   clickhouseAddr: define(
     ["clickhouse.addr", "CLICKHOUSE_ADDR", "clickhouse-addr"],
@@ -208,12 +216,20 @@ export const SETTINGS = {
     "Scope",
     "Leave the other side alone, as --sql-only and --redis-only do",
   ),
+  connectWaitMs: define(
+    ["migrate.connect_wait", "MIGRATE_CONNECT_WAIT", "connect-wait"],
+    duration(0),
+    0,
+    PACE,
+    "How long to wait for a store that does not answer, as where pods start together with their databases",
+  ),
   lockWaitMs: define(
     ["migrate.lock_wait", "MIGRATE_LOCK_WAIT", "lock-wait"],
     duration(0),
     LOCK_WAIT_MS,
     PACE,
     "How long to wait for somebody else's lock; 0 fails at once",
+    { takenBy: "lock" },
   ),
   lockTtlMs: define(
     ["migrate.lock_ttl", "MIGRATE_LOCK_TTL", "lock-ttl"],
@@ -221,6 +237,7 @@ export const SETTINGS = {
     LEASE_MS,
     PACE,
     "How long the lock outlives a process that died",
+    { takenBy: "lock" },
   ),
   maxRate: define(
     ["migrate.max_rate", "MIGRATE_MAX_RATE", "max-rate"],
@@ -228,6 +245,7 @@ export const SETTINGS = {
     null,
     PACE,
     "Redis records a second at most",
+    { takenBy: "walk" },
   ),
   batchSize: define(
     ["migrate.batch_size", "MIGRATE_BATCH_SIZE", "batch-size"],
@@ -235,6 +253,7 @@ export const SETTINGS = {
     null,
     PACE,
     "Redis records in one batch, instead of adapting to the server",
+    { takenBy: "walk" },
   ),
   logLevel: define(
     ["log_level", "LOG_LEVEL", "log-level"],

@@ -99,7 +99,7 @@ Deno.test("outpost as a process", async (test) => {
     await client.del("outpost:migration:lock", ".outpost:migration:lock", ".outpost:migration_lock");
     for (const [typed, status] of [["\n", 1], ["y\n", 0]] as const) {
       const result = await onTerminal("migrate apply --sql-only", env, typed);
-      assertStringIncludes(result.screen, "Apply 10 migrations?");
+      assertStringIncludes(result.screen, "Apply 10 migrations to Postgres 127.0.0.1:");
       assertStringIncludes(result.screen, "[y/N]");
       assertStringIncludes(result.screen, "\x1b[1m", "a terminal gets colours");
       assertEquals(result.code, status, result.screen);
@@ -125,6 +125,18 @@ Deno.test("outpost as a process", async (test) => {
       env: { ...env, MARK: "here" },
     });
     assertEquals([code, stdout, stderr], [7, "out here\n", "err\n"]);
+  });
+
+  await t.step("serve gives the server the settings that were proven, whoever said them", async () => {
+    const file = await Deno.makeTempFile({ suffix: ".yaml" });
+    await Deno.writeTextFile(file, `redis:\n  port: ${env.REDIS_PORT}\n`);
+    const { REDIS_PORT: _, POSTGRES_URL, ...rest } = env;
+    const { code, stdout, stderr } = await runCli([
+      ...["serve", "--config", file, "--postgres-url", POSTGRES_URL],
+      ...["--", "sh", "-c", 'echo "$REDIS_HOST $REDIS_PORT $POSTGRES_URL ${REDIS_DATABASE:-unset}"'],
+    ], { env: rest });
+    assertEquals([code, stdout], [0, `127.0.0.1 ${env.REDIS_PORT} ${POSTGRES_URL} unset\n`], stderr);
+    await Deno.remove(file);
   });
 
   await t.step("serve ends with 128 plus the signal that killed the server", async () => {
