@@ -7,12 +7,18 @@
 import type { Plan } from "../../engine/plan.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
+import { UsageError } from "../errors.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { planPage } from "../html/plan_page.ts";
 import { planJson } from "../output/json.ts";
+import { fencedMarkdown } from "../render/markdown.ts";
 import { nextAfterPlan, renderPlan } from "../render/plan.ts";
+import { makeStyle } from "../output/style.ts";
 import { writePlanFile } from "../plan_file/plan_file.ts";
 import { writeFile } from "../output/write_file.ts";
+
+/** No colours: what is written as Markdown may be seen on a terminal, but is meant for elsewhere. */
+const PLAIN = makeStyle({ colours: false });
 
 interface PlanCommandOptions {
   readonly ids: readonly string[];
@@ -20,6 +26,7 @@ interface PlanCommandOptions {
   readonly html: string | undefined;
   readonly statements: boolean;
   readonly check: boolean;
+  readonly markdown: boolean;
 }
 
 /** What apply would change. */
@@ -35,6 +42,7 @@ export const planCommand: Command = defineCommand(
       { command: "outpost migrate plan sql/5 --sql", does: "one step, its statements in full" },
       { command: "outpost migrate plan --out plan.json", does: "save it, to apply exactly this later" },
       { command: "outpost migrate plan --html plan.html", does: "a page for the change ticket" },
+      { command: "outpost migrate plan --markdown", does: "for a comment on a pull request" },
       { command: "outpost migrate plan --check", does: "exit 1 when anything is pending" },
     ],
     arguments: [{
@@ -47,6 +55,7 @@ export const planCommand: Command = defineCommand(
       { flags: "--html <FILE>", description: "Write the plan as one self-contained page" },
       { flags: "--sql", description: "Show the statements in full" },
       { flags: "--check", description: "Exit 1 when anything is pending" },
+      { flags: "--markdown", description: "As Markdown, for a pull request or a change ticket" },
     ],
     settings: ["maxRate"],
   },
@@ -55,12 +64,16 @@ export const planCommand: Command = defineCommand(
 );
 
 function read(input: CommandInput): PlanCommandOptions {
+  if (input.has("markdown") && input.has("json")) {
+    throw new UsageError("--markdown and --json contradict each other", { hint: "Pass one of them" });
+  }
   return {
     ids: input.args,
     out: input.text("out"),
     html: input.text("html"),
     statements: input.has("sql"),
     check: input.has("check"),
+    markdown: input.has("markdown"),
   };
 }
 
@@ -77,14 +90,16 @@ async function run(context: Context, options: PlanCommandOptions): Promise<numbe
       planPage(context.clean(plan), { created, deployment: context.settings.deploymentId }),
     );
   }
-  context.output.result(planJson(plan), (layout) =>
-    [
-      renderPlan(plan, layout, { statements: options.statements, countedMs, maxRate }),
-      "",
+  context.output.result(planJson(plan), (layout) => {
+    const shown = { ...layout, style: options.markdown ? PLAIN : layout.style };
+    const text = renderPlan(plan, shown, { statements: options.statements, countedMs, maxRate });
+    const below = [
       ...(options.out === undefined ? [] : [`Saved as ${options.out}, digest ${plan.digest.slice(0, 12)}.`]),
       ...(options.html === undefined ? [] : [`Written as a page to ${options.html}.`]),
-      nextAfterPlan(plan, layout.style, { ids: options.ids, file: options.out }),
-    ].join("\n"));
+      nextAfterPlan(plan, shown.style, { ids: options.ids, file: options.out }),
+    ].join("\n");
+    return options.markdown ? fencedMarkdown("outpost migrate plan", text, below) : `${text}\n\n${below}`;
+  });
   return options.check && plan.hasChanges ? EXIT.failed : EXIT.done;
 }
 

@@ -55,6 +55,7 @@ Deno.test("every command writes what its golden file holds, in text and in JSON"
   await golden("status_pending", "migrate status --json", 0);
   await golden("plan", "migrate plan", 0);
   await golden("plan", "migrate plan --json", 0);
+  await golden("plan_markdown", "migrate plan --markdown", 0);
   await t.step("outpost migrate plan --sql shows every statement in full", async () => {
     const json = JSON.parse((await outpost("migrate plan --json")).stdout);
     const lines = (await outpost("migrate plan --sql")).stdout.split("\n").map((line) => line.trim());

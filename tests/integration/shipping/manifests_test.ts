@@ -219,15 +219,30 @@ Deno.test("deploy/compose.yaml migrates between healthy stores and the server", 
   }
 });
 
-Deno.test("deploy/ci/github-actions.yaml plans, applies exactly that plan, verifies, and then deploys", async () => {
-  const { jobs } = parse(await Deno.readTextFile(join(ROOT, "deploy/ci/github-actions.yaml"))) as Document;
+Deno.test("deploy/ci/github-actions.yaml comments, plans, applies exactly that plan, verifies, and then deploys", async () => {
+  const text = await Deno.readTextFile(join(ROOT, "deploy/ci/github-actions.yaml"));
+  const { jobs, defaults, env } = parse(text) as Document;
   assertEquals(jobs.deploy.needs, "plan");
-  const scripts = [...jobs.plan.steps, ...jobs.deploy.steps].flatMap(({ run }: Document) => run ?? []);
+  assertEquals(defaults.run.shell, "bash", "which has pipefail, as the default shell has not");
+  const { version } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  assertEquals(env.IMAGE, `hookdeck/outpost:${version}`);
+  const scripts = [...jobs.comment.steps, ...jobs.plan.steps, ...jobs.deploy.steps].flatMap((
+    { run }: Document,
+  ) => run ?? []);
   for (const script of scripts) {
     const { code, stderr } = await outcomeOf("bash", { args: ["-n", "-c", script] });
     assertEquals(code, 0, stderr);
   }
-  const order = ["migrate plan --out", "migrate apply --yes --plan", "migrate verify", "deploy command"]
+  // Every setting reaches every command, and no command that reads or changes a store goes without.
+  for (const command of scripts.join("\n").replaceAll("\\\n", " ").match(/docker run.*/g)!) {
+    assertMatch(command, /--env-file outpost\.env/);
+  }
+  const order = [
+    "migrate plan --markdown --out",
+    "migrate apply --yes --plan",
+    "migrate verify",
+    "deploy command",
+  ]
     .map((part) => scripts.join("\n").indexOf(part));
   assert(order.every((at, i) => at > (order[i - 1] ?? -1)), String(order));
 });

@@ -28,6 +28,7 @@ const WRONG: readonly (readonly [line: string, message: string, hint: string])[]
     "one of them",
   ],
   ["migrate list --verbose --quiet", "--verbose and --quiet contradict each other", "one of them"],
+  ["migrate plan --markdown --json", "--markdown and --json contradict each other", "one of them"],
   ["migrate verify --full --sample 3", "--full and --sample contradict each other", "one of them"],
   ["migrate verify --sample none", '--sample must be a whole number of at least 1, and is "none"', ""],
   ["migrate apply --plan f sql/5", "--plan and the IDs named contradict each other", "one of them"],
