@@ -10,6 +10,7 @@ import type { EventEmitter } from "node:events";
 import { LockHeldError, LockLostError } from "../../engine/errors.ts";
 import { acquireLock } from "../../engine/lock/acquire.ts";
 import type { HeldLock } from "../../engine/lock/lock.ts";
+import { untilLost } from "../../engine/lock/until_lost.ts";
 import { appendFenced, appendOnce } from "./fenced_log.ts";
 import { connectLockSession, type LockSession } from "./lock_session.ts";
 
@@ -72,7 +73,7 @@ async function round(options: ChildOptions, client: Redis | Cluster | null): Pro
     for (let i = 0; i < options.writes; i++) {
       lock.signal.throwIfAborted();
       if (client !== null) { for (const list of lists) await appendFenced(client, list, lock.fence!); }
-      if (session !== null) await appendRow(session, lock, token, options.pauseMs);
+      if (session !== null) await untilLost(lock, appendRow(session, lock, token, options.pauseMs));
       emit({ event: "wrote" });
       await new Promise((resolve) => setTimeout(resolve, options.pauseMs));
     }
