@@ -6,12 +6,14 @@
 
 /** Carries bytes both ways. Writes keep their order, whoever makes them. */
 export class Channel {
-  readonly #client: Deno.Conn;
-  readonly #server: Deno.Conn;
+  readonly #client: Deno.TcpConn;
+  readonly #server: Deno.TcpConn;
   #toClient: Promise<void> = Promise.resolve();
   #toServer: Promise<void> = Promise.resolve();
 
-  constructor(client: Deno.Conn, server: Deno.Conn) {
+  constructor(client: Deno.TcpConn, server: Deno.TcpConn) {
+    // An answer is passed on message by message: none may wait until the one before it is acknowledged.
+    for (const connection of [client, server]) connection.setNoDelay(true);
     this.#client = client;
     this.#server = server;
   }

@@ -70,8 +70,8 @@ export function startFaultProxy(options: FaultProxyOptions): FaultProxy {
       await Promise.all(serving);
     },
   };
-  const serve = async (client: Deno.Conn, connection: number) => {
-    let server: Deno.Conn;
+  const serve = async (client: Deno.TcpConn, connection: number) => {
+    let server: Deno.TcpConn;
     try {
       server = await Deno.connect({ hostname: "127.0.0.1", port: options.target });
     } catch {
