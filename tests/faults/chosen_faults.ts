@@ -4,8 +4,14 @@
  * @module
  */
 
-import type { Decide, Fault } from "../support/faults/fault.ts";
-import { POSTGRES_ERRORS, REDIS_ERRORS } from "../support/faults/fault.ts";
+import {
+  type Decide,
+  type Fault,
+  POSTGRES_ERRORS,
+  type PostgresErrorCode,
+  REDIS_ERRORS,
+  type RedisErrorCode,
+} from "../support/faults/fault.ts";
 import type { Random } from "../torture/random.ts";
 
 /** A fault and the commands that it comes upon. */
@@ -22,10 +28,12 @@ export interface ChosenFault {
  * Chooses one to three faults.
  *
  * @param commands How many commands an undisturbed run sends to each store that it uses.
+ * @param reads True for a run that only reads: it is told nothing that a server answers to writes alone.
  */
 export function chooseFaults(
   random: Random,
   commands: Readonly<Partial<Record<"redis" | "postgres", number>>>,
+  reads: boolean,
 ): ChosenFault[] {
   const stores = (["redis", "postgres"] as const).filter((store) => commands[store] !== undefined);
   return Array.from({ length: random.weighted([[6, 1], [2, 2], [1, 3]]) }, () => {
@@ -35,16 +43,18 @@ export function chooseFaults(
       at: random.between(0, commands[store]!),
       // Most pass at once; some last a while, and few for good.
       span: random.weighted([[7, 1], [2, random.between(2, 6)], [1, 100_000]]),
-      fault: chooseFault(random, store),
+      fault: chooseFault(random, store, reads),
     };
   });
 }
 
-function chooseFault(random: Random, store: ChosenFault["store"]): Fault {
-  const codes = Object.keys(store === "redis" ? REDIS_ERRORS : POSTGRES_ERRORS) as (
-    & keyof typeof REDIS_ERRORS
-    & keyof typeof POSTGRES_ERRORS
-  )[];
+const OF_WRITES = ["READONLY", "OOM", "NOREPLICAS"];
+
+function chooseFault(random: Random, store: ChosenFault["store"], reads: boolean): Fault {
+  const codes =
+    (store === "redis"
+      ? (Object.keys(REDIS_ERRORS) as RedisErrorCode[]).filter((code) => !reads || !OF_WRITES.includes(code))
+      : Object.keys(POSTGRES_ERRORS)) as (RedisErrorCode | PostgresErrorCode)[];
   return random.weighted<() => Fault>([
     [6, () => ({ type: "error", code: random.pick(codes) })],
     [2, () => ({ type: "lost_reply" })],

@@ -70,7 +70,7 @@ export async function faultRun(
   random: Random,
 ): Promise<FaultOutcome> {
   await prepare(world, trial);
-  const faults = chooseFaults(random, expected.commands);
+  const faults = chooseFaults(random, expected.commands, trial.reads);
   const writes = !trial.reads && trial.stores.includes("redis") && random.chance(0.5);
   const finds: string[] = [];
   const start = await world.contents(trial.stores);
@@ -92,7 +92,7 @@ export async function faultRun(
   const find = (what: string) => finds.push(`${what} (exit ${exit}: ${error?.message ?? ""})`);
 
   if (hung) find("It did not end");
-  if (![0, 1, 3, 4].includes(code) || error?.code === "internal") {
+  if (![0, 1, 2, 3, 4].includes(code) || error?.code === "internal") {
     find(`It ended as nothing foresees: ${stderr}`);
   }
   if (trial.reads) {
