@@ -168,7 +168,7 @@ class Backend implements RedisBackend {
       }
       const { status } = await this.#stateOf(migration);
       if (status !== "applied") throw new RefusedError(`Cannot clean up ${id}: it is ${status}, not applied`);
-      const fate = await (await MasterWatch.begin(this.#store)).prove(options.signal);
+      const fate = await (await MasterWatch.begin(this.#store, options.signal)).prove(options.signal);
       if (fate.state !== "kept") {
         const why = fate.state === "changed" ? "another Redis took over meanwhile" : fate.why;
         throw new RefusedError(`Cannot clean up ${id} yet: ${why}`, {
@@ -201,7 +201,7 @@ class Backend implements RedisBackend {
         if (isAdoptable(state, reasonAgainst(migration))) adoptable.push({ migration, state });
       }
       if (adoptable.length === 0) return;
-      const { processes } = await MasterWatch.begin(this.#store);
+      const { processes } = await MasterWatch.begin(this.#store, signal);
       const left = await this.#countLeft(adoptable.map(({ migration }) => migration), signal);
       const record = (name: string, state: AdoptedState) =>
         this.#bookkeeping.adopt(name, state, processes, fence);
@@ -235,7 +235,7 @@ class Backend implements RedisBackend {
       for (const { name, version } of this.#definitions) {
         if ((await this.#bookkeeping.read(name, version)).own) return false;
       }
-      const { processes } = await MasterWatch.begin(this.#store);
+      const { processes } = await MasterWatch.begin(this.#store, signal);
       if (!await isFresh(this.#store, this.#layout, signal)) return false;
       for (const migration of this.#definitions) {
         const reason = reasonAgainst(migration);

@@ -16,6 +16,9 @@ import { throwIfAborted } from "./walk/pacing.ts";
 
 /** A replica that gets no further for so long is not waited for, in milliseconds. */
 const PATIENCE_MS = 10_000;
+/** How long a master of a cluster may be away until its successor is there, and the pause between two looks, in milliseconds. */
+const REPLACEMENT_MS = 30_000;
+const REPLACEMENT_PAUSE_MS = 250;
 /** How long a server is asked to wait for its replicas in one go, and the pause until it is asked again, in milliseconds. */
 const WAIT_MS = 500;
 const PAUSE_MS = 20;
@@ -39,9 +42,24 @@ export class MasterWatch {
     this.#before = before;
   }
 
-  /** Begins to watch. */
-  static async begin(store: RedisStore): Promise<MasterWatch> {
-    return new MasterWatch(store, await readTopology(store));
+  /**
+   * Begins to watch. A master of a cluster that is not there is waited for a while: it is about to be replaced.
+   *
+   * @throws {StoreUnreachableError} When it is not.
+   */
+  static async begin(store: RedisStore, signal: AbortSignal): Promise<MasterWatch> {
+    const deadline = performance.now() + REPLACEMENT_MS;
+    while (true) {
+      const late = !store.clustered || performance.now() > deadline;
+      try {
+        const found = await readTopology(store);
+        if (late || (found.covered && areMasters(found))) return new MasterWatch(store, found);
+      } catch (error) {
+        if (late || !isMasterGone(store, error)) throw error;
+      }
+      throwIfAborted(signal);
+      await pause(REPLACEMENT_PAUSE_MS, signal);
+    }
   }
 
   /** The processes of the masters; empty where one does not tell, so that no write can be bound to them. */
@@ -52,8 +70,12 @@ export class MasterWatch {
 
   /** Tells whether the masters are the same processes still, with the same histories. */
   async isSame(): Promise<boolean> {
-    const now = await this.#read();
-    return now !== null && sameMasters(this.#before, now);
+    try {
+      return sameMasters(this.#before, await readTopology(this.#store));
+    } catch (error) {
+      if (!isMasterGone(this.#store, error)) throw error;
+      return false;
+    }
   }
 
   /**
@@ -62,8 +84,17 @@ export class MasterWatch {
    * @throws {InterruptedError} When the signal fired.
    */
   async prove(signal: AbortSignal): Promise<Fate> {
-    const now = await this.#read();
-    if (now === null || !sameMasters(this.#before, now)) return { state: "changed" };
+    try {
+      return await this.#prove(signal);
+    } catch (error) {
+      if (!isMasterGone(this.#store, error)) throw error;
+      return { state: "changed" };
+    }
+  }
+
+  async #prove(signal: AbortSignal): Promise<Fate> {
+    const now = await readTopology(this.#store);
+    if (!sameMasters(this.#before, now)) return { state: "changed" };
     const evicted = evictedBetween(this.#before, now);
     if (evicted > 0) {
       const keys = evicted === 1 ? "a key" : `${evicted} keys`;
@@ -77,22 +108,21 @@ export class MasterWatch {
     if (why !== undefined) return { state: "doubtful", why: why! };
     return { state: await this.isSame() ? "kept" : "changed" };
   }
+}
 
-  /** @returns Null for a cluster with a master that is not there: it is about to be replaced. */
-  async #read(): Promise<Topology | null> {
-    try {
-      return await readTopology(this.#store);
-    } catch (error) {
-      if (!this.#store.clustered || !(toStoreError(error, "") instanceof StoreUnreachableError)) throw error;
-      return null;
-    }
-  }
+/** True for a cluster in which a master does not answer: another process will take its place. */
+function isMasterGone(store: RedisStore, error: unknown): boolean {
+  return store.clustered && toStoreError(error, "Cannot reach a master") instanceof StoreUnreachableError;
 }
 
 /** A client learns late that a master was demoted; and it takes a while until that has the history of its successor. */
 function sameMasters(before: Topology, now: Topology): boolean {
   const told = ({ nodes }: Topology) => nodes.map(({ name, info }) => info?.process ?? name).sort().join();
-  return told(before) === told(now) && now.nodes.every(({ info }) => info?.isMaster ?? true);
+  return told(before) === told(now) && areMasters(now);
+}
+
+function areMasters({ nodes }: Topology): boolean {
+  return nodes.every(({ info }) => info?.isMaster ?? true);
 }
 
 /** A counter that went back was set to zero meanwhile. */

@@ -58,7 +58,7 @@ export async function runMigration(run: Run): Promise<MigrationResult> {
   };
   let fault: string | null | undefined;
   for (let look = 1; fault === undefined; look++) {
-    const watch = await MasterWatch.begin(store);
+    const watch = await MasterWatch.begin(store, options.signal);
     await bookkeeping.begin(name, options.fence);
     fault = await faultOf(id, migration.change, context);
     progress.finish();

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Redis } from "ioredis";
+import { keySlot } from "../../../engine/redis/key_slot.ts";
 import { startProxy } from "../../support/proxy.ts";
 import { type RedisServer, startRedis, startRedisCluster, startReplica } from "../../support/redis.ts";
 import {
@@ -153,6 +154,33 @@ Deno.test(
       if ((await getHash(client, `tenant:{${id}}:tenant`))?.created_at !== CONVERTED) left.push(id);
     }
     assertEquals(left, []);
+  },
+);
+
+Deno.test(
+  "apply() waits for the successor of a master that dies when all is done, and looks at what that holds",
+  quietly,
+  async () => {
+    await using cluster = await startRedisCluster();
+    // The state is recorded on another master than the one that dies.
+    const dying = keySlot("outpost:migration:002_timestamps") < 5461 ? 1 : 0;
+    await using replica = await startReplica(cluster, dying);
+    const client = cluster.client();
+    const ids = Array.from({ length: 300 }, (_, i) => `t${i}`);
+    await Promise.all(ids.map((id) => putHash(client, `tenant:{${id}}:tenant`, tenantFields(id))));
+    let scans = 0;
+    beforeOutcome(client, async () => {
+      const statistics = await replica.client().info("commandstats");
+      scans = Number(/cmdstat_scan:calls=(\d+)/.exec(statistics)?.[1] ?? 0);
+      Deno.kill(cluster.nodes[dying]!.pid, "SIGKILL");
+    });
+    const result = await outpostBackend(client).apply(TIMESTAMPS, { signal: NEVER });
+    assertEquals([result.outcome, result.processed, result.skipped >= 300], ["applied", 300, true]);
+    const statistics = await replica.client().info("commandstats");
+    assert(
+      Number(/cmdstat_scan:calls=(\d+)/.exec(statistics)?.[1] ?? 0) > scans,
+      "nobody looked at the successor",
+    );
   },
 );
 
