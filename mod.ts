@@ -141,6 +141,7 @@ export { createRegistry, type Registry, type SqlSteps } from "./engine/registry.
 export type {
   ConsequenceQuery,
   DownForecast,
+  ObjectChange,
   SqlStatement,
   SqlStep,
   StepForecast,

@@ -181,6 +181,8 @@ export interface SqlBackend {
   read(): Promise<SqlState>;
   /** @param versions The pending versions to plan, in order: the whole rest or its beginning. */
   plan(versions: readonly number[]): Promise<SqlPlan>;
+  /** What stands in the way of pending versions, found before the first is applied. */
+  blockers(versions: readonly number[]): Promise<readonly Blocker[]>;
   planDown(target: DownTarget): Promise<SqlDownPlan>;
   /** Counts what cleanup of a step would delete, or returns null when the step leaves nothing behind. */
   planCleanup(version: number): Promise<{ readonly rows: number; readonly detail: string } | null>;

@@ -105,11 +105,19 @@ export async function makePlan(
 
 /** What stands in the way of migrations, in each store. */
 export async function findBlockers(
-  { redis }: Stores,
+  { sql, redis }: Stores,
   selected: readonly MigrationEntry[],
 ): Promise<readonly Blocker[]> {
-  const ids = selected.filter(({ store }) => store === "redis").map(({ id }) => id);
-  return redis === null || ids.length === 0 ? [] : await redis.blockers(ids);
+  const of = (name: StoreName) => selected.filter(({ store }) => store === name);
+  const inSql = await askEach(
+    sql,
+    (backend, name) => backend.blockers(of(name).map(({ version }) => version)),
+  );
+  const ids = of("redis").map(({ id }) => id);
+  return [
+    ...[...inSql.values()].flat(),
+    ...redis === null || ids.length === 0 ? [] : await redis.blockers(ids),
+  ];
 }
 
 /** Where the stores that were read are. */

@@ -42,13 +42,13 @@ const TYPES = `
   CleanupResult ClearedLock ClickHouseClient ClickHouseStore ClickHouseTable ClickHouseTables ColumnObject ConsequenceQuery
   ConstraintObject CopyChange CopyRules CreateEngineOptions Destination DownForecast DownOptions DownTarget Facts Guess Hint
   Inconvertible IndexObject InitOptions InitResult ListedRecord LockOptions LockOwner Lookalikes MigrationEntry
-  MigrationErrorOptions MigrationList MigrationResult MigrationStatus Names OlderState OneStoreOptions OutpostEngineOptions
-  Pace PendingCounts Plan PlanBasis PlanCleanupOptions PlanOptions PlannedStore PostgresNames PostgresStore Progress
-  RedisClient RedisExample RedisInvalid RedisLayout RedisLockNames RedisMigration RedisMigrationPlan RedisVerification
-  Registry SavedPlan SchemaObjects SqlConsequence SqlDownPlan SqlPlan SqlStatement SqlStatus SqlStep SqlStepPlan SqlSteps
-  SqlStoreName SqlTablePlan SqlVerification StatementPosition Status StepFailure StepForecast StepModule StepRemains
-  StepRunner StepVariant StoreName StorePlace TableLockMode TableLocks TableObject TableUse TransformChange TransformRules
-  UnlockOptions Values VerifyOptions VerifyResult
+  MigrationErrorOptions MigrationList MigrationResult MigrationStatus Names ObjectChange OlderState OneStoreOptions
+  OutpostEngineOptions Pace PendingCounts Plan PlanBasis PlanCleanupOptions PlanOptions PlannedStore PostgresNames
+  PostgresStore Progress RedisClient RedisExample RedisInvalid RedisLayout RedisLockNames RedisMigration RedisMigrationPlan
+  RedisVerification Registry SavedPlan SchemaObjects SqlConsequence SqlDownPlan SqlPlan SqlStatement SqlStatus SqlStep
+  SqlStepPlan SqlSteps SqlStoreName SqlTablePlan SqlVerification StatementPosition Status StepFailure StepForecast StepModule
+  StepRemains StepRunner StepVariant StoreName StorePlace TableLockMode TableLocks TableObject TableUse TransformChange
+  TransformRules UnlockOptions Values VerifyOptions VerifyResult
 `.trim().split(/\s+/);
 
 Deno.test("mod.ts exports these values", () => {

@@ -5,7 +5,8 @@
  */
 
 import type { SqlBackend, SqlSession } from "../backend.ts";
-import { StepBackend, type StepStore, type StoreView } from "../sql/step_backend.ts";
+import type { Blocker } from "../blocker.ts";
+import { type PendingChanges, StepBackend, type StepStore, type StoreView } from "../sql/step_backend.ts";
 import type { StepModule } from "../sql/step.ts";
 import { type ClickHouseTables, quoteName, type Recorder, select, tableExists } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
@@ -73,6 +74,7 @@ class ClickHouseStore implements StepStore {
         standing: () => readStanding(client, tables, identity),
         holds: async (question) => await this.#one(question) !== 0,
         hasTable: (name) => tableExists(client, prefix + name),
+        blockers: (pending) => this.#blockers(pending),
         differences: (version) => this.#differences(version),
       });
     } catch (error) {
@@ -104,6 +106,31 @@ class ClickHouseStore implements StepStore {
     const { client, prefix, schemas } = this.#options;
     const expected = schemas[version - 1]!.map((table) => ({ ...table, name: prefix + table.name }));
     return compareTables(expected, await readTables(client, expected.map(({ name }) => name)));
+  }
+
+  /** A rewrite needs the table's size again, for as long as it takes; merges only the parts that they work on. */
+  async #blockers({ rewritten }: PendingChanges): Promise<readonly Blocker[]> {
+    const blockers: Blocker[] = [];
+    for (const table of rewritten) {
+      const name = this.#options.prefix + table;
+      const need = await this.#bytes(table);
+      const [disk] = await select<{ free: string | number }>(
+        this.#options.client,
+        `SELECT sum(free_space) AS free FROM system.disks WHERE name IN (
+          SELECT disk_name FROM system.parts WHERE active AND database = currentDatabase() AND table = {name:String})`,
+        { name },
+      );
+      const free = Number(disk?.free ?? 0);
+      if (need <= free) continue;
+      blockers.push({
+        store: "clickhouse",
+        kind: "disk",
+        object: name,
+        detail: `Writing ${name} anew needs ${need} bytes on disk, of which ${free} are free`,
+        hint: "Make room on the disks of the table",
+      });
+    }
+    return blockers;
   }
 
   async #one(query: string): Promise<number> {

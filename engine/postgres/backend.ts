@@ -15,7 +15,8 @@ import { readAdvisoryLockOwner } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
 import { PinnedConnection } from "./pinned_connection.ts";
 import { readAtOnce } from "./reading.ts";
-import { readSchemaObjects } from "./schema_objects.ts";
+import { findSqlBlockers } from "./preflight.ts";
+import { readSchemaObjects, type SchemaObjects } from "./schema_objects.ts";
 import { PostgresSession } from "./session.ts";
 import { readStanding } from "./standing.ts";
 import { assertTrusted, findUntrusted } from "./trusted_tables.ts";
@@ -87,6 +88,17 @@ class PostgresStore implements StepStore {
           );
           return found!.there;
         },
+        blockers: (pending) => {
+          const [now, then] = [pending.from, pending.to].map((version) =>
+            namesIn(schemas[version - 1] ?? [])
+          );
+          return findSqlBlockers(query, pending, {
+            schema,
+            own: own.map(({ name }) => name),
+            made: then!.filter((name) => !now!.includes(name)),
+            released: [...new Set(schemas.flatMap(namesIn))],
+          });
+        },
         async differences(version) {
           const found = await unlessHeld((within) => readSchemaObjects(within, schema));
           if ("held" in found) return [`The tables were not looked at: ${found.held}`];
@@ -117,4 +129,9 @@ class PostgresStore implements StepStore {
       );
     });
   }
+}
+
+/** Names of the tables and indexes of a schema. */
+function namesIn(tables: SchemaObjects): readonly string[] {
+  return tables.flatMap(({ name, indexes }) => [name, ...indexes.map((index) => index.name)]);
 }

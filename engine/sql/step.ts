@@ -72,12 +72,24 @@ export interface ConsequenceQuery extends Omit<SqlConsequence, "rows"> {
   readonly rows: string | null;
 }
 
+/** What a step does to something that others may hang on. */
+export interface ObjectChange {
+  /** Name of the table in the database as it is now. */
+  readonly table: string;
+  /** The column, or null for the whole table. One that is not there yet has nothing hanging on it. */
+  readonly column: string | null;
+  /** Whether it gets another type or goes. */
+  readonly change: "retyped" | "dropped";
+}
+
 /** What planning asks of a database. */
 export interface StepForecast {
   /** The tables it locks or reads for long; those it creates need not be named. */
   readonly tables: readonly TableUse[];
   /** What it does to their data; empty when it only adds. */
   readonly consequences: readonly ConsequenceQuery[];
+  /** What it drops or gives another type: what hangs on that is found before the first step, and refused. */
+  readonly changes?: readonly ObjectChange[];
 }
 
 /** What taking a step back asks of a database. */

@@ -17,13 +17,35 @@ import type {
   SqlVerification,
 } from "../backend.ts";
 import { harmless } from "../foreign_text.ts";
+import type { Blocker } from "../blocker.ts";
 import { RefusedError, RegistryError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { migrationId, type SqlStoreName, storeTitle } from "../migration.ts";
 import { type Counter, countLosses, planStep, remembering } from "./forecast.ts";
 import { findGaps, lowestOf, type Standing, stateOf } from "./standing.ts";
 import { runThroughLey } from "./ley.ts";
-import { checkSteps, type SqlStatement, type SqlStep, stepChecksum, type StepModule } from "./step.ts";
+import {
+  checkSteps,
+  type ObjectChange,
+  type SqlStatement,
+  type SqlStep,
+  stepChecksum,
+  type StepModule,
+  type TableUse,
+} from "./step.ts";
+
+/** What pending steps work on, by the names of today. */
+export interface PendingChanges {
+  /** Tables that are locked or rewritten. */
+  readonly tables: readonly string[];
+  /** What is dropped or retyped, and by which step. */
+  readonly changes: readonly (ObjectChange & { readonly step: string })[];
+  /** Those of the tables that are written anew. */
+  readonly rewritten: readonly string[];
+  /** The version reached, and the last one that is planned. */
+  readonly from: number;
+  readonly to: number;
+}
 
 /** What can be asked of a store at one moment, without writing. */
 export interface StoreView {
@@ -39,6 +61,8 @@ export interface StoreView {
   holds(query: string): Promise<boolean>;
   /** True where a table of this name is. */
   hasTable(name: string): Promise<boolean>;
+  /** What stands in the way of pending steps. */
+  blockers(pending: PendingChanges): Promise<readonly Blocker[]>;
   /** Differences between the live tables and those that a version should have, one sentence each. */
   differences(version: number): Promise<readonly string[]>;
 }
@@ -125,6 +149,29 @@ export class StepBackend implements SqlBackend {
         warnings.push(...await countLosses(forecast, counter));
       }
       return { from: version, to, steps, warnings };
+    });
+  }
+
+  async blockers(versions: readonly number[]): Promise<readonly Blocker[]> {
+    const to = versions.at(-1);
+    if (to === undefined) return [];
+    return await this.#store.read("look for what is in the way in", async (view) => {
+      const { version: from } = await view.standing();
+      const forecasts = versions.map((version) => this.#step(version)).map((step) => ({
+        step: this.#id(step),
+        ...step.forecast(from),
+      }));
+      const used = forecasts.flatMap(({ tables }) => tables).filter(({ storedAs }) => storedAs !== null);
+      const names = (uses: readonly TableUse[]) => [...new Set(uses.map(({ storedAs }) => storedAs!))];
+      return await view.blockers({
+        tables: names(used),
+        rewritten: names(used.filter(({ rewrite }) => rewrite)),
+        changes: forecasts.flatMap(({ step, changes = [] }) =>
+          changes.map((change) => ({ ...change, step }))
+        ),
+        from,
+        to,
+      });
     });
   }
 

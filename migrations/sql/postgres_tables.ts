@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ConsequenceQuery, TableUse } from "../../engine/sql/step.ts";
+import type { ConsequenceQuery, ObjectChange, TableUse } from "../../engine/sql/step.ts";
 
 /** The three tables; `attempts` is called `deliveries` before version 5. */
 export type OutpostTable = "events" | "attempts" | "event_delivery_index";
@@ -78,6 +78,17 @@ export function all(
 ): ConsequenceQuery {
   const at = Math.max(from, step - 1);
   return { kind, table: storedAs(table, at) ?? table, detail, rows: rowsOf(table, from, at) };
+}
+
+/** What becomes of a column of a table, or of the table itself for null, whatever the table is called at version `from`. */
+export function changed(
+  table: OutpostTable,
+  from: number,
+  column: string | null,
+  change: ObjectChange["change"],
+): readonly ObjectChange[] {
+  const name = storedAs(table, from);
+  return name === null ? [] : [{ table: name, column, change }];
 }
 
 /** Counts rows of a table that meet a condition, or null while the table is not there. */

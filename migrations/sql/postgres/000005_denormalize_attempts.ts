@@ -16,7 +16,16 @@
 import type { SqlStatement, SqlStep, StepRunner } from "../../../engine/sql/step.ts";
 import { lockTables } from "../lock_tables.ts";
 import { EXCHANGEABLE_DELIVERIES } from "../exchangeable_deliveries.ts";
-import { all, ORPHANS, rowsOf, storedAs, timeIdExpression, use, useDown } from "../postgres_tables.ts";
+import {
+  all,
+  changed,
+  ORPHANS,
+  rowsOf,
+  storedAs,
+  timeIdExpression,
+  use,
+  useDown,
+} from "../postgres_tables.ts";
 
 /** Names this step in the quarantine. */
 const ID = "sql/000005";
@@ -352,6 +361,10 @@ export const step: SqlStep = {
   up: IN_PLACE,
   down: BACK,
   forecast: (from) => ({
+    changes: [
+      ...changed("events", from, "time_id", "dropped"),
+      ...changed("event_delivery_index", from, null, "dropped"),
+    ],
     tables: [
       use("events", from, 5, { lock: "ACCESS EXCLUSIVE", rewrite: false }),
       use("attempts", from, 5, { lock: "ACCESS EXCLUSIVE", rewrite: true }),

@@ -9,7 +9,7 @@
 
 import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
 import { lockTables } from "../lock_tables.ts";
-import { all, rowsOf, use, useDown } from "../postgres_tables.ts";
+import { all, changed, rowsOf, use, useDown } from "../postgres_tables.ts";
 
 /** What the step does. */
 export const step: SqlStep = {
@@ -29,6 +29,10 @@ export const step: SqlStep = {
     { text: "ALTER TABLE attempts ALTER COLUMN event_data TYPE jsonb USING event_data::jsonb" },
   ],
   forecast: (from) => ({
+    changes: [
+      ...changed("events", from, "data", "retyped"),
+      ...changed("attempts", from, "event_data", "retyped"),
+    ],
     tables: [
       use("events", from, 6, { lock: "ACCESS EXCLUSIVE", rewrite: true }),
       use("attempts", from, 6, { lock: "ACCESS EXCLUSIVE", rewrite: true }),

@@ -10,7 +10,7 @@
 
 import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
 import { lockTables } from "../lock_tables.ts";
-import { all, rowsWhere, use, useDown } from "../postgres_tables.ts";
+import { all, changed, rowsWhere, use, useDown } from "../postgres_tables.ts";
 
 /** What the step does. */
 export const step: SqlStep = {
@@ -42,6 +42,9 @@ export const step: SqlStep = {
     { text: "ALTER TABLE events DROP COLUMN matched_destination_ids" },
   ],
   forecast: (from) => ({
+    changes: [
+      ...changed("events", from, "destination_id", "dropped"),
+    ],
     tables: [use("events", from, 7, { lock: "ACCESS EXCLUSIVE", rewrite: true })],
     consequences: [
       all("table_rewritten", "events", "matched_destination_ids filled from destination_id", from, 7),

@@ -9,7 +9,7 @@
 
 import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
 import { lockTables } from "../lock_tables.ts";
-import { all, rowsWhere, use, useDown } from "../postgres_tables.ts";
+import { all, changed, rowsWhere, use, useDown } from "../postgres_tables.ts";
 
 /** What the step does. */
 export const step: SqlStep = {
@@ -26,6 +26,9 @@ export const step: SqlStep = {
     { text: "ALTER TABLE attempts ALTER COLUMN response_data TYPE jsonb USING response_data::jsonb" },
   ],
   forecast: (from) => ({
+    changes: [
+      ...changed("attempts", from, "response_data", "retyped"),
+    ],
     tables: [use("attempts", from, 9, { lock: "ACCESS EXCLUSIVE", rewrite: true })],
     consequences: [all("table_rewritten", "attempts", "response_data from jsonb to text", from, 9)],
   }),

@@ -1,0 +1,124 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import type postgres from "postgres";
+import { BlockedError } from "../../../engine/errors.ts";
+import { createOutpostEngine } from "../../../migrations/mod.ts";
+import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
+import { backendOver, everything, fill, migrateTo } from "./deployment.ts";
+
+const ALL = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+
+/** What is found in the way from version 4 on, by kind and object, and the version that apply leaves. */
+async function inTheWay(server: PostgresServer, prepare: (sql: postgres.Sql) => Promise<unknown>) {
+  const sql = server.client(await server.createDatabase(), { max: 2 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 4);
+  await fill(sql);
+  await prepare(sql);
+  const before = await everything(sql);
+  const owner = { host: "test", pid: Deno.pid };
+  const engine = createOutpostEngine({ postgres: sql, version: "1", owner });
+  const { blockers } = await engine.plan();
+  if (blockers.length > 0) {
+    const error = await assertRejects(() => engine.apply(), BlockedError);
+    assertEquals(error.blockers, blockers);
+    assertEquals(await everything(sql), before, "nothing was changed");
+  }
+  return blockers;
+}
+
+Deno.test("plan() names what hangs on columns and tables that steps drop or retype, and apply() changes nothing", async () => {
+  await using server = await startPostgres();
+  const blockers = await inTheWay(server, (sql) =>
+    sql.unsafe(`
+      CREATE SCHEMA reporting;
+      CREATE VIEW reporting.payloads AS SELECT id, data FROM events;
+      CREATE VIEW reporting.parts AS SELECT destination_id FROM events_default;
+      CREATE MATERIALIZED VIEW reporting.listed AS SELECT count(*) FROM event_delivery_index;
+      CREATE RULE noted AS ON INSERT TO deliveries WHERE NEW.response_data IS NULL DO ALSO NOTHING;
+      CREATE FUNCTION reporting.one() RETURNS jsonb LANGUAGE sql BEGIN ATOMIC SELECT data FROM public.events LIMIT 1; END;
+      CREATE FUNCTION reporting.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+      CREATE TRIGGER watched AFTER UPDATE OF data ON events FOR EACH ROW EXECUTE FUNCTION reporting.fire();
+      CREATE TRIGGER harmless AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION reporting.fire();
+      CREATE POLICY mine ON events USING (destination_id <> '');
+      CREATE PUBLICATION feed FOR TABLE event_delivery_index, deliveries;
+      CREATE TABLE reporting.kept (delivery_time timestamptz, event_id text, delivery_id text,
+        FOREIGN KEY (delivery_time, event_id, delivery_id) REFERENCES event_delivery_index);
+      ALTER TABLE events ADD CONSTRAINT filled CHECK (data <> '[]'::jsonb);
+      CREATE INDEX searched ON events USING gin (data);
+      CREATE INDEX listed ON deliveries (code);
+      CREATE VIEW reporting.fine AS SELECT id, time FROM deliveries;
+      CREATE TABLE idx_events_id (n int)`));
+  assertEquals(blockers.map(({ kind, object }) => [kind, object]), [
+    ["foreign_key", "kept_delivery_time_event_id_delivery_id_fkey on reporting.kept"],
+    ["publication", "feed"],
+    ["view", "reporting.listed"],
+    ["check", "filled on events"],
+    ["check", "filled on events_default"],
+    ["function", "reporting.one()"],
+    ["index", "events_default_data_idx"],
+    ["index", "searched"],
+    ["trigger", "watched on events"],
+    ["view", "reporting.payloads"],
+    ["policy", "mine on events"],
+    ["view", "reporting.parts"],
+    ["rule", "noted on deliveries"],
+    ["name", "idx_events_id"],
+  ]);
+  assertEquals(blockers.find(({ object }) => object === "reporting.payloads"), {
+    store: "postgres",
+    kind: "view",
+    object: "reporting.payloads",
+    detail: "The view reporting.payloads reads events.data, which sql/000006 gives another type",
+    hint: "Take the view away before, and make it anew for the new columns afterwards",
+  });
+});
+
+Deno.test("plan() finds nothing in the way of what operators commonly have, nor in an empty database", async () => {
+  await using server = await startPostgres();
+  const found = await inTheWay(server, (sql) =>
+    sql.unsafe(`
+      CREATE TABLE deliveries_2024 PARTITION OF deliveries FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+      CREATE INDEX mine ON deliveries (code);
+      CREATE PUBLICATION all_of_it FOR ALL TABLES;
+      COMMENT ON TABLE events IS 'the log'`));
+  assertEquals(found, []);
+  const empty = backendOver(server.client(await server.createDatabase(), { max: 2 }));
+  assertEquals(await empty.blockers(ALL), []);
+  await migrateTo(empty, 10);
+  assertEquals(await empty.blockers([]), []);
+});
+
+Deno.test("plan() names missing ownership and rights, and prepared transactions that would be waited for in vain", async () => {
+  await using server = await startPostgres({ max_prepared_transactions: "5" });
+  const url = await server.createDatabase();
+  const admin = server.client(url, { max: 2 });
+  await migrateTo(backendOver(admin), 4);
+  await admin.unsafe(`
+    CREATE ROLE app LOGIN;
+    REVOKE CREATE ON SCHEMA public FROM public;
+    GRANT SELECT ON ALL TABLES IN SCHEMA public TO app`);
+  const other = await server.client(url, { max: 1 }).reserve();
+  await other`BEGIN`;
+  await other`INSERT INTO events (id, tenant_id, destination_id, time, topic, eligible_for_retry, data, metadata)
+    VALUES ('e', 't', 'd', now(), 'x', true, '{}', '{}')`;
+  await other`PREPARE TRANSACTION 'left'`;
+  other.release();
+  const of = (found: readonly { readonly kind: string; readonly object: string }[]) =>
+    found.map(({ kind, object }) => `${kind} ${object}`);
+  const app = backendOver(server.client(url.replace("postgres@", "app@"), { max: 1 }));
+  assertEquals(of(await app.blockers([5, 6])), [
+    ...["deliveries", "deliveries_default", "event_delivery_index", "event_delivery_index_default", "events"]
+      .map((table) => `ownership ${table}`),
+    "ownership events_default",
+    "rights outpost_migrations",
+    "rights outpost_migrations",
+    "rights schema_migrations",
+    "rights schema_migrations",
+    "rights the schema public",
+    "prepared_transaction left",
+  ]);
+  const owner = backendOver(admin);
+  assertEquals(of(await owner.blockers([5, 6])), ["prepared_transaction left"]);
+  await admin`ROLLBACK PREPARED 'left'`;
+  assertEquals(await owner.blockers([5, 6]), []);
+});
