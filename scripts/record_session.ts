@@ -39,7 +39,10 @@ export async function recordSession(): Promise<string[]> {
     if (lines.length > 0) lines.push("");
     lines.push(`\x1b[1m\x1b[32m$\x1b[39m outpost ${command}\x1b[22m`, ...await run(command.split(" "), env));
   }
-  return lines;
+  // The servers of a recording stand on free ports, which say nothing to a reader.
+  return lines.map((line) =>
+    line.replaceAll(new URL(url).host, "db:5432").replaceAll(`${redis.host}:${redis.port}`, "redis:6379")
+  );
 }
 
 async function run(args: readonly string[], env: Record<string, string>): Promise<string[]> {
