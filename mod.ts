@@ -120,12 +120,14 @@ export type { OlderState, RedisLayout } from "./engine/redis/bookkeeping.ts";
 export type { Values } from "./engine/redis/bulk_reads.ts";
 export type { RedisClient } from "./engine/redis/client.ts";
 export {
+  type BothKeys,
   type CopyChange,
   copyKeys,
   type CopyRules,
   type Destination,
   type Guess,
-  type ListedRecord,
+  type ListKeys,
+  type Lists,
 } from "./engine/redis/copy/change.ts";
 export type { Facts } from "./engine/redis/facts.ts";
 export type { RedisMigration } from "./engine/redis/migration.ts";

@@ -6,7 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import type { Engine } from "../engine/engine.ts";
-import { InterruptedError } from "../engine/errors.ts";
+import { ApplyError, InterruptedError } from "../engine/errors.ts";
 import type { RedisClient } from "../engine/redis/client.ts";
 import { CountedClient } from "./counted_client.ts";
 import { differences, type Snapshot, takeSnapshot } from "./snapshot.ts";
@@ -99,7 +99,16 @@ class Check {
     await this.#findOwn();
     const seeded = await this.#seed();
     const commands = await this.#with(async (engine, client) => {
-      await engine.apply();
+      try {
+        await engine.apply();
+      } catch (error) {
+        if (!(error instanceof ApplyError)) throw error;
+        assertNone(
+          "A run that nothing disturbed does every record",
+          error.results.flatMap(({ issues }) => issues),
+        );
+        throw error;
+      }
       return client.commands;
     });
     const applied = await this.#records();

@@ -38,10 +38,10 @@ const VALUES = [
 
 /** What those speak of. */
 const TYPES = `
-  ApplyEvent ApplyOptions ApplyResult Binary Blocker BookkeepingNames Changes CleanupItem CleanupOptions CleanupPlan
+  ApplyEvent ApplyOptions ApplyResult Binary Blocker BookkeepingNames BothKeys Changes CleanupItem CleanupOptions CleanupPlan
   CleanupResult ClearedLock ClickHouseClient ClickHouseStore ClickHouseTable ClickHouseTables ColumnObject ConsequenceQuery
   ConstraintObject CopyChange CopyRules CreateEngineOptions Destination DownForecast DownOptions DownTarget Facts Guess Hint
-  Inconvertible IndexObject InitOptions InitResult ListedRecord LockOptions LockOwner Lookalikes MigrationEntry
+  Inconvertible IndexObject InitOptions InitResult ListKeys Lists LockOptions LockOwner Lookalikes MigrationEntry
   MigrationErrorOptions MigrationList MigrationResult MigrationStatus Names ObjectChange OlderState OneStoreOptions
   OutpostEngineOptions Pace PendingCounts Plan PlanBasis PlanCleanupOptions PlanOptions PlannedStore PostgresNames
   PostgresStore Progress RedisClient RedisExample RedisInvalid RedisLayout RedisLockNames RedisMigration RedisMigrationPlan

@@ -21,9 +21,10 @@ import type { Blocker } from "../blocker.ts";
 import { digestOf } from "../checksum.ts";
 import { RefusedError, UnknownMigrationError } from "../errors.ts";
 import { type MigrationEntry, migrationId, type MigrationResult } from "../migration.ts";
-import { display, encodeText } from "./binary.ts";
+import { type Binary, display, encodeText } from "./binary.ts";
 import { type AdoptedState, Bookkeeping, type RedisLayout, type StoredState } from "./bookkeeping.ts";
 import type { Ioredis } from "./client.ts";
+import type { RecordRules } from "./context.ts";
 import { toStoreError, watchFailures } from "./errors.ts";
 import { cleanUp, countOriginals } from "./copy/cleanup.ts";
 import { isFresh } from "./freshness.ts";
@@ -32,7 +33,7 @@ import { MasterWatch } from "./master_watch.ts";
 import { forecast } from "./plan.ts";
 import { ProgressReporter } from "./walk/progress.ts";
 import { findRoomBlockers } from "./room.ts";
-import { runMigration } from "./run.ts";
+import { firstBegin, runMigration } from "./run.ts";
 import { RedisStore } from "./store.ts";
 import { Tally } from "./walk/tally.ts";
 import { readTopology } from "./topology.ts";
@@ -95,8 +96,10 @@ class Backend implements RedisBackend {
     return this.#asking("Cannot plan the Redis migrations", async () => {
       const chosen = ids.map((id) => this.#find(id));
       const applicable = chosen.filter((migration) => reasonAgainst(migration) === null);
-      const context = { store: this.#store, later: [], ...options };
-      const forecasts = await forecast(applicable, context);
+      const planned = await Promise.all(applicable.map(async (migration) => {
+        return { migration, rules: this.#rulesFor(migration, await this.#stateOf(migration)) };
+      }));
+      const forecasts = await forecast(planned, options);
       return chosen.map((migration) => {
         const found = forecasts.find((one) => one.migration === migration);
         const { id, name, description } = infoOf(migration);
@@ -131,7 +134,9 @@ class Backend implements RedisBackend {
         store: this.#store,
         bookkeeping: this.#bookkeeping,
         migration,
+        state,
         later: changesAfter(this.#definitions, migration),
+        markers: this.#markersOf(migration),
         options,
       });
     });
@@ -142,8 +147,8 @@ class Backend implements RedisBackend {
       const results: RedisVerification[] = [];
       for (const id of ids) {
         const migration = this.#find(id);
-        const context = { store: this.#store, later: changesAfter(this.#definitions, migration) };
-        results.push(await verifyMigration(id, migration, await this.#stateOf(migration), context, options));
+        const state = await this.#stateOf(migration);
+        results.push(await verifyMigration(id, migration, state, this.#rulesFor(migration, state), options));
       }
       return results;
     });
@@ -154,8 +159,8 @@ class Backend implements RedisBackend {
       const migration = this.#find(id);
       const { change } = migration;
       if (change.type !== "copy" || reasonAgainst(migration) !== null) return null;
-      const later = changesAfter(this.#definitions, migration);
-      return await countOriginals(change, { store: this.#store, later, ...options });
+      const rules = this.#rulesFor(migration, await this.#stateOf(migration));
+      return await countOriginals(change, { ...rules, ...options });
     });
   }
 
@@ -166,7 +171,8 @@ class Backend implements RedisBackend {
       if (change.type !== "copy" || reasonAgainst(migration) !== null) {
         return { id, deleted: 0, kept: 0, issues: [] };
       }
-      const { status } = await this.#stateOf(migration);
+      const state = await this.#stateOf(migration);
+      const { status } = state;
       if (status !== "applied") throw new RefusedError(`Cannot clean up ${id}: it is ${status}, not applied`);
       const fate = await (await MasterWatch.begin(this.#store, options.signal)).prove(options.signal);
       if (fate.state !== "kept") {
@@ -178,11 +184,12 @@ class Backend implements RedisBackend {
       const tally = new Tally();
       const progress = new ProgressReporter(id, tally, options.onProgress);
       const report = await cleanUp(change, {
-        store: this.#store,
-        later: changesAfter(this.#definitions, migration),
+        ...this.#rulesFor(migration, state),
         tally,
         fence: options.fence,
         skipInvalid: false,
+        unfinished: false,
+        markers: this.#markersOf(migration),
         signal: options.signal,
         maxRate: options.maxRate,
         batchSize: options.batchSize,
@@ -226,7 +233,8 @@ class Backend implements RedisBackend {
       reasonAgainst(one) === null && one.change.type === "transform"
     );
     if (inPlace.length === 0) return new Map();
-    const forecasts = await forecast(inPlace, { store: this.#store, later: [], signal });
+    const rules = { store: this.#store, later: [], beganAt: null, doneSince: null };
+    const forecasts = await forecast(inPlace.map((migration) => ({ migration, rules })), { signal });
     return new Map(forecasts.map(({ migration, items }) => [migration.name, items]));
   }
 
@@ -258,6 +266,18 @@ class Backend implements RedisBackend {
     if (found !== undefined) return found;
     const known = this.migrations.map((info) => info.id);
     throw new UnknownMigrationError(`No Redis migration is called "${id}"`, known);
+  }
+
+  /** What decides about the records of a migration. */
+  #rulesFor(migration: RedisMigration, state: StoredState): RecordRules {
+    const { doneSince } = state;
+    const later = changesAfter(this.#definitions, migration);
+    return { store: this.#store, later, beganAt: firstBegin(state), doneSince };
+  }
+
+  /** Marks stand beside the copies; in a cluster a hash tag that follows makes them do so. */
+  #markersOf({ name }: RedisMigration): Binary {
+    return encodeText(`${this.#layout.stateKey(name)}:copying`);
   }
 
   async #whereabouts(): Promise<{ readonly identity: string; readonly place: StorePlace }> {

@@ -50,10 +50,22 @@ export interface StoredState {
   readonly at: Date | null;
   /** True when a key of this deployment under its current name said so. */
   readonly own: boolean;
+  /** By the server's clock, when a run of this tool first began for this deployment; null where none was recorded. */
+  readonly beganAt: Date | null;
+  /** By the server's clock, when the last run of this tool began that could do everything; null where none was. */
+  readonly doneSince: Date | null;
   /** The older key that said so, or null. */
   readonly inheritedFrom: string | null;
   /** Records that cannot be converted and were accepted so. */
   readonly accepted: number;
+}
+
+/** When runs began, by the server's clock. */
+export interface RunBegin {
+  /** The first one for this deployment. */
+  readonly beganAt: Date;
+  /** This one. */
+  readonly thisBeganAt: Date;
 }
 
 /** What older bookkeeping is taken for, or what a fresh installation begins with. */
@@ -67,6 +79,8 @@ const UNKNOWN: StoredState = {
   reason: null,
   at: null,
   own: false,
+  beganAt: null,
+  doneSince: null,
   inheritedFrom: null,
   accepted: 0,
 };
@@ -88,8 +102,8 @@ export class Bookkeeping {
 
   /** Reads the state of one migration, its own or an older one. */
   async read(name: string, version: number): Promise<StoredState> {
-    const own = fromHash(await this.#hash(this.#layout.stateKey(name)));
-    if (own !== null) return { ...own, own: true };
+    const own = ownState(await this.#hash(this.#layout.stateKey(name)));
+    if (own !== null) return own;
     for (const older of this.#layout.olderStates(name)) {
       const found = await this.#readOlder(older, version);
       if (found !== null) return { ...found, inheritedFrom: older.key };
@@ -121,9 +135,25 @@ export class Bookkeeping {
     return { ...UNKNOWN, status: "applied", at: parseTimestamp(time ?? "") };
   }
 
-  /** Says that a run began. */
-  async begin(name: string, fence: Fence | undefined): Promise<void> {
-    await this.#write(name, "replace", ANY, ["status", "running", "started_at", this.#time()], fence);
+  /**
+   * Says that a run began.
+   *
+   * @param first When the first one is taken to have begun where none was recorded: null for now.
+   * @param doneSince When the last one began that could do everything; null for none.
+   * @returns By the server's clock when the first run began, which is kept from then on, and this one.
+   */
+  async begin(
+    name: string,
+    first: Date | null,
+    doneSince: Date | null,
+    fence: Fence | undefined,
+  ): Promise<RunBegin> {
+    const time = first === null ? "" : String(first.getTime());
+    const done = doneSince === null ? [] : ["done_since", String(doneSince.getTime())];
+    const fields = ["status", "running", "started_at", this.#time(), ...done];
+    const answer = await this.#write(name, "begin", ANY, [time, ...fields], fence);
+    const [beganAt, thisBeganAt] = answer.split(" ").map((ms) => new Date(Number(ms)));
+    return { beganAt: beganAt!, thisBeganAt: thisBeganAt! };
   }
 
   /**
@@ -134,6 +164,7 @@ export class Bookkeeping {
    */
   async applied(
     name: string,
+    { thisBeganAt }: RunBegin,
     tally: Tally,
     processes: readonly string[],
     fence: Fence | undefined,
@@ -141,7 +172,8 @@ export class Bookkeeping {
     const noted = tally.invalid === 0
       ? []
       : ["skipped_invalid", String(tally.invalid), "issues", JSON.stringify(tally.issues)];
-    const fields = ["status", "applied", "applied_at", this.#time(), ...noted];
+    const done = ["done_since", String(thisBeganAt.getTime())];
+    const fields = ["status", "applied", "applied_at", this.#time(), ...done, ...noted];
     return await this.#write(name, "replace", processes, fields, fence) !== "P";
   }
 
@@ -189,7 +221,7 @@ export class Bookkeeping {
 
   #write(
     name: string,
-    mode: "replace" | "new",
+    mode: "begin" | "replace" | "new",
     processes: readonly string[],
     fields: readonly string[],
     fence: Fence | undefined,
@@ -218,6 +250,13 @@ function counts(tally: Tally): string[] {
 /** What another installation's word is good for: that a migration is done. Its failures and its runs are its own. */
 function done(state: StoredState | null): StoredState | null {
   return state?.status === "applied" || state?.status === "not_applicable" ? state : null;
+}
+
+/** What the key of this deployment says, with what this tool adds. */
+function ownState(fields: ReadonlyMap<string, string>): StoredState | null {
+  const state = fromHash(fields);
+  const timeOf = (name: string) => parseTimestamp(fields.get(name) ?? "");
+  return state && { ...state, own: true, beganAt: timeOf("first_began_at"), doneSince: timeOf("done_since") };
 }
 
 /** @returns Null for a hash that tells no status that is known. */

@@ -15,8 +15,10 @@ export type Values = readonly (Binary | null)[];
 /** A hash, whole. */
 export interface WholeHash {
   readonly fields: ReadonlyMap<Binary, Binary>;
-  /** Milliseconds that it lives on, or null for ever. */
-  readonly ttlMs: number | null;
+  /** When it expires, in Unix milliseconds, or null for never. */
+  readonly endsAt: number | null;
+  /** When fields end that do so before it does, in Unix milliseconds as text. */
+  readonly fieldEnds: ReadonlyMap<Binary, string>;
   /** SHA-1 of its dump, or empty when that was not asked for. */
   readonly digest: string;
 }
@@ -41,7 +43,7 @@ export async function readFields(
 }
 
 /**
- * Reads hashes whole, each at one moment.
+ * Reads hashes whole, each at one moment: as many of them, from the front, as are not too much for one reply.
  *
  * @returns For each record what it holds, null for none, `other` for one that is no hash or too large a one. Null for all
  * where the server has no scripts for this user.
@@ -51,22 +53,22 @@ export async function readHashes(
   keys: readonly Binary[],
   { digests }: { readonly digests: boolean },
 ): Promise<(WholeHash | "other" | null)[] | null> {
-  const found: (WholeHash | "other" | null)[] = [];
-  while (found.length < keys.length) {
-    const rest = keys.slice(found.length);
-    const rows = await readJson(store, READ_HASHES, rest, [digests ? "1" : "0"]) as HashRow[] | null;
-    if (rows === null) return null;
-    for (const row of rows) found.push(row === 0 ? null : row === 1 ? "other" : toHash(...row));
-  }
-  return found;
+  const rows = await readJson(store, READ_HASHES, keys, [digests ? "1" : "0"]) as HashRow[] | null;
+  return rows?.map((row) => row === 0 ? null : row === 1 ? "other" : toHash(...row)) ?? null;
 }
 
-type HashRow = 0 | 1 | [ttl: string, flat: Binary[], digest: string];
+/** An empty list is `{}` in the JSON of a script. */
+type HashRow = 0 | 1 | [endsAt: string, flat: Binary[], digest: string, fieldEnds: Binary[] | object];
 
-function toHash(ttl: string, flat: readonly Binary[], digest: string): WholeHash {
-  const fields = new Map<Binary, Binary>();
-  for (let i = 0; i < flat.length; i += 2) fields.set(flat[i]!, flat[i + 1]!);
-  return { fields, ttlMs: ttl === "-1" ? null : Number(ttl), digest };
+function toHash(endsAt: string, flat: readonly Binary[], digest: string, ends: Binary[] | object): WholeHash {
+  const fieldEnds = byTurns(Array.isArray(ends) ? ends : []);
+  return { fields: byTurns(flat), fieldEnds, endsAt: endsAt === "0" ? null : Number(endsAt), digest };
+}
+
+function byTurns(flat: readonly Binary[]): Map<Binary, Binary> {
+  const pairs = new Map<Binary, Binary>();
+  for (let i = 0; i < flat.length; i += 2) pairs.set(flat[i]!, flat[i + 1]!);
+  return pairs;
 }
 
 /** Tells which records are there. */

@@ -6,6 +6,7 @@
 
 import type { Fence } from "../lock/lock.ts";
 import type { Pace } from "../migration.ts";
+import type { Binary } from "./binary.ts";
 import type { RedisStore } from "./store.ts";
 import type { TransformChange } from "./transform/change.ts";
 import type { Tally } from "./walk/tally.ts";
@@ -18,9 +19,16 @@ export interface ReadContext extends Pace {
   readonly signal: AbortSignal;
   /** The in-place migrations that come after this one: what they change in a copy is no difference. */
   readonly later: readonly TransformChange[];
+  /** When the first run of the migration began, by the server's clock; null when that is not known. */
+  readonly beganAt: Date | null;
+  /** When the last run of it began that could do everything; null while there was none. */
+  readonly doneSince: Date | null;
   /** Told of how far the walk is, 0 to 1. */
   readonly onStep?: (share: number) => void;
 }
+
+/** What decides about the records of a migration, however it is gone about. */
+export type RecordRules = Pick<ReadContext, "store" | "later" | "beganAt" | "doneSince">;
 
 /** What `apply` and `cleanup` are given. */
 export interface WriteContext extends ReadContext {
@@ -28,6 +36,10 @@ export interface WriteContext extends ReadContext {
   readonly fence: Fence | undefined;
   /** Counts what became of the records. */
   readonly tally: Tally;
+  /** True when the run before this one did not come to its end. */
+  readonly unfinished: boolean;
+  /** What the names of keys begin with that mark copies which are not proven yet. */
+  readonly markers: Binary;
   /** Records that cannot be converted are accepted: noted, and left as they are. */
   readonly skipInvalid: boolean;
 }

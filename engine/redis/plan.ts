@@ -8,9 +8,11 @@
 
 import { type Binary, display } from "./binary.ts";
 import { readExisting, readFields, type Values } from "./bulk_reads.ts";
-import type { ReadContext } from "./context.ts";
+import type { ReadContext, RecordRules } from "./context.ts";
 import type { CopyChange } from "./copy/change.ts";
+import { deadLists } from "./copy/dead_lists.ts";
 import { findPairs, hasLookalikes, type Pair } from "./copy/pairs.ts";
+import { judged } from "./copy/weigh.ts";
 import type { RedisMigration } from "./migration.ts";
 import { invalidValue, isInconvertible, type TransformChange } from "./transform/change.ts";
 import { findLookalikes, kindsOf } from "./transform/convert_records.ts";
@@ -19,6 +21,9 @@ import { NAMED_RECORDS } from "./walk/tally.ts";
 import { walk } from "./walk/walk.ts";
 
 const EXAMPLES = 3;
+
+/** How the keyspace is walked over. */
+type WalkPace = Pick<ReadContext, "signal" | "maxRate" | "batchSize" | "onStep">;
 
 /** What one migration would do. */
 export interface Forecast {
@@ -30,18 +35,25 @@ export interface Forecast {
   readonly invalid: RedisInvalid[];
 }
 
+/** A migration to plan, and what decides about its records. */
+export interface Planned {
+  readonly migration: RedisMigration;
+  readonly rules: RecordRules;
+}
+
 interface Step<Change> {
   readonly forecast: Forecast;
   readonly change: Change;
+  readonly rules: RecordRules;
   readonly position: number;
 }
 
 /** Counts. Sends read commands only. @returns A forecast for each migration, in order. */
 export async function forecast(
-  migrations: readonly RedisMigration[],
-  context: ReadContext,
+  planned: readonly Planned[],
+  options: WalkPace,
 ): Promise<Forecast[]> {
-  const forecasts = migrations.map((migration): Forecast => ({
+  const forecasts = planned.map(({ migration }): Forecast => ({
     migration,
     items: 0,
     scope: {},
@@ -53,17 +65,20 @@ export async function forecast(
   const transforms: Step<TransformChange>[] = [];
   forecasts.forEach((forecast, position) => {
     const { change } = forecast.migration;
-    if (change.type === "copy") copies.push({ forecast, change, position });
-    else transforms.push({ forecast, change, position });
+    const { rules } = planned[position]!;
+    if (change.type === "copy") copies.push({ forecast, change, rules, position });
+    else transforms.push({ forecast, change, rules, position });
   });
   for (const copy of copies) {
     await walkCopies(
       copy,
       transforms.filter((step) => step.position > copy.position),
-      context,
+      { ...copy.rules, ...options },
     );
   }
-  for (const group of groupByPattern(transforms)) await walkRecords(group, context);
+  for (const group of groupByPattern(transforms)) {
+    await walkRecords(group, { ...group[0]!.rules, ...options });
+  }
   return forecasts;
 }
 
@@ -90,7 +105,7 @@ async function walkCopies(
     visit: async (keys) => {
       const pairs = await findPairs(change, store, lookalikes, keys);
       const there = await readExisting(store, pairs.map(({ target }) => target));
-      const coming = pairs.filter((_, i) => !there[i]);
+      const coming = await comingOf(change, context, pairs.filter((_, i) => !there[i]));
       if (coming.length < pairs.length) add(forecast, "already_current", pairs.length - coming.length);
       for (const pair of coming) count(forecast, pair);
       if (following.length === 0) return;
@@ -98,6 +113,19 @@ async function walkCopies(
       chain(following, fields, coming.map(({ target }) => target), rows, null);
     },
   });
+}
+
+/** Pairs without a copy that are to get one: the application may have deleted it. */
+async function comingOf(change: CopyChange, context: ReadContext, pairs: readonly Pair[]): Promise<Pair[]> {
+  if (context.doneSince === null) {
+    const dead = await deadLists(change, context.store, pairs);
+    return pairs.filter((pair) => !dead.has(pair));
+  }
+  const coming: Pair[] = [];
+  for await (const portion of judged(change, context, pairs)) {
+    for (const { pair, standing } of portion) if (standing === "late") coming.push(pair);
+  }
+  return coming;
 }
 
 function count(forecast: Forecast, { source, target, kind }: Pair): void {

@@ -6,7 +6,7 @@
 
 import type { RedisVerification, RedisVerifyOptions } from "../backend.ts";
 import type { StoredState } from "./bookkeeping.ts";
-import type { ReadContext } from "./context.ts";
+import type { RecordRules } from "./context.ts";
 import { checkCopied } from "./copy/check.ts";
 import type { RedisMigration } from "./migration.ts";
 import { checkConverted } from "./transform/convert_records.ts";
@@ -18,7 +18,7 @@ export async function verifyMigration(
   id: string,
   migration: RedisMigration,
   state: StoredState,
-  { store, later }: Pick<ReadContext, "store" | "later">,
+  rules: RecordRules,
   options: RedisVerifyOptions,
 ): Promise<RedisVerification> {
   if (state.status === "not_applicable") {
@@ -37,8 +37,7 @@ export async function verifyMigration(
     if (issues.length < NAMED_RECORDS) issues.push(issue);
   };
   const context = {
-    store,
-    later,
+    ...rules,
     signal: options.signal,
     maxRate: options.maxRate,
     batchSize: options.batchSize,

@@ -23,13 +23,13 @@ export function timestamps(deploymentId: string): RedisMigration {
     description: "Times of tenants and destinations from RFC 3339 to Unix milliseconds",
     change: transformRecords({
       ...currentRecords(deploymentId),
-      fields: ["id", "created_at", "updated_at"],
+      fields: ["id", "deleted_at", "created_at", "updated_at"],
       change: toMilliseconds,
     }),
   };
 }
 
-function toMilliseconds(_kind: string, [, createdAt, updatedAt]: Values): Changes {
+function toMilliseconds(_kind: string, [, , createdAt, updatedAt]: Values): Changes {
   const changes: string[] = [];
   for (const [field, value] of [["created_at", createdAt], ["updated_at", updatedAt]] as const) {
     if (!value || isNumericTimestamp(value)) continue; // An empty time is none.

@@ -20,8 +20,8 @@ export function entity(deploymentId: string): RedisMigration {
     description: "The field entity for tenants and destinations",
     change: transformRecords({
       ...currentRecords(deploymentId),
-      fields: ["id", "entity"],
-      change: (kind, [, found]) => found ? null : ["entity", kind === "tenants" ? "tenant" : "destination"],
+      fields: ["id", "deleted_at", "entity"],
+      change: (kind, [, , found]) => found ? null : ["entity", kind === "tenants" ? "tenant" : "destination"],
     }),
   };
 }

@@ -12,12 +12,16 @@ import { type Binary, encodeText, escapePattern } from "../../engine/redis/binar
 import type { Values } from "../../engine/redis/bulk_reads.ts";
 import type { Facts } from "../../engine/redis/facts.ts";
 import type { Lookalikes, TransformRules } from "../../engine/redis/transform/change.ts";
+import { parseTimestamp } from "../../engine/timestamp.ts";
 import { deploymentPrefix } from "../redis_layout.ts";
 
 /** The two kinds of records, as counted. */
 export type RecordKind = "tenants" | "destinations";
 
-/** What a migration of current records needs beside its own fields. The fields begin with `id`. */
+/** Fields of tenants and destinations that tell when they were changed. */
+export const TIMES = ["created_at", "updated_at", "disabled_at", "deleted_at"];
+
+/** What a migration of current records needs beside its own fields. The fields begin with `id` and `deleted_at`. */
 export type CurrentRecords = Pick<TransformRules, "pattern" | "mayBe" | "kindOf" | "groupOf" | "lookalikes">;
 
 /** The current records of a deployment. @param deploymentId Empty for an installation without one. */
@@ -32,14 +36,15 @@ export function currentRecords(deploymentId: string): CurrentRecords {
   };
 }
 
-function kindOf(start: string, key: Binary, [id = null]: Values): RecordKind | null {
+function kindOf(start: string, key: Binary, [id = null, deletedAt = null]: Values): RecordKind | null {
   if (!key.startsWith(start)) return null;
   const rest = key.slice(start.length);
   if (id !== null) {
     if (rest.endsWith("}:tenant") && rest.slice(0, -8) === id) return "tenants";
     return rest.endsWith(`}:destination:${id}`) ? "destinations" : null;
   }
-  // Deleted records may be without an ID.
+  // Only what is left of a deleted record is without an ID.
+  if (!isTime(deletedAt)) return null;
   if (rest.includes("}:destination:")) return "destinations";
   return rest.endsWith("}:tenant") ? "tenants" : null;
 }
@@ -76,7 +81,16 @@ const lookalikes: Lookalikes = {
 /** True for the old record of a tenant with a braced ID, deleted or not. */
 export function isBracedTenant(key: Binary, { type, values: [id, deletedAt] }: Facts): boolean {
   if (type !== "hash" || !key.startsWith("tenant:{") || !key.endsWith("}")) return false;
-  return id === null ? deletedAt !== null : id === key.slice("tenant:".length);
+  return id === null ? isTime(deletedAt) : id === key.slice("tenant:".length);
+}
+
+/** What is left of a deleted record. The facts begin with `id` and `deleted_at`; what lists records may have such a field. */
+export function isTombstone({ type, values: [id = null, deletedAt = null] }: Facts): boolean {
+  return type === "hash" && id === null && isTime(deletedAt);
+}
+
+function isTime(value: Binary | null | undefined): boolean {
+  return typeof value === "string" && parseTimestamp(value) !== null;
 }
 
 /** Every way to read a key as one of a destination: the ID of the record decides where there is one. */

@@ -13,9 +13,16 @@
 
 import type { Binary } from "../../engine/redis/binary.ts";
 import type { Values } from "../../engine/redis/bulk_reads.ts";
-import type { CopyRules, Destination, Guess, ListedRecord } from "../../engine/redis/copy/change.ts";
+import type {
+  BothKeys,
+  CopyRules,
+  Destination,
+  Guess,
+  ListKeys,
+  Lists,
+} from "../../engine/redis/copy/change.ts";
 import type { Facts } from "../../engine/redis/facts.ts";
-import { isBracedTenant } from "./current_records.ts";
+import { isBracedTenant, isTombstone, TIMES } from "./current_records.ts";
 
 const TENANT = "tenant:";
 const SUMMARY = "destination_summary:";
@@ -24,15 +31,24 @@ const DESTINATIONS = ":destinations";
 
 type Known = (key: Binary) => Facts;
 
-/** A summary lists destinations. */
-const listed: ListedRecord = ({ source, target, kind }, field) => {
-  if (kind !== "summaries" || !source.endsWith(DESTINATIONS) || !target.endsWith(DESTINATIONS)) return null;
-  const suffix = DESTINATION + field;
-  return {
-    source: source.slice(0, -DESTINATIONS.length) + suffix,
-    target: target.slice(0, -DESTINATIONS.length) + suffix,
-  };
+/** A summary lists destinations, and belongs to a tenant. */
+const lists: Lists = {
+  recordOf: (list, field) => {
+    const stems = stemsOf(list);
+    const suffix = DESTINATION + field;
+    return stems === null ? null : { source: stems.source + suffix, target: stems.target + suffix };
+  },
+  ownerOf: (list) => {
+    const stems = stemsOf(list);
+    return stems === null ? null : { source: stems.source, target: `${stems.target}:tenant` };
+  },
 };
+
+/** What the keys of a summary's tenant begin with, old and current. */
+function stemsOf({ source, target, kind }: ListKeys): BothKeys | null {
+  if (kind !== "summaries" || !source.endsWith(DESTINATIONS) || !target.endsWith(DESTINATIONS)) return null;
+  return { source: source.slice(0, -DESTINATIONS.length), target: target.slice(0, -DESTINATIONS.length) };
+}
 
 /** How 001 reads keys. The fields are `id` and `deleted_at`. */
 export const legacyKeys: CopyRules = {
@@ -43,7 +59,9 @@ export const legacyKeys: CopyRules = {
   questions,
   judge,
   groupOf,
-  listed,
+  times: TIMES,
+  deletedAt: "deleted_at",
+  lists,
   lookalikes: { pattern: "tenant:{*}", isOne: isBracedTenant },
 };
 
@@ -176,16 +194,11 @@ function kindOf(suffix: Binary, { type }: Facts): string {
   return type === "hash" && suffix === "destinations" ? "summaries" : "other";
 }
 
-/** What is left of a deleted record. */
-function isTombstone({ type, values: [id, deletedAt] }: Facts): boolean {
-  return type === "hash" && id === null && deletedAt !== null;
-}
-
 /** True when a tenant has a record, old or current, deleted or not. */
 function exists(tenant: Binary, known: Known): boolean {
   return records(tenant).some((key) => {
-    const { type, values: [id, deletedAt] } = known(key);
-    return type === "hash" && (id === null ? deletedAt !== null : id === tenant);
+    const { type, values: [id] } = known(key);
+    return type === "hash" && (id === tenant || isTombstone(known(key)));
   });
 }
 

@@ -54,7 +54,9 @@ export class Model {
   readonly #versions = new Map<string, ModelRecord[]>();
   /** What the application wrote to current keys: that holds. */
   readonly #written = new Map<string, ModelRecord>();
-  #clock = 1_900_000_000_000;
+  /** All that it ever wrote to them. */
+  readonly #history = new Map<string, ModelRecord[]>();
+  #clock = BEGIN;
   #copying = true;
   operations = 0;
 
@@ -107,11 +109,13 @@ export class Model {
     if (type === "write_current") {
       const record = { fields: this.#current(pair, time), expiresAt: -1 };
       this.#written.set(pair.target, record);
+      this.#history.set(pair.target, [...this.#history.get(pair.target) ?? [], record]);
       return await this.#put(pair.target, record);
     }
     if (type === "soft_delete_current") {
       const record = { fields: { deleted_at: time }, expiresAt: this.#clock + WEEK_MS };
       this.#written.set(pair.target, record);
+      this.#history.set(pair.target, [...this.#history.get(pair.target) ?? [], record]);
       return await this.#put(pair.target, record);
     }
     const now = this.sources.get(pair.source) ?? null;
@@ -145,13 +149,73 @@ export class Model {
     await pipeline.exec();
   }
 
-  /** Everything that a target may be in the end. */
-  allowed(pair: ModelPair): ModelRecord[] {
+  /** True when a target may be so in the end. */
+  allows(pair: ModelPair, found: ModelRecord): boolean {
+    return this.#allowed(pair).some((record) =>
+      same(found, this.#isList(pair) ? this.#pruned(pair, record, found) : record)
+    );
+  }
+
+  /** For people: what a target may be in the end. */
+  allowed(pair: ModelPair): string {
+    return this.#allowed(pair).map((record) => JSON.stringify(record)).join(" | ");
+  }
+
+  /** True when a copy makes an original superfluous: it is the same, or newer than one that nobody changed since. */
+  proves(pair: ModelPair, copy: ModelRecord): boolean {
+    const original = this.sources.get(pair.source) ?? null;
+    if (original === null || same(migrated(pair, original), copy)) return true;
+    if (this.#isList(pair)) return true; // What it lists decides; that is told by other tests.
+    return copy !== null && timeOf(original.fields) < BEGIN && timeOf(copy.fields) >= BEGIN;
+  }
+
+  #allowed(pair: ModelPair): ModelRecord[] {
     const written = this.#written.get(pair.target);
     // What was written after 003 had passed stays without the field.
     if (written !== undefined) return [written, migrated(pair, written)];
     return this.#versions.get(pair.source)!.map((record) => migrated(pair, record));
   }
+
+  #isList({ kind, target }: ModelPair): boolean {
+    return kind === "other" && target.endsWith("}:destinations");
+  }
+
+  /** A list as it may be found: without what was deleted at some time, and not at all with a tenant that was. */
+  #pruned(pair: ModelPair, record: ModelRecord, found: ModelRecord): ModelRecord {
+    if (record === null) return null;
+    const stem = pair.target.slice(0, -":destinations".length);
+    const wasDeleted = (target: string) => {
+      const other = this.pairs.find((one) => one.target === target);
+      if (other === undefined) return false;
+      return this.#everWritten(other).some((one) => one !== null && "deleted_at" in one.fields);
+    };
+    if (found === null) {
+      const all = Object.keys(record.fields).every((id) => wasDeleted(`${stem}:destination:${id}`));
+      return all || wasDeleted(`${stem}:tenant`) ? null : record;
+    }
+    const fields = Object.entries(record.fields).filter(([id]) =>
+      id in found.fields || !wasDeleted(`${stem}:destination:${id}`)
+    );
+    return { ...record, fields: Object.fromEntries(fields) };
+  }
+
+  #everWritten(pair: ModelPair): ModelRecord[] {
+    return [...this.#versions.get(pair.source)!, ...this.#history.get(pair.target) ?? []];
+  }
+}
+
+/** The application's clock begins here: what was there before is older. */
+const BEGIN = 1_900_000_000_000;
+
+function timeOf(fields: Record<string, string>): number {
+  const times = ["created_at", "updated_at", "disabled_at", "deleted_at"].map((name) => fields[name] ?? "");
+  return Math.max(...times.map((time) => parseTimestamp(time)?.getTime() ?? -Infinity));
+}
+
+function same(one: ModelRecord, other: ModelRecord): boolean {
+  if (one === null || other === null) return one === other;
+  const text = ({ fields }: NonNullable<ModelRecord>) => JSON.stringify(Object.entries(fields).sort());
+  return one.expiresAt === other.expiresAt && text(one) === text(other);
 }
 
 function change(

@@ -1,7 +1,9 @@
 /**
  * Copies records in a cluster, where original and copy are on different nodes and no step is atomic over both. The copy
- * is written under a free name only; then the original is read again. If it changed, the copy follows, and if it is
- * gone, the copy goes too: each only while the copy is still what this run wrote.
+ * is marked, in the slot where it goes, and written under a free name only; then the original is read again. If it changed,
+ * the copy follows, and if it is gone, the copy goes too: each only while the copy is still what was written. Then the marker
+ * goes. A run that dies in between leaves markers, which the next one follows up. Each step takes one key: of a slot that is half
+ * moved, two would be refused.
  *
  * @module
  */
@@ -9,23 +11,33 @@
 import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { settleAll } from "../../settle_all.ts";
-import { type Binary, fromBytes, toArgument } from "../binary.ts";
-import type { CopyChange } from "./change.ts";
-import { findPairs, type Pair } from "./pairs.ts";
-import { weigh } from "./on_server.ts";
+import { type Binary, escapePattern, fromBytes, toArgument } from "../binary.ts";
 import type { WriteContext } from "../context.ts";
-import type { BatchSize } from "../walk/pacing.ts";
-import { REPLACE_OWN, RESTORE_NEW } from "../scripts/copying.ts";
+import { tagOfSlot } from "../hash_slot.ts";
+import { keySlot } from "../key_slot.ts";
+import { MARK, REPLACE_OWN, RESTORE_NEW, UNMARK } from "../scripts/copying.ts";
 import { READ_WHOLE } from "../scripts/reading.ts";
-import type { RedisStore } from "../store.ts";
+import type { Argument, RedisStore } from "../store.ts";
+import type { BatchSize } from "../walk/pacing.ts";
+import { walk } from "../walk/walk.ts";
+import type { BothKeys, CopyChange } from "./change.ts";
+import { deadLists, prune } from "./dead_lists.ts";
+import { findPairs, type Pair } from "./pairs.ts";
+import { toBeCopied, weigh } from "./weigh.ts";
 
 /** An original that changes again and again is followed this often before it counts as failed. */
 const ATTEMPTS = 50;
 
-interface Whole {
-  readonly dump: Buffer;
+/** A record as it was read, or as a marker tells. */
+interface Written {
+  /** SHA-1 of its dump; in a marker that was to be replaced, of two, parted by a comma. */
+  readonly digest: string;
   /** Unix milliseconds, or 0 for none. */
-  readonly expiresAt: string;
+  readonly endsAt: string;
+}
+
+interface Whole extends Written {
+  readonly dump: Buffer;
 }
 
 /** Copies one batch. */
@@ -36,48 +48,109 @@ export async function copyAcrossNodes(
   keys: readonly Binary[],
   size: BatchSize,
 ): Promise<void> {
-  const pairs = await findPairs(change, context.store, lookalikes, keys);
+  const { store, tally } = context;
+  const pairs = await findPairs(change, store, lookalikes, keys);
+  const wanted = context.doneSince === null ? pairs : await toBeCopied(change, context, pairs);
+  const dead = await deadLists(change, store, wanted);
+  tally.skipped += dead.size;
+  const rest = wanted.filter((pair) => !dead.has(pair));
   const taken: Pair[] = [];
-  await size.measure("write", pairs.length, () =>
-    settleAll(pairs.map(async (pair) => {
+  await size.measure("write", rest.length, () =>
+    settleAll(rest.map(async (pair) => {
       if (await copyOne(context, pair)) taken.push(pair);
     })));
-  await weigh(context, taken);
+  await prune(change, context, rest);
+  await weigh(change, context, taken);
+}
+
+/** Follows up what earlier runs wrote and did not prove, and whose originals are gone: others were found by them. */
+export async function followUp(context: WriteContext): Promise<void> {
+  const { store, markers } = context;
+  await walk(store, {
+    signal: context.signal,
+    pattern: `${escapePattern(markers)}:{*`,
+    visit: async (keys) => {
+      for (const key of keys) {
+        const flat = await store.call("HGETALL", [toArgument(key)]) as Buffer[];
+        for (let i = 0; i + 1 < flat.length; i += 2) {
+          const { source, written } = decode(fromBytes(flat[i + 1]!));
+          await prove(context, { source, target: fromBytes(flat[i]!) }, written);
+        }
+      }
+    },
+  });
 }
 
 /** @returns True when the target's name is taken. */
-async function copyOne({ store, fence, tally }: WriteContext, { source, target }: Pair): Promise<boolean> {
-  const name = [toArgument(target)];
-  let original = await readWhole(store, source);
+async function copyOne(context: WriteContext, pair: Pair): Promise<boolean> {
+  const { store, fence } = context;
+  const original = await readWhole(store, pair.source);
   if (original === null) return false;
-  const written = await store.write(RESTORE_NEW, name, [original.dump, original.expiresAt], fence);
-  if (written !== "c") return true;
+  if (await mark(context, pair, original, "new") === "m") {
+    const args = [markersOf(context.markers, pair.target), toArgument(pair.target)];
+    const earlier = await store.call("HGET", args) as Buffer | null;
+    return earlier === null ? true : await prove(context, pair, decode(fromBytes(earlier)).written);
+  }
+  const target = toArgument(pair.target);
+  const answer = await store.write(RESTORE_NEW, [target], [original.dump, original.endsAt], fence);
+  if (answer === "c") return await prove(context, pair, original);
+  await unmark(context, pair.target);
+  return true;
+}
+
+/** Makes a copy what its original is, while it is still what was written. @returns True when it is not any more. */
+async function prove(context: WriteContext, pair: BothKeys, first: Written): Promise<boolean> {
+  const { store, fence, tally } = context;
+  let written = first;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const now = await readWhole(store, source);
-    if (now !== null && same(now, original)) {
+    const now = await readWhole(store, pair.source);
+    if (now !== null && now.digest === written.digest && now.endsAt === written.endsAt) {
+      await unmark(context, pair.target);
       tally.processed++;
-      tally.recover(source);
+      tally.recover(pair.source);
       return false;
     }
-    const follow = [digest(original), now?.dump ?? "", now?.expiresAt ?? "0"];
-    const followed = await store.write(REPLACE_OWN, name, follow, fence);
-    if (now === null) return false;
-    if (followed !== "1") return true; // The application has changed the copy: that holds.
-    original = now;
+    const digests = now === null ? written.digest : `${written.digest},${now.digest}`;
+    if (now !== null) await mark(context, pair, { digest: digests, endsAt: now.endsAt }, "over");
+    const follow = [digests, now?.dump ?? "", now?.endsAt ?? "0"];
+    const followed = await store.write(REPLACE_OWN, [toArgument(pair.target)], follow, fence);
+    if (now === null || followed !== "1") {
+      await unmark(context, pair.target);
+      return now !== null; // The application has changed the copy.
+    }
+    written = now;
   }
-  tally.fail(source, "it changed each time before its copy could follow");
+  tally.fail(pair.source, "it changed each time before its copy could follow");
   return false;
+}
+
+async function mark(
+  { store, fence, markers }: WriteContext,
+  { source, target }: BothKeys,
+  { digest, endsAt }: Written,
+  mode: "new" | "over",
+): Promise<Binary> {
+  const marker = toArgument(`${digest} ${endsAt} ${source}`);
+  return await store.write(MARK, [markersOf(markers, target)], [toArgument(target), marker, mode], fence);
+}
+
+async function unmark({ store, fence, markers }: WriteContext, target: Binary): Promise<void> {
+  await store.write(UNMARK, [markersOf(markers, target)], [toArgument(target)], fence);
+}
+
+/** The markers of a record's slot, which move with it. */
+function markersOf(markers: Binary, target: Binary): Argument {
+  return toArgument(`${markers}:{${tagOfSlot(keySlot(target))}}`);
+}
+
+function decode(marker: Binary): { readonly source: Binary; readonly written: Written } {
+  const [digest = "", endsAt = ""] = marker.split(" ", 2);
+  return { source: marker.slice(digest.length + endsAt.length + 2), written: { digest, endsAt } };
 }
 
 async function readWhole(store: RedisStore, key: Binary): Promise<Whole | null> {
   const reply = await store.evaluate(READ_WHOLE, [toArgument(key)], []) as [Buffer, Buffer] | null;
-  return reply === null ? null : { dump: reply[0], expiresAt: fromBytes(reply[1]) };
-}
-
-function same(one: Whole, other: Whole): boolean {
-  return one.dump.equals(other.dump) && one.expiresAt === other.expiresAt;
-}
-
-function digest({ dump }: Whole): string {
-  return createHash("sha1").update(dump).digest("hex");
+  if (reply === null) return null;
+  const [dump, endsAt] = reply;
+  return { dump, digest: createHash("sha1").update(dump).digest("hex"), endsAt: fromBytes(endsAt) };
 }

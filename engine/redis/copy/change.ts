@@ -61,21 +61,44 @@ export interface CopyChange {
   judge(key: Binary, facts: Facts, known: (key: Binary) => Facts): Destination | null;
   /** The part of a key by which records are drawn together into a sample; null for keys that are hardly originals. */
   groupOf(key: Binary): Binary | null;
-  /** For hashes that list other records and bear no time of their own: the record that a field stands for. */
-  readonly listed?: ListedRecord | undefined;
+  /**
+   * Fields that tell when a record was last changed, in either form of times. Without any, nothing tells a newer record from
+   * one that is otherwise different.
+   */
+  readonly times?: readonly Binary[] | undefined;
+  /** The one of them that tells that a record was deleted, and when. */
+  readonly deletedAt?: Binary | undefined;
+  /** For hashes that list other records and bear no time of their own: what they list, and whom they belong to. */
+  readonly lists?: Lists | undefined;
   /** Records that make current keys look like old ones; searched for once. */
   readonly lookalikes?: Pick<Lookalikes, "pattern" | "isOne"> | undefined;
 }
 
-/**
- * The record that a field of a list stands for, its original and its copy; null where the hash is no list. Pure.
- *
- * @param list Key of the list, key of its copy, and its kind as `judge` or `guess` told.
- */
-export type ListedRecord = (
-  list: { readonly source: Binary; readonly target: Binary; readonly kind: string },
-  field: Binary,
-) => { readonly source: Binary; readonly target: Binary } | null;
+/** A list, as it was found: the key of the original and of its copy, and its kind as `judge` or `guess` told. */
+export interface ListKeys {
+  /** Key of the original. */
+  readonly source: Binary;
+  /** Key of the copy. */
+  readonly target: Binary;
+  /** What kind of record it is. */
+  readonly kind: string;
+}
+
+/** The two forms of one record. */
+export interface BothKeys {
+  /** Key of the original. */
+  readonly source: Binary;
+  /** Key of the copy. */
+  readonly target: Binary;
+}
+
+/** How lists hang together with other records. Pure. */
+export interface Lists {
+  /** The record that a field of a list stands for; null where the hash is no list. */
+  recordOf(list: ListKeys, field: Binary): BothKeys | null;
+  /** The record that a list belongs to; null where the hash is no list. */
+  ownerOf(list: ListKeys): BothKeys | null;
+}
 
 /** What holds where a change says nothing: each record is looked at, and no other decides about it. */
 const EACH_BY_ITSELF: Pick<CopyChange, "fields" | "guess" | "decide" | "questions"> = {

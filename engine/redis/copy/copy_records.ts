@@ -6,7 +6,7 @@
 
 import type { WriteContext } from "../context.ts";
 import { walk } from "../walk/walk.ts";
-import { copyAcrossNodes } from "./across_nodes.ts";
+import { copyAcrossNodes, followUp } from "./across_nodes.ts";
 import type { CopyChange } from "./change.ts";
 import { copyOnServer } from "./on_server.ts";
 import { hasLookalikes } from "./pairs.ts";
@@ -20,4 +20,5 @@ export async function copyRecords(change: CopyChange, context: WriteContext): Pr
     pattern: change.pattern,
     visit: (keys, size) => copy(change, context, lookalikes, keys, size),
   });
+  if (context.store.clustered && context.unfinished) await followUp(context);
 }

@@ -5,54 +5,106 @@
  * @module
  */
 
-import { afterMigrations, type Content, judge, type Judgement, readContents } from "./content.ts";
+import type { Binary } from "../binary.ts";
 import type { RedisStore } from "../store.ts";
-import type { TransformChange } from "../transform/change.ts";
-import type { ListedRecord } from "./change.ts";
-import type { Pair } from "./pairs.ts";
+import type { BothKeys, ListKeys, Lists } from "./change.ts";
+import { type Content, readFew } from "./content.ts";
+import {
+  afterMigrations,
+  deletionOf,
+  isSame,
+  judge,
+  judgeMissing,
+  ownTime,
+  type Rules,
+  type Standing,
+} from "./standing.ts";
 
 /** What a pair was read as. */
 export interface ReadPair {
-  readonly pair: Pair;
+  readonly pair: ListKeys;
   readonly original: Content;
-  readonly copy: Content;
+  readonly copy: Content | null;
 }
 
-/** Judges pairs. @param listed Tells lists from other hashes; undefined where there are none. */
+/** The two forms of a record that a list speaks of, as they were found. */
+interface Evidence {
+  readonly original: Content | null;
+  readonly copy: Content | null;
+}
+
+/** Fields of a list that are asked about at a time: lists may be long. */
+const FIELDS_AT_ONCE = 500;
+
+/** Judges pairs, each by itself or, for lists, by what they list. */
 export async function judgePairs(
   store: RedisStore,
+  rules: Rules,
   pairs: readonly ReadPair[],
-  later: readonly TransformChange[],
-  listed: ListedRecord | undefined,
-): Promise<Judgement[]> {
-  const judgements = pairs.map(({ pair, original, copy }) => judge(pair.target, original, copy, later));
-  if (listed === undefined) return judgements;
-  return await Promise.all(judgements.map(async (judgement, i) => {
-    if (judgement !== "different") return judgement;
-    return await isExplained(store, pairs[i]!, later, listed) ? "newer" : judgement;
+): Promise<Standing[]> {
+  return await Promise.all(pairs.map(async ({ pair, original, copy }) => {
+    const { lists } = rules.change;
+    const owner = original.fields === null ? null : lists?.ownerOf(pair) ?? null;
+    if (lists === undefined || owner === null) return judge(rules, pair.target, original, copy);
+    if (copy !== null && isSame(rules, pair.target, original, copy)) return "same";
+    return await judgeList(store, rules, lists, owner, { pair, original, copy });
   }));
 }
 
-/** True when every field that differs stands for a record whose current form is newer, or was made or deleted since. */
-async function isExplained(
+async function judgeList(
   store: RedisStore,
+  rules: Rules,
+  lists: Lists,
+  owner: BothKeys,
   { pair, original, copy }: ReadPair,
-  later: readonly TransformChange[],
-  listed: ListedRecord,
-): Promise<boolean> {
-  if (original.fields === null || copy.fields === null || original.ttlMs !== copy.ttlMs) return false;
-  const wanted = afterMigrations(pair.target, original.fields, later);
-  const fields = [...new Set([...wanted.keys(), ...copy.fields.keys()])];
-  const differing = fields.filter((field) => wanted.get(field) !== copy.fields!.get(field));
-  const records = differing.map((field) => listed(pair, field));
-  const keys = records.flatMap((record) => record === null ? [] : [record.source, record.target]);
-  if (keys.length < 2 * records.length) return false;
-  const contents = await readContents(store, keys, { digests: false });
-  return records.every((record, i) => {
-    const [before, now] = [contents[2 * i]!, contents[2 * i + 1]!];
-    if (now === null) return before === null && !copy.fields!.has(differing[i]!); // Both gone, and off the list.
-    // Without its original a record that was listed from the start tells nothing: cleanup may have deleted that.
-    if (before === null) return !original.fields!.has(differing[i]!);
-    return judge(record!.target, before, now, later) === "newer";
-  });
+): Promise<Standing> {
+  const { change, beganAt, later } = rules;
+  const [ownerOriginal = null, ownerCopy = null] = await readFew(store, [owner.source, owner.target]);
+  let changedAt = ownTime(change, ownerOriginal?.fields ?? null) ?? -Infinity;
+  let [anyAlive, explained] = [false, true];
+  const wanted = afterMigrations(pair.target, original.fields!, later);
+  const inCopy = copy?.fields ?? new Map<Binary, Binary>();
+  const fields = [...new Set([...wanted.keys(), ...inCopy.keys()])];
+  for (let at = 0; at < fields.length; at += FIELDS_AT_ONCE) {
+    const some = fields.slice(at, at + FIELDS_AT_ONCE);
+    const records = some.map((field) => lists.recordOf(pair, field)!);
+    const found = await readFew(store, records.flatMap(({ source, target }) => [source, target]));
+    some.forEach((field, i) => {
+      const evidence = { original: found[2 * i]!, copy: found[2 * i + 1]! };
+      changedAt = Math.max(changedAt, ownTime(change, evidence.original?.fields ?? null) ?? -Infinity);
+      if (original.fields!.has(field)) anyAlive ||= !isDeleted(rules, evidence.copy);
+      if (wanted.get(field) !== inCopy.get(field)) {
+        explained &&= isExplained(rules, evidence, original.fields!.has(field), inCopy.has(field));
+      }
+    });
+  }
+  if (copy === null) {
+    // What was never copied lists nobody any more when the application has deleted all of them, or their owner.
+    const gone = isDeleted(rules, ownerCopy) || !anyAlive;
+    return rules.doneSince === null ? (gone ? "deleted" : "absent") : judgeMissing(rules, changedAt);
+  }
+  if (copy.fields === null || original.endsAt !== copy.endsAt || beganAt === null) return "different";
+  return explained && changedAt < beganAt.getTime() ? "newer" : "different";
+}
+
+/** True for what is left of a record that was deleted. */
+function isDeleted({ change }: Rules, copy: Content | null): boolean {
+  return copy !== null && deletionOf(change, copy.fields) !== null;
+}
+
+/** True when what became of a record since explains that only one of two lists has it, or has it otherwise. */
+function isExplained(
+  rules: Rules,
+  { original, copy }: Evidence,
+  listedBefore: boolean,
+  listedNow: boolean,
+): boolean {
+  if (copy !== null && isDeleted(rules, copy)) return !listedNow;
+  // What has no copy yet is no record that the application has deleted.
+  if (copy === null) return !listedNow && (original === null || rules.doneSince !== null);
+  if (!listedNow) return false;
+  const time = ownTime(rules.change, copy.fields) ?? -Infinity;
+  // Without its original a record that was listed from the start tells nothing: cleanup may have deleted that.
+  if (original === null) return !listedBefore;
+  return time > (ownTime(rules.change, original.fields) ?? Infinity);
 }

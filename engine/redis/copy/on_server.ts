@@ -4,22 +4,21 @@
  * @module
  */
 
-import { type Binary, display, toArgument } from "../binary.ts";
-import { judge, readContents } from "./content.ts";
-import type { CopyChange } from "./change.ts";
-import { findPairs, type Pair } from "./pairs.ts";
+import { type Binary, toArgument } from "../binary.ts";
 import type { WriteContext } from "../context.ts";
-import type { BatchSize } from "../walk/pacing.ts";
 import { COPY } from "../scripts/copying.ts";
 import type { Argument } from "../store.ts";
+import type { BatchSize } from "../walk/pacing.ts";
+import type { CopyChange, ListKeys } from "./change.ts";
+import { deadLists, prune } from "./dead_lists.ts";
+import { findPairs, type Pair } from "./pairs.ts";
+import { toBeCopied, weigh } from "./weigh.ts";
 
 /** A record that changes again and again is looked at again this often before it counts as failed. */
 const ATTEMPTS = 50;
 
 /** What is to be copied: source, target, and the type and fields that the source must have. */
-interface Order {
-  readonly source: Binary;
-  readonly target: Binary;
+interface Order extends ListKeys {
   readonly type: string;
   readonly expect: readonly string[];
 }
@@ -35,14 +34,16 @@ export async function copyOnServer(
   const orders: Order[] = [];
   let unclear: Binary[] = [];
   for (const source of keys) {
-    const guess = change.guess(source);
+    // Once all had a copy, what a record tells of its time decides whether it is to get one again.
+    const guess = context.doneSince === null ? change.guess(source) : null;
     if (guess === null) unclear.push(source);
     else orders.push({ source, type: "hash", ...guess });
   }
   unclear.push(...await execute(change, context, orders, size));
   for (let attempt = 1; unclear.length > 0; attempt++) {
     const pairs = await findPairs(change, context.store, lookalikes, unclear);
-    unclear = await execute(change, context, pairs.map(toOrder), size);
+    const wanted = context.doneSince === null ? pairs : await toBeCopied(change, context, pairs);
+    unclear = await execute(change, context, wanted.map(toOrder), size);
     if (attempt === ATTEMPTS) {
       for (const key of unclear) context.tally.fail(key, "it changed each time before it could be copied");
       return;
@@ -50,8 +51,8 @@ export async function copyOnServer(
   }
 }
 
-function toOrder({ source, target, type, values }: Pair): Order {
-  return { source, target, type, expect: values.map((value) => value === null ? "-" : `+${value}`) };
+function toOrder({ source, target, kind, type, values }: Pair): Order {
+  return { source, target, kind, type, expect: values.map((value) => value === null ? "-" : `+${value}`) };
 }
 
 /** @returns The sources that are not as expected. */
@@ -61,44 +62,32 @@ async function execute(
   orders: readonly Order[],
   size: BatchSize,
 ): Promise<Binary[]> {
-  if (orders.length === 0) return [];
   const { store, fence, tally } = context;
-  const keys: Argument[] = [];
-  const args: Argument[] = [String(change.fields.length), ...change.fields.map(toArgument)];
-  for (const { source, target, type, expect } of orders) {
-    keys.push(toArgument(source), toArgument(target));
-    args.push(type);
-    for (const want of expect) args.push(toArgument(want));
-  }
-  const answer = await size.measure("write", orders.length, () => store.write(COPY, keys, args, fence));
-  const again: Binary[] = [];
-  const others: Order[] = [];
-  orders.forEach((order, i) => {
-    const result = answer[i];
-    if (result === "c") tally.processed++;
-    else if (result === "=") tally.skipped++;
-    else if (result === "~") others.push(order);
-    else if (result === "0") again.push(order.source);
-  });
-  await weigh(context, others);
-  return again;
-}
-
-/** Counts records whose target holds something else: a later form of the same, or a conflict, which is kept. */
-export async function weigh(
-  { store, tally, later }: WriteContext,
-  pairs: readonly { readonly source: Binary; readonly target: Binary }[],
-): Promise<void> {
-  const contents = await readContents(store, pairs.flatMap(({ source, target }) => [source, target]), {
-    digests: false,
-  });
-  pairs.forEach(({ target }, i) => {
-    const [original, copy] = [contents[2 * i]!, contents[2 * i + 1]!];
-    if (original === null) return;
-    if (copy !== null && judge(target, original, copy, later) === "same") tally.skipped++;
-    else {
-      tally.conflicts++;
-      tally.note(`${display(target)}: kept, it is newer than the record that was to be copied there`);
+  const dead = await deadLists(change, store, orders);
+  tally.skipped += dead.size;
+  let rest = orders.filter((order) => !dead.has(order));
+  const [copied, others, again]: [Order[], Order[], Binary[]] = [[], [], []];
+  while (rest.length > 0) {
+    const keys: Argument[] = [];
+    const args: Argument[] = [String(change.fields.length), ...change.fields.map(toArgument)];
+    for (const { source, target, type, expect } of rest) {
+      keys.push(toArgument(source), toArgument(target));
+      args.push(type);
+      for (const want of expect) args.push(toArgument(want));
     }
-  });
+    const answer = await size.measure("write", rest.length, () => store.write(COPY, keys, args, fence));
+    for (let i = 0; i < answer.length; i++) {
+      const order = rest[i]!;
+      if (answer[i] === "c") {
+        tally.processed++;
+        tally.recover(order.source);
+        copied.push(order);
+      } else if (answer[i] === "~") others.push(order);
+      else if (answer[i] === "0") again.push(order.source);
+    }
+    rest = rest.slice(answer.length);
+  }
+  await prune(change, context, [...copied, ...others]);
+  await weigh(change, context, others);
+  return again;
 }

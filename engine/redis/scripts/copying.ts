@@ -31,36 +31,26 @@ local function expected(key)
 end
 `;
 
+/** Sets `enough`, which is told of each record and tells when a script has handled so many bytes that it should end. */
+const ENOUGH = `
+local bytes = 0
+local function enough(key)
+  local size = redis.pcall('MEMORY', 'USAGE', key)
+  bytes = bytes + (type(size) == 'number' and size or 1024)
+  return bytes > ${512 * 1024}
+end
+`;
+
 /**
  * Copies records of any type to new names with their TTL, never over an existing one.
  *
  * - KEYS: the fence key if any, then source and target by turns.
  * - ARGV: the fence; the count of fields looked at and their names; then for each pair the type of the source, and for
  *   each field `+value`, `-` for none or `*` for any (which a source that is no hash ignores).
- * - Returns a character for each pair: `c` copied, `=` the same is there already, `~` another is there, `0` the source
- *   is not as expected, `-` it is gone.
+ * - Returns a character for each pair: `c` copied, `~` a record is there, `0` the source is not as expected, `-` it is gone.
+ *   What would be too much at once is left out at the end.
  */
-export const COPY: Script = script(`${FENCE}${EXPECTED}${ENDS_AT}
-local function same_hash(one, other)
-  local fields = redis.call('HGETALL', one)
-  if #fields ~= 2 * redis.call('HLEN', other) then return false end
-  for i = 1, #fields, 2 do
-    if redis.call('HGET', other, fields[i]) ~= fields[i + 1] then return false end
-  end
-  return true
-end
-local lacks_copy = false -- As servers do that only speak like Redis.
-local function copy(source, target)
-  if not lacks_copy then
-    local copied = redis.pcall('COPY', source, target)
-    if type(copied) == 'number' then return copied == 1 end
-    lacks_copy = true
-  end
-  if redis.call('EXISTS', target) == 1 then return false end
-  redis.call('RESTORE', target, ends_at(source), redis.call('DUMP', source), 'ABSTTL')
-  return true
-end
-local results = {}
+export const COPY: Script = script(`${FENCE}${EXPECTED}${ENOUGH}local results = {}
 for i = k + 1, #KEYS, 2 do
   local source, target = KEYS[i], KEYS[i + 1]
   local known = expected(source)
@@ -69,125 +59,92 @@ for i = k + 1, #KEYS, 2 do
     result = '-'
   elseif not known then
     result = '0'
-  elseif copy(source, target) then
+  elseif redis.call('COPY', source, target) == 1 then
     result = 'c'
-  else
-    local kind = redis.call('TYPE', source).ok
-    local same = false
-    if kind == redis.call('TYPE', target).ok then
-      if kind == 'hash' then
-        same = same_hash(source, target)
-      else
-        same = redis.call('DUMP', source) == redis.call('DUMP', target)
-      end
-    end
-    result = same and '=' or '~'
-  end
-  results[#results + 1] = result
-end
-return table.concat(results)
-`);
-
-/**
- * Deletes originals whose copies hold the same, or what migrations have made of it, and end at the same time.
- *
- * - KEYS: the fence key if any, then source and target by turns.
- * - ARGV: the fence; the count of fields looked at and their names; then for each pair the type of the source with its
- *   fields, as for copying, the count of fields that the copy may have otherwise, and these with their values.
- * - Returns a character for each pair: `1` deleted, `~` the copy is another or missing, `0` the source is not as expected,
- *   `-` it is gone.
- */
-export const DELETE_COPIED: Script = script(`${FENCE}${EXPECTED}
-local function proven(source, target, other)
-  if redis.call('PTTL', source) ~= redis.call('PTTL', target) then return false end
-  if redis.call('TYPE', source).ok ~= 'hash' then return redis.call('DUMP', source) == redis.call('DUMP', target) end
-  local found = redis.pcall('HGETALL', target)
-  if found.err then return false end
-  local copy, extra = {}, #found / 2
-  for i = 1, #found, 2 do copy[found[i]] = found[i + 1] end
-  local fields = redis.call('HGETALL', source)
-  for i = 1, #fields, 2 do
-    local value = copy[fields[i]]
-    if value == nil or (value ~= fields[i + 1] and value ~= other[fields[i]]) then return false end
-    copy[fields[i]] = nil
-    extra = extra - 1
-  end
-  if extra > 0 then
-    for field, value in pairs(copy) do
-      if other[field] ~= value then return false end
-    end
-  end
-  return true
-end
-local results = {}
-for i = k + 1, #KEYS, 2 do
-  local source, target = KEYS[i], KEYS[i + 1]
-  local known = expected(source)
-  local count, other = tonumber(ARGV[a]), {}
-  for j = 1, 2 * count, 2 do other[ARGV[a + j]] = ARGV[a + j + 1] end
-  a = a + 1 + 2 * count
-  local result
-  if known == nil then
-    result = '-'
-  elseif not known then
-    result = '0'
-  elseif proven(source, target, other) then
-    redis.call('UNLINK', source)
-    result = '1'
   else
     result = '~'
   end
   results[#results + 1] = result
+  if result == 'c' and enough(source) then break end
 end
 return table.concat(results)
 `);
 
 /**
- * Deletes originals, each only if it and its copy are byte for byte what was judged, with a TTL or without as then.
+ * Deletes originals, each only if it and its copy are byte for byte what was judged, and end when they did then.
  *
  * - KEYS: the fence key if any, then source and target by turns.
- * - ARGV: the fence; then for each pair the SHA-1 of the source's dump and of the target's, or `*` for a target that is
- *   on another node.
- * - Returns a character for each pair: `1` deleted, `0` changed meanwhile, `-` gone.
+ * - ARGV: the fence; then for each pair the SHA-1 of the source's dump, when it ends in Unix milliseconds with 0 for never, and
+ *   the same two of the target, or twice `*` for a target that is on another node. Fields that end are part of a dump.
+ * - Returns a character for each pair: `1` deleted, `0` changed meanwhile, `-` gone. What would be too much at once is left
+ *   out at the end.
  */
-export const DELETE_PROVEN: Script = script(`${FENCE}
-local results = {}
+export const DELETE_PROVEN: Script = script(`${FENCE}${ENDS_AT}
+local results, bytes = {}, 0
+local function as_judged(key, digest, ends)
+  if digest == '*' then return true end
+  local dump = redis.call('DUMP', key)
+  bytes = bytes + (dump and #dump or 0)
+  return dump and redis.sha1hex(dump) == digest and ends_at(key) == ends
+end
 for i = k + 1, #KEYS, 2 do
-  local source, target = KEYS[i], KEYS[i + 1]
-  local dump = redis.call('DUMP', source)
+  local source = KEYS[i]
   local result = '0'
-  if not dump then
+  if redis.call('EXISTS', source) == 0 then
     result = '-'
-  elseif redis.sha1hex(dump) == ARGV[a + 1] then
-    local copy = ARGV[a + 2] ~= '*' and redis.call('DUMP', target)
-    if ARGV[a + 2] == '*' or (copy and redis.sha1hex(copy) == ARGV[a + 2]) then
-      redis.call('UNLINK', source)
-      result = '1'
-    end
+  elseif as_judged(source, ARGV[a + 1], ARGV[a + 2]) and as_judged(KEYS[i + 1], ARGV[a + 3], ARGV[a + 4]) then
+    redis.call('UNLINK', source)
+    result = '1'
   end
-  a = a + 2
+  a = a + 4
   results[#results + 1] = result
+  if bytes > ${512 * 1024} then break end
 end
 return table.concat(results)
 `);
 
 /**
- * Replaces one record by a dump, only if it is what this run wrote before; with an empty dump, deletes it then.
+ * Takes records off a list that were deleted, while what is left of them is there.
  *
- * - KEYS: the fence key if any, then the record.
- * - ARGV: the fence; the SHA-1 of the dump that this run wrote; the new dump or an empty string; its TTL as Unix
- *   milliseconds, 0 for none.
- * - Returns `1` when done, `0` when the record is another by now.
+ * - KEYS: the fence key if any, then the list, then what it is to be deleted with, then the records.
+ * - ARGV: the fence; the field that tells a deletion; then for each record the field that lists it.
+ * - Returns `1`.
  */
-export const REPLACE_OWN: Script = script(`${FENCE}
-local key = KEYS[k + 1]
-local dump = redis.call('DUMP', key)
-if not dump or redis.sha1hex(dump) ~= ARGV[a + 1] then return '0' end
-if ARGV[a + 2] == '' then
-  redis.call('UNLINK', key)
-else
-  redis.call('RESTORE', key, ARGV[a + 3], ARGV[a + 2], 'REPLACE', 'ABSTTL')
+export const PRUNE: Script = script(`${FENCE}
+local list, deleted = KEYS[k + 1], ARGV[a + 1]
+local function is_deleted(key)
+  local reply = redis.pcall('HEXISTS', key, deleted)
+  return reply == 1
 end
+if is_deleted(KEYS[k + 2]) then redis.call('UNLINK', list) return '1' end
+for i = k + 3, #KEYS do
+  if is_deleted(KEYS[i]) then redis.call('HDEL', list, ARGV[a + 2 + i - k - 3]) end
+end
+return '1'
+`);
+
+/**
+ * Marks a record that is about to be written, until it is proven.
+ *
+ * - KEYS: the fence key if any, then the markers of its slot.
+ * - ARGV: the fence; the record; its marker; `new` to keep a marker that is there, `over` to replace it.
+ * - Returns `m` when one is kept, else `1`.
+ */
+export const MARK: Script = script(`${FENCE}
+if ARGV[a + 3] == 'new' and redis.call('HEXISTS', KEYS[k + 1], ARGV[a + 1]) == 1 then return 'm' end
+redis.call('HSET', KEYS[k + 1], ARGV[a + 1], ARGV[a + 2])
+return '1'
+`);
+
+/**
+ * Takes away the marker of a record.
+ *
+ * - KEYS: the fence key if any, then the markers of its slot.
+ * - ARGV: the fence; the record.
+ * - Returns `1`.
+ */
+export const UNMARK: Script = script(`${FENCE}
+redis.call('HDEL', KEYS[k + 1], ARGV[a + 1])
 return '1'
 `);
 
@@ -203,4 +160,24 @@ local key = KEYS[k + 1]
 if redis.call('EXISTS', key) == 1 then return '~' end
 redis.call('RESTORE', key, ARGV[a + 2], ARGV[a + 1], 'ABSTTL')
 return 'c'
+`);
+
+/**
+ * Replaces one record by a dump, only if it is what a run wrote before; with an empty dump, deletes it then.
+ *
+ * - KEYS: the fence key if any, then the record.
+ * - ARGV: the fence; the SHA-1s of the dumps that may have been written; the new dump or an empty string; its TTL as Unix
+ *   milliseconds, 0 for none.
+ * - Returns `1` when done, `0` when the record is another by now.
+ */
+export const REPLACE_OWN: Script = script(`${FENCE}
+local key = KEYS[k + 1]
+local dump = redis.call('DUMP', key)
+if not dump or not string.find(ARGV[a + 1], redis.sha1hex(dump), 1, true) then return '0' end
+if ARGV[a + 2] == '' then
+  redis.call('UNLINK', key)
+else
+  redis.call('RESTORE', key, ARGV[a + 3], ARGV[a + 2], 'REPLACE', 'ABSTTL')
+end
+return '1'
 `);

@@ -37,35 +37,57 @@ end
 return cjson.encode(rows)
 `);
 
-/** In one reply: more would hold up the server. A hash with more fields than that is none for a script at all. */
-const MOST = { fields: 4000, fieldsOfOne: 1000, bytes: 256 * 1024 };
+/**
+ * In one reply: more would hold up the server. A hash with more fields than that, or that takes more memory, is none for a
+ * script at all.
+ */
+const MOST = { fields: 4000, fieldsOfOne: 1000, bytes: 256 * 1024, bytesOfOne: 128 * 1024 };
 
 /**
  * Reads many hashes whole.
  *
  * - KEYS: the records.
  * - ARGV: `1` for the digests of their dumps too.
- * - Returns JSON, for as many records as are not too much at once: for each its remaining time as text, in milliseconds with
- *   -1 for ever, its fields and values by turns, and the SHA-1 of its dump or an empty string; `0` where there is none, `1`
- *   for one that is no hash, or too large a one.
+ * - Returns JSON, for as many records as are not too much at once: for each when it ends as text, in Unix milliseconds with 0
+ *   for never, its fields and values by turns, the SHA-1 of its dump or an empty string, and by turns the fields that end
+ *   before it and when; `0` where there is none, `1` for one that is no hash, or too large a one.
  */
-export const READ_HASHES: Script = script(`${READ}
+export const READ_HASHES: Script = script(`${READ}${ENDS_AT}
+local knows_field_ends = true -- Servers before 7.4 do not.
+local function field_ends(key, fields)
+  local names, ends = {}, {}
+  for j = 1, #fields, 2 do names[#names + 1] = fields[j] end
+  local told = pcall('HPEXPIRETIME', key, 'FIELDS', #names, unpack(names))
+  if told.err then
+    knows_field_ends = false
+    return ends
+  end
+  for j = 1, #names do
+    if told[j] > 0 then
+      ends[#ends + 1] = names[j]
+      ends[#ends + 1] = string.format('%.0f', told[j])
+    end
+  end
+  return ends
+end
 local rows, told, bytes = {}, 0, 0
 for i = 1, #KEYS do
-  local length = pcall('HLEN', KEYS[i])
+  local key = KEYS[i]
+  local length = pcall('HLEN', key)
+  local size = length ~= 0 and pcall('MEMORY', 'USAGE', key)
   if type(length) ~= 'number' then
     rows[i] = is_other(length) and 1
   elseif length == 0 then
     rows[i] = 0
-  elseif length > ${MOST.fieldsOfOne} then
+  elseif length > ${MOST.fieldsOfOne} or (type(size) == 'number' and size > ${MOST.bytesOfOne}) then
     rows[i] = 1
   else
-    local fields = redis.call('HGETALL', KEYS[i])
+    local fields = redis.call('HGETALL', key)
     told = told + length
     for j = 1, #fields do bytes = bytes + #fields[j] end
     if i > 1 and (told > ${MOST.fields} or bytes > ${MOST.bytes}) then break end
-    local digest = ARGV[1] == '1' and redis.sha1hex(redis.call('DUMP', KEYS[i])) or ''
-    rows[i] = { string.format('%.0f', redis.call('PTTL', KEYS[i])), fields, digest }
+    local digest = ARGV[1] == '1' and redis.sha1hex(redis.call('DUMP', key)) or ''
+    rows[i] = { ends_at(key), fields, digest, knows_field_ends and field_ends(key, fields) or {} }
   end
 end
 return cjson.encode(rows)

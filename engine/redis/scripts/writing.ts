@@ -69,10 +69,12 @@ return table.concat(results)
  * Writes bookkeeping.
  *
  * - KEYS: the fence key if any, then the hash.
- * - ARGV: the fence; `replace` for whatever is there, or `new` only where nothing is; the processes that it is meant for, or an
- *   empty string for any; then fields and values, which become the whole hash.
- * - Returns `1` when written, `0` when something is there, `P` when another process took over, which may lack what the
- *   record tells of. A client sends again what was not answered, to whoever answers then.
+ * - ARGV: the fence; `new` to write only where nothing is, `begin` and `replace` for whatever is there; the processes that it is
+ *   meant for, or an empty string for any; for `begin` when the first run began, or an empty string for now; then fields and
+ *   values, which become the whole hash. `first_began_at`, which only `begin` sets, is kept, and by the others `done_since`. Times are the
+ *   server's, in Unix milliseconds.
+ * - Returns `1` when written, for `begin` the time that is kept, and now; `0` when something is there; `P` when another process
+ *   took over, which may lack what the record tells of. A client sends again what was not answered, to whoever answers then.
  */
 export const RECORD: Script = script(`${FENCE}
 local key, mode, meant = KEYS[k + 1], ARGV[a + 1], ARGV[a + 2]
@@ -85,7 +87,20 @@ if meant ~= '' then
   if run and not string.find(meant, run .. ' ' .. (history or ''), 1, true) then return 'P' end
 end
 if mode == 'new' and redis.call('EXISTS', key) == 1 then return '0' end
+local kept = redis.pcall('HMGET', key, 'first_began_at', 'done_since')
+if kept.err then kept = {} end
+local answer = '1'
+a = a + 3
+if mode == 'begin' then
+  local time = redis.call('TIME')
+  local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+  kept[1] = kept[1] or (ARGV[a] ~= '' and ARGV[a]) or now
+  answer = kept[1] .. ' ' .. now
+  a = a + 1
+end
 redis.call('DEL', key)
-redis.call('HSET', key, unpack(ARGV, a + 3))
-return '1'
+if kept[2] and mode ~= 'begin' then redis.call('HSET', key, 'done_since', kept[2]) end
+redis.call('HSET', key, unpack(ARGV, a))
+if kept[1] then redis.call('HSET', key, 'first_began_at', kept[1]) end
+return answer
 `);

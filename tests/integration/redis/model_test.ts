@@ -4,7 +4,6 @@ import type { Redis } from "ioredis";
 import { startRedis } from "../../support/redis.ts";
 import { type Action, ID_FORMS, Model, type ModelRecord } from "../../support/redis_model.ts";
 import {
-  bytes,
   ENTITY,
   expiryOf,
   getHash,
@@ -82,7 +81,7 @@ Deno.test(
   async () => {
     await using server = await startRedis();
     const application = server.client();
-    let operations = 0;
+    let [operations, applied] = [0, 0];
 
     async function check({ tenants, actions, every, kills, runners, batchSize }: Scenario): Promise<void> {
       await application.flushall();
@@ -118,7 +117,11 @@ Deno.test(
         Promise.all(Array.from({ length: runners }, () =>
           run(async (client) => {
             const result = await outpostBackend(client).apply(id, { signal: NEVER, batchSize });
-            assertEquals([result.outcome, result.issues.length - result.conflicts <= 10], ["applied", true]);
+            assertEquals(result.outcome, result.failed === 0 ? "applied" : "failed");
+            // Only what both applications wrote leaves the copies undone, and each such record is named.
+            assert(result.failed === 0 || id === HASH_TAGS, `${id} failed`);
+            assert(result.issues.length >= Math.min(result.failed, 10), result.issues.join());
+            assert(result.issues.slice(0, result.failed).every((issue) => issue.includes("is different")));
           })));
 
       await apply(HASH_TAGS);
@@ -129,22 +132,22 @@ Deno.test(
       operations += model.operations;
       await compare(application, model, "after apply");
       const { entries } = await outpostBackend(application).read();
-      assertEquals(entries.map(({ status }) => status), ["applied", "applied", "applied"]);
+      assertEquals(entries.slice(1).map(({ status }) => status), ["applied", "applied"]);
+      if (entries[0]?.status !== "applied") return;
+      applied++;
 
       killed.push(...kills);
       await run((client) => outpostBackend(client).cleanup(HASH_TAGS, { signal: NEVER, batchSize }));
       await compare(application, model, "after cleanup");
-      for (const { source, target } of model.pairs) {
-        const kept = await getHash(application, source);
-        if (kept !== null) assertEquals(kept, model.sources.get(source)?.fields);
-        // What went has a copy: it is there, or it was deleted by the application.
-        else if (model.sources.get(source) !== null) {
-          assert(await application.exists(bytes(target)) === 1, target);
-        }
+      for (const pair of model.pairs) {
+        const kept = await getHash(application, pair.source);
+        if (kept !== null) assertEquals(kept, model.sources.get(pair.source)?.fields);
+        else assert(model.proves(pair, await read(application, pair.target)), pair.target);
       }
     }
 
     await fc.assert(fc.asyncProperty(scenario, check), { numRuns: RUNS, endOnFailure: true });
+    assert(applied > RUNS / 20, `Only ${applied} of the runs had something to clean up`);
     assert(operations >= OPERATIONS, `Only ${operations} operations were generated`);
   },
 );
@@ -152,18 +155,15 @@ Deno.test(
 /** Every current record must be one that the model allows, down to the millisecond of its end. */
 async function compare(client: Redis, model: Model, when: string): Promise<void> {
   for (const pair of model.pairs) {
-    const fields = await getHash(client, pair.target);
-    const expiresAt = await expiryOf(client, pair.target);
-    const found = text(fields === null ? null : { fields, expiresAt });
-    const allowed = model.allowed(pair).map(text);
+    const found = await read(client, pair.target);
     assert(
-      allowed.includes(found),
-      `${when}: ${JSON.stringify(pair.target)} is ${found}, allowed: ${allowed.join(" | ")}`,
+      model.allows(pair, found),
+      `${when}: ${JSON.stringify(pair.target)} is ${JSON.stringify(found)}, allowed: ${model.allowed(pair)}`,
     );
   }
 }
 
-function text(record: ModelRecord): string {
-  if (record === null) return "nothing";
-  return `${JSON.stringify(Object.entries(record.fields).sort())} until ${record.expiresAt}`;
+async function read(client: Redis, key: string): Promise<ModelRecord> {
+  const fields = await getHash(client, key);
+  return fields === null ? null : { fields, expiresAt: await expiryOf(client, key) };
 }

@@ -15,14 +15,20 @@ Deno.test("currentRecords() tells records by their whole key and their ID", () =
     ["tenant:{a}:destination:d:e", "d:e", "destinations"],
     ["tenant:{a}:destination:d", "e", null],
     ["tenant:{a:destination:b}:tenant", "a:destination:b", "tenants"],
-    ["tenant:{a}:tenant", null, "tenants"],
-    ["tenant:{a}:destination:d", null, "destinations"],
+    ["tenant:{a}:tenant", null, null],
+    ["tenant:{a}:destination:d", null, null],
     ["tenant:{a}:destinations", null, null],
     ["tenant:a:destination:d", "d", null],
     ["tenant:{a}:y:destination:d", "d", null], // An old destination of tenant "{a}:y".
     ["dp_001:tenant:{a}:tenant", "a", null],
   ];
-  for (const [key, id, kind] of cases) assertEquals(kindOf(key, [id]), kind, `${key} with ${id}`);
+  for (const [key, id, kind] of cases) assertEquals(kindOf(key, [id, null]), kind, `${key} with ${id}`);
+  // What is left of deleted records is without an ID; what lists records may have a field of that name.
+  const left = "2024-01-15T10:30:00Z";
+  assertEquals(kindOf("tenant:{a}:tenant", [null, left]), "tenants");
+  assertEquals(kindOf("tenant:{a}:destination:d", [null, "1705289400123"]), "destinations");
+  assertEquals(kindOf("tenant:{a}:destination:d", [null, "{}"]), null);
+  assertEquals(kindOf("tenant:{a}:tenant", ["b", left]), null);
 });
 
 Deno.test("currentRecords() of a deployment sees no other", () => {
@@ -37,13 +43,13 @@ Deno.test("002 changes RFC 3339 alone, and 003 only what lacks the field", () =>
   const { change: times } = timestamps("");
   if (times.type !== "transform") throw new Error("002 is no transformation");
   const change = (created: string | null, updated: string | null) =>
-    times.change("tenants", ["t", created, updated]);
+    times.change("tenants", ["t", null, created, updated]);
   assertEquals(change("2024-01-15T10:30:00Z", "1705289400123"), ["created_at", "1705314600000"]);
   assertEquals(change(null, ""), null);
   assertEquals(change("yesterday", "2024-01-15T10:30:00Z"), { invalid: "created_at" });
   const { change: adding } = entity("");
   if (adding.type !== "transform") throw new Error("003 is no transformation");
-  assertEquals(adding.change("tenants", ["t", null]), ["entity", "tenant"]);
-  assertEquals(adding.change("destinations", ["d", ""]), ["entity", "destination"]);
-  assertEquals(adding.change("destinations", ["d", "destination"]), null);
+  assertEquals(adding.change("tenants", ["t", null, null]), ["entity", "tenant"]);
+  assertEquals(adding.change("destinations", ["d", null, ""]), ["entity", "destination"]);
+  assertEquals(adding.change("destinations", ["d", null, "destination"]), null);
 });

@@ -1,0 +1,93 @@
+/**
+ * What the application deleted under its new name before the list of it was copied: a list must not bring it back.
+ *
+ * @module
+ */
+
+import { type Binary, fromBytes, toArgument } from "../binary.ts";
+import { readFields } from "../bulk_reads.ts";
+import type { WriteContext } from "../context.ts";
+import { PRUNE } from "../scripts/copying.ts";
+import type { Argument, RedisStore } from "../store.ts";
+import type { CopyChange, ListKeys } from "./change.ts";
+
+/** Fields that one script takes off a list: it may be long. */
+const FIELDS_AT_ONCE = 500;
+
+/** What is known of a list. */
+interface Listing<List> {
+  readonly list: List;
+  /** Its owner was deleted. */
+  readonly orphaned: boolean;
+  /** Fields whose records were deleted. */
+  readonly dead: readonly Binary[];
+  /** How many fields there are. */
+  readonly size: number;
+}
+
+/** Lists of which nothing would be left: the application has deleted all that they list, or their owner. */
+export async function deadLists<List extends ListKeys>(
+  change: CopyChange,
+  store: RedisStore,
+  lists: readonly List[],
+): Promise<ReadonlySet<List>> {
+  const found = await readListings(change, store, lists, "source");
+  return new Set(
+    found.filter(({ orphaned, dead, size }) => orphaned || (size > 0 && dead.length === size)).map((
+      { list },
+    ) => list),
+  );
+}
+
+/** Takes off the copies of lists what the application has deleted in the meantime. */
+export async function prune(
+  change: CopyChange,
+  { store, fence }: Pick<WriteContext, "store" | "fence">,
+  lists: readonly ListKeys[],
+): Promise<void> {
+  const { lists: rules, deletedAt } = change;
+  if (rules === undefined || deletedAt === undefined) return;
+  for (const { list, orphaned, dead } of await readListings(change, store, lists, "target")) {
+    if (!orphaned && dead.length === 0) continue;
+    const owner = rules.ownerOf(list)!.target;
+    for (let at = 0; at === 0 || at < dead.length; at += FIELDS_AT_ONCE) {
+      const fields = dead.slice(at, at + FIELDS_AT_ONCE);
+      const records = fields.map((field) => rules.recordOf(list, field)!.target);
+      const keys = [list.target, owner, ...records];
+      if (store.bySlot(keys).length > 1) continue; // No step of a server can see both.
+      await store.write(PRUNE, keys.map(toArgument), [deletedAt, ...fields].map(toArgument), fence);
+    }
+  }
+}
+
+/** Looks at the lists among what is given. @param side Which of their two forms tells what they list. */
+async function readListings<List extends ListKeys>(
+  { lists: rules, deletedAt }: CopyChange,
+  store: RedisStore,
+  given: readonly List[],
+  side: "source" | "target",
+): Promise<Listing<List>[]> {
+  if (rules === undefined || deletedAt === undefined) return [];
+  const lists = given.filter((one) => rules.ownerOf(one) !== null);
+  const fields = await readNames(store, lists.map((one) => one[side]));
+  const asked = lists.flatMap((list, i) => [
+    rules.ownerOf(list)!.target,
+    ...fields[i]!.map((field) => rules.recordOf(list, field)!.target),
+  ]);
+  const deleted: boolean[] = [];
+  for (let at = 0; at < asked.length; at += FIELDS_AT_ONCE) {
+    const rows = await readFields(store, asked.slice(at, at + FIELDS_AT_ONCE), [deletedAt]);
+    for (const row of rows) deleted.push(row !== null && row[0] !== null);
+  }
+  return lists.map((list, i) => {
+    const [orphaned, ...dead] = deleted.splice(0, 1 + fields[i]!.length) as [boolean, ...boolean[]];
+    return { list, orphaned, dead: fields[i]!.filter((_, at) => dead[at]), size: fields[i]!.length };
+  });
+}
+
+async function readNames(store: RedisStore, keys: readonly Binary[]): Promise<Binary[][]> {
+  const commands = keys.map((key): readonly [string, ...Argument[]] => ["HKEYS", toArgument(key)]);
+  return (await store.callMany(commands)).map((reply) =>
+    Array.isArray(reply) ? (reply as Uint8Array[]).map(fromBytes) : []
+  );
+}

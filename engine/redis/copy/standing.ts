@@ -1,0 +1,134 @@
+/**
+ * How a copy stands to its original: the one rule that applying, verifying and cleaning up share. Pure.
+ *
+ * @module
+ */
+
+import { parseTimestamp } from "../../timestamp.ts";
+import type { Binary } from "../binary.ts";
+import { isInconvertible, type TransformChange } from "../transform/change.ts";
+import type { CopyChange } from "./change.ts";
+import type { Content } from "./content.ts";
+
+/** What decides beside the two records. */
+export interface Rules {
+  readonly change: CopyChange;
+  /** The changes in place that come later: what they make of a value is no difference. */
+  readonly later: readonly TransformChange[];
+  /** When the first run began; null when that is not known, and then nothing was written before it. */
+  readonly beganAt: Date | null;
+  /** When the last run began that could do everything; null while there was none. */
+  readonly doneSince: Date | null;
+}
+
+/** How a copy stands to its original. */
+export type Standing =
+  /** Done, and proven: the same, apart from what later migrations change. */
+  | "same"
+  /** Kept, and proven: the application changed or deleted it since, and nobody the original. */
+  | "newer"
+  /** Nobody can tell which of the two is right. */
+  | "different"
+  /** There is none, and there never was. */
+  | "absent"
+  /** There is none any more: the application deleted it. */
+  | "deleted"
+  /** There is none, and an old application has written the original since all had one. */
+  | "late"
+  /** There is none, and nothing tells why. */
+  | "unknown";
+
+/** Ends of records that were read in two ways lie this far apart at most. */
+const TOLERANCE_MS = 2000;
+
+/** Judges a record that is no list. */
+export function judge(rules: Rules, target: Binary, original: Content, copy: Content | null): Standing {
+  if (copy === null) return judgeMissing(rules, ownTime(rules.change, original.fields));
+  if (isSame(rules, target, original, copy)) return "same";
+  return isNewer(rules, original, copy) ? "newer" : "different";
+}
+
+/** @param changedAt When the original was last changed, in Unix milliseconds; null when nothing tells. */
+export function judgeMissing({ doneSince }: Rules, changedAt: number | null): Standing {
+  if (doneSince === null) return "absent";
+  if (changedAt === null) return "unknown";
+  return changedAt < doneSince.getTime() ? "deleted" : "late";
+}
+
+/** True when the two are the same, ends included, apart from what later migrations change. */
+export function isSame({ later }: Rules, target: Binary, original: Content, copy: Content): boolean {
+  if (original.type !== copy.type || !endsKept(original, copy)) return false;
+  if (original.fields === null || copy.fields === null) return original.members === copy.members;
+  const migrated = afterMigrations(target, original.fields, later);
+  for (const [field, value] of original.fields) {
+    const found = copy.fields.get(field);
+    if (found !== value && found !== migrated.get(field)) return false;
+  }
+  for (const [field, value] of copy.fields) {
+    if (!original.fields.has(field) && migrated.get(field) !== value) return false;
+  }
+  return true;
+}
+
+/**
+ * True when the application has changed or deleted the copy, and nobody the original since it was to be copied. A copy that
+ * lacks a field is none that was changed, but another record; only a time, such as that of being disabled, may go.
+ */
+export function isNewer({ change, beganAt }: Rules, original: Content, copy: Content): boolean {
+  if (original.fields === null || copy.fields === null || beganAt === null) return false;
+  const [before, now] = [ownTime(change, original.fields), ownTime(change, copy.fields)];
+  if (before === null || now === null || before >= beganAt.getTime() || now <= before) return false;
+  const deletedAt = deletionOf(change, copy.fields);
+  if (deletedAt !== null) return deletedAt > before;
+  return [...original.fields.keys()].every((field) =>
+    copy.fields!.has(field) || change.times?.includes(field) === true
+  );
+}
+
+/** What a record's fields become when the later migrations have run over it. */
+export function afterMigrations(
+  target: Binary,
+  fields: ReadonlyMap<Binary, Binary>,
+  later: readonly TransformChange[],
+): ReadonlyMap<Binary, Binary> {
+  let result = fields;
+  for (const change of later) {
+    const values = change.fields.map((field) => result.get(field) ?? null);
+    const kind = change.kindOf(target, values);
+    const changes = kind === null ? null : change.change(kind, values);
+    if (changes === null || isInconvertible(changes)) continue;
+    const changed = new Map(result);
+    for (let i = 0; i + 1 < changes.length; i += 2) changed.set(changes[i]!, changes[i + 1]!);
+    result = changed;
+  }
+  return result;
+}
+
+/** The latest of a record's times, in Unix milliseconds; null where it has none. */
+export function ownTime(
+  { times = [] }: CopyChange,
+  fields: ReadonlyMap<Binary, Binary> | null,
+): number | null {
+  const told = times.flatMap((field) => parseTimestamp(fields?.get(field) ?? "")?.getTime() ?? []);
+  return told.length === 0 ? null : Math.max(...told);
+}
+
+/** When a record was deleted, in Unix milliseconds; null for one that was not. */
+export function deletionOf(
+  { deletedAt }: CopyChange,
+  fields: ReadonlyMap<Binary, Binary> | null,
+): number | null {
+  if (deletedAt === undefined) return null;
+  return parseTimestamp(fields?.get(deletedAt) ?? "")?.getTime() ?? null;
+}
+
+function endsKept(original: Content, copy: Content): boolean {
+  if (!isClose(original.endsAt, copy.endsAt)) return false;
+  if (original.fieldEnds.size !== copy.fieldEnds.size) return false;
+  return [...original.fieldEnds].every(([field, at]) => copy.fieldEnds.get(field) === at);
+}
+
+function isClose(one: number | null, other: number | null): boolean {
+  if (one === null || other === null) return one === other;
+  return Math.abs(one - other) <= TOLERANCE_MS;
+}

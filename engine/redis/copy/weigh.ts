@@ -1,0 +1,102 @@
+/**
+ * Counts records that have a copy already, or have none any more, by how the two stand to each other.
+ *
+ * @module
+ */
+
+import { display } from "../binary.ts";
+import type { ReadContext, WriteContext } from "../context.ts";
+import type { CopyChange, ListKeys } from "./change.ts";
+import { type ContentReading, readContents } from "./content.ts";
+import { judgePairs, type ReadPair } from "./judgement.ts";
+import type { Standing } from "./standing.ts";
+
+/** A pair that was read and judged. */
+export interface JudgedPair<Keys extends ListKeys> extends ReadPair {
+  readonly pair: Keys;
+  readonly standing: Standing;
+}
+
+/** Reads and judges pairs, in portions. Originals that are gone are left out. */
+export async function* judged<Keys extends ListKeys>(
+  change: CopyChange,
+  context: ReadContext,
+  pairs: readonly Keys[],
+  reading: ContentReading = { digests: false },
+): AsyncGenerator<JudgedPair<Keys>[]> {
+  let next = 0;
+  const keys = pairs.flatMap(({ source, target }) => [source, target]);
+  for await (const contents of readContents(context.store, keys, reading, 2)) {
+    const read: (ReadPair & { readonly pair: Keys })[] = [];
+    for (let i = 0; i < contents.length; i += 2) {
+      const [pair, original, copy] = [pairs[next++]!, contents[i]!, contents[i + 1]!];
+      if (original !== null) read.push({ pair, original, copy });
+    }
+    const standings = await judgePairs(context.store, { change, ...context }, read);
+    yield read.map((one, i) => ({ ...one, standing: standings[i]! }));
+  }
+}
+
+/** Counts pairs whose target was found taken. */
+export async function weigh(
+  change: CopyChange,
+  context: WriteContext,
+  pairs: readonly ListKeys[],
+): Promise<void> {
+  for await (const portion of judged(change, context, pairs)) {
+    for (const one of portion) count(context, one);
+  }
+}
+
+/** Counts pairs. @returns Those that are to get a copy. */
+export async function toBeCopied<Keys extends ListKeys>(
+  change: CopyChange,
+  context: WriteContext,
+  pairs: readonly Keys[],
+): Promise<Keys[]> {
+  const wanted: Keys[] = [];
+  for await (const portion of judged(change, context, pairs)) {
+    for (const one of portion) {
+      if (one.standing === "late" || one.standing === "absent") wanted.push(one.pair);
+      else count(context, one);
+    }
+  }
+  return wanted;
+}
+
+function count({ tally }: WriteContext, { pair: { source, target }, standing }: JudgedPair<ListKeys>): void {
+  switch (standing) {
+    case "same":
+    case "deleted":
+      tally.skipped++;
+      tally.recover(source);
+      return;
+    case "newer":
+      tally.conflicts++;
+      tally.recover(source);
+      tally.note(`${display(target)}: kept, it is newer than the record that was to be copied there`);
+      return;
+    case "different":
+    case "unknown":
+      tally.fail(source, faultOf(standing, target)!);
+      return;
+    default: // Its copy has gone meanwhile: the application did that.
+      tally.skipped++;
+  }
+}
+
+/** What is wrong with an original whose copy does not prove it, for people; null when nothing is. */
+export function faultOf(standing: Standing, target: string): string | null {
+  switch (standing) {
+    case "different":
+      return `its copy ${display(target)} is different`;
+    case "absent":
+      return `it has no copy ${display(target)}`;
+    case "late":
+      return `it was written after all had been copied, and has no copy ${display(target)}`;
+    case "unknown":
+      return `it has no copy ${display(target)}, and nothing tells whether the application deleted that`;
+    default:
+      return null;
+  }
+}
