@@ -80,8 +80,9 @@ export function shownValue({ key, definition, value, problem }: ResolvedSetting)
 function renderConfig(
   resolved: readonly ResolvedSetting[],
   file: SettingsFile | null,
-  { style, width }: Layout,
+  layout: Layout,
 ): string {
+  const { style, width } = layout;
   const rows = resolved.map((setting) => {
     const { definition, origin, problem } = setting;
     const value = problem === null ? shownValue(setting) : style.red("cannot be used");
@@ -106,5 +107,5 @@ function renderConfig(
     const meant = suggestion === null ? "" : `; did you mean ${suggestion}?`;
     lines.push("", wrap(`${style.yellow("!")} ${file!.path}: ${key} is not known${meant}`, width, "  "));
   }
-  return [...lines, "", nextCommand(style, "outpost migrate status", "are the stores there?")].join("\n");
+  return [...lines, "", nextCommand(layout, "outpost migrate status", "are the stores there?")].join("\n");
 }

@@ -39,6 +39,8 @@ export interface ContextParts {
   readonly resolved: readonly ResolvedSetting[];
   readonly file: SettingsFile | null;
   readonly telemetry: Telemetry;
+  /** Flags that commands which come next need too, each with a space before it. */
+  readonly carried: string;
 }
 
 /** What a command works with: settings, streams, clock, questions, and the engine when it asks for it. */
@@ -98,6 +100,7 @@ export function makeContext(parts: ContextParts): Context {
       width: host.stdout.terminal ? width() : DEFAULT_WIDTH,
       now: host.now(),
       verbose: flags.verbose,
+      carried: parts.carried,
     }),
     scrub,
     beforeText: () => progress.clear(),

@@ -10,6 +10,7 @@ import { EXIT } from "./output/error_catalogue.ts";
 import { UsageError } from "./errors.ts";
 import type { Host } from "./host.ts";
 import { printable } from "./output/printable.ts";
+import { carriedFlags } from "./line/carried_flags.ts";
 import { type ParsedLine, parseLine } from "./line/program.ts";
 import { describeError, errorJson, type ErrorReport, renderError } from "./output/report_error.ts";
 import type { Scrub } from "./output/scrub.ts";
@@ -86,7 +87,8 @@ async function prepareContext(
   state.scrub = makeScrub(tentative, secretsOfClients(host.env));
   const settings = command.reportsProblems === true ? tentative : checkSettings(resolved);
   const telemetry = await openTelemetry(host.env, VERSION);
-  const context = makeContext({ host, flags, settings, resolved, file, telemetry });
+  const carried = carriedFlags(resolved, line.config);
+  const context = makeContext({ host, flags, settings, resolved, file, telemetry, carried });
   for (const sentence of redirectedSecrets(resolved, file, passwordVariables(env))) {
     context.log.warn(sentence, { event: "secret_redirected" });
   }
@@ -103,6 +105,7 @@ function report(host: Host, error: unknown, { scrub, context }: Reporting): numb
   const described = describeError(error, {
     scrub,
     stoppedBy: host.stoppedBy(),
+    carried: context?.carried ?? "",
     whereIs: (store) => (context === null ? null : storePlace(store, context.resolved)),
   });
   if (wantsJson(host, context?.flags)) {

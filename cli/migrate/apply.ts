@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { ApplyResult } from "../../engine/apply.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { ApplyError, BlockedError } from "../../engine/errors.ts";
 import { ApplyReport } from "./apply_report.ts";
@@ -18,7 +17,7 @@ import { EXIT } from "../output/error_catalogue.ts";
 import { formatCounted } from "../output/format.ts";
 import { applySummaryJson } from "../output/json.ts";
 import { lockOptions, paceOf } from "./lock_options.ts";
-import { nextCommand } from "../output/output.ts";
+import { nextWhenDone } from "../output/output.ts";
 import { readPlanFile } from "../plan_file/plan_file.ts";
 import { renderDone, renderResults } from "../render/apply.ts";
 import { concerned, placesText } from "../render/place.ts";
@@ -110,8 +109,9 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
       plan,
       onEvent: (event) => events.take(event),
     });
-    if (context.output.json) context.output.object(applySummaryJson(result.results));
-    else context.output.text(renderOutcome(context, result));
+    if (result.results.length === 0) await tellNothing(context, open.engine, result.doneByOther);
+    else if (context.output.json) context.output.object(applySummaryJson(result.results));
+    else context.output.text(renderOutcome(context, result.results));
     return EXIT.done;
   } catch (error) {
     events.stop();
@@ -120,6 +120,7 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
       const described = describeError(error, {
         scrub: context.scrub,
         stoppedBy: context.host.stoppedBy(),
+        carried: context.carried,
         whereIs: (store) => storePlace(store, context.resolved),
       });
       context.output.object(applySummaryJson(results, errorJson(described).error));
@@ -143,7 +144,7 @@ function assertRedis(ids: readonly string[]): void {
   const other = ids.find((id) => !id.startsWith("redis/"));
   if (other === undefined) return;
   throw new UsageError(`--rerun cannot run ${other} again: SQL steps run once`, {
-    hint: "Name Redis migrations alone; to take SQL steps back, use outpost migrate down",
+    hint: "Name Redis migrations alone; to take SQL steps back, see outpost migrate down --help",
   });
 }
 
@@ -156,7 +157,7 @@ async function agreed(
 ): Promise<SavedPlan | null> {
   const { output, host } = context;
   const words = [
-    "outpost migrate apply",
+    "apply",
     ...ids,
     ...(rerun ? ["--rerun"] : []),
     ...(file ? [`--plan ${file}`] : []),
@@ -176,8 +177,7 @@ async function agreed(
     ? null
     : await context.reading(engine.plan({ ids, rerun, saved, signal: context.signal }));
   if (plan === null || !plan.hasChanges) {
-    if (output.json) output.object(applySummaryJson([]));
-    else output.text(renderOutcome(context, { results: [], doneByOther: false }));
+    await tellNothing(context, engine, false);
     return null;
   }
   const countedMs = host.now().getTime() - started;
@@ -206,17 +206,29 @@ async function countPending(
   ).length;
 }
 
-function renderOutcome(context: Context, { results, doneByOther }: ApplyResult): string {
+function renderOutcome(context: Context, results: readonly MigrationResult[]): string {
   const { layout } = context.output;
-  if (results.length > 0) {
-    const done = renderDone(results, layout.style);
-    // Where each result was shown as it came, on the same screen, the table would say it all again.
-    return context.progress.live && context.host.stdout.terminal
-      ? done
-      : `${renderResults(results, layout)}\n\n${done}`;
-  }
+  const done = renderDone(results, layout);
+  // Where each result was shown as it came, on the same screen, the table would say it all again.
+  return context.progress.live && context.host.stdout.terminal
+    ? done
+    : `${renderResults(results, layout)}\n\n${done}`;
+}
+
+/** Says that there was nothing to do, and what is: other migrations may be pending beside those that were named. */
+async function tellNothing(context: Context, engine: Engine, doneByOther: boolean): Promise<void> {
+  const { output, settings } = context;
+  if (output.json) return output.object(applySummaryJson([]));
+  const { pending } = await context.reading(engine.list());
+  const others = pending.sql + pending.redis > 0;
   const text = doneByOther
     ? "Nothing left to do: another process applied it meanwhile."
+    : others
+    ? "Nothing to do: what was named is applied."
     : "Nothing to do: no migration is pending.";
-  return `${layout.style.green(text)}\n${nextCommand(layout.style, "outpost serve", "start the server")}`;
+  output.text(
+    `${output.layout.style.green(text)}\n${
+      nextWhenDone(output.layout, { pending: others, partial: settings.only !== null })
+    }`,
+  );
 }

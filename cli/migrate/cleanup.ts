@@ -65,7 +65,7 @@ function read(input: CommandInput): CleanupCommandOptions {
 async function run(context: Context, options: CleanupCommandOptions): Promise<number> {
   await using open = await context.openEngine();
   const id = options.id === undefined ? undefined : open.engine.resolve(options.id);
-  const instead = ["outpost migrate cleanup", ...(id === undefined ? [] : [id]), "--yes"].join(" ");
+  const instead = ["cleanup", ...(id === undefined ? [] : [id]), "--yes"].join(" ");
   if (!options.yes) {
     const text = `Delete what ${id ?? "the Redis migrations"} left behind?`;
     assertCanAsk({ host: context.host, json: context.output.json }, { text, instead });
@@ -115,11 +115,12 @@ async function ask(context: Context, items: readonly CleanupItem[], instead: str
   if (!await context.confirm(question)) throw new DeclinedError("Nothing was deleted: the answer was no");
 }
 
-function renderNothing(id: string | undefined, others: readonly CleanupItem[], { style }: Layout): string {
+function renderNothing(id: string | undefined, others: readonly CleanupItem[], layout: Layout): string {
+  const { style } = layout;
   return [
     style.green(id === undefined ? "Nothing to clean up." : `Nothing to clean up after ${id}.`),
     ...others.map((item) => keptAside(item)),
-    ...(others.length === 0 ? [] : [nextCommand(style, `outpost migrate cleanup ${others[0]!.id}`)]),
+    ...(others.length === 0 ? [] : [nextCommand(layout, `outpost migrate cleanup ${others[0]!.id}`)]),
   ].join("\n");
 }
 
@@ -136,15 +137,16 @@ function renderCleanup({ id, deleted, kept, issues }: CleanupResult, { style, wi
   ].join("\n");
 }
 
-function renderNext(kept: number, others: readonly CleanupItem[], { style }: Layout): string {
+function renderNext(kept: number, others: readonly CleanupItem[], layout: Layout): string {
+  const { style } = layout;
   const [other] = others;
   return [
     kept === 0 ? style.green("Cleaned up.") : style.yellow("What is not proven to be copied was kept."),
     ...others.map((item) => keptAside(item)),
     kept > 0
-      ? nextCommand(style, "outpost migrate verify --full", "why")
+      ? nextCommand(layout, "outpost migrate verify --full", "why")
       : other === undefined
-      ? nextCommand(style, "outpost migrate status")
-      : nextCommand(style, `outpost migrate cleanup ${other.id}`, "only when these rows are not needed"),
+      ? nextCommand(layout, "outpost migrate status")
+      : nextCommand(layout, `outpost migrate cleanup ${other.id}`, "only when these rows are not needed"),
   ].join("\n");
 }

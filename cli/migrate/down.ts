@@ -74,7 +74,7 @@ function read(input: CommandInput): DownCommandOptions {
 
 async function run(context: Context, { target, yes, store: named }: DownCommandOptions): Promise<number> {
   const how = typeof target === "number" ? String(target) : `--to ${target.to}`;
-  const instead = `outpost migrate down ${how} --yes`;
+  const instead = `down ${how}${named === undefined ? "" : ` --store ${named}`} --yes`;
   const question: Question = {
     text: typeof target === "number"
       ? `Take back the last ${formatCounted(target, "SQL step")}?`
@@ -103,10 +103,10 @@ async function run(context: Context, { target, yes, store: named }: DownCommandO
     throw new DeclinedError("Nothing was taken back: the answer was no");
   }
   const taken = await open.engine.down({ to: plan.to }, { ...lockOptions(context), store, from: plan.from });
-  context.output.result(downJson(taken), ({ style }) =>
+  context.output.result(downJson(taken), (layout) =>
     [
-      style.green(`Took back ${taken.join(", ")}.`),
-      nextCommand(style, "outpost migrate status", "the database is now behind this program"),
+      layout.style.green(`Took back ${taken.join(", ")}.`),
+      nextCommand(layout, "outpost migrate status", "the database is now behind this program"),
     ].join("\n"));
   return EXIT.done;
 }

@@ -53,7 +53,7 @@ function read(input: CommandInput): ForceCommandOptions {
 async function run(context: Context, { version, yes, store: named }: ForceCommandOptions): Promise<number> {
   const question: Question = {
     text: `Record that the database is at version ${version}, whatever its tables look like?`,
-    instead: `outpost migrate force ${version} --yes`,
+    instead: `force ${version}${named === undefined ? "" : ` --store ${named}`} --yes`,
   };
   await using open = await context.openEngine({ sides: "sql" });
   const store = chooseSqlStore(context.settings, named);
@@ -68,10 +68,10 @@ async function run(context: Context, { version, yes, store: named }: ForceComman
     if (!await context.confirm(question)) throw new DeclinedError("Nothing was changed: the answer was no");
   }
   await open.engine.force(version, { ...lockOptions(context), store });
-  context.output.result(forceJson(version), ({ style }) =>
+  context.output.result(forceJson(version), (layout) =>
     [
-      style.green(`The database is recorded at version ${version}, not dirty.`),
-      nextCommand(style, "outpost migrate verify", "does the schema agree?"),
+      layout.style.green(`The database is recorded at version ${version}, not dirty.`),
+      nextCommand(layout, "outpost migrate verify", "does the schema agree?"),
     ].join("\n"));
   return EXIT.done;
 }

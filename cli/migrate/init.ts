@@ -10,7 +10,7 @@ import type { Context } from "../context.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { initJson } from "../output/json.ts";
 import { lockOptions } from "./lock_options.ts";
-import { type Layout, nextCommand } from "../output/output.ts";
+import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
 import { pendingSentence } from "../render/list.ts";
 import { LOCK_SETTINGS } from "../line/shared_options.ts";
 
@@ -41,21 +41,24 @@ export const initCommand: Command = defineCommand(
 async function run(context: Context, { current }: InitCommandOptions): Promise<number> {
   await using open = await context.openEngine();
   const result = await open.engine.init(lockOptions(context));
-  context.output.result(initJson(result), (layout) => renderInit(result, layout));
+  context.output.result(
+    initJson(result),
+    (layout) => renderInit(result, layout, context.settings.only !== null),
+  );
   const pending = result.pending.sql + result.pending.redis;
   return current && pending > 0 ? EXIT.failed : EXIT.done;
 }
 
-function renderInit({ redis, pending }: InitResult, { style }: Layout): string {
+function renderInit({ redis, pending }: InitResult, layout: Layout, partial: boolean): string {
   const found = {
     marked: "A fresh Redis: its migrations are marked applied, there is nothing to migrate.",
     used: "Redis is in use: nothing was changed.",
   };
   return [
     ...(redis === null ? [] : [found[redis]]),
-    pendingSentence(pending, style),
+    pendingSentence(pending, layout.style),
     pending.sql + pending.redis > 0
-      ? nextCommand(style, "outpost migrate apply", "apply it")
-      : nextCommand(style, "outpost serve", "start the server"),
+      ? nextCommand(layout, "outpost migrate apply", "apply it")
+      : nextWhenDone(layout, { pending: false, partial }),
   ].join("\n");
 }

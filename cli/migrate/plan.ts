@@ -96,7 +96,11 @@ async function run(context: Context, options: PlanCommandOptions): Promise<numbe
     const below = [
       ...(options.out === undefined ? [] : [`Saved as ${options.out}, digest ${plan.digest.slice(0, 12)}.`]),
       ...(options.html === undefined ? [] : [`Written as a page to ${options.html}.`]),
-      nextAfterPlan(plan, shown.style, { ids: options.ids, file: options.out }),
+      nextAfterPlan(plan, shown, {
+        ids: options.ids,
+        file: options.out,
+        partial: context.settings.only !== null,
+      }),
     ].join("\n");
     return options.markdown ? fencedMarkdown("outpost migrate plan", text, below) : `${text}\n\n${below}`;
   });

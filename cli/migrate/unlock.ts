@@ -5,6 +5,7 @@
  */
 
 import { LockHeldError } from "../../engine/errors.ts";
+import { hint } from "../../engine/hint.ts";
 import type { LockOwner } from "../../engine/lock/lock.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import { assertCanAsk, type Question } from "../output/confirm.ts";
@@ -52,8 +53,10 @@ async function run(context: Context, { yes, force }: UnlockCommandOptions): Prom
   if (owner === null) {
     context.output.result(
       unlockJson([], null),
-      ({ style }) =>
-        [style.green("Nobody holds the lock."), nextCommand(style, "outpost migrate status")].join("\n"),
+      (layout) =>
+        [layout.style.green("Nobody holds the lock."), nextCommand(layout, "outpost migrate status")].join(
+          "\n",
+        ),
     );
     return EXIT.done;
   }
@@ -61,7 +64,7 @@ async function run(context: Context, { yes, force }: UnlockCommandOptions): Prom
   if (breathes(owner) && !force) throw aliveError(owner);
   if (!yes) await ask(context, owner, force);
   const { cleared, owner: was } = await open.engine.unlock({ force });
-  context.output.result(unlockJson(cleared, was), ({ style }) => renderCleared(cleared, style));
+  context.output.result(unlockJson(cleared, was), (layout) => renderCleared(cleared, layout));
   return EXIT.done;
 }
 
@@ -72,7 +75,7 @@ function breathes({ alive, heartbeatAt }: LockOwner): boolean {
 
 function aliveError(owner: LockOwner): LockHeldError {
   return new LockHeldError(`Cannot clear the lock: ${ownerText(owner)} holds it and is alive`, owner, {
-    hint: "Wait for it, or stop it; outpost migrate unlock --force takes the lock away from it",
+    hint: hint`Wait for it, or stop it; ${"unlock --force"} takes the lock away from it`,
   });
 }
 
@@ -81,7 +84,7 @@ async function ask(context: Context, owner: LockOwner, force: boolean): Promise<
     text: breathes(owner)
       ? `Take the lock away from ${ownerText(owner)}, which is alive and will stop?`
       : `Clear the lock of ${ownerText(owner)}? Make sure that it is not at work any more.`,
-    instead: `outpost migrate unlock ${force ? "--force " : ""}--yes`,
+    instead: `unlock ${force ? "--force " : ""}--yes`,
   };
   assertCanAsk({ host: context.host, json: context.output.json }, question);
   if (!await context.confirm(question)) throw new DeclinedError("The lock was left alone: the answer was no");
@@ -99,10 +102,10 @@ function renderOwner(owner: LockOwner, { style, now }: Layout): string {
   ].join("\n");
 }
 
-function renderCleared(cleared: readonly string[], style: Layout["style"]): string {
-  const next = nextCommand(style, "outpost migrate status");
+function renderCleared(cleared: readonly string[], layout: Layout): string {
+  const next = nextCommand(layout, "outpost migrate status");
   if (cleared.length === 0) {
     return `Nothing was cleared: the lock ended meanwhile, or ends with its connection.\n${next}`;
   }
-  return `${style.green(`Cleared ${cleared.join(", ")}.`)}\n${next}`;
+  return `${layout.style.green(`Cleared ${cleared.join(", ")}.`)}\n${next}`;
 }

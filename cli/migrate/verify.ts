@@ -88,7 +88,12 @@ async function run(context: Context, { ids, full, sample, html }: VerifyCommandO
   }
   context.output.result(verifyJson(result), (layout) =>
     [
-      renderVerify(result, layout, { full, sample }),
+      renderVerify(result, layout, {
+        full,
+        sample,
+        named: ids.length > 0,
+        partial: context.settings.only !== null,
+      }),
       ...(html === undefined ? [] : [`Written as a page to ${html}.`]),
     ].join("\n"));
   return result.ok ? EXIT.done : EXIT.failed;

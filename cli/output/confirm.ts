@@ -6,6 +6,7 @@
 
 import { harmless } from "../../engine/foreign_text.ts";
 import { InterruptedError } from "../../engine/errors.ts";
+import { hint } from "../../engine/hint.ts";
 import { NeedsConfirmationError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import type { Output } from "./output.ts";
@@ -15,7 +16,7 @@ import type { Style } from "./style.ts";
 export interface Question {
   /** What will happen, as a question: `Apply 3 migrations to deployment "dp_001"?` */
   readonly text: string;
-  /** The command that goes without the question: `outpost migrate apply --yes`. */
+  /** The command that goes without the question: `apply --yes`. */
   readonly instead: string;
 }
 
@@ -50,11 +51,11 @@ export function assertCanAsk(
   { host, json }: { readonly host: Host; readonly json: boolean },
   { text, instead }: Question,
 ): void {
-  const hint = `Confirm on the command line: ${instead}`;
+  const advice = hint`Confirm on the command line: ${instead}`;
   if (json) {
-    throw new NeedsConfirmationError(`Cannot ask "${text}" with --json`, { hint });
+    throw new NeedsConfirmationError(`Cannot ask "${text}" with --json`, { hint: advice });
   }
   if (!host.stdinTerminal || !host.stderr.terminal) {
-    throw new NeedsConfirmationError(`Cannot ask "${text}" without a terminal`, { hint });
+    throw new NeedsConfirmationError(`Cannot ask "${text}" without a terminal`, { hint: advice });
   }
 }

@@ -18,6 +18,8 @@ export interface Layout {
   readonly now: Date;
   /** More detail, from `--verbose`. */
   readonly verbose: boolean;
+  /** Flags that commands which come next need too, each with a space before it. */
+  readonly carried?: string;
 }
 
 /** What an output writes with. */
@@ -70,7 +72,21 @@ export class Output {
   }
 }
 
-/** The line that every output ends with: what to run next. */
-export function nextCommand(style: Style, command: string, why = ""): string {
-  return `${style.dim("Next:")} ${style.bold(command)}${why === "" ? "" : `  ${style.dim(why)}`}`;
+/** The line that every output ends with: what to run next, on the same stores. */
+export function nextCommand(
+  { style, carried = "" }: Pick<Layout, "style" | "carried">,
+  command: string,
+  why = "",
+): string {
+  return `${style.dim("Next:")} ${style.bold(command + carried)}${why === "" ? "" : `  ${style.dim(why)}`}`;
+}
+
+/** What comes when nothing is left to do: what is pending beside it, then the other side, and only then the server. */
+export function nextWhenDone(
+  layout: Pick<Layout, "style" | "carried">,
+  { pending, partial }: { readonly pending: boolean; readonly partial: boolean },
+): string {
+  if (pending) return nextCommand(layout, "outpost migrate plan", "other migrations are pending");
+  if (!partial) return nextCommand(layout, "outpost serve", "start the server");
+  return nextCommand({ style: layout.style }, "outpost migrate status", "and the side that was left out?");
 }

@@ -44,6 +44,8 @@ export interface ReportOptions {
   /** Which signal stopped the command, or null. */
   readonly stoppedBy: StopSignal | null;
   /** Where a store was looked for and who said so, without secrets: `redis:6379, by default`; null when unknown. */
+  /** Flags that commands which come next need too, each with a space before it. */
+  readonly carried?: string;
   readonly whereIs?: (store: StoreName) => string | null;
 }
 
@@ -104,7 +106,7 @@ function exitStatusOf(error: MigrationError, stoppedBy: StopSignal | null): numb
 }
 
 /** The engine does not know what the program is called. */
-const asTyped = (command: string) => `outpost migrate ${command}`;
+const asTyped = (carried: string) => (command: string) => `outpost migrate ${command}${carried}`;
 
 function hintOf(
   cause: MigrationError,
@@ -115,8 +117,9 @@ function hintOf(
   if (cause instanceof StoresFailedError) {
     return cause.failures.flatMap((failure) => hintOf(failure, failure, options, clean) ?? []).join(". ");
   }
-  const hint = cause.hintWith(asTyped) ??
-    (error instanceof MigrationError ? error.hintWith(asTyped) : undefined);
+  const typed = asTyped(options.carried ?? "");
+  const hint = cause.hintWith(typed) ??
+    (error instanceof MigrationError ? error.hintWith(typed) : undefined);
   const store = cause instanceof StoreUnreachableError || cause instanceof StoreDeniedError
     ? cause.store
     : null;

@@ -55,10 +55,10 @@ export function resultSentence(
 }
 
 /** The last lines of a run in which everything was done. */
-export function renderDone(results: readonly MigrationResult[], style: Style): string {
+export function renderDone(results: readonly MigrationResult[], layout: Layout): string {
   return [
-    style.green(doneSentence(results)),
-    nextCommand(style, "outpost migrate verify", "prove it"),
+    layout.style.green(doneSentence(results)),
+    nextCommand(layout, "outpost migrate verify", "prove it"),
   ].join("\n");
 }
 

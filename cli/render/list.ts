@@ -15,7 +15,8 @@ import { type Column, renderTable, wrap } from "../output/table.ts";
 const MIN_DESCRIPTION = 30;
 
 /** Renders `outpost migrate list`. */
-export function renderList(list: MigrationList, { style, width, verbose }: Layout): string {
+export function renderList(list: MigrationList, layout: Layout): string {
+  const { style, width, verbose } = layout;
   const rows = list.migrations.map((entry) => [
     entry.id,
     entry.store === "redis" ? "" : entry.name,
@@ -42,7 +43,7 @@ export function renderList(list: MigrationList, { style, width, verbose }: Layou
     ...(reasons.length === 0 ? [] : ["", ...reasons]),
     "",
     pendingSentence(list.pending, style),
-    nextAfterState(list, style),
+    nextAfterState(list, layout),
   ].join("\n");
 }
 
@@ -69,14 +70,14 @@ export function pendingText({ sql, redis }: PendingCounts): string {
   return parts.join(" and ");
 }
 
-function nextAfterState({ migrations, pending }: MigrationList, style: Style): string {
+function nextAfterState({ migrations, pending }: MigrationList, layout: Layout): string {
   if (migrations.some(({ status }) => status === "dirty")) {
-    return nextCommand(style, "outpost migrate verify", "what the dirty step left behind");
+    return nextCommand(layout, "outpost migrate verify", "what the dirty step left behind");
   }
   if (migrations.some(({ status }) => status === "running")) {
-    return nextCommand(style, "outpost migrate status", "who is at work");
+    return nextCommand(layout, "outpost migrate status", "who is at work");
   }
   return pending.sql + pending.redis > 0
-    ? nextCommand(style, "outpost migrate plan", "what apply would change")
-    : nextCommand(style, "outpost migrate verify", "prove it");
+    ? nextCommand(layout, "outpost migrate plan", "what apply would change")
+    : nextCommand(layout, "outpost migrate verify", "prove it");
 }

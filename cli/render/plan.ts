@@ -7,7 +7,7 @@
 import type { RedisMigrationPlan, SqlPlan, SqlStepPlan } from "../../engine/backend.ts";
 import type { Plan } from "../../engine/plan.ts";
 import { formatBytes, formatCount, formatCounted, formatDuration } from "../output/format.ts";
-import { type Layout, nextCommand } from "../output/output.ts";
+import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
 import { estimates } from "./estimate.ts";
 import { concerned, placesText } from "./place.ts";
 import type { Style } from "../output/style.ts";
@@ -29,7 +29,11 @@ export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
   const stores = [["Postgres", plan.postgres], ["ClickHouse", plan.clickhouse]] as const;
   if (!plan.hasChanges) {
     return [
-      style.green("Nothing to do: no migration is pending."),
+      style.green(
+        hasPending(plan)
+          ? "Nothing to do: what was named is applied."
+          : "Nothing to do: no migration is pending.",
+      ),
       ...stores.flatMap(([n, s]) => storeLine(n, s)),
     ]
       .join("\n");
@@ -54,13 +58,22 @@ export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
 /** The line below a plan. */
 export function nextAfterPlan(
   plan: Plan,
-  style: Style,
-  { ids, file }: { readonly ids: readonly string[]; readonly file: string | undefined },
+  layout: Layout,
+  { ids, file, partial }: {
+    readonly ids: readonly string[];
+    readonly file: string | undefined;
+    readonly partial: boolean;
+  },
 ): string {
-  if (!plan.hasChanges) return nextCommand(style, "outpost serve", "start the server");
+  if (!plan.hasChanges) return nextWhenDone(layout, { pending: hasPending(plan), partial });
   return file === undefined
-    ? nextCommand(style, ["outpost migrate apply", ...ids].join(" "), "apply it")
-    : nextCommand(style, `outpost migrate apply --plan ${file}`, "apply exactly this, or nothing");
+    ? nextCommand(layout, ["outpost migrate apply", ...ids].join(" "), "apply it")
+    : nextCommand(layout, `outpost migrate apply --plan ${file}`, "apply exactly this, or nothing");
+}
+
+/** True when anything is pending, planned or not. */
+function hasPending({ basis }: Plan): boolean {
+  return basis.migrations.some(({ status }) => status !== "applied" && status !== "not_applicable");
 }
 
 function storeLine(name: string, store: SqlPlan | null): readonly string[] {

@@ -6,14 +6,15 @@
 
 import type { SqlStatus, Status } from "../../engine/status.ts";
 import { formatCount } from "../output/format.ts";
-import { type Layout, nextCommand } from "../output/output.ts";
+import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
 import type { Style } from "../output/style.ts";
 import { wrap } from "../output/table.ts";
 import { pendingText } from "./list.ts";
 import { activityText, ageText, ownerText } from "./owner.ts";
 
 /** Renders `outpost migrate status`. */
-export function renderStatus(status: Status, { style, width, now }: Layout): string {
+export function renderStatus(status: Status, layout: Layout): string {
+  const { style, width, now } = layout;
   const lines: string[] = [verdict(status, style), ""];
   const row = (name: string, text: string) =>
     lines.push(`  ${name.padEnd(10)}  ${wrap(text, width - 14, " ".repeat(14))}`);
@@ -31,7 +32,7 @@ export function renderStatus(status: Status, { style, width, now }: Layout): str
   for (const sql of [status.postgres, status.clickhouse]) {
     for (const drift of sql?.drift ?? []) lines.push("", wrap(`${style.red("!")} ${drift}`, width, "  "));
   }
-  return [...lines, "", nextStep(status, style)].join("\n");
+  return [...lines, "", nextStep(status, layout)].join("\n");
 }
 
 function verdict({ pending, postgres, clickhouse, lock }: Status, style: Style): string {
@@ -80,15 +81,18 @@ function redisText(
     : `${at}, ${style.green("up to date")}`;
 }
 
-function nextStep({ pending, postgres, clickhouse, lock }: Status, style: Style): string {
+function nextStep({ pending, postgres, clickhouse, redis, lock }: Status, layout: Layout): string {
   if ([postgres, clickhouse].some((store) => store?.dirty || (store?.drift.length ?? 0) > 0)) {
-    return nextCommand(style, "outpost migrate verify", "what is wrong, in detail");
+    return nextCommand(layout, "outpost migrate verify", "what is wrong, in detail");
   }
   if (lock !== null && !lock.alive) {
-    return nextCommand(style, "outpost migrate unlock", "clear the dead lock");
+    return nextCommand(layout, "outpost migrate unlock", "clear the dead lock");
   }
-  if (pending.sql + pending.redis === 0) return nextCommand(style, "outpost serve", "start the server");
+  if (pending.sql + pending.redis === 0) {
+    const partial = redis === null || (postgres === null && clickhouse === null);
+    return nextWhenDone(layout, { pending: false, partial });
+  }
   return lock === null
-    ? nextCommand(style, "outpost migrate plan", "what apply would change")
-    : nextCommand(style, "outpost migrate status", "again, when the other is done");
+    ? nextCommand(layout, "outpost migrate plan", "what apply would change")
+    : nextCommand(layout, "outpost migrate status", "again, when the other is done");
 }

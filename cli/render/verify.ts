@@ -7,7 +7,7 @@
 import type { SqlVerification } from "../../engine/backend.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
 import { formatCount } from "../output/format.ts";
-import { type Layout, nextCommand } from "../output/output.ts";
+import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
 import type { Style } from "../output/style.ts";
 import { wrap } from "../output/table.ts";
 
@@ -15,10 +15,15 @@ import { wrap } from "../output/table.ts";
 export interface VerifyView {
   readonly full: boolean;
   readonly sample: number;
+  /** Only the migrations that were named. */
+  readonly named?: boolean;
+  /** One side was left out. */
+  readonly partial?: boolean;
 }
 
 /** Renders `outpost migrate verify`. */
-export function renderVerify(result: VerifyResult, { style, width }: Layout, view: VerifyView): string {
+export function renderVerify(result: VerifyResult, layout: Layout, view: VerifyView): string {
+  const { style, width } = layout;
   const lines: string[] = [];
   const part = (ok: boolean, title: string, issues: readonly string[]) => {
     lines.push(`${mark(ok, style)} ${title}`);
@@ -40,7 +45,7 @@ export function renderVerify(result: VerifyResult, { style, width }: Layout, vie
       view.full ? "Every record was checked." : `A random sample of ${view.sample} tenants was checked.`,
     ),
   ];
-  return [...lines, "", ...how, verdict(result, style), next(result, style, view)].join("\n");
+  return [...lines, "", ...how, verdict(result, style), next(result, layout, view)].join("\n");
 }
 
 function mark(ok: boolean, style: Style): string {
@@ -55,19 +60,24 @@ function verdict({ ok }: VerifyResult, style: Style): string {
   return ok ? style.green("Verified.") : style.red("Not verified.");
 }
 
-function next({ ok, postgres, clickhouse, redis }: VerifyResult, style: Style, { full }: VerifyView): string {
+function next(
+  { ok, postgres, clickhouse, redis }: VerifyResult,
+  layout: Layout,
+  { full, named = false, partial = false }: VerifyView,
+): string {
   if (ok && !full && redis.length > 0) {
-    return nextCommand(style, "outpost migrate verify --full", "check every record");
+    return nextCommand(layout, "outpost migrate verify --full", "check every record");
   }
-  if (ok) return nextCommand(style, "outpost serve", "start the server");
+  if (ok && named) return nextCommand(layout, "outpost migrate status", "and the others?");
+  if (ok) return nextWhenDone(layout, { pending: false, partial });
   const behind = [postgres, clickhouse].some((store) => store !== null && store.current < store.latest) ||
     redis.some(({ valid, checksRun }) => !valid && checksRun === 0);
-  if (behind) return nextCommand(style, "outpost migrate plan", "something is pending");
+  if (behind) return nextCommand(layout, "outpost migrate plan", "something is pending");
   const wrong = redis.find(({ valid }) => !valid);
   return wrong === undefined
-    ? nextCommand(style, "outpost migrate list", "which steps the schema above should be the result of")
+    ? nextCommand(layout, "outpost migrate list", "which steps the schema above should be the result of")
     : nextCommand(
-      style,
+      layout,
       `outpost migrate apply ${wrong.id} --rerun${wrong.accepted > 0 ? " --skip-invalid" : ""}`,
       "convert what was left",
     );

@@ -13,6 +13,7 @@ import { UsageError } from "../errors.ts";
 import { formatDuration } from "../output/format.ts";
 import { ownerText } from "../render/owner.ts";
 import { pendingText } from "../render/list.ts";
+import { hint } from "../../engine/hint.ts";
 import { pause } from "../../engine/pause.ts";
 import type { ResolvedSetting } from "../settings/resolve.ts";
 import { findServer, runServer } from "./server_program.ts";
@@ -133,9 +134,9 @@ function pendingError(status: Status, waitedMs: number, asked: boolean): Pending
   const atWork = lock !== null && lock.alive;
   return new PendingError(message, pending, {
     hint: isDirty(status)
-      ? "Look at it: outpost migrate verify"
+      ? hint`Look at it: ${"verify"}`
       : atWork
       ? `${ownerText(lock)} is at work: try again when it is done, or outpost serve --wait 5m`
-      : "Apply them first: outpost migrate apply",
+      : hint`Apply them first: ${"apply"}`,
   });
 }

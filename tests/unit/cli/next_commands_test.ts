@@ -1,0 +1,86 @@
+/** What is offered next: every command that a hint, an example or the last line of an output names is one that there is. */
+
+import { assert, assertEquals } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import { COMMANDS } from "../../../cli/commands.ts";
+import { nextWhenDone } from "../../../cli/output/output.ts";
+import { PLAIN } from "../../../cli/output/style.ts";
+import { carriedFlags } from "../../../cli/line/carried_flags.ts";
+import { parseLine } from "../../../cli/line/program.ts";
+import { resolveSettings } from "../../../cli/settings/resolve.ts";
+
+const ROOT = fromFileUrl(new URL("../../..", import.meta.url));
+
+async function* sources(folder: string): AsyncGenerator<string> {
+  for await (const { name, isDirectory } of Deno.readDir(join(ROOT, folder))) {
+    if (isDirectory) yield* sources(`${folder}/${name}`);
+    else if (name.endsWith(".ts")) yield await Deno.readTextFile(join(ROOT, folder, name));
+  }
+}
+
+/** What stands for a value is given one. */
+const EXAMPLES = { FILE: "plan.json", VERSION: "5", COMMAND: "true" };
+
+function parse(command: string): void {
+  const words = command.split(" ").map((word) => EXAMPLES[word as keyof typeof EXAMPLES] ?? word);
+  const line = parseLine(words, COMMANDS, "1.0.0", {});
+  if (line.kind === "command") line.command.prepare(line.input);
+}
+
+Deno.test("every command that is offered can be run as it is written", async () => {
+  let seen = 0;
+  for (const folder of ["cli", "engine"]) {
+    for await (const text of sources(folder)) {
+      const hints = [...text.matchAll(/hint`[^`]*`/g)].flatMap((
+        [all],
+      ) => [...all.matchAll(/\$\{"([^"]+)"\}/g)]);
+      for (const [, command] of hints) {
+        parse(`migrate ${command}`);
+        seen++;
+      }
+      const offered = [
+        ...text.matchAll(/nextCommand\(\s*\w+,\s*"outpost ([^"$]+)"/g),
+        ...text.matchAll(/\{ command: "outpost ([^"&|]+?)(?: &&[^"]*)?", does:/g),
+        ...text.matchAll(/hint:\s*"[^"]*?\boutpost (migrate [a-z]+(?: [a-z0-9/_-]+)*)"/g),
+      ];
+      for (const [, command] of offered) {
+        if (/^complete /.test(command!)) continue;
+        parse(command!.trim());
+        seen++;
+      }
+    }
+  }
+  assert(seen > 60, String(seen));
+});
+
+Deno.test("carriedFlags() says which stores and records are meant, without secrets", () => {
+  const flags = new Map<string, unknown>([
+    ["redis-host", "10.0.0.7"],
+    ["redis-password", "swordfish"],
+    ["redis-tls", false],
+    ["redis-cluster", true],
+    ["deployment-id", "dp_1"],
+    ["sql-only", true],
+    ["log-level", "debug"],
+    ["lock-wait", "5s"],
+    ["max-rate", "5"],
+  ]);
+  const env = { REDIS_PORT: "7000" };
+  const resolved = resolveSettings({ flags, env, file: null, secretFiles: new Map() });
+  assertEquals(
+    carriedFlags(resolved, "my file.yaml"),
+    " --config 'my file.yaml' --redis-host 10.0.0.7 --redis-cluster --no-redis-tls --deployment-id dp_1 --sql-only",
+  );
+  assertEquals(
+    carriedFlags(resolveSettings({ flags: new Map(), env, file: null, secretFiles: new Map() }), undefined),
+    "",
+  );
+});
+
+Deno.test("nextWhenDone() offers the server only where nothing is pending and nothing was left out", () => {
+  const next = (pending: boolean, partial: boolean) =>
+    nextWhenDone({ style: PLAIN, carried: " --sql-only" }, { pending, partial }).split("  ")[0];
+  assertEquals(next(true, false), "Next: outpost migrate plan --sql-only");
+  assertEquals(next(false, true), "Next: outpost migrate status");
+  assertEquals(next(false, false), "Next: outpost serve --sql-only");
+});
