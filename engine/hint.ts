@@ -34,7 +34,10 @@ export function hint(texts: TemplateStringsArray, ...commands: readonly string[]
 
 /** The way out when another tool failed in the middle of a version. */
 export function dirtyHint(version: number): Hint {
-  const [whole, before] = [`force ${version}`, `force ${Math.max(0, version - 1)}`];
+  // Below version 1 it was the first step that was being taken back.
+  const [whole, before] = version === 0
+    ? ["force 1", "force 0"]
+    : [`force ${version}`, `force ${version - 1}`];
   return hint`Compare the schema (${"verify"}), repair it, then set the version that it really has: ${whole} when the step \
 is complete, or ${before}`;
 }

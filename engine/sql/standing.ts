@@ -74,6 +74,15 @@ export function findGaps({ drift, dirty, ahead, version, latest, entries }: SqlS
   return gaps;
 }
 
+/** Another tool failed in the middle of a step. */
+export function dirtyError(store: SqlStoreName, version: number): DirtyError {
+  return new DirtyError(
+    version,
+    `Cannot change ${storeTitle(store)}: version ${version} was left dirty by another tool`,
+    { hint: dirtyHint(version) },
+  );
+}
+
 /**
  * Makes sure that a step is the next one in its direction. A half-done one is: up again, or down again.
  *
@@ -87,13 +96,7 @@ export function assertNext(
   { version, dirty, cutOff }: Pick<Standing, "version" | "dirty" | "cutOff">,
 ): void {
   const id = migrationId(store, step.version, step.name);
-  if (dirty) {
-    throw new DirtyError(
-      version,
-      `Cannot change ${storeTitle(store)}: version ${version} was left dirty by another tool`,
-      { hint: dirtyHint(version) },
-    );
-  }
+  if (dirty) throw dirtyError(store, version);
   if (direction === "up" && cutOff?.direction === "down") {
     throw new RefusedError(`Cannot apply ${id}: taking it back was cut off, and is to be finished first`, {
       hint: hint`Finish it with ${`down --to ${cutOff.version - 1}`}`,

@@ -22,7 +22,7 @@ import { RefusedError, RegistryError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { migrationId, type SqlStoreName, storeTitle } from "../migration.ts";
 import { type Counter, countLosses, planStep, remembering } from "./forecast.ts";
-import { findGaps, lowestOf, type Standing, stateOf } from "./standing.ts";
+import { dirtyError, findGaps, lowestOf, type Standing, stateOf } from "./standing.ts";
 import { runThroughLey } from "./ley.ts";
 import {
   checkSteps,
@@ -119,7 +119,8 @@ export class StepBackend implements SqlBackend {
   async plan(versions: readonly number[]): Promise<SqlPlan> {
     return await this.#store.read("plan the migration of", async (view) => {
       await view.assertTrusted();
-      const { version, cutOff } = await view.standing();
+      const { version, dirty, cutOff } = await view.standing();
+      if (dirty && versions.length > 0) throw dirtyError(this.#store.name, version);
       const counter = remembering(view.counter);
       const steps: SqlStepPlan[] = [];
       for (const wanted of versions) {
