@@ -12,7 +12,7 @@ import { hint } from "../hint.ts";
 import type { LockOwner } from "./lock.ts";
 import type { LockSettings } from "./lock_settings.ts";
 import type { Ioredis } from "../redis/client.ts";
-import { toStoreError, watchFailures } from "../redis/errors.ts";
+import { toToldError, watchFailures } from "../redis/errors.ts";
 import { breakFence } from "../redis/lock/fence.ts";
 import { decodeOwner } from "../redis/lock/lease_value.ts";
 
@@ -91,6 +91,6 @@ async function read(
     const ttlLeftMs = await client.pttl(name);
     return ttlLeftMs === -2 ? null : { value, owner: decodeOwner(value, ttlLeftMs, name) };
   } catch (error) {
-    throw toStoreError(error, "Cannot read the lock", last());
+    throw toToldError(error, "Cannot read the lock", last());
   }
 }

@@ -58,7 +58,9 @@ export function isConnectionGone(error: unknown): boolean {
 const DENIED = new Set(["28000", "28P01", "42501"]);
 
 // What a server says that is there but takes no connection of ours: no such database, too many connections, starting up.
-const NOT_NOW = new Set(["3D000", "53300", "57P03"]);
+const NOT_NOW = new Set(["3D000", "57P03"]);
+// Classes of what passes or is somebody else's doing: rolled back for another's sake, no room, a fault of the system.
+const NOT_NOW_CLASS = /^(40|53|58)/;
 
 /**
  * Turns an error met while connecting or reading into one of the engine's.
@@ -78,7 +80,7 @@ export function connectionError(error: unknown, action: string, where: string): 
         cause: error,
       });
     }
-    if (NOT_NOW.has(error.code) || isConnectionGone(error)) {
+    if (NOT_NOW.has(error.code) || NOT_NOW_CLASS.test(error.code) || isConnectionGone(error)) {
       return new StoreUnreachableError("postgres", `${action} at ${where}: ${toldByServer(error).message}`, {
         hint: error.code === "3D000" ? "Check the name of the database in the Postgres URL" : HINT,
         cause: error,

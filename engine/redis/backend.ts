@@ -25,7 +25,7 @@ import { type Binary, display, encodeText } from "./binary.ts";
 import { type AdoptedState, Bookkeeping, type RedisLayout, type StoredState } from "./bookkeeping.ts";
 import type { Ioredis } from "./client.ts";
 import type { RecordRules } from "./context.ts";
-import { toStoreError, watchFailures } from "./errors.ts";
+import { toToldError, watchFailures } from "./errors.ts";
 import { cleanUp, countOriginals } from "./copy/cleanup.ts";
 import { isFresh } from "./freshness.ts";
 import { changesAfter, reasonAgainst, type RedisMigration } from "./migration.ts";
@@ -300,7 +300,7 @@ class Backend implements RedisBackend {
     try {
       return await ask();
     } catch (error) {
-      throw toStoreError(error, action, this.#lastFailure());
+      throw toToldError(error, action, this.#lastFailure());
     }
   }
 }

@@ -92,6 +92,21 @@ export function toStoreError(error: unknown, action: string, last: Error | null 
   });
 }
 
+/**
+ * The same for where nothing can be made of a fault that the server finds, such as a full memory: it is told as what it is.
+ */
+export function toToldError(error: unknown, action: string, last: Error | null = null): unknown {
+  const known = toStoreError(error, action, last);
+  const code = replyCode(known);
+  if (code === null) return known;
+  return new StoreUnreachableError("redis", `${action}: Redis answered ${code}`, {
+    cause: known,
+    hint: code === "OOM"
+      ? "Give Redis more memory (maxmemory), then run the same command again: what is done stays done"
+      : "See what Redis says in its own log, then run the same command again: what is done stays done",
+  });
+}
+
 /** One watch a client: more would leave a listener behind with every look. */
 const watched = new WeakMap<Ioredis, () => Error | null>();
 

@@ -38,13 +38,11 @@ export function chooseFaults(
   const stores = (["redis", "postgres"] as const).filter((store) => commands[store] !== undefined);
   return Array.from({ length: random.weighted([[6, 1], [2, 2], [1, 3]]) }, () => {
     const store = random.pick(stores);
-    return {
-      store,
-      at: random.between(0, commands[store]!),
-      // Most pass at once; some last a while, and few for good.
-      span: random.weighted([[7, 1], [2, random.between(2, 6)], [1, 100_000]]),
-      fault: chooseFault(random, store, reads),
-    };
+    const fault = chooseFault(random, store, reads);
+    const at = random.between(0, commands[store]!);
+    // Most pass at once; some last a while. An error may stay for good: a connection is waited for, for minutes.
+    const lasting = fault.type === "error" ? 100_000 : 6;
+    return { store, at, fault, span: random.weighted([[7, 1], [2, random.between(2, 6)], [1, lasting]]) };
   });
 }
 

@@ -6,7 +6,7 @@
 
 import { StoreUnreachableError } from "../../errors.ts";
 import { pause } from "../../pause.ts";
-import { toStoreError } from "../errors.ts";
+import { toStoreError, toToldError } from "../errors.ts";
 
 /** How long an answer is waited for, in milliseconds. */
 const PATIENCE_MS = 3000;
@@ -33,7 +33,9 @@ export async function reachable<T>(
       return await attempt();
     } catch (error) {
       const told = toStoreError(error, action, last());
-      if (!(told instanceof StoreUnreachableError) || performance.now() >= deadline) throw told;
+      if (!(told instanceof StoreUnreachableError) || performance.now() >= deadline) {
+        throw toToldError(told, action);
+      }
       await pause(PAUSE_MS);
     }
   }
