@@ -117,8 +117,10 @@ export interface SqlVerification {
   readonly latest: number;
   /** Another tool failed in the middle of a step. */
   readonly dirty: boolean;
-  /** Differences between the live and the expected schema, drift, pending steps: one sentence each. */
+  /** Differences between the live and the expected schema, drift, pending steps, what loses or refuses rows: one sentence each. */
   readonly issues: readonly string[];
+  /** What is strange about the tables and does no harm to rows. */
+  readonly warnings: readonly string[];
 }
 
 /** How far to take steps back: so many, or down to a version. More than there are means all. */

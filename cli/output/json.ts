@@ -207,8 +207,8 @@ export function verifyJson({ ok, postgres, clickhouse, redis }: VerifyResult) {
 
 function sqlVerificationJson(found: SqlVerification | null) {
   if (found === null) return null;
-  const { ok, current, latest, dirty, issues } = found;
-  return { ok, current, latest, dirty, issues: [...issues] };
+  const { ok, current, latest, dirty, issues, warnings } = found;
+  return { ok, current, latest, dirty, issues: [...issues], warnings: [...warnings] };
 }
 
 /** `outpost migrate cleanup --json` */

@@ -30,7 +30,11 @@ export function renderVerify(result: VerifyResult, layout: Layout, view: VerifyV
     for (const issue of issues) lines.push(`    ${wrap(`- ${issue}`, width - 4, "      ")}`);
   };
   for (const [name, store] of [["Postgres", result.postgres], ["ClickHouse", result.clickhouse]] as const) {
-    if (store !== null) part(store.ok, `${name.padEnd(24)}${sqlText(store)}`, store.issues);
+    if (store === null) continue;
+    part(store.ok, `${name.padEnd(24)}${sqlText(store)}`, store.issues);
+    for (const warning of store.warnings) {
+      lines.push(`    ${wrap(`${style.yellow("!")} ${warning}`, width - 4, "      ")}`);
+    }
   }
   for (const { id, valid, checksRun, checksPassed, accepted, issues } of result.redis) {
     const counts = checksRun === 0

@@ -6,11 +6,18 @@
 
 import type { SqlBackend, SqlSession } from "../backend.ts";
 import type { Blocker } from "../blocker.ts";
-import { type PendingChanges, StepBackend, type StepStore, type StoreView } from "../sql/step_backend.ts";
+import {
+  type Findings,
+  type PendingChanges,
+  StepBackend,
+  type StepStore,
+  type StoreView,
+} from "../sql/step_backend.ts";
 import type { StepModule } from "../sql/step.ts";
 import { type ClickHouseTables, quoteName, type Recorder, select, tableExists } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
 import { connectionError } from "./errors.ts";
+import { findRowDangers } from "./row_dangers.ts";
 import { type ClickHouseTable, compareTables, readTables } from "./schema.ts";
 import { ClickHouseSession } from "./session.ts";
 import { readStanding } from "./standing.ts";
@@ -75,7 +82,7 @@ class ClickHouseStore implements StepStore {
         holds: async (question) => await this.#one(question) !== 0,
         hasTable: (name) => tableExists(client, prefix + name),
         blockers: (pending) => this.#blockers(pending),
-        differences: (version) => this.#differences(version),
+        findings: (version) => this.#findings(version),
       });
     } catch (error) {
       throw connectionError(error, `Cannot ${action} ClickHouse`);
@@ -102,10 +109,12 @@ class ClickHouseStore implements StepStore {
     );
   }
 
-  async #differences(version: number): Promise<string[]> {
+  async #findings(version: number): Promise<Findings> {
     const { client, prefix, schemas } = this.#options;
     const expected = schemas[version - 1]!.map((table) => ({ ...table, name: prefix + table.name }));
-    return compareTables(expected, await readTables(client, expected.map(({ name }) => name)));
+    const names = expected.map(({ name }) => name);
+    const { faults, warnings } = await findRowDangers(client, names);
+    return { faults: [...compareTables(expected, await readTables(client, names)), ...faults], warnings };
   }
 
   /** A rewrite needs the table's size again, for as long as it takes; merges only the parts that they work on. */

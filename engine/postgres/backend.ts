@@ -16,6 +16,7 @@ import type { PostgresOptions } from "./options.ts";
 import { PinnedConnection } from "./pinned_connection.ts";
 import { readAtOnce } from "./reading.ts";
 import { findSqlBlockers } from "./preflight.ts";
+import { findRowDangers } from "./row_dangers.ts";
 import { readSchemaObjects, type SchemaObjects } from "./schema_objects.ts";
 import { PostgresSession } from "./session.ts";
 import { readStanding } from "./standing.ts";
@@ -99,11 +100,19 @@ class PostgresStore implements StepStore {
             released: [...new Set(schemas.flatMap(namesIn))],
           });
         },
-        async differences(version) {
-          const found = await unlessHeld((within) => readSchemaObjects(within, schema));
-          if ("held" in found) return [`The tables were not looked at: ${found.held}`];
-          // An operator's own columns, and a way down and up again, move columns without harm.
-          return compareSchema(schemas[version - 1]!, found.value, { anyOrder: "all" });
+        async findings(version) {
+          const expected = schemas[version - 1]!;
+          const found = await unlessHeld(async (within) => {
+            // An operator's own columns, and a way down and up again, move columns without harm.
+            const differences = compareSchema(expected, await readSchemaObjects(within, schema), {
+              anyOrder: "all",
+            });
+            const { faults, warnings } = await findRowDangers(within, expected);
+            return { faults: [...differences, ...faults], warnings };
+          });
+          return "held" in found
+            ? { faults: [`The tables were not looked at: ${found.held}`], warnings: [] }
+            : found.value;
         },
       });
     });

@@ -47,6 +47,14 @@ export interface PendingChanges {
   readonly to: number;
 }
 
+/** What was found of live tables, one sentence each. */
+export interface Findings {
+  /** What is not as it should be, and whatever loses or refuses rows. */
+  readonly faults: readonly string[];
+  /** What is strange, and does no harm to rows. */
+  readonly warnings: readonly string[];
+}
+
 /** What can be asked of a store at one moment, without writing. */
 export interface StoreView {
   readonly counter: Counter;
@@ -63,8 +71,8 @@ export interface StoreView {
   hasTable(name: string): Promise<boolean>;
   /** What stands in the way of pending steps. */
   blockers(pending: PendingChanges): Promise<readonly Blocker[]>;
-  /** Differences between the live tables and those that a version should have, one sentence each. */
-  differences(version: number): Promise<readonly string[]>;
+  /** What differs between the live tables and those that a version should have. */
+  findings(version: number): Promise<Findings>;
 }
 
 /** What a store is. */
@@ -192,13 +200,17 @@ export class StepBackend implements SqlBackend {
       const state = await this.#state(view);
       const { version, latest, dirty, ahead } = state;
       const comparable = !ahead && !dirty && version > 0;
-      const issues = [
-        ...await view.untrusted(),
-        ...findGaps(state),
-        ...comparable ? await view.differences(version) : [],
-        // Names of objects are whatever somebody called them.
-      ].map(harmless);
-      return { ok: issues.length === 0, current: version, latest, dirty, issues };
+      const { faults, warnings } = comparable ? await view.findings(version) : { faults: [], warnings: [] };
+      // Names of objects are whatever somebody called them.
+      const issues = [...await view.untrusted(), ...findGaps(state), ...faults].map(harmless);
+      return {
+        ok: issues.length === 0,
+        current: version,
+        latest,
+        dirty,
+        issues,
+        warnings: warnings.map(harmless),
+      };
     });
   }
 

@@ -203,7 +203,14 @@ export async function sqlContract(t: Deno.TestContext, subject: SqlSubject): Pro
 
   await t.step("verify() passes on what was applied, and names what differs", async () => {
     const { backend, run } = await fresh(3);
-    assertEquals(await backend.verify(), { ok: true, current: 3, latest: 3, dirty: false, issues: [] });
+    assertEquals(await backend.verify(), {
+      ok: true,
+      current: 3,
+      latest: 3,
+      dirty: false,
+      issues: [],
+      warnings: [],
+    });
     await run("ALTER TABLE one DROP COLUMN m");
     const { ok, issues } = await backend.verify();
     assertEquals([ok, issues.length], [false, 1]);

@@ -149,6 +149,32 @@ Deno.test("ClickHouse", async (t) => {
     ]);
   });
 
+  await t.step("verify() calls a fault what loses or refuses rows", async () => {
+    const table = (definition: string) =>
+      `CREATE TABLE \`${prefix}attempts_new\` AS \`${prefix}attempts\` ${definition}`;
+    const replaced = (definition: string) => [
+      table(definition),
+      `DROP TABLE \`${prefix}attempts\``,
+      `RENAME TABLE \`${prefix}attempts_new\` TO \`${prefix}attempts\``,
+    ];
+    const keys = "PARTITION BY toYYYYMM(attempt_time) ORDER BY (attempt_time, attempt_id)";
+    const drifts: readonly (readonly [readonly string[], string])[] = [
+      [[`ALTER TABLE \`${prefix}events\` MODIFY TTL toDateTime(event_time) + INTERVAL 1 DAY`], "has a TTL"],
+      [[`ALTER TABLE \`${prefix}events\` MODIFY COLUMN topic String MATERIALIZED 'x'`], "is MATERIALIZED"],
+      [[`ALTER TABLE \`${prefix}events\` ADD CONSTRAINT c CHECK topic != ''`], "may refuse rows"],
+      [replaced(`ENGINE = ReplacingMergeTree(attempt_number) ${keys}`), "has the argument attempt_number"],
+    ];
+    for (const [statements, says] of drifts) {
+      const { client } = await server.createDatabase();
+      const backend = backendOf(client);
+      await up(backend, 3);
+      for (const query of statements) await client.command({ query });
+      const { ok, issues } = await backend.verify();
+      assertEquals(ok, false, says);
+      assertStringIncludes(issues.join("\n"), says);
+    }
+  });
+
   await t.step("read() says that the store refuses, or cannot be reached", async () => {
     const at = (addr: string) =>
       connectClickHouse({ addr, username: "x", password: "hunter2", database: "d", tls: false });

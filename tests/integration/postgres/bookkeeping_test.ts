@@ -193,7 +193,14 @@ Deno.test("verify() names each difference of the schema, and none for what is th
     CREATE INDEX mine_too ON attempts (code);
     ALTER TABLE events ADD COLUMN note text;
     CREATE TABLE events_2024 PARTITION OF events FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')`);
-  assertEquals(await backend.verify(), { ok: true, current: 10, latest: 10, dirty: false, issues: [] });
+  assertEquals(await backend.verify(), {
+    ok: true,
+    current: 10,
+    latest: 10,
+    dirty: false,
+    issues: [],
+    warnings: [],
+  });
   await sql.unsafe(`
     DROP INDEX idx_events_id;
     ALTER TABLE attempts ALTER COLUMN code SET NOT NULL;

@@ -15,7 +15,14 @@ Deno.test({ name: "connect() migrates through a pooler in session mode", ignore 
   try {
     const backend = backendOver(sql);
     await migrateTo(backend, 10);
-    assertEquals(await backend.verify(), { ok: true, current: 10, latest: 10, dirty: false, issues: [] });
+    assertEquals(await backend.verify(), {
+      ok: true,
+      current: 10,
+      latest: 10,
+      dirty: false,
+      issues: [],
+      warnings: [],
+    });
     await using session = await locked(backend);
     // Another one finds the lock taken, and by whom.
     await using other = await backend.connect();

@@ -87,7 +87,7 @@ Deno.test("verifyPage() tells counts and lists issues", () => {
     accepted: 0,
     issues: ["<tenant>"],
   };
-  const sql = { ok: true, current: 10, latest: 10, dirty: false, issues: [] };
+  const sql = { ok: true, current: 10, latest: 10, dirty: false, issues: [], warnings: [] };
   const page = verifyPage({ ok: false, postgres: sql, clickhouse: null, redis: [redis] }, {
     created,
     deployment: "",

@@ -206,7 +206,7 @@ Deno.test("applyEventJson() and applySummaryJson() have the documented shape", (
 });
 
 Deno.test("verifyJson() and cleanupJson() have the documented shape", () => {
-  const sql = { ok: true, current: 10, latest: 10, dirty: false, issues: [] };
+  const sql = { ok: true, current: 10, latest: 10, dirty: false, issues: [], warnings: [] };
   const redis = {
     id: "redis/001_hash_tags",
     valid: true,
@@ -217,7 +217,7 @@ Deno.test("verifyJson() and cleanupJson() have the documented shape", () => {
   };
   const expected = {
     ok: true,
-    sql: { ok: true, current: 10, latest: 10, dirty: false, issues: [] },
+    sql: { ok: true, current: 10, latest: 10, dirty: false, issues: [], warnings: [] },
     redis: [{ id: "redis/001_hash_tags", valid: true, checks_run: 5, checks_passed: 4, issues: ["x"] }],
   };
   assertEquals(verifyJson({ ok: true, postgres: sql, clickhouse: null, redis: [redis] }), expected);

@@ -114,11 +114,19 @@ Deno.test("renderVerify() shows what was checked and what to do about what is wr
   });
   assertStringIncludes(text, "FAIL redis/002_timestamps    39 of 40 checks passed\n    - tenant:{x}: old");
   assertStringIncludes(text, "Next: outpost migrate apply redis/002_timestamps --rerun");
-  const drift = { ok: false, current: 10, latest: 10, dirty: false, issues: ["Index x is missing"] };
+  const drift = {
+    ok: false,
+    current: 10,
+    latest: 10,
+    dirty: false,
+    issues: ["Index x is missing"],
+    warnings: ["Table y belongs to z"],
+  };
   const schema = renderVerify({ ok: false, postgres: drift, clickhouse: null, redis: [] }, layout, {
     full: false,
     sample: 20,
   });
+  assertStringIncludes(schema, "    ! Table y belongs to z");
   assertStringIncludes(schema, "- Index x is missing");
   assert(!schema.includes("sample"), schema);
 });
