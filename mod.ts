@@ -48,6 +48,7 @@ export type {
   RedisVerification,
   SqlConsequence,
   SqlDownPlan,
+  SqlGrouping,
   SqlPlan,
   SqlStepPlan,
   SqlTablePlan,
@@ -149,10 +150,12 @@ export type {
   StepForecast,
   StepModule,
   StepRemains,
+  StepRewrite,
   StepRunner,
   StepVariant,
   TableLockMode,
   TableLocks,
+  TableRewrite,
   TableUse,
 } from "./engine/sql/step.ts";
 export type { PendingCounts } from "./engine/state.ts";

@@ -4,46 +4,25 @@
  * @module
  */
 
-import { toldError } from "./told_error.ts";
-import type { SqlState } from "./backend.ts";
-import {
-  ApplyError,
-  BlockedError,
-  DirtyError,
-  DriftError,
-  InterruptedError,
-  LockLostError,
-} from "./errors.ts";
+import type { SqlBackend, SqlState } from "./backend.ts";
+import { BlockedError, DirtyError, DriftError, PlanStaleError } from "./errors.ts";
 import { dirtyHint, hint } from "./hint.ts";
+import { type ApplyEvent, ApplyRun } from "./apply_run.ts";
 import type { LockOptions } from "./lock/lock.ts";
 import { type Locked, withLock } from "./lock/with_lock.ts";
 import {
   type MigrationEntry,
   type MigrationResult,
   type Pace,
-  type Progress,
   type SqlStoreName,
   type StoreName,
   storeTitle,
 } from "./migration.ts";
-import { assertFits, findBlockers, placesOf, type PlannedStore, type SavedPlan, select } from "./plan.ts";
+import { assertFits, findBlockers, maySelectedRunAsOne, placesOf, type SavedPlan, select } from "./plan.ts";
 import type { State } from "./state.ts";
 import type { EngineContext } from "./stores.ts";
 
-/** Something that happened while applying. */
-export type ApplyEvent =
-  /** Under the lock, before anything is changed: what will be, and where. */
-  | { readonly event: "begin"; readonly ids: readonly string[]; readonly stores: readonly PlannedStore[] }
-  | { readonly event: "start"; readonly id: string }
-  | { readonly event: "progress"; readonly id: string; readonly progress: Progress }
-  | {
-    readonly event: "retry";
-    readonly id: string;
-    readonly attempt: number;
-    readonly waitMs: number;
-    readonly reason: string;
-  }
-  | { readonly event: "done" | "failed"; readonly id: string; readonly result: MigrationResult };
+export type { ApplyEvent } from "./apply_run.ts";
 
 /** How {@linkcode Engine.apply} works. */
 export interface ApplyOptions extends LockOptions, Pace {
@@ -138,128 +117,39 @@ async function runAll(
   selected: readonly MigrationEntry[],
   options: ApplyOptions,
 ): Promise<readonly MigrationResult[]> {
-  const results = selected.map((entry) => notRun(entry.id));
-  const run = async (entry: MigrationEntry) => await runOne(context, locked, entry, options, results);
+  const run = new ApplyRun(context, locked, selected, options);
   for (const [store, backend] of context.sql) {
     const steps = selected.filter((entry) => entry.store === store);
+    const together = await chooseTogether(backend, steps, options);
     await backend.handOver("up", steps.map(({ version }) => version), async (version) => {
-      await run(steps.find((entry) => entry.version === version)!);
+      const alone = steps.filter((entry) => entry.version === version && !together.includes(entry));
+      if (alone.length > 0) await run.finish(alone);
+      else if (version === together.at(-1)!.version) await run.finish(together);
     });
   }
-  for (const entry of selected.filter(({ store }) => store === "redis")) await run(entry);
-  return results;
+  for (const entry of selected.filter(({ store }) => store === "redis")) await run.finish([entry]);
+  return run.results;
 }
 
-/** Runs one and enters the result. @throws {ApplyError} When it could not be finished. */
-async function runOne(
-  context: EngineContext,
-  locked: Locked,
-  entry: MigrationEntry,
-  options: ApplyOptions,
-  results: MigrationResult[],
-): Promise<void> {
-  locked.signal.throwIfAborted();
-  locked.lock.report({ migration: entry.id, progress: null });
-  options.onEvent?.({ event: "start", id: entry.id });
-  const startedAt = performance.now();
-  const enter = (result: MigrationResult) => {
-    results[results.findIndex(({ id }) => id === entry.id)] = result;
-    return result;
-  };
-  try {
-    enter(
-      entry.store === "redis"
-        ? await runRedis(context, locked, entry, options)
-        : await runSql(entry.store, locked, entry, options, startedAt),
-    );
-  } catch (error) {
-    const durationMs = performance.now() - startedAt;
-    const issues = [toldError(error)];
-    const result = enter({ ...notRun(entry.id), outcome: "failed", durationMs, issues });
-    if (error instanceof InterruptedError || error instanceof LockLostError || locked.signal.aborted) {
-      throw error;
-    }
-    options.onEvent?.({ event: "failed", id: entry.id, result });
-    throw failure(entry.id, results, error);
-  }
-  const result = results.find(({ id }) => id === entry.id)!;
-  const failed = result.outcome === "failed";
-  options.onEvent?.({ event: failed ? "failed" : "done", id: entry.id, result });
-  // What comes later builds on this one: recorded as applied, it would be wrong about the records that are missing.
-  if (failed) throw failure(entry.id, results, undefined);
-}
-
-async function runSql(
-  store: SqlStoreName,
-  { lock, runStep }: Locked,
-  entry: MigrationEntry,
-  options: ApplyOptions,
-  startedAt: number,
-): Promise<MigrationResult> {
-  await runStep(store, entry.version, (session, guard) =>
-    session.up(entry.version, {
-      ...guard,
-      onRetry: (attempt, waitMs, reason) =>
-        options.onEvent?.({ event: "retry", id: entry.id, attempt, waitMs, reason }),
-      onStatement: (index, count) =>
-        lock.report({ migration: entry.id, progress: `statement ${index + 1} of ${count}` }),
-    }));
-  return { ...notRun(entry.id), outcome: "applied", durationMs: performance.now() - startedAt };
-}
-
-async function runRedis(
-  context: EngineContext,
-  { lock, signal }: Locked,
-  entry: MigrationEntry,
-  options: ApplyOptions,
-): Promise<MigrationResult> {
-  return await context.redis!.apply(entry.id, {
-    signal,
-    ...(lock.fence === null ? {} : { fence: lock.fence }),
-    rerun: options.rerun ?? false,
-    skipInvalid: options.skipInvalid ?? false,
-    maxRate: options.maxRate,
-    batchSize: options.batchSize,
-    onProgress: (progress) => {
-      const of = progress.total === null ? "" : ` of ${progress.total}`;
-      lock.report({ migration: entry.id, progress: `${progress.processed}${of} records` });
-      options.onEvent?.({ event: "progress", id: entry.id, progress });
-    },
+/**
+ * The steps that run as one: those that were shown to do so, or none.
+ *
+ * @throws {PlanStaleError} When that has changed since the plan was shown.
+ */
+async function chooseTogether(
+  backend: SqlBackend,
+  steps: readonly MigrationEntry[],
+  { ids = [], plan }: ApplyOptions,
+): Promise<readonly MigrationEntry[]> {
+  if (!maySelectedRunAsOne(ids, plan) || steps.length === 0) return [];
+  const { together, apart } = await backend.group(steps.map(({ version }) => version));
+  const chosen = steps.filter(({ version }) => together.includes(version));
+  const shown = plan?.basis.together?.filter((id) => steps.some((entry) => entry.id === id));
+  if (shown === undefined || shown.join() === chosen.map(({ id }) => id).join()) return chosen;
+  const change = `${shown.join(", ")} would no longer run as one${
+    apart.length === 0 ? "" : `: ${apart.join("; ")}`
+  }`;
+  throw new PlanStaleError(`The plan no longer fits: ${change}`, [change], {
+    hint: hint`Plan again: ${"plan --out FILE"}`,
   });
-}
-
-function notRun(id: string): MigrationResult {
-  return {
-    id,
-    outcome: "not_run",
-    processed: 0,
-    failed: 0,
-    skipped: 0,
-    conflicts: 0,
-    durationMs: 0,
-    issues: [],
-  };
-}
-
-function failure(id: string, results: readonly MigrationResult[], cause: unknown): ApplyError {
-  const { failed, issues } = results.find((result) => result.id === id)!;
-  if (cause === undefined && failed === 0) {
-    return new ApplyError(`${id} was stopped: ${issues[0]}`, results, {
-      hint: hint`Remove the cause and run ${"apply"} again: what is done stays done`,
-    });
-  }
-  return new ApplyError(
-    cause instanceof Error
-      ? issues[0]!
-      : `${id} is done but for ${
-        failed === 1 ? "one record" : `${failed} records`
-      } that it could not convert`,
-    results,
-    {
-      ...(cause === undefined ? {} : { cause }),
-      hint: cause instanceof Error
-        ? hint`Nothing of this step was kept. Remove the cause and run ${"apply"} again`
-        : hint`Repair the records named and run ${"apply"} again, or accept them as they are with ${"apply --skip-invalid"}`,
-    },
-  );
 }

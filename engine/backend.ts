@@ -95,6 +95,14 @@ export interface SqlStepPlan {
   readonly consequences: readonly SqlConsequence[];
 }
 
+/** Which steps run as one, so that each row is written once. */
+export interface SqlGrouping {
+  /** Their versions, in order; empty where each step runs by itself. */
+  readonly together: readonly number[];
+  /** Why steps that could do so do not, one sentence each. */
+  readonly apart: readonly string[];
+}
+
 /** What would be done to one SQL store. */
 export interface SqlPlan {
   /** The version reached, 0 for none. */
@@ -103,6 +111,8 @@ export interface SqlPlan {
   readonly latest: number;
   /** The steps, in the order in which they run; empty when nothing is pending. */
   readonly steps: readonly SqlStepPlan[];
+  /** Which of them run as one; absent where each runs by itself. */
+  readonly grouping?: SqlGrouping;
   /** Who held a table, and since when, so that something could not be counted; absent where all was. */
   readonly held?: string;
 }
@@ -168,6 +178,13 @@ export interface SqlSession extends AsyncDisposable {
   guards(version: number): boolean;
   /** Runs one step up and records it, both in one transaction where the step allows. */
   up(version: number, options: SqlRunOptions): Promise<void>;
+  /**
+   * Runs steps as one and records each, all in one transaction.
+   *
+   * @param versions What {@linkcode SqlBackend.group} named.
+   * @throws {RefusedError} When that no longer holds. Everything is undone.
+   */
+  upTogether(versions: readonly number[], options: SqlRunOptions): Promise<void>;
   /** Takes one step back and records it. */
   down(version: number, options: SqlRunOptions): Promise<void>;
   /** Sets the version by hand and clears dirty. */
@@ -181,8 +198,13 @@ export interface SqlBackend {
   /** Known steps, in order. */
   readonly migrations: readonly MigrationInfo[];
   read(): Promise<SqlState>;
-  /** @param versions The pending versions to plan, in order: the whole rest or its beginning. */
-  plan(versions: readonly number[]): Promise<SqlPlan>;
+  /**
+   * @param versions The pending versions to plan, in order: the whole rest or its beginning.
+   * @param options `together`: steps may run as one. @default {false}
+   */
+  plan(versions: readonly number[], options?: { readonly together?: boolean }): Promise<SqlPlan>;
+  /** Which of the pending versions would run as one, as things are now. */
+  group(versions: readonly number[]): Promise<SqlGrouping>;
   /** What stands in the way of pending versions, found before the first is applied. */
   blockers(versions: readonly number[]): Promise<readonly Blocker[]>;
   planDown(target: DownTarget): Promise<SqlDownPlan>;

@@ -38,6 +38,8 @@ export interface PlanBasis {
   readonly migrations: readonly { readonly id: string; readonly checksum: string; readonly status: string }[];
   /** What is to be applied, in order. */
   readonly selected: readonly string[];
+  /** Those of them that run as one; absent where each runs by itself. */
+  readonly together?: readonly string[];
 }
 
 /** A plan to hold on to. */
@@ -82,12 +84,21 @@ export async function makePlan(
 ): Promise<Plan> {
   if (saved !== undefined) assertFits(context, state, saved);
   const selected = select(state.entries, saved?.basis.selected ?? ids, { rerun });
-  const basis = basisOf(context, state, selected);
+  const together = maySelectedRunAsOne(ids, saved);
   const sql = await askEach(
     context.sql,
     (backend, name) =>
-      backend.plan(selected.filter(({ store }) => store === name).map(({ version }) => version)),
+      backend.plan(selected.filter(({ store }) => store === name).map(({ version }) => version), {
+        together,
+      }),
   );
+  const grouped = selected.filter(({ store, version }) =>
+    store !== "redis" && sql.get(store)?.grouping?.together.includes(version)
+  );
+  const basis = {
+    ...basisOf(context, state, selected),
+    ...(grouped.length === 0 ? {} : { together: grouped.map(({ id }) => id) }),
+  };
   const redisIds = selected.filter((entry) => entry.store === "redis").map((entry) => entry.id);
   return {
     digest: digestOf(basis),
@@ -101,6 +112,11 @@ export async function makePlan(
     blockers: await findBlockers(context, selected),
     basis,
   };
+}
+
+/** Whoever names steps wants them one by one; a saved plan is for the one or the other. */
+export function maySelectedRunAsOne(ids: readonly string[], saved: SavedPlan | undefined): boolean {
+  return saved === undefined ? ids.length === 0 : saved.basis.together !== undefined;
 }
 
 /** What stands in the way of migrations, in each store. */

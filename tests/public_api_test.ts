@@ -45,9 +45,9 @@ const TYPES = `
   MigrationErrorOptions MigrationList MigrationResult MigrationStatus Names ObjectChange OlderState OneStoreOptions
   OutpostEngineOptions Pace PendingCounts Plan PlanBasis PlanCleanupOptions PlanOptions PlannedStore PostgresNames
   PostgresStore Progress RedisClient RedisExample RedisInvalid RedisLayout RedisLockNames RedisMigration RedisMigrationPlan
-  RedisVerification Registry SavedPlan SchemaObjects SqlConsequence SqlDownPlan SqlPlan SqlStatement SqlStatus SqlStep
+  RedisVerification Registry SavedPlan SchemaObjects SqlConsequence SqlDownPlan SqlGrouping SqlPlan SqlStatement SqlStatus SqlStep
   SqlStepPlan SqlSteps SqlStoreName SqlTablePlan SqlVerification StatementPosition Status StepFailure StepForecast StepModule
-  StepRemains StepRunner StepVariant StoreName StorePlace TableLockMode TableLocks TableObject TableUse TransformChange
+  StepRemains StepRewrite StepRunner StepVariant StoreName StorePlace TableLockMode TableLocks TableRewrite TableObject TableUse TransformChange
   TransformRules UnlockOptions Values VerifyOptions VerifyResult
 `.trim().split(/\s+/);
 

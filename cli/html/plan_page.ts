@@ -88,9 +88,17 @@ function storeSection(name: string, store: SqlPlan | null): Html {
   if (store === null || store.steps.length === 0) return html``;
   const last = Number(store.steps.at(-1)!.id.split("/")[1]);
   const held = store.held === undefined ? "" : html`<p class="warn">Not counted: ${store.held}</p>`;
-  return html`<h2>${name}: from version ${store.current} to ${last}</h2>${held}${
+  return html`<h2>${name}: from version ${store.current} to ${last}</h2>${held}${groupingSection(store)}${
     store.steps.map(stepSection)
   }`;
+}
+
+function groupingSection({ steps, grouping }: SqlPlan): Html {
+  if (grouping === undefined) return html``;
+  const ids = steps.map(({ id }) => id).filter((id) => grouping.together.includes(Number(id.split("/")[1])));
+  return ids.length === 0
+    ? html`<p class="warn">The steps run one by one: ${grouping.apart.join("; ")}</p>`
+    : html`<p>${ids[0]!} to ${ids.at(-1)!} run in one rewrite, all or nothing.</p>`;
 }
 
 function stepSection(step: SqlStepPlan): Html {

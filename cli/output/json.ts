@@ -110,6 +110,7 @@ function sqlPlanJson(plan: SqlPlan | null) {
     current: plan.current,
     latest: plan.latest,
     ...(plan.held === undefined ? {} : { held: plan.held }),
+    ...(plan.grouping === undefined ? {} : { grouping: plan.grouping }),
     steps: plan.steps.map((step) => ({
       id: step.id,
       name: step.name,

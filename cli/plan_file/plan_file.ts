@@ -98,5 +98,6 @@ function readBasis(basis: Reader): PlanBasis {
       status: migration.text("status"),
     })),
     selected: basis.texts("selected"),
+    ...(basis.has("together") ? { together: basis.texts("together") } : {}),
   };
 }

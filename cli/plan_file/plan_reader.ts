@@ -41,6 +41,10 @@ export class Reader {
     );
   }
 
+  has(name: string): boolean {
+    return this.#object[name] !== undefined;
+  }
+
   object(name: string): Reader {
     return new Reader(this.#object[name], `${this.#place}: ${name}`);
   }

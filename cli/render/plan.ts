@@ -47,6 +47,7 @@ export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
         wrap(style.yellow(`Not counted, and apply would have to wait: ${store.held}`), layout.width, ""),
       );
     }
+    parts.push(...renderGrouping(store, layout));
     for (const step of store.steps) parts.push(renderStep(step, layout, view));
   }
   if (plan.redis.length > 0) parts.push(style.bold("Redis"));
@@ -118,6 +119,29 @@ function pace(plan: Plan, { style }: Layout, { countedMs, maxRate }: PlanView): 
         formatDuration((records / maxRate) * 1000)
       } for Redis.`,
     ]),
+  ];
+}
+
+/** Which steps run as one, or why none do. */
+function renderGrouping({ steps, grouping }: SqlPlan, { style, width }: Layout): readonly string[] {
+  if (grouping === undefined) return [];
+  const { together, apart } = grouping;
+  const ids = steps.map(({ id }) => id).filter((id) => together.includes(Number(id.split("/")[1])));
+  return [
+    ids.length > 0
+      ? style.green(wrap(
+        `${ids[0]} to ${
+          ids.at(-1)
+        } run in one rewrite, all or nothing: each row is written once, and readers wait only ` +
+          "for the moment in which the tables change places",
+        width,
+        "",
+      ))
+      : style.yellow(wrap(
+        `The steps run one by one, because new tables would not have all of this: ${apart.join("; ")}`,
+        width,
+        "",
+      )),
   ];
 }
 

@@ -76,6 +76,7 @@ class ClickHouseStore implements StepStore {
       return await work({
         counter: { rows: (query) => this.#one(query), bytes: (table) => this.#bytes(table) },
         held: () => null,
+        fold: () => Promise.resolve({ fold: null, apart: [] }),
         assertTrusted: () => Promise.resolve(),
         untrusted: () => Promise.resolve([]),
         standing: () => readStanding(client, tables, identity),

@@ -63,6 +63,12 @@ export class ClickHouseSession implements SqlSession {
     await this.#run("up", version, options);
   }
 
+  upTogether(versions: readonly number[]): Promise<void> {
+    return Promise.reject(
+      new RefusedError(`Cannot run the versions ${versions.join(", ")} as one in ClickHouse`),
+    );
+  }
+
   async down(version: number, options: SqlRunOptions): Promise<void> {
     await this.#run("down", version, options);
   }

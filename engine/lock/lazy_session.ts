@@ -34,6 +34,10 @@ export class LazySession implements SqlSession {
     await this.#opened().up(version, options);
   }
 
+  async upTogether(versions: readonly number[], options: SqlRunOptions): Promise<void> {
+    await this.#opened().upTogether(versions, options);
+  }
+
   async down(version: number, options: SqlRunOptions): Promise<void> {
     await this.#opened().down(version, options);
   }

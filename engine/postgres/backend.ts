@@ -11,6 +11,8 @@ import { StepBackend, type StepStore, type StoreView } from "../sql/step_backend
 import { ownTables } from "./bookkeeping.ts";
 import { compareSchema } from "./compare_schema.ts";
 import { countWith } from "./counter.ts";
+import { foldSteps } from "./fold.ts";
+import { findOwnWork } from "./foldable.ts";
 import { readAdvisoryLockOwner } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
 import { PinnedConnection } from "./pinned_connection.ts";
@@ -75,6 +77,14 @@ class PostgresStore implements StepStore {
           bytes: (table) => orNull((counter) => counter.bytes(table)),
         },
         held: () => holding,
+        fold: async (versions) => {
+          const fold = foldSteps({ ...this.#options, versions });
+          if (fold === null) return { fold, apart: [] };
+          const expected = schemas[fold.versions[0]! - 2]!;
+          const found = await unlessHeld((within) => findOwnWork(within, schema, expected, fold.tables));
+          const apart = "held" in found ? [found.held] : found.value;
+          return { fold: apart.length === 0 ? fold : null, apart };
+        },
         standing: () => readStanding(query, schema, names, steps, this.#options.sql.options),
         async holds(question) {
           const [answer] = await query<Record<string, boolean>>(question);

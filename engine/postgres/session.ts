@@ -17,8 +17,13 @@ import type { PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";
 import { cutOffOf } from "./standing.ts";
 import { StepRecords } from "./step_records.ts";
-import { TransactionRunner } from "./transaction.ts";
+import { chooseUp, type RunStatements, TransactionRunner } from "./transaction.ts";
 import { runOutsideTransaction } from "./concurrent_step.ts";
+import { foldSteps } from "./fold.ts";
+import { findOwnWork } from "./foldable.ts";
+import type { Fold } from "../sql/rewrite.ts";
+import type { Query } from "./query.ts";
+import type { SchemaObjects } from "./schema_objects.ts";
 
 /** A session over one connection. Made by the backend's `connect()`. */
 export class PostgresSession implements SqlSession {
@@ -66,6 +71,52 @@ export class PostgresSession implements SqlSession {
 
   async up(version: number, options: SqlRunOptions): Promise<void> {
     await this.#run("up", this.#module(version), options);
+  }
+
+  async upTogether(versions: readonly number[], options: SqlRunOptions): Promise<void> {
+    const { schemas } = this.#options;
+    const fold = foldSteps({ ...this.#options, versions });
+    const modules = versions.map((version) => this.#module(version));
+    const [first, last] = [modules[0], modules.at(-1)];
+    if (fold === null || first === undefined || last === undefined) {
+      throw new RefusedError(`Cannot run the versions ${versions.join(", ")} as one`);
+    }
+    const found = await this.#state();
+    assertNext("postgres", first.step, "up", { ...found, cutOff: cutOffOf(found) });
+    const name = `${idOf(first.step)} to ${idOf(last.step)}`;
+    const parts = [fold.before, fold.after, ...modules.map(({ step }) => step.up)];
+    const count = parts.reduce((sum, { length }) => sum + length, 0);
+    let at = 0;
+    const counted = {
+      ...options,
+      onStatement: (_index: number, _count: number, text: string) => options.onStatement?.(at++, count, text),
+    };
+    await this.#guard(() =>
+      this.#transactions.run(name, counted, async (query, run) => {
+        const begun = performance.now();
+        at = 0;
+        for (const { step, up } of modules) {
+          await this.#records.prepare(query, step, "up");
+          if (step === first.step) await this.#makeAnew(query, run, fold, schemas[step.version - 2]!);
+          await up({ run: (given) => run(given.up) });
+          if (step === last.step) await run(fold.after);
+          await this.#records.finish(query, step, "up", performance.now() - begun);
+        }
+      })
+    );
+  }
+
+  /** What comes before the steps; under each lock it is looked again whether anything would be lost. */
+  async #makeAnew(query: Query, run: RunStatements, fold: Fold, expected: SchemaObjects): Promise<void> {
+    for (const statement of fold.before) {
+      await run([statement]);
+      if (statement.locks === undefined) continue;
+      const own = await findOwnWork(query, this.#connection.schema, expected, fold.tables);
+      if (own.length === 0) continue;
+      throw new RefusedError(`Cannot run the steps as one: ${own.join("; ")}`, {
+        hint: "Run the same command again: each step then runs by itself",
+      });
+    }
   }
 
   async down(version: number, options: SqlRunOptions): Promise<void> {
@@ -136,7 +187,9 @@ export class PostgresSession implements SqlSession {
     await this.#transactions.run(idOf(step), options, async (query, statements) => {
       const begun = performance.now();
       await this.#records.prepare(query, step, direction);
-      await action({ run: (given, way) => statements(given, way) });
+      await action({
+        run: async (given, way) => await statements(way === "up" ? await chooseUp(query, given) : given.down),
+      });
       await this.#records.finish(query, step, direction, performance.now() - begun);
     });
   }

@@ -20,8 +20,8 @@ import { Patience } from "./patience.ts";
 import { type PinnedConnection, sharedConnectionError } from "./pinned_connection.ts";
 import { TableLocker, TablesHeld } from "./table_lock.ts";
 
-/** Runs the statements of a step within the transaction. */
-export type RunStatements = (step: SqlStep, direction: "up" | "down") => Promise<void>;
+/** Runs statements within the transaction. */
+export type RunStatements = (statements: readonly SqlStatement[]) => Promise<void>;
 
 /** Transactions on one connection. */
 export class TransactionRunner {
@@ -101,8 +101,7 @@ export class TransactionRunner {
     await query(SETTINGS, [this.#lockTimeoutMs, this.#statementTimeoutMs, this.#leaseMs].map(String));
     const [session] = await query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
     if (session!.pid !== this.#connection.backendPid) throw sharedConnectionError();
-    await work(query, async (step, direction) => {
-      const statements = direction === "up" ? await chooseUp(query, step) : step.down;
+    await work(query, async (statements) => {
       for (const [index, statement] of statements.entries()) {
         signal.throwIfAborted();
         options.onStatement?.(index, statements.length, statement.text);
@@ -190,7 +189,7 @@ const SETTINGS = `
     JOIN pg_settings USING (name)`;
 
 /** The statements of the way up that this database allows. */
-async function chooseUp(query: Query, step: SqlStep): Promise<readonly SqlStatement[]> {
+export async function chooseUp(query: Query, step: SqlStep): Promise<readonly SqlStatement[]> {
   for (const variant of step.variants ?? []) {
     const [answer] = await query<Record<string, boolean>>(variant.when);
     if (answer !== undefined && Object.values(answer)[0] === true) return variant.up;

@@ -106,6 +106,34 @@ export interface StepVariant {
   readonly up: readonly SqlStatement[];
 }
 
+/** What each row of a table is after a step. Columns that are not named stay as they are. */
+export interface TableRewrite {
+  /** Name of the table after the step. */
+  readonly table: string;
+  /** Its name before; left out where it keeps it. */
+  readonly was?: string;
+  /** True where the step writes every row anew; false where it only changes the catalog. */
+  readonly everyRow: boolean;
+  /** Columns that are new or other than before: an expression over the columns before, by the name afterwards. */
+  readonly computed?: Readonly<Record<string, string>>;
+  /** Columns that get another name: the old one, by the new one. */
+  readonly renamed?: Readonly<Record<string, string>>;
+  /** Columns that go. */
+  readonly dropped?: readonly string[];
+  /** Where one table alone does not give the rows: queries that together do, and the columns that each of them has. */
+  readonly joined?: { readonly columns: readonly string[]; readonly queries: readonly string[] };
+}
+
+/** What a step does to rows, beside what its statements say. */
+export interface StepRewrite {
+  /** Every table whose rows or columns it changes. */
+  readonly tables: readonly TableRewrite[];
+  /** Statements that keep elsewhere what has no place afterwards; they run before, on the tables as they are. */
+  readonly keeps?: readonly SqlStatement[];
+  /** Tables that go, once that is done. */
+  readonly drops?: readonly string[];
+}
+
 /** What a step leaves behind for `cleanup`. */
 export interface StepRemains {
   /** The table that holds them, which may not exist yet. */
@@ -132,6 +160,8 @@ export interface SqlStep {
   readonly up: readonly SqlStatement[];
   /** The first whose condition holds takes the place of `up`. */
   readonly variants?: readonly StepVariant[];
+  /** What it does to rows, for doing it together with other steps; absent where it leaves every row as it is. */
+  readonly rewrite?: StepRewrite;
   /** The statements that take it back, in order. */
   readonly down: readonly SqlStatement[];
   /**
@@ -173,8 +203,8 @@ export function stepFileName(step: Pick<SqlStep, "version" | "name">): string {
 
 /** Hash of what a step does, in hexadecimal: changes whenever a statement does. */
 export function stepChecksum(step: SqlStep): string {
-  const { version, name, transactional, up, variants, down } = step;
-  return checksumOf(JSON.stringify({ version, name, transactional, up, variants, down }));
+  const { version, name, transactional, up, variants, rewrite, down } = step;
+  return checksumOf(JSON.stringify({ version, name, transactional, up, variants, rewrite, down }));
 }
 
 /**

@@ -10,6 +10,7 @@ import type {
   MigrationInfo,
   SqlBackend,
   SqlDownPlan,
+  SqlGrouping,
   SqlPlan,
   SqlSession,
   SqlState,
@@ -22,6 +23,7 @@ import { RefusedError, RegistryError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { migrationId, type SqlStoreName, storeTitle } from "../migration.ts";
 import { type Counter, countLosses, planStep, remembering } from "./forecast.ts";
+import type { Fold } from "./rewrite.ts";
 import { dirtyError, findGaps, lowestOf, type Standing, stateOf } from "./standing.ts";
 import { runThroughLey } from "./ley.ts";
 import {
@@ -71,6 +73,10 @@ export interface StoreView {
   hasTable(name: string): Promise<boolean>;
   /** What stands in the way of pending steps. */
   blockers(pending: PendingChanges): Promise<readonly Blocker[]>;
+  /** What several steps do as one, and why they do not. */
+  fold(
+    versions: readonly number[],
+  ): Promise<{ readonly fold: Fold | null; readonly apart: readonly string[] }>;
   /** What differs between the live tables and those that a version should have. */
   findings(version: number): Promise<Findings>;
 }
@@ -89,6 +95,17 @@ export interface StepStore {
   expand(text: string): string;
   connect(): Promise<SqlSession>;
   lockOwner(): Promise<LockOwner | null>;
+}
+
+const APART = { fold: null, apart: [] };
+
+/** The statements of a step as they run among the others. */
+function withFold({ versions, before, after }: Fold, step: SqlStep): readonly SqlStatement[] {
+  return [
+    ...(step.version === versions[0] ? before : []),
+    ...step.up,
+    ...(step.version === versions.at(-1) ? after : []),
+  ];
 }
 
 /** The backend over a store. */
@@ -124,23 +141,39 @@ export class StepBackend implements SqlBackend {
     return await this.#store.read("read the migrations in", (view) => this.#state(view));
   }
 
-  async plan(versions: readonly number[]): Promise<SqlPlan> {
+  async plan(versions: readonly number[], { together = false } = {}): Promise<SqlPlan> {
     return await this.#store.read("plan the migration of", async (view) => {
       await view.assertTrusted();
       const { version, dirty, cutOff } = await view.standing();
       if (dirty && versions.length > 0) throw dirtyError(this.#store.name, version);
       const counter = remembering(view.counter);
       const steps: SqlStepPlan[] = [];
+      const { fold, apart } = together ? await view.fold(versions) : APART;
       for (const wanted of versions) {
         const step = this.#step(wanted);
         if (step.version <= version && cutOff?.version !== step.version) {
           throw new RefusedError(`Cannot plan ${this.#id(step)}: it is applied`);
         }
-        const statements = await this.#upOf(view, step, version);
+        const statements = fold === null ? await this.#upOf(view, step, version) : withFold(fold, step);
         steps.push(await this.#plan(step, statements, step.forecast(version), counter));
       }
       const held = view.held();
-      return { current: version, latest: this.#steps.length, steps, ...(held === null ? {} : { held }) };
+      return {
+        current: version,
+        latest: this.#steps.length,
+        steps,
+        ...(fold === null && apart.length === 0
+          ? {}
+          : { grouping: { together: fold?.versions ?? [], apart } }),
+        ...(held === null ? {} : { held }),
+      };
+    });
+  }
+
+  async group(versions: readonly number[]): Promise<SqlGrouping> {
+    return await this.#store.read("look at the tables of", async (view) => {
+      const { fold, apart } = await view.fold(versions);
+      return { together: fold?.versions ?? [], apart };
     });
   }
 

@@ -41,6 +41,7 @@ export async function connectLockSession(url: string, ttlMs: number, lockName: s
     ping: () => confirmAdvisoryLock(connection, key),
     guards: () => false,
     up: unused,
+    upTogether: unused,
     down: unused,
     force: unused,
     cleanup: unused,

@@ -21,6 +21,8 @@ import {
 export interface PostgresServer extends Server {
   /** Creates an empty database. @returns Its URL, for the super-user. */
   createDatabase(name?: string): Promise<string>;
+  /** Copies a database; nobody may be connected to it but this server's own clients, whose connections are cut. */
+  copyDatabase(from: string, to: string): Promise<string>;
   /** A new client for a URL, closed with the server. */
   client(url: string, options?: postgres.Options<Record<string, never>>): postgres.Sql;
 }
@@ -79,6 +81,11 @@ export async function startPostgres(
     async createDatabase(name = `test_${++databases}`) {
       await admin.unsafe(`create database "${name}"`);
       return url(name);
+    },
+    async copyDatabase(from, to) {
+      await admin`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${from}`;
+      await eventually(() => admin.unsafe(`create database "${to}" template "${from}"`));
+      return url(to);
     },
     client(at, options = {}) {
       const client = postgres(at, { onnotice: () => {}, ...options });

@@ -32,8 +32,8 @@ const ID = "sql/000005";
 
 // ---- Both ways: what needs no more than writers to wait ----
 
-const BEGINNING: readonly SqlStatement[] = [
-  lockTables(["events", "deliveries", "event_delivery_index"], "SHARE ROW EXCLUSIVE"),
+/** What has no place afterwards is kept. */
+const KEEPING: readonly SqlStatement[] = [
   {
     text: `CREATE TABLE IF NOT EXISTS outpost_quarantine (
   id bigserial PRIMARY KEY,
@@ -54,6 +54,11 @@ SELECT '${ID}', 'deliveries', to_jsonb(d)
 SELECT '${ID}', 'event_delivery_index', to_jsonb(i)
   FROM event_delivery_index i`,
   },
+];
+
+const BEGINNING: readonly SqlStatement[] = [
+  lockTables(["events", "deliveries", "event_delivery_index"], "SHARE ROW EXCLUSIVE"),
+  ...KEEPING,
   // The partition's new index is to have the default name, which the old one still bears.
   {
     text:
@@ -79,7 +84,8 @@ const OLD_PARTS: readonly SqlStatement[] = [
 // ---- Which event a delivery belongs to ----
 
 /** Columns of the event as an attempt carries them. */
-const EVENT_COLUMNS = "e.tenant_id, e.topic, e.time, e.eligible_for_retry, e.data, e.metadata";
+const EVENT_COLUMNS = `e.tenant_id, e.topic, e.time AS event_time, e.eligible_for_retry, e.data AS event_data,
+       e.metadata AS event_metadata`;
 
 const TWINS = "twins AS MATERIALIZED (SELECT id FROM events GROUP BY id HAVING count(*) > 1)";
 
@@ -114,12 +120,38 @@ const ATTEMPT_INDEXES: readonly {
 ];
 
 const DELIVERY_COLUMNS =
-  "d.id, d.event_id, d.destination_id, d.status, d.time, d.code, d.response_data, d.manual, d.attempt";
+  "d.id, d.event_id, d.destination_id, d.status, d.time, d.code, d.response_data, d.manual, d.attempt AS attempt_number";
 
-/** The same columns as they are called in the new partition, which may have them in any order. */
-const INTO_ATTEMPTS =
-  `INSERT INTO attempts_default (id, event_id, destination_id, status, time, code, response_data, manual, attempt_number,
-  tenant_id, topic, event_time, eligible_for_retry, event_data, event_metadata)`;
+/** The columns of an attempt, by name: a partition may have them in any order. */
+const ATTEMPT_COLUMNS = [
+  ...[
+    "id",
+    "event_id",
+    "destination_id",
+    "status",
+    "time",
+    "code",
+    "response_data",
+    "manual",
+    "attempt_number",
+  ],
+  ...["tenant_id", "topic", "event_time", "eligible_for_retry", "event_data", "event_metadata"],
+];
+
+/** Two queries that together give every attempt: of events whose ID is their own, and of the others. */
+const ATTEMPTS = [
+  `WITH ${TWINS}
+SELECT ${DELIVERY_COLUMNS}, ${EVENT_COLUMNS}
+  FROM deliveries d
+  JOIN events e ON e.id = d.event_id
+ WHERE NOT EXISTS (SELECT FROM twins t WHERE t.id = d.event_id)`,
+  `WITH ${TWINS}
+SELECT DISTINCT ON (d.time, d.id) ${DELIVERY_COLUMNS}, ${EVENT_COLUMNS}
+  FROM twins t
+  JOIN deliveries d ON d.event_id = t.id
+  JOIN events e ON e.id = t.id
+ ORDER BY ${BEST_FIRST}`,
+];
 
 const BY_EXCHANGE: readonly SqlStatement[] = [
   ...BEGINNING,
@@ -135,23 +167,9 @@ const BY_EXCHANGE: readonly SqlStatement[] = [
 )`,
   },
   { text: "ALTER TABLE attempts_default RENAME COLUMN attempt TO attempt_number" },
-  {
-    text: `WITH ${TWINS}
-${INTO_ATTEMPTS}
-SELECT ${DELIVERY_COLUMNS}, ${EVENT_COLUMNS}
-  FROM deliveries d
-  JOIN events e ON e.id = d.event_id
- WHERE NOT EXISTS (SELECT FROM twins t WHERE t.id = d.event_id)`,
-  },
-  {
-    text: `WITH ${TWINS}
-${INTO_ATTEMPTS}
-SELECT DISTINCT ON (d.time, d.id) ${DELIVERY_COLUMNS}, ${EVENT_COLUMNS}
-  FROM twins t
-  JOIN deliveries d ON d.event_id = t.id
-  JOIN events e ON e.id = t.id
- ORDER BY ${BEST_FIRST}`,
-  },
+  ...ATTEMPTS.map((query) => ({
+    text: `INSERT INTO attempts_default (${ATTEMPT_COLUMNS.join(", ")})\n${query}`,
+  })),
   {
     text: "ALTER TABLE attempts_default ADD CONSTRAINT outpost_attempts_default_pkey PRIMARY KEY (time, id)",
   },
@@ -206,7 +224,8 @@ const IN_PLACE: readonly SqlStatement[] = [
   {
     text: `WITH ${TWINS}
 UPDATE deliveries d
-   SET (tenant_id, topic, event_time, eligible_for_retry, event_data, event_metadata) = ROW(${EVENT_COLUMNS})
+   SET (tenant_id, topic, event_time, eligible_for_retry, event_data, event_metadata) =
+       ROW(e.tenant_id, e.topic, e.time, e.eligible_for_retry, e.data, e.metadata)
   FROM events e
  WHERE e.id = d.event_id AND NOT EXISTS (SELECT FROM twins t WHERE t.id = d.event_id)`,
   },
@@ -219,7 +238,8 @@ UPDATE deliveries d
    ORDER BY ${BEST_FIRST}
 )
 UPDATE deliveries d
-   SET (tenant_id, topic, event_time, eligible_for_retry, event_data, event_metadata) = ROW(${EVENT_COLUMNS})
+   SET (tenant_id, topic, event_time, eligible_for_retry, event_data, event_metadata) =
+       ROW(e.tenant_id, e.topic, e.event_time, e.eligible_for_retry, e.event_data, e.event_metadata)
   FROM e
  WHERE d.time = e.delivery_time AND d.id = e.delivery_id`,
   },
@@ -359,6 +379,19 @@ export const step: SqlStep = {
   transactional: true,
   variants: [{ when: EXCHANGEABLE_DELIVERIES, up: BY_EXCHANGE }],
   up: IN_PLACE,
+  rewrite: {
+    tables: [
+      { table: "events", everyRow: false, dropped: ["time_id"] },
+      {
+        table: "attempts",
+        was: "deliveries",
+        everyRow: true,
+        joined: { columns: ATTEMPT_COLUMNS, queries: ATTEMPTS },
+      },
+    ],
+    keeps: KEEPING,
+    drops: ["event_delivery_index"],
+  },
   down: BACK,
   forecast: (from) => ({
     changes: [

@@ -23,6 +23,12 @@ export const step: SqlStep = {
     { text: "ALTER TABLE events ALTER COLUMN data TYPE text USING data::text" },
     { text: "ALTER TABLE attempts ALTER COLUMN event_data TYPE text USING event_data::text" },
   ],
+  rewrite: {
+    tables: [
+      { table: "events", everyRow: true, computed: { data: "data::text" } },
+      { table: "attempts", everyRow: true, computed: { event_data: "event_data::text" } },
+    ],
+  },
   down: [
     lockTables(["events", "attempts"], "ACCESS EXCLUSIVE"),
     { text: "ALTER TABLE events ALTER COLUMN data TYPE jsonb USING data::jsonb" },

@@ -12,6 +12,9 @@ import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
 import { lockTables } from "../lock_tables.ts";
 import { all, changed, rowsWhere, use, useDown } from "../postgres_tables.ts";
 
+/** Every destination that was one, in a list. */
+const MATCHED = "CASE WHEN destination_id = '' THEN '{}'::text[] ELSE ARRAY[destination_id] END";
+
 /** What the step does. */
 export const step: SqlStep = {
   version: 7,
@@ -23,7 +26,7 @@ export const step: SqlStep = {
     // ---- The new column, filled from the old one while the table is rewritten ----
     {
       text: `ALTER TABLE events ADD COLUMN matched_destination_ids text[] NOT NULL GENERATED ALWAYS AS
-  (CASE WHEN destination_id = '' THEN '{}'::text[] ELSE ARRAY[destination_id] END) STORED`,
+  (${MATCHED}) STORED`,
     },
     { text: "ALTER TABLE events ALTER COLUMN matched_destination_ids DROP EXPRESSION" },
     { text: "ALTER TABLE events ALTER COLUMN matched_destination_ids SET DEFAULT '{}'" },
@@ -32,6 +35,14 @@ export const step: SqlStep = {
     { text: "DROP INDEX IF EXISTS events_tenant_id_destination_id_idx" },
     { text: "ALTER TABLE events DROP COLUMN destination_id" },
   ],
+  rewrite: {
+    tables: [{
+      table: "events",
+      everyRow: true,
+      computed: { matched_destination_ids: MATCHED },
+      dropped: ["destination_id"],
+    }],
+  },
   down: [
     lockTables(["events"], "ACCESS EXCLUSIVE"),
     {

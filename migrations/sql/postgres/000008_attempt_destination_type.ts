@@ -25,6 +25,7 @@ export const step: SqlStep = {
   (tenant_id, destination_type, time DESC, id DESC)`,
     },
   ],
+  rewrite: { tables: [{ table: "attempts", everyRow: false, computed: { destination_type: "''" } }] },
   down: [
     lockTables(["attempts"], "ACCESS EXCLUSIVE"),
     { text: "DROP INDEX IF EXISTS idx_attempts_tenant_desttype_time" },

@@ -21,6 +21,9 @@ export const step: SqlStep = {
     lockTables(["attempts"], "ACCESS EXCLUSIVE"),
     { text: "ALTER TABLE attempts ALTER COLUMN response_data TYPE text USING response_data::text" },
   ],
+  rewrite: {
+    tables: [{ table: "attempts", everyRow: true, computed: { response_data: "response_data::text" } }],
+  },
   down: [
     lockTables(["attempts"], "ACCESS EXCLUSIVE"),
     { text: "ALTER TABLE attempts ALTER COLUMN response_data TYPE jsonb USING response_data::jsonb" },

@@ -33,7 +33,7 @@ const quietly = { sanitizeOps: false, sanitizeResources: false };
 
 Deno.test("Engine", quietly, async (t) => {
   await using postgresOfThisTest = await startPostgres();
-  await using redisOfThisTest = await startRedis();
+  await using redisOfThisTest = await startRedis(["--databases", "64"]);
   [postgresServer, redisServer] = [postgresOfThisTest, redisOfThisTest];
   for (const { name, run } of cases) await t.step(name, run);
 });
@@ -155,7 +155,9 @@ test("apply() of a saved plan does exactly that, or says what moved", async () =
 
 test("apply() goes on with a saved plan that was interrupted, and with nothing that it did not plan", async () => {
   const { engine, another } = await legacyDeployment();
-  const { digest, basis } = await engine.plan();
+  // Named, the steps run one by one.
+  const ids = (await engine.plan()).basis.selected;
+  const { digest, basis } = await engine.plan({ ids });
   const stop = new AbortController();
   await assertRejects(
     () =>
@@ -173,6 +175,34 @@ test("apply() goes on with a saved plan that was interrupted, and with nothing t
   const { results } = await another().apply({ plan: { digest, basis } });
   assertEquals(results.map(({ id }) => id), left.basis.selected);
   assertEquals((await engine.list()).pending, { sql: 0, redis: 0 });
+});
+
+test("apply() runs the steps as one that nobody named, and refuses to do so where that is not what was shown", async () => {
+  const { engine, another, sql } = await legacyDeployment();
+  const { digest, basis, postgres } = await engine.plan();
+  const steps = ["sql/000005", "sql/000006", "sql/000007", "sql/000008", "sql/000009", "sql/000010"];
+  assertEquals([basis.together, postgres?.grouping], [steps, { together: [5, 6, 7, 8, 9, 10], apart: [] }]);
+  await sql`CREATE INDEX mine ON events_default (topic)`;
+  const error = await assertRejects(() => engine.apply({ plan: { digest, basis } }), PlanStaleError);
+  assertStringIncludes(error.message, "would no longer run as one: ");
+  assertEquals((await engine.list()).pending.sql, 6);
+  const now = await engine.plan();
+  assertEquals(now.basis.together, undefined);
+  assertStringIncludes(now.postgres!.grouping!.apart.join(), "of their own");
+  await sql`DROP INDEX mine`;
+  const started: string[] = [];
+  const { results } = await another().apply({
+    plan: { digest, basis },
+    onEvent: (event) => {
+      if (event.event === "start" || event.event === "done") started.push(`${event.event} ${event.id}`);
+    },
+  });
+  assertEquals(started.slice(0, 12), [
+    ...steps.map((id) => `start ${id}`),
+    ...steps.map((id) => `done ${id}`),
+  ]);
+  assert(results.every(({ outcome }) => outcome === "applied"));
+  assert((await engine.verify()).ok);
 });
 
 test("apply() refuses to leave out an earlier migration", async () => {

@@ -1,0 +1,182 @@
+/**
+ * Runs migrations under the lock, one after the other, and keeps account of each.
+ *
+ * @module
+ */
+
+import { ApplyError, InterruptedError, LockLostError } from "./errors.ts";
+import { hint } from "./hint.ts";
+import type { Locked } from "./lock/with_lock.ts";
+import type { MigrationEntry, MigrationResult, Pace, Progress, SqlStoreName } from "./migration.ts";
+import type { PlannedStore } from "./plan.ts";
+import type { Stores } from "./stores.ts";
+import { toldError } from "./told_error.ts";
+
+/** Something that happened while applying. */
+export type ApplyEvent =
+  /** Under the lock, before anything is changed: what will be, and where. */
+  | { readonly event: "begin"; readonly ids: readonly string[]; readonly stores: readonly PlannedStore[] }
+  | { readonly event: "start"; readonly id: string }
+  | { readonly event: "progress"; readonly id: string; readonly progress: Progress }
+  | {
+    readonly event: "retry";
+    readonly id: string;
+    readonly attempt: number;
+    readonly waitMs: number;
+    readonly reason: string;
+  }
+  | { readonly event: "done" | "failed"; readonly id: string; readonly result: MigrationResult };
+
+/** How migrations are run. */
+interface ApplyRunOptions extends Pace {
+  /** Runs named Redis migrations again although they are applied. */
+  readonly rerun?: boolean;
+  /** Accepts records that cannot be converted: leaves them as they are, notes them, finishes. */
+  readonly skipInvalid?: boolean;
+  /** Told of everything that happens, in order. */
+  readonly onEvent?: (event: ApplyEvent) => void;
+}
+
+/** What one apply does, in order. */
+export class ApplyRun {
+  readonly #context: Pick<Stores, "redis">;
+  readonly #locked: Locked;
+  readonly #options: ApplyRunOptions;
+  readonly #results: MigrationResult[];
+
+  /** @param selected All that is to be done, in order. */
+  constructor(
+    context: Pick<Stores, "redis">,
+    locked: Locked,
+    selected: readonly MigrationEntry[],
+    options: ApplyRunOptions,
+  ) {
+    this.#context = context;
+    this.#locked = locked;
+    this.#options = options;
+    this.#results = selected.map((entry) => notRun(entry.id));
+  }
+
+  /** One for each that was selected, in order. */
+  get results(): readonly MigrationResult[] {
+    return this.#results;
+  }
+
+  /**
+   * Runs a migration, or several steps of one store as one, and enters the results.
+   *
+   * @throws {ApplyError} When it could not be finished. Of several, none is done then.
+   */
+  async finish(entries: readonly MigrationEntry[]): Promise<void> {
+    const { lock, signal } = this.#locked;
+    const { onEvent } = this.#options;
+    const first = entries[0]!;
+    signal.throwIfAborted();
+    lock.report({ migration: first.id, progress: null });
+    for (const { id } of entries) onEvent?.({ event: "start", id });
+    const startedAt = performance.now();
+    try {
+      if (first.store === "redis") this.#enter(await this.#redis(first));
+      else await this.#sql(first.store, entries, startedAt);
+    } catch (error) {
+      const durationMs = performance.now() - startedAt;
+      const result = {
+        ...notRun(first.id),
+        outcome: "failed" as const,
+        durationMs,
+        issues: [toldError(error)],
+      };
+      this.#enter(result);
+      if (error instanceof InterruptedError || error instanceof LockLostError || signal.aborted) throw error;
+      onEvent?.({ event: "failed", id: first.id, result });
+      throw failure(first.id, this.#results, error);
+    }
+    for (const { id } of entries) {
+      const result = this.#results.find((one) => one.id === id)!;
+      const failed = result.outcome === "failed";
+      onEvent?.({ event: failed ? "failed" : "done", id, result });
+      // What comes later builds on this one: recorded as applied, it would be wrong about the records that are missing.
+      if (failed) throw failure(id, this.#results, undefined);
+    }
+  }
+
+  #enter(result: MigrationResult): void {
+    this.#results[this.#results.findIndex(({ id }) => id === result.id)] = result;
+  }
+
+  async #sql(store: SqlStoreName, entries: readonly MigrationEntry[], startedAt: number): Promise<void> {
+    const { lock, runStep } = this.#locked;
+    const [first, last] = [entries[0]!, entries.at(-1)!];
+    const upTo = first === last ? "" : `up to ${last.id}, `;
+    await runStep(store, first.version, async (session, guard) => {
+      const options = {
+        ...guard,
+        onRetry: (attempt: number, waitMs: number, reason: string) =>
+          this.#options.onEvent?.({ event: "retry", id: first.id, attempt, waitMs, reason }),
+        onStatement: (index: number, count: number) =>
+          lock.report({ migration: first.id, progress: `${upTo}statement ${index + 1} of ${count}` }),
+      };
+      if (first === last) await session.up(first.version, options);
+      else await session.upTogether(entries.map(({ version }) => version), options);
+    });
+    for (const { id } of entries) {
+      // The time of all is that of the last.
+      const durationMs = id === last.id ? performance.now() - startedAt : 0;
+      this.#enter({ ...notRun(id), outcome: "applied", durationMs });
+    }
+  }
+
+  async #redis(entry: MigrationEntry): Promise<MigrationResult> {
+    const { lock, signal } = this.#locked;
+    const options = this.#options;
+    return await this.#context.redis!.apply(entry.id, {
+      signal,
+      ...(lock.fence === null ? {} : { fence: lock.fence }),
+      rerun: options.rerun ?? false,
+      skipInvalid: options.skipInvalid ?? false,
+      maxRate: options.maxRate,
+      batchSize: options.batchSize,
+      onProgress: (progress) => {
+        const of = progress.total === null ? "" : ` of ${progress.total}`;
+        lock.report({ migration: entry.id, progress: `${progress.processed}${of} records` });
+        options.onEvent?.({ event: "progress", id: entry.id, progress });
+      },
+    });
+  }
+}
+
+function notRun(id: string): MigrationResult {
+  return {
+    id,
+    outcome: "not_run",
+    processed: 0,
+    failed: 0,
+    skipped: 0,
+    conflicts: 0,
+    durationMs: 0,
+    issues: [],
+  };
+}
+
+function failure(id: string, results: readonly MigrationResult[], cause: unknown): ApplyError {
+  const { failed, issues } = results.find((result) => result.id === id)!;
+  if (cause === undefined && failed === 0) {
+    return new ApplyError(`${id} was stopped: ${issues[0]}`, results, {
+      hint: hint`Remove the cause and run ${"apply"} again: what is done stays done`,
+    });
+  }
+  return new ApplyError(
+    cause instanceof Error
+      ? issues[0]!
+      : `${id} is done but for ${
+        failed === 1 ? "one record" : `${failed} records`
+      } that it could not convert`,
+    results,
+    {
+      ...(cause === undefined ? {} : { cause }),
+      hint: cause instanceof Error
+        ? hint`Nothing of this step was kept. Remove the cause and run ${"apply"} again`
+        : hint`Repair the records named and run ${"apply"} again, or accept them as they are with ${"apply --skip-invalid"}`,
+    },
+  );
+}

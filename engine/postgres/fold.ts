@@ -1,0 +1,157 @@
+/**
+ * Several steps in one rewrite. Each table is made once, in its final form, beside the old one and while readers go on. Then, in
+ * a moment, the old partitions go, the steps themselves run on tables without rows, and the new partitions take their place: so
+ * the tables end exactly as the steps alone would leave them.
+ *
+ * @module
+ */
+
+import { composeRewrites, type Fold } from "../sql/rewrite.ts";
+import type { SqlStatement, StepModule } from "../sql/step.ts";
+import { quoteIdentifier } from "./query.ts";
+import type { SchemaObjects, TableObject } from "./schema_objects.ts";
+
+/** What {@linkcode foldSteps} goes by. */
+export interface FoldOptions {
+  /** All steps, in order. */
+  readonly steps: readonly StepModule[];
+  /** The schema after each version. */
+  readonly schemas: readonly SchemaObjects[];
+  /** Versions to run, in order, without gaps. */
+  readonly versions: readonly number[];
+  /** Names of tables that are there only on the way begin with its name. */
+  readonly tool: { readonly name: string };
+}
+
+/**
+ * Folds steps.
+ *
+ * @returns Null where there is nothing to gain, or where a step says too little of itself.
+ */
+export function foldSteps({ steps, schemas, versions, tool }: FoldOptions): Fold | null {
+  const [first, last] = [versions[0], versions.at(-1)];
+  if (first === undefined || last === undefined || first < 2 || versions.length < 2) return null;
+  const folded = steps.slice(first - 1, last).map(({ step }) => step);
+  const [before, after] = [schemas[first - 2]!, schemas[last - 1]!];
+  if (!folded.every(({ transactional }) => transactional)) return null;
+  const composed = composeRewrites(folded, (table) => writableColumns(partitionOf(before, table)));
+  if (composed === null || composed.length === 0) return null;
+  const keeps = folded.flatMap(({ rewrite }) => rewrite?.keeps ?? []);
+  const drops = folded.flatMap(({ rewrite }) => rewrite?.drops ?? []);
+  // What is kept is found in the tables as they are: only the first step may keep or drop.
+  if (folded.slice(1).some(({ rewrite }) => rewrite?.keeps !== undefined || rewrite?.drops !== undefined)) {
+    return null;
+  }
+  const making: SqlStatement[] = [];
+  const placing: SqlStatement[] = [];
+  for (const [index, { table, sources }] of composed.entries()) {
+    const target = partitionOf(after, table);
+    if (target === null) return null;
+    const made = makePartition(
+      target,
+      table,
+      sources,
+      `${tool.name.replaceAll(/\W/g, "_")}_new_${index + 1}`,
+    );
+    if (made === null) return null;
+    making.push(...made.make);
+    placing.push(...made.place);
+  }
+  const replaced = composed.map(({ was }) => was);
+  const going = [...replaced, ...drops].map((table) => partitionOf(before, table));
+  if (going.includes(null)) return null;
+  const read = folded[0]!.rewrite?.tables.map(({ table, was }) => was ?? table) ?? [];
+  const locked = [...new Set([...replaced, ...drops, ...read])].filter((table) =>
+    partitionOf(before, table) !== null
+  );
+  return {
+    versions,
+    tables: [...replaced, ...drops],
+    before: [
+      lock(locked, "SHARE ROW EXCLUSIVE"),
+      ...keeps,
+      ...making,
+      { ...lock(locked, "ACCESS EXCLUSIVE"), retriesAlone: true },
+      { text: `DROP TABLE ${going.map((partition) => quoteIdentifier(partition!.name)).join(", ")}` },
+    ],
+    after: placing,
+  };
+}
+
+function lock(tables: readonly string[], mode: "SHARE ROW EXCLUSIVE" | "ACCESS EXCLUSIVE"): SqlStatement {
+  return { text: `LOCK TABLE ${tables.join(", ")} IN ${mode} MODE`, locks: { tables, mode } };
+}
+
+/** The only partition of a table, where it is the one for everything. */
+function partitionOf(schema: SchemaObjects, table: string): TableObject | null {
+  const partitions = schema.filter(({ partitionOf }) => partitionOf?.table === table);
+  const [only] = partitions;
+  return partitions.length === 1 && only!.partitionOf!.bound === "DEFAULT" ? only! : null;
+}
+
+function writableColumns(partition: TableObject | null): readonly string[] | null {
+  return partition?.columns.filter(({ generated }) => generated === null).map(({ name }) => name) ?? null;
+}
+
+/** Statements that make and fill a partition under a name of its own, and those that put it in its place. */
+function makePartition(
+  target: TableObject,
+  parent: string,
+  sources: readonly string[],
+  name: string,
+): { readonly make: readonly SqlStatement[]; readonly place: readonly SqlStatement[] } | null {
+  if (target.columns.some(({ generated }) => generated !== null)) return null;
+  const columns = target.columns.map((column) =>
+    `  ${quoteIdentifier(column.name)} ${column.type}${
+      column.default === null ? "" : ` DEFAULT ${column.default}`
+    }${column.notNull ? " NOT NULL" : ""}`
+  );
+  const names = target.columns.map((column) => quoteIdentifier(column.name)).join(", ");
+  const constraints = target.constraints.map(({ name: final, definition }, i) => ({
+    final,
+    temporary: `${name}_key_${i + 1}`,
+    definition,
+  }));
+  const indexes = target.indexes.filter((index) => !constraints.some(({ final }) => final === index.name))
+    .map(({ name: final, definition }, i) => {
+      const temporary = `${name}_index_${i + 1}`;
+      // The server writes plain names as they are.
+      const head = `INDEX ${final} ON ${target.name} `;
+      return {
+        final,
+        temporary,
+        text: definition.replace(head, `INDEX ${temporary} ON ${name} `),
+        found: definition.includes(head),
+      };
+    });
+  if (indexes.some(({ found }) => !found)) return null;
+  return {
+    make: [
+      { text: `CREATE TABLE ${name} (\n${columns.join(",\n")}\n)` },
+      ...sources.map((source) => ({
+        text: `INSERT INTO ${name} (${names})\nSELECT ${names}\n  FROM (${source}) AS source`,
+      })),
+      ...constraints.map(({ temporary, definition }) => ({
+        text: `ALTER TABLE ${name} ADD CONSTRAINT ${temporary} ${definition}`,
+      })),
+      ...indexes.map(({ text }) => ({ text })),
+      { text: `ANALYZE ${name}` },
+    ],
+    place: [
+      { text: `ALTER TABLE ${name} RENAME TO ${quoteIdentifier(target.name)}` },
+      ...constraints.map(({ temporary, final }) => ({
+        text: `ALTER TABLE ${quoteIdentifier(target.name)} RENAME CONSTRAINT ${temporary} TO ${
+          quoteIdentifier(final)
+        }`,
+      })),
+      ...indexes.map(({ temporary, final }) => ({
+        text: `ALTER INDEX ${temporary} RENAME TO ${quoteIdentifier(final)}`,
+      })),
+      {
+        text: `ALTER TABLE ${quoteIdentifier(parent)} ATTACH PARTITION ${
+          quoteIdentifier(target.name)
+        } DEFAULT`,
+      },
+    ],
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * What steps do to the rows of a table, as data: so that several of them can be done in one go, each row written once.
+ *
+ * @module
+ */
+
+import type { SqlStatement, SqlStep, TableRewrite } from "./step.ts";
+
+/** What surrounds the statements of the steps themselves, all in one transaction. */
+export interface Fold {
+  /** The versions that are done together, in order. */
+  readonly versions: readonly number[];
+  /** Tables whose only partition is replaced, by their names before. */
+  readonly tables: readonly string[];
+  /** Run before the first step. */
+  readonly before: readonly SqlStatement[];
+  /** Run after the last step. */
+  readonly after: readonly SqlStatement[];
+}
+
+/** A table that is made anew once for several steps. */
+export interface ComposedTable {
+  /** Name before the first step. */
+  readonly was: string;
+  /** Name after the last. */
+  readonly table: string;
+  /** Queries over the tables before the first step that together give the rows after the last. */
+  readonly sources: readonly string[];
+}
+
+/**
+ * Composes what steps do to rows, one after the other: each step computes over what the one before it gives.
+ *
+ * @param steps The steps in order.
+ * @param columnsOf The columns of a table before the first step that can be written, or null where there is no such table.
+ * @returns The tables of which at least one step writes every row; null where the steps cannot be composed.
+ */
+export function composeRewrites(
+  steps: readonly Pick<SqlStep, "version" | "rewrite">[],
+  columnsOf: (table: string) => readonly string[] | null,
+): readonly ComposedTable[] | null {
+  const first = steps[0];
+  const chains = new Map<string, Chain>();
+  for (const step of steps) {
+    for (const change of step.rewrite?.tables ?? []) {
+      const was = change.was ?? change.table;
+      // A join reads tables as they are in the database, which holds for the first step alone.
+      if (change.joined !== undefined && step !== first) return null;
+      const chain = chains.get(was) ?? begin(was, columnsOf(was));
+      if (chain === null) return null;
+      chains.delete(was);
+      chains.set(change.table, extend(chain, change, step.version));
+    }
+  }
+  return [...chains].filter(([, { everyRow }]) => everyRow)
+    .map(([table, { was, sources }]) => ({ was, table, sources }));
+}
+
+interface Chain {
+  readonly was: string;
+  readonly everyRow: boolean;
+  readonly columns: readonly string[];
+  readonly sources: readonly string[];
+}
+
+function begin(table: string, columns: readonly string[] | null): Chain | null {
+  if (columns === null) return null;
+  return { was: table, everyRow: false, columns, sources: [`SELECT ${columns.join(", ")} FROM ${table}`] };
+}
+
+function extend(chain: Chain, change: TableRewrite, version: number): Chain {
+  const { computed = {}, renamed = {}, dropped = [], joined } = change;
+  const everyRow = chain.everyRow || change.everyRow;
+  if (joined !== undefined) return { ...chain, everyRow, columns: joined.columns, sources: joined.queries };
+  const newName = new Map(Object.entries(renamed).map(([to, from]) => [from, to]));
+  const kept = chain.columns.filter((column) => !dropped.includes(column));
+  const columns = [
+    ...new Set([...kept.map((column) => newName.get(column) ?? column), ...Object.keys(computed)]),
+  ];
+  const same = Object.keys(computed).length + Object.keys(renamed).length === 0 &&
+    kept.length === chain.columns.length;
+  if (same) return { ...chain, everyRow };
+  const expressions = columns.map((column) => {
+    const expression = computed[column] ?? renamed[column] ?? column;
+    return expression === column ? column : `${expression} AS ${column}`;
+  });
+  const over = (source: string) =>
+    `SELECT ${expressions.join(", ")}\n  FROM (${source}) AS before_${version}`;
+  return { ...chain, everyRow, columns, sources: chain.sources.map(over) };
+}

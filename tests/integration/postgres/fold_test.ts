@@ -1,0 +1,250 @@
+/** Steps that run as one end where the same steps end one by one. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { RefusedError } from "../../../engine/errors.ts";
+import type postgres from "postgres";
+import { eventually, findProgram } from "../../support/server.ts";
+import { postgresFolders, type PostgresServer, startPostgres } from "../../support/postgres.ts";
+import { backendOver, contents, everything, locked, lockHolder, migrateTo, running } from "./deployment.ts";
+import { fillAtRandom } from "./random_log.ts";
+
+/** The schema as the server's own program writes it. */
+async function dump(server: PostgresServer, database: string): Promise<string> {
+  const { stdout, success } = await new Deno.Command(
+    findProgram("pg_dump", "postgresql", postgresFolders()),
+    {
+      args: ["--schema-only", "--no-comments", `postgres://postgres@127.0.0.1:${server.port}/${database}`],
+      env: { TZ: "UTC" },
+    },
+  ).output();
+  assert(success);
+  // Newer servers write a random word.
+  return new TextDecoder().decode(stdout).replaceAll(/^\\(un)?restrict .*$/gm, "");
+}
+
+/** Version and history, but for when and how long. */
+async function books(sql: postgres.Sql): Promise<unknown> {
+  return [
+    [...await sql`SELECT * FROM schema_migrations`],
+    [
+      ...await sql`SELECT version, id, name, checksum, status, applied_by, applied_at IS NOT NULL AS timed, tool_version
+                    FROM outpost_migrations ORDER BY id`,
+    ],
+  ];
+}
+
+const quarantine = async (sql: postgres.Sql) => [
+  ...await sql`SELECT migration, source_table, row::text FROM outpost_quarantine ORDER BY 2, 3`,
+];
+
+for (
+  const [from, zone] of [[4, "Asia/Kolkata"], [5, "UTC"], [6, "America/St_Johns"], [7, "UTC"], [
+    8,
+    "Pacific/Chatham",
+  ]] as const
+) {
+  Deno.test(`Steps from version ${from} on end as one where they end one by one, in the zone ${zone}`, async () => {
+    await using server = await startPostgres({ timezone: zone });
+    const single = server.client(await server.createDatabase("single"), { max: 2 });
+    await migrateTo(backendOver(single), 4);
+    await fillAtRandom(single, from);
+    await migrateTo(backendOver(single), from);
+    const folded = server.client(await server.copyDatabase("single", "folded"), { max: 2 });
+    const versions = Array.from({ length: 10 - from }, (_, i) => from + 1 + i);
+    const backend = backendOver(folded);
+    assertEquals(await backend.group(versions), { together: versions, apart: [] });
+    await migrateTo(backendOver(single), 10);
+    {
+      await using session = await locked(backend);
+      await session.upTogether(versions, running());
+    }
+    assertEquals(await dump(server, "folded"), await dump(server, "single"));
+    assertEquals(await contents(folded), await contents(single));
+    assertEquals(await books(folded), await books(single));
+    assertEquals(await quarantine(folded), await quarantine(single));
+    assertEquals((await backend.verify()).issues, []);
+    // The way back goes over the same tables.
+    for (const side of [single, folded]) {
+      await using session = await locked(backendOver(side));
+      for (let version = 10; version > 3; version--) await session.down(version, running());
+    }
+    assertEquals(await dump(server, "folded"), await dump(server, "single"));
+    assertEquals(await contents(folded), await contents(single));
+  });
+}
+
+const VERSIONS = [5, 6, 7, 8, 9, 10];
+
+/** A log at version 4 with a little of everything. */
+async function start(server: PostgresServer) {
+  const url = await server.createDatabase();
+  const sql = server.client(url, { max: 2 });
+  await migrateTo(backendOver(sql), 4);
+  await fillAtRandom(sql, 1);
+  return { url, sql, backend: backendOver(sql) };
+}
+
+/** What an operator may have on a table or its partition, and what it takes to be rid of it. */
+const OWN: readonly (readonly [string, string])[] = [
+  ["GRANT SELECT ON deliveries_default TO PUBLIC", "REVOKE ALL ON deliveries_default FROM PUBLIC"],
+  [
+    "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+    "ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM PUBLIC",
+  ],
+  ["GRANT SELECT (id) ON events_default TO PUBLIC", "REVOKE ALL (id) ON events_default FROM PUBLIC"],
+  ["ALTER TABLE events_default SET (fillfactor = 80)", "ALTER TABLE events_default RESET (fillfactor)"],
+  [
+    "ALTER TABLE events_default ALTER topic SET STATISTICS 500",
+    "ALTER TABLE events_default ALTER topic SET STATISTICS -1",
+  ],
+  [
+    "ALTER TABLE events_default ALTER data SET STORAGE EXTERNAL",
+    "ALTER TABLE events_default ALTER data SET STORAGE EXTENDED",
+  ],
+  [
+    "ALTER TABLE deliveries_default REPLICA IDENTITY FULL",
+    "ALTER TABLE deliveries_default REPLICA IDENTITY DEFAULT",
+  ],
+  ["ALTER TABLE events_default SET UNLOGGED", "ALTER TABLE events_default SET LOGGED"],
+  ["COMMENT ON TABLE deliveries_default IS 'mine'", "COMMENT ON TABLE deliveries_default IS NULL"],
+  ["COMMENT ON INDEX events_default_pkey IS 'mine'", "COMMENT ON INDEX events_default_pkey IS NULL"],
+  ["CREATE INDEX mine ON deliveries (code)", "DROP INDEX mine"],
+  ["CREATE INDEX mine ON events_default (topic)", "DROP INDEX mine"],
+  [
+    "ALTER INDEX events_default_pkey SET (fillfactor = 50)",
+    "ALTER INDEX events_default_pkey RESET (fillfactor)",
+  ],
+  ["ALTER TABLE events ADD mine int", "ALTER TABLE events DROP mine"],
+  [
+    "ALTER TABLE deliveries ADD CONSTRAINT mine CHECK (id <> 'never')",
+    "ALTER TABLE deliveries DROP CONSTRAINT mine",
+  ],
+  [
+    "ALTER TABLE events_default ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE events_default DISABLE ROW LEVEL SECURITY",
+  ],
+  ["CREATE VIEW mine AS SELECT id FROM deliveries_default", "DROP VIEW mine"],
+  ["CREATE VIEW mine AS SELECT data FROM events", "DROP VIEW mine"],
+  ["CREATE RULE mine AS ON DELETE TO events DO INSTEAD NOTHING", "DROP RULE mine ON events"],
+  [
+    "CREATE TRIGGER mine BEFORE UPDATE ON deliveries FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "DROP TRIGGER mine ON deliveries",
+  ],
+  ["CREATE PUBLICATION mine FOR TABLE events_default", "DROP PUBLICATION mine"],
+  ["CREATE STATISTICS mine ON topic, tenant_id FROM events_default", "DROP STATISTICS mine"],
+  [
+    "CREATE TABLE mine PARTITION OF deliveries FOR VALUES FROM ('1900-01-01') TO ('1901-01-01')",
+    "DROP TABLE mine",
+  ],
+  [
+    "ALTER TABLE event_delivery_index_default SET (fillfactor = 90)",
+    "ALTER TABLE event_delivery_index_default RESET (fillfactor)",
+  ],
+];
+
+Deno.test("Steps run one by one where anything of an operator's would be lost, and the plan says why", async () => {
+  await using server = await startPostgres();
+  const { sql, backend } = await start(server);
+  for (const [add, remove] of OWN) {
+    await sql.unsafe(add);
+    const { together, apart } = await backend.group(VERSIONS);
+    assertEquals([together, apart.length > 0], [[], true], add);
+    const plan = await backend.plan(VERSIONS, { together: true });
+    assertEquals(plan.grouping, { together, apart });
+    assert(!plan.steps[0]!.statements.some((text) => text.includes("outpost_new_")), add);
+    {
+      await using session = await locked(backend);
+      await assertRejects(() => session.upTogether(VERSIONS, running()), RefusedError, "as one", add);
+    }
+    await sql.unsafe(remove);
+    assertEquals((await backend.group(VERSIONS)).together, VERSIONS, remove);
+  }
+});
+
+Deno.test("What an operator has on the tables themselves survives steps that run as one", async () => {
+  await using server = await startPostgres();
+  const { sql, backend } = await start(server);
+  await sql.unsafe(
+    `CREATE ROLE app; GRANT SELECT, INSERT ON events, deliveries TO app; GRANT UPDATE (code) ON deliveries TO app;
+    COMMENT ON TABLE deliveries IS 'ours'; COMMENT ON COLUMN events.topic IS 'what it is about';
+    ALTER TABLE events REPLICA IDENTITY FULL`,
+  );
+  const facts = async () => [
+    ...await sql`SELECT c.relname, c.relacl::text, pg_get_userbyid(c.relowner) AS owner, c.relreplident,
+        obj_description(c.oid, 'pg_class') AS comment,
+        (SELECT json_agg(json_build_array(attname, attacl::text, col_description(c.oid, attnum)) ORDER BY attname)
+           FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0
+            AND (attacl IS NOT NULL OR col_description(c.oid, attnum) IS NOT NULL)) AS columns
+      FROM pg_class c WHERE c.relname IN ('events', 'deliveries', 'attempts') AND c.relkind = 'p' ORDER BY 1 DESC`,
+  ];
+  const before = await facts();
+  {
+    await using session = await locked(backend);
+    await session.upTogether(VERSIONS, running());
+  }
+  const renamed = before.map((row) => ({
+    ...row,
+    relname: row.relname === "deliveries" ? "attempts" : row.relname,
+  }));
+  assertEquals(await facts(), renamed.sort((a, b) => (a.relname < b.relname ? 1 : -1)));
+});
+
+Deno.test("Steps that run as one are done or not, wherever they are cut off", async () => {
+  await using server = await startPostgres();
+  const { sql, backend } = await start(server);
+  const before = await everything(sql);
+  const { steps } = await backend.plan(VERSIONS, { together: true });
+  const count = steps.reduce((sum, { statements }) => sum + statements.length, 0);
+  for (let at = 1; at <= count; at += 9) {
+    await using session = await locked(backend);
+    const pid = await lockHolder(sql);
+    let seen = 0;
+    const run = session.upTogether(
+      VERSIONS,
+      running({
+        onStatement: () => void (++seen === at && sql`SELECT pg_terminate_backend(${pid})`.execute()),
+      }),
+    );
+    await run.then(() => {}, () => {});
+    const { version } = await backend.read();
+    if (version === 4) assertEquals(await everything(sql), before);
+    else break;
+  }
+  const { version } = await backend.read();
+  if (version === 4) {
+    await using session = await locked(backend);
+    await session.upTogether(VERSIONS, running());
+  }
+  assertEquals(await backend.verify().then(({ issues }) => issues), []);
+});
+
+Deno.test("Readers go on beside steps that run as one, and long ones are waited for outside of the queue", async () => {
+  await using server = await startPostgres();
+  const { url, sql, backend } = await start(server);
+  const long = await server.client(url, { max: 1 }).reserve();
+  await long`BEGIN`;
+  await long`SELECT count(*) FROM events`;
+  await using session = await locked(backend);
+  const reasons: string[] = [];
+  const begun: string[] = [];
+  const done = session.upTogether(
+    VERSIONS,
+    running({
+      onRetry: (_attempt, _wait, reason) => void reasons.push(reason),
+      onStatement: (_index, _count, text) => void begun.push(text),
+    }),
+  );
+  await eventually(async () => {
+    await sql`SELECT count(*) FROM deliveries`;
+    assert(reasons.length >= 2);
+  });
+  await long`COMMIT`;
+  long.release();
+  await done;
+  assertEquals(
+    begun.filter((text) => text.startsWith("INSERT INTO outpost_new_1")).length,
+    1,
+    "the work was done once",
+  );
+  assertEquals((await backend.read()).version, 10);
+});
