@@ -45,7 +45,9 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   const { say, histories = null, seconds } = options;
   const first = options.seed ?? Math.floor(Math.random() * 1_000_000_000);
   say(`seed ${first}`);
-  using _faults = catchFaults((error) => say(`a failure that nothing waited for: ${error}`));
+  using _faults = catchFaults((error) =>
+    say(`a failure that nothing waited for: ${error instanceof Error ? error.stack : error}`)
+  );
   await using redis = new RedisHalf();
   await using sql = new SqlHalf();
   const make = (seed: number): Playable => {

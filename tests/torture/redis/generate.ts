@@ -6,6 +6,7 @@
 
 import type { Action } from "./application.ts";
 import type { Event, Happening, History, Population, RunnerFault, ServerFault } from "../history.ts";
+import { freshStart, motif } from "./motifs.ts";
 import { Random } from "../random.ts";
 import type { Topology } from "./servers.ts";
 
@@ -62,9 +63,13 @@ export function generate(seed: number, topology: Topology): History {
   const count = random.between(6, 26);
   // Old and new releases at once, one after the other, or one alone.
   const mix = random.pick([0.2, 0.5, 0.8]);
-  if (fresh) events.push({ after: 0, ...startOf(random, populations, ["migrate", "init"]) });
+  if (fresh) events.push(...freshStart(random, populations));
   for (let i = 0; i < count; i++) {
     const share = i / count;
+    if (random.chance(0.12)) {
+      events.push(...motif(random, { populations, topology, mix, share }));
+      continue;
+    }
     for (const happening of next(random, { populations, topology, mix, share })) {
       events.push({ after: random.weighted([[3, 0], [3, 1], [3, 3], [3, 8], [1, 25]]), ...happening });
     }
@@ -90,7 +95,8 @@ function populate(random: Random): Population[] {
   }));
 }
 
-interface Setting {
+/** What the next happening depends on. */
+export interface Setting {
   readonly populations: readonly Population[];
   readonly topology: Topology;
   readonly mix: number;
@@ -98,7 +104,8 @@ interface Setting {
   readonly share: number;
 }
 
-function next(random: Random, setting: Setting): Happening[] {
+/** Anything that may happen. */
+export function next(random: Random, setting: Setting): Happening[] {
   const kind = random.weighted([[6, "application"], [4, "run"], [2, "runner_fault"], [0.7, "server_fault"]]);
   if (kind === "run") return [startOf(random, setting.populations)];
   if (kind === "runner_fault") return [runnerFault(random)];
@@ -109,10 +116,21 @@ function next(random: Random, setting: Setting): Happening[] {
       seed: random.between(0, 999),
     }];
   }
+  return [actOf(random, setting)];
+}
+
+/** Something that an application does. @param release Left out, either. */
+export function actOf(
+  random: Random,
+  setting: Setting,
+  release?: "old" | "new",
+): Happening & { type: "application" } {
   // Releases come one after the other: the old one is rarely there in the end, and the new one rarely in the beginning.
-  const isNew = random.chance(setting.mix * 0.5 + setting.share * 0.5);
+  const isNew = release === undefined
+    ? random.chance(setting.mix * 0.5 + setting.share * 0.5)
+    : release === "new";
   const action = random.weighted(isNew ? NEW_ACTIONS : OLD_ACTIONS);
-  return [{
+  return {
     type: "application",
     release: isNew ? "new" : "old",
     action,
@@ -120,10 +138,15 @@ function next(random: Random, setting: Setting): Happening[] {
     // Most of it happens to few: else the two releases would hardly ever meet.
     tenant: random.chance(0.7) ? random.between(0, 1) : random.between(0, 60),
     destination: random.between(0, 2),
-  }];
+  };
 }
 
-function startOf(random: Random, populations: readonly Population[], words?: readonly string[]): Happening {
+/** A command of a runner. @param words Left out, any. */
+export function startOf(
+  random: Random,
+  populations: readonly Population[],
+  words?: readonly string[],
+): Happening & { type: "run" } {
   const batch = random.chance(0.7) ? ["--batch-size", String(random.pick([1, 2, 5, 10]))] : [];
   const waiting = ["--lock-wait", random.pick(["0", "1s", "3s"])];
   const chosen = words ?? random.weighted<readonly string[]>([

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { pause } from "../stage.ts";
 import type { Fields, Stored } from "./stored.ts";
 
 /** What a record is. A list is the summary of a tenant's destinations; `other` is whatever else hangs on a tenant. */
@@ -64,6 +65,11 @@ export class Ledger {
   tick(): number {
     this.#clock = Math.max(Date.now(), this.#clock + 1);
     return this.#clock;
+  }
+
+  /** Waits until the time that was written last is over: clocks of servers and applications agree. */
+  async caughtUp(): Promise<void> {
+    while (Date.now() <= this.#clock) await pause(1);
   }
 
   /** The record of a tenant, a destination or a list; made when it is first asked for. */

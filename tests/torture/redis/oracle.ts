@@ -35,6 +35,8 @@ import {
 export interface Verdicts {
   /** Every issue of the last answers. */
   readonly issues: readonly string[];
+  /** Those of them that say that something is wrong, and not only that an original is kept. */
+  readonly alarms: readonly string[];
   /** How many issues were counted without a name. */
   readonly unnamed: number;
   /** Status of each migration of a deployment, by its short name. */
@@ -194,6 +196,8 @@ function judgeList(judgement: Judgement): void {
     ) {
       continue;
     }
+    // Removed without a tombstone, which no release does: a list cannot tell that from a destination made since.
+    if (old === null && entry.old.at(-1)?.stored === null) continue;
     if (old === null && fieldsOf(last!.copy)[name] === undefined) {
       complain(`${name} was taken off the list before that was copied, and is back on it`);
     } else if (old === null) {
@@ -246,10 +250,14 @@ function judgeConversion({ record, copy, verdicts, complain }: Judgement): void 
 
 /** True when it is named, or may be one of those beyond the first ten: which these are, nobody is told. */
 function mayBeNamed(record: LedgerRecord, verdicts: Verdicts): boolean {
-  return verdicts.unnamed > 0 || isNamed(record, verdicts);
+  return verdicts.unnamed > 0 || isNamedIn(record, verdicts.issues);
 }
 
-function isNamed({ source, target }: LedgerRecord, { issues }: Verdicts): boolean {
+function isNamed(record: LedgerRecord, { alarms }: Verdicts): boolean {
+  return isNamedIn(record, alarms);
+}
+
+function isNamedIn({ source, target }: LedgerRecord, issues: readonly string[]): boolean {
   return [source, target].some((key) =>
     key !== null && issues.some((issue) => mentions(issue, display(key)))
   );

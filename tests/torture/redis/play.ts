@@ -181,6 +181,7 @@ class Play {
 
   /** A write counts as acknowledged once it would survive the primary. */
   async #replicated(): Promise<void> {
+    await this.#ledger.caughtUp();
     if (this.#world.replicas === 0) return;
     await (this.#world.client as unknown as { wait(replicas: number, ms: number): Promise<number> }).wait(
       1,
@@ -217,16 +218,17 @@ class Play {
       );
       if (verified !== null) said.push(verified);
     }
-    await this.#judge("in the end", said, statuses);
+    await this.#judge("in the end", { said, cleaned: [] }, statuses);
     if (this.#stage.finds.length > 0) return;
+    const cleaned: Answer[] = [];
     for (const deployment of deployments) {
-      const cleaned = await this.#stage.ask(
+      const answer = await this.#stage.ask(
         ["migrate", "cleanup", "--yes", "--force", "--json", "--redis-only"],
         deployment,
       );
-      if (cleaned !== null) said.push(cleaned);
+      if (answer !== null) cleaned.push(answer);
     }
-    await this.#judge("after cleanup", said, statuses);
+    await this.#judge("after cleanup", { said, cleaned }, statuses);
   }
 
   async #finish(deployment: string): Promise<Answer> {
@@ -254,11 +256,20 @@ class Play {
     return answer!;
   }
 
-  async #judge(when: string, said: readonly Answer[], statuses: ReadonlyMap<string, string>): Promise<void> {
-    const issues = said.flatMap(issuesOf);
+  async #judge(
+    when: string,
+    { said, cleaned }: { readonly said: readonly Answer[]; readonly cleaned: readonly Answer[] },
+    statuses: ReadonlyMap<string, string>,
+  ): Promise<void> {
+    const issues = [...said, ...cleaned].flatMap(issuesOf);
+    // What `apply` did in spite of what it found there, it notes; that is no alarm.
+    const alarms = said.filter(({ code }) => code !== 0).flatMap(issuesOf).filter((issue) =>
+      !issue.includes(": kept, ")
+    );
     const unnamed = issues.map((issue) => Number(/^Others\b.*: (\d+)$/.exec(issue)?.[1] ?? 0));
     const verdicts: Verdicts = {
       issues,
+      alarms,
       unnamed: Math.max(0, ...unnamed),
       status: (deployment, name) => statuses.get(`${deployment} ${name}`) ?? "unknown",
       appliedSince: (deployment, name) => this.#appliedSince(deployment, name),

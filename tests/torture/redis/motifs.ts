@@ -1,0 +1,93 @@
+/**
+ * Turns that whole families of mistakes have in common, and that chance alone would seldom put together.
+ *
+ * @module
+ */
+
+import type { Event, Happening, Population } from "../history.ts";
+import type { Random } from "../random.ts";
+import { actOf, type Setting, startOf } from "./generate.ts";
+
+const APPLY = ["migrate", "apply", "--yes"];
+
+/** One of them. */
+export function motif(random: Random, setting: Setting): Event[] {
+  const motifs = [interrupted, interrupted, goneWhileCopied, pausedAndChanged];
+  if (setting.topology === "replica") motifs.push(failedOver, failedOver, failedOver);
+  return random.pick(motifs)(random, setting);
+}
+
+/** A fresh installation is initialized, by some that stand still in the middle while data appears. */
+export function freshStart(random: Random, populations: readonly Population[]): Event[] {
+  const run = startOf(random, populations, ["migrate", "init"]);
+  const setting: Setting = { populations, topology: "single", mix: 0, share: 0 };
+  const events: Event[] = [{ after: 0, ...run, process: false }];
+  if (random.chance(0.6)) {
+    const create = { ...actOf(random, setting, "old"), action: "create_tenant" as const };
+    events.push({ after: random.between(4, 40), type: "runner_fault", runner: run.runner, fault: "freeze" });
+    events.push({ after: 0, ...create });
+  }
+  return events;
+}
+
+/** Cut off again and again, with life in the pauses. */
+function interrupted(random: Random, setting: Setting): Event[] {
+  const events: Event[] = [];
+  const rounds = random.between(1, 3);
+  const migration = random.pick([[], ["redis/1"], ["redis/2"]]);
+  for (let round = 0; round < rounds; round++) {
+    const run = slowly(random, startOf(random, setting.populations, [...APPLY, ...migration]));
+    const fault = random.pick(["kill", "interrupt"] as const);
+    events.push({ after: 0, ...run });
+    events.push({ after: random.between(10, 120), type: "runner_fault", runner: run.runner, fault });
+    for (let i = random.between(0, 3); i > 0; i--) events.push({ after: 0, ...actOf(random, setting) });
+  }
+  events.push({ after: 0, ...startOf(random, setting.populations, APPLY) });
+  return events;
+}
+
+/** The old application removes what is just being copied, and the run ends there. */
+function goneWhileCopied(random: Random, setting: Setting): Event[] {
+  const run = slowly(random, startOf(random, setting.populations, [...APPLY, "redis/1"]));
+  const events: Event[] = [{ after: 0, ...run }];
+  for (let i = random.between(1, 4); i > 0; i--) {
+    const action = random.pick(["purge", "delete_tenant", "delete_destination"] as const);
+    events.push({ after: random.between(5, 60), ...actOf(random, setting, "old"), action });
+  }
+  events.push({ after: random.between(0, 3), type: "runner_fault", runner: run.runner, fault: "kill" });
+  return events;
+}
+
+/** In the pause of a run, the same record is changed under both of its names. */
+function pausedAndChanged(random: Random, setting: Setting): Event[] {
+  const run = slowly(random, startOf(random, setting.populations, APPLY));
+  const [one, other] = random.chance(0.5) ? ["old", "new"] as const : ["new", "old"] as const;
+  const first = actOf(random, setting, one);
+  const second = actOf(random, setting, other);
+  const { deployment, tenant, destination } = first;
+  return [
+    { after: 0, ...run },
+    { after: random.between(10, 80), type: "runner_fault", runner: run.runner, fault: "interrupt" },
+    { after: 5, ...first },
+    { after: 0, ...second, deployment, tenant, destination },
+  ];
+}
+
+/** The replica that takes over has not heard of what the run wrote last. */
+function failedOver(random: Random, setting: Setting): Event[] {
+  const run = slowly(random, startOf(random, setting.populations, APPLY));
+  const fault = (name: "lag" | "failover"): Happening => ({ type: "server_fault", fault: name, seed: 0 });
+  return [
+    { after: 0, ...run },
+    { after: random.between(5, 80), ...fault("lag") },
+    { after: random.between(1, 100), ...fault("failover") },
+  ];
+}
+
+/** In small batches, so that there are many points at which something can happen. */
+function slowly(random: Random, run: Happening & { type: "run" }): Happening & { type: "run" } {
+  const words = run.words.includes("--batch-size")
+    ? run.words
+    : [...run.words, "--batch-size", String(random.pick([1, 2, 5]))];
+  return { ...run, words, process: false };
+}
