@@ -17,6 +17,7 @@ const { values } = parseArgs({
     side: { type: "string", default: "both" },
     topology: { type: "string" },
     log: { type: "boolean", default: false },
+    "no-shrink": { type: "boolean", default: false },
     "keep-going": { type: "boolean", default: false },
     ignore: { type: "string", multiple: true, default: [] },
   },
@@ -29,6 +30,7 @@ const result = await torture({
   side: values.side as "redis" | "sql" | "both",
   topology: (values.topology ?? null) as Topology | null,
   log: values.log,
+  shorten: !values["no-shrink"],
   keepGoing: values["keep-going"],
   ignore: values.ignore,
   // deno-lint-ignore no-console

@@ -23,6 +23,8 @@ export interface TortureOptions {
   readonly log: boolean;
   /** Finds whose text has one of these in it do not count: known ones, while their fix is on its way. */
   readonly ignore: readonly string[];
+  /** Make the history of a find shorter, which takes as long as some dozens of histories. */
+  readonly shorten: boolean;
   /** Go on after a find. */
   readonly keepGoing: boolean;
   readonly say: (text: string) => void;
@@ -74,7 +76,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
     if (finds.length === 0) continue;
     found++;
     say(`FIND in history ${played} after ${elapsed().toFixed(0)} s, seed ${seed}`);
-    await tell(history, { finds, log: outcome.log }, isFind, say);
+    await tell(history, { finds, log: outcome.log }, isFind, options);
     if (!options.keepGoing) break;
   }
   const rate = Math.round((played / elapsed()) * 3600);
@@ -86,10 +88,11 @@ async function tell(
   history: Playable,
   outcome: { readonly finds: readonly Find[]; readonly log: readonly string[] },
   isFind: (find: Find) => boolean,
-  say: (text: string) => void,
+  { say, shorten }: Pick<TortureOptions, "say" | "shorten">,
 ): Promise<void> {
   for (const { key, what } of outcome.finds.slice(0, SHOWN)) say(`  ${JSON.stringify(key)}: ${what}`);
   say(`  to see it again: deno task torture ${history.again} --histories 1 --log`);
+  if (!shorten) return;
   const short = await shrink({ history, outcome }, isFind);
   say(`  the story in ${short.history.events.length} events:`);
   for (const line of short.history.story()) say(`    ${line}`);

@@ -38,6 +38,7 @@ function next(random: Random): LogHappening {
     [2, "runner_fault"],
     [0.25, "long_freeze"],
     [0.25, "read_while_locked"],
+    [0.3, "apply_in_the_way"],
     [0.6, "down_and_follow"],
   ]);
   switch (type) {
@@ -53,6 +54,8 @@ function next(random: Random): LogHappening {
       return { type, runner: random.between(0, RUNNERS - 1) };
     case "read_while_locked":
       return { type, words: ["migrate", random.pick(["verify", "plan", "status", "list"]), ...OUTPUT] };
+    case "apply_in_the_way":
+      return { type, at: random.between(0, 999) };
     case "down_and_follow":
       return {
         type,

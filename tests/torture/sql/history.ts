@@ -44,6 +44,8 @@ export type LogHappening =
   | { readonly type: "long_freeze"; readonly runner: number }
   /** Somebody else has the tables for himself, and a command that only reads is run. */
   | { readonly type: "read_while_locked"; readonly words: readonly string[] }
+  /** Something depends on what a step changes, and everything is to be applied. */
+  | { readonly type: "apply_in_the_way"; readonly at: number }
   /** Takes steps back, is disturbed after so many commands, and does what the hint says. */
   | {
     readonly type: "down_and_follow";
@@ -77,6 +79,8 @@ export function describeLog(event: LogHappening): string {
       return `runner ${event.runner}: freezes until others can read`;
     case "read_while_locked":
       return `while somebody holds the tables: ${event.words.join(" ")}`;
+    case "apply_in_the_way":
+      return "a view is in the way of an apply";
     case "down_and_follow":
       return `down ${event.steps}, ${event.fault} after ${event.commands} commands, and what its hint says`;
   }

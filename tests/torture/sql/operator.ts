@@ -20,12 +20,9 @@ export class Operator {
   readonly #owner: postgres.Sql;
   /** The server's own user: where prepared transactions come from. */
   readonly #super: postgres.Sql;
-  readonly #pending = new Set<Promise<void>>();
   readonly #undo: (() => Promise<void>)[] = [];
   #work: Promise<void> = Promise.resolve();
   #count = 0;
-  /** Something is there that stands in the way of a step. */
-  inTheWay = false;
   /** There are partitions for rows in the far future. */
   partitioned = false;
 
@@ -41,15 +38,17 @@ export class Operator {
       if (!isRefusal(error)) throw error;
     });
     this.#work = done;
-    this.#pending.add(done);
-    done.then(() => this.#pending.delete(done), () => {});
+  }
+
+  /** Waits for what was begun. */
+  async settled(): Promise<void> {
+    await this.#work;
   }
 
   /** Undoes everything that lasts. */
   async relax(): Promise<void> {
     await this.#work;
     for (const undo of this.#undo.splice(0).reverse()) await undo();
-    this.inTheWay = false;
   }
 
   /** Has the tables for itself while some work is done. */
@@ -83,7 +82,6 @@ export class Operator {
         return await this.#view();
       case "relax":
         for (const undo of this.#undo.splice(0).reverse()) await undo();
-        this.inTheWay = false;
     }
   }
 
@@ -146,7 +144,6 @@ export class Operator {
     const [name, table] = [`op_view_${++this.#count}`, await this.#deliveries()];
     const query = this.#count % 2 === 0 ? "select data from events" : `select response_data from ${table}`;
     await this.#owner.unsafe(`create view ${name} as ${query}`);
-    this.inTheWay = true;
     this.#undo.push(async () => void await this.#owner.unsafe(`drop view if exists ${name}`));
   }
 

@@ -83,6 +83,8 @@ class LogPlay {
         return await this.#freeze(event.runner);
       case "read_while_locked":
         return await this.#readWhileLocked(event.words, text);
+      case "apply_in_the_way":
+        return await this.#applyInTheWay(text);
       case "down_and_follow":
         return await this.#downAndFollow(event, text);
     }
@@ -125,6 +127,25 @@ class LogPlay {
     await this.#operator.whileLocked(async () => {
       await this.#stage.ask(words, "", READ_MS);
     });
+  }
+
+  /** What stands in the way of any step is found before the first: neither release could use a version in between. */
+  async #applyInTheWay(text: string): Promise<void> {
+    await this.#stage.calm();
+    await this.#operator.relax();
+    this.#operator.act("view");
+    await this.#operator.settled();
+    const before = await this.#version();
+    this.#stage.say(text);
+    const answer = await this.#stage.ask(["migrate", "apply", "--yes", ...WRITING]);
+    const after = await this.#version();
+    if (answer !== null && answer.code !== 0 && after !== before) {
+      this.#stage.complain(
+        "the version",
+        `something was in the way, and apply went from ${before} to ${after} and no further`,
+      );
+    }
+    await this.#operator.relax();
   }
 
   /** What a hint says may be done twice: it takes back no more than was asked for. */
