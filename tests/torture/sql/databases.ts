@@ -11,6 +11,7 @@ import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
 import type { Stores } from "../runner.ts";
 import { fingerprint } from "./fingerprint.ts";
 import type { Start } from "./history.ts";
+import { makeDelivery, makeEvent } from "./ledger.ts";
 
 /** Who owns the tables and runs the program: no super-user, so that row security counts. */
 const OWNER = "outpost";
@@ -107,8 +108,9 @@ export class Databases implements AsyncDisposable {
           await sql.unsafe(
             "create table outpost_quarantine (id bigserial, migration text, source_table text, row jsonb)",
           );
+          const kept = makeDelivery(1, makeEvent(1, false), 1, false);
           await sql`insert into outpost_quarantine (migration, source_table, row)
-            values ('sql/000005', 'deliveries', '{"id": "neighbour"}')`;
+            values ('sql/000005', 'deliveries', ${JSON.stringify(kept)}::text::jsonb)`;
         });
       }
       await bringToVersion(urlOf(this.#server, name, OWNER, schema), version);

@@ -18,16 +18,28 @@ export function generateLog(seed: number): LogHistory {
   const random = new Random(seed ^ 0x51);
   const start = {
     version: random.weighted([[8, 4], [1, 0], [1, random.between(1, 3)], [3, random.between(5, 10)]]),
-    schema: random.weighted<"public" | "a">([[4, "public"], [1, "a"]]),
+    schema: random.weighted<"public" | "a">([[3, "public"], [1, "a"]]),
     reordered: random.chance(0.15),
     events: random.pick([5, 20, 60]),
   };
   const events: LogEvent[] = [];
   const count = random.between(5, 20);
   for (let i = 0; i < count; i++) {
+    if (random.chance(0.12)) events.push(...undisturbed(random));
     events.push({ after: random.weighted([[3, 0], [3, 2], [3, 8], [2, 25]]), ...next(random) });
   }
   return { seed, start, events };
+}
+
+/** Others in the database, and a run that is given the time to meet them. */
+function undisturbed(random: Random): LogEvent[] {
+  const run = startOf(random, random.weighted([[3, ["apply", "--yes"]], [1, ["down", "6", "--yes"]]]));
+  const events: LogEvent[] = [{ after: 0, ...run }];
+  for (let i = random.between(0, 2); i > 0; i--) {
+    events.unshift({ after: 0, type: "operator", action: operatorAction(random), at: 0 });
+  }
+  // More commands than a run has: it ends, or waits for somebody.
+  return [...events, { after: 2000, type: "application", action: "read", at: 0 }];
 }
 
 function next(random: Random): LogHappening {
@@ -61,7 +73,7 @@ function next(random: Random): LogHappening {
         type,
         steps: random.between(1, 3),
         fault: random.pick<RunnerFault>(["interrupt", "cut", "lost_reply", "half_reply"]),
-        commands: random.between(5, 60),
+        commands: random.between(20, 250),
       };
   }
 }
@@ -89,8 +101,8 @@ function operatorAction(random: Random): OperatorAction {
   ]);
 }
 
-function startOf(random: Random): LogHappening {
-  const chosen = random.weighted<readonly string[]>([
+function startOf(random: Random, words?: readonly string[]): LogHappening {
+  const chosen = words ?? random.weighted<readonly string[]>([
     [8, ["apply", "--yes"]],
     [1, ["apply", "--yes", `sql/${random.between(1, 10)}`]],
     [1, ["down", "1", "--yes"]],

@@ -167,6 +167,7 @@ class LogPlay {
       ? null
       : /outpost (migrate down [\w -]+)/.exec(hintOf(answer) ?? "");
     if (advised === null || advised === undefined) return;
+    await this.#operator.relax(); // What it waits for would take longer than a history.
     const following = advised[1]!.trim().split(" ").filter((word) => word !== "--yes");
     await this.#stage.ask([...following, "--yes", ...WRITING]);
     const after = await this.#version();
