@@ -1,7 +1,8 @@
 /**
  * Tenants and destinations say what they are, for the search index that covers both.
  *
- * Before: no field `entity`. After: `entity` = `tenant` or `destination`.
+ * Before: no field `entity`. After: `entity` = `tenant` or `destination`. What a current application leaves of a deleted record,
+ * `deleted_at` in milliseconds and no `id`, is nothing to search for, and stays.
  *
  * A rerun is safe: a record that has the field is left alone, and the field is set only where it is still missing.
  *
@@ -10,6 +11,7 @@
 
 import type { RedisMigration } from "../../engine/redis/migration.ts";
 import { transformRecords } from "../../engine/redis/transform/change.ts";
+import { isNumericTimestamp } from "../../engine/timestamp.ts";
 import { currentRecords } from "./current_records.ts";
 
 /** Builds the migration for a deployment. */
@@ -21,7 +23,10 @@ export function entity(deploymentId: string): RedisMigration {
     change: transformRecords({
       ...currentRecords(deploymentId),
       fields: ["id", "deleted_at", "entity"],
-      change: (kind, [, , found]) => found ? null : ["entity", kind === "tenants" ? "tenant" : "destination"],
+      change: (kind, [id, deletedAt, found]) =>
+        found || (!id && isNumericTimestamp(deletedAt ?? ""))
+          ? null
+          : ["entity", kind === "tenants" ? "tenant" : "destination"],
     }),
   };
 }

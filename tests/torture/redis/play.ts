@@ -273,21 +273,26 @@ class Play {
       unnamed: Math.max(0, ...unnamed),
       status: (deployment, name) => statuses.get(`${deployment} ${name}`) ?? "unknown",
       appliedSince: (deployment, name) => this.#appliedSince(deployment, name),
+      appliedUntil: (deployment, name) =>
+        Math.max(0, ...this.#runsThatApplied(deployment, name).map(({ endedAt }) => endedAt)),
     };
     for (const find of await judge(this.#world, this.#ledger, verdicts)) {
       this.#stage.complain(find.key, `${when}: ${find.what}`);
     }
   }
 
-  #appliedSince(deployment: string, name: string): number {
-    const runs = this.#stage.answers.filter((answer) => answer.deployment === deployment);
-    const applied = runs.filter((answer) => appliedBy(answer).includes(`redis/${name}`)).map((
-      { startedAt },
-    ) => startedAt);
-    // What was there for longer than a lease before `init` ended, it must have seen: else it wrote without the lock.
-    const marked = runs.filter(({ objects }) => objects[0]?.redis === "marked").map(({ endedAt }) =>
-      endedAt - 2 * LEASE_MS
+  #runsThatApplied(deployment: string, name: string): Answer[] {
+    return this.#stage.answers.filter((answer) =>
+      answer.deployment === deployment && appliedBy(answer).includes(`redis/${name}`)
     );
+  }
+
+  #appliedSince(deployment: string, name: string): number {
+    const applied = this.#runsThatApplied(deployment, name).map(({ startedAt }) => startedAt);
+    // What was there for longer than a lease before `init` ended, it must have seen: else it wrote without the lock.
+    const marked = this.#stage.answers.filter((answer) =>
+      answer.deployment === deployment && answer.objects[0]?.redis === "marked"
+    ).map(({ endedAt }) => endedAt - 2 * LEASE_MS);
     return Math.max(0, ...applied, ...marked);
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { logMotif } from "./motifs.ts";
 import { Random } from "../random.ts";
 import type { RunnerFault } from "../history.ts";
 import type { LogAction, LogEvent, LogHappening, LogHistory, OperatorAction } from "./history.ts";
@@ -25,21 +26,10 @@ export function generateLog(seed: number): LogHistory {
   const events: LogEvent[] = [];
   const count = random.between(5, 20);
   for (let i = 0; i < count; i++) {
-    if (random.chance(0.12)) events.push(...undisturbed(random));
+    if (random.chance(0.12)) events.push(...logMotif(random));
     events.push({ after: random.weighted([[3, 0], [3, 2], [3, 8], [2, 25]]), ...next(random) });
   }
   return { seed, start, events };
-}
-
-/** Others in the database, and a run that is given the time to meet them. */
-function undisturbed(random: Random): LogEvent[] {
-  const run = startOf(random, random.weighted([[3, ["apply", "--yes"]], [1, ["down", "6", "--yes"]]]));
-  const events: LogEvent[] = [{ after: 0, ...run }];
-  for (let i = random.between(0, 2); i > 0; i--) {
-    events.unshift({ after: 0, type: "operator", action: operatorAction(random), at: 0 });
-  }
-  // More commands than a run has: it ends, or waits for somebody.
-  return [...events, { after: 2000, type: "application", action: "read", at: 0 }];
 }
 
 function next(random: Random): LogHappening {
@@ -90,7 +80,8 @@ function logAction(random: Random): LogAction {
   ]);
 }
 
-function operatorAction(random: Random): OperatorAction {
+/** Something that an operator does. */
+export function operatorAction(random: Random): OperatorAction {
   return random.weighted<OperatorAction>([
     [2, "long_reader"],
     [2, "prepared_transaction"],
@@ -101,7 +92,8 @@ function operatorAction(random: Random): OperatorAction {
   ]);
 }
 
-function startOf(random: Random, words?: readonly string[]): LogHappening {
+/** A command of a runner. @param words Left out, any. */
+export function startOf(random: Random, words?: readonly string[]): LogHappening & { type: "run" } {
   const chosen = words ?? random.weighted<readonly string[]>([
     [8, ["apply", "--yes"]],
     [1, ["apply", "--yes", `sql/${random.between(1, 10)}`]],

@@ -1,0 +1,49 @@
+/**
+ * Turns that families of mistakes in the log store have in common, and that chance alone would seldom put together.
+ *
+ * @module
+ */
+
+import type { Random } from "../random.ts";
+import { operatorAction, startOf } from "./generate.ts";
+import type { LogEvent } from "./history.ts";
+
+/** More commands than a run has: it ends, or waits for somebody. */
+const WHOLE_RUN = 2000;
+const APPLY = ["apply", "--yes"];
+
+/** One of them. */
+export function logMotif(random: Random): LogEvent[] {
+  return random.pick([undisturbed, undisturbed, frozen, thereAndBack])(random);
+}
+
+/** Others in the database, and a run that is given the time to meet them. */
+function undisturbed(random: Random): LogEvent[] {
+  const run = startOf(random, random.pick([APPLY, APPLY, ["down", "6", "--yes"]]));
+  const events: LogEvent[] = [{ after: 0, ...run }];
+  for (let i = random.between(0, 2); i > 0; i--) {
+    events.unshift({ after: 0, type: "operator", action: operatorAction(random), at: 0 });
+  }
+  return [...events, { after: WHOLE_RUN, type: "application", action: "read", at: 0 }];
+}
+
+/** A run that stands still somewhere in its steps. */
+function frozen(random: Random): LogEvent[] {
+  const { process: _, ...run } = startOf(random, APPLY);
+  return [
+    { after: 0, ...run, process: false },
+    { after: random.between(60, 500), type: "long_freeze", runner: run.runner },
+  ];
+}
+
+/** Up, down and up again, while the application delivers anew what had been put into the quarantine. */
+function thereAndBack(random: Random): LogEvent[] {
+  const at = random.between(0, 99);
+  return [
+    { after: 0, type: "application", action: "orphan", at },
+    { after: 0, ...startOf(random, APPLY) },
+    { after: WHOLE_RUN, type: "application", action: "replay", at },
+    { after: 0, ...startOf(random, ["down", "6", "--yes"]) },
+    { after: WHOLE_RUN, ...startOf(random, APPLY) },
+  ];
+}
