@@ -160,8 +160,8 @@ export interface SqlRunOptions {
   readonly onStatement?: (index: number, count: number, statement: string) => void;
 }
 
-/** One connection for writing. It holds the store's half of the lock, and every step runs on it. */
-export interface SqlSession extends AsyncDisposable {
+/** A SQL store's half of the lock. Disposing gives it back and ends its connection. */
+export interface SqlLock extends AsyncDisposable {
   /**
    * Tries to take the store's half of the lock, without waiting in the server.
    *
@@ -171,6 +171,10 @@ export interface SqlSession extends AsyncDisposable {
   tryLock(lease: string | null): Promise<LockOwner | null>;
   /** Proves that the connection lives and still holds the lock. @throws {LockLostError} When not. */
   ping(): Promise<void>;
+}
+
+/** One connection for writing. It holds the store's half of the lock, and every step runs on it. */
+export interface SqlSession extends SqlLock {
   /**
    * True where a step and its record commit together on the very connection that holds the store's half of the lock: then that is
    * guard enough for a step that began.

@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { SqlSession } from "../backend.ts";
+import type { SqlLock } from "../backend.ts";
 import { InterruptedError, LockHeldError, LockLostError } from "../errors.ts";
 import { describeOwner } from "./describe_owner.ts";
 import type { Fence, HeldLock, LockOptions, LockOwner, StepGuard } from "./lock.ts";
@@ -27,7 +27,7 @@ export interface AcquireOptions extends LockSettings, LockOptions {
    * The connections that will run SQL steps, each with its half of the lock. Giving the lock back, or failing to get it,
    * disposes them; so disposing them twice must be harmless.
    */
-  readonly sessions: readonly SqlSession[];
+  readonly sessions: readonly SqlLock[];
   /** Who takes it, for others to see. */
   readonly owner: LeaseOwner;
   /** Pause between heartbeats in milliseconds. @default {ttlMs / 6} */
@@ -67,10 +67,10 @@ class Lock implements HeldLock {
   readonly #loss = new AbortController();
   /** Fires for every loss but that of a lease in a Redis that is silent. */
   readonly #taken = new AbortController();
-  readonly #held: SqlSession[] = [];
+  readonly #held: SqlLock[] = [];
   readonly #startedAt = performance.now();
   #beating: ReturnType<typeof setTimeout> | undefined;
-  readonly #pinging = new Set<SqlSession>();
+  readonly #pinging = new Set<SqlLock>();
   #stopped = false;
   #step: Promise<void> | null = null;
   #released: Promise<void> | undefined;
@@ -195,7 +195,7 @@ class Lock implements HeldLock {
   }
 
   /** Not awaited by the heartbeat: behind a long statement the answer may come late, and that is no loss. */
-  #pingAside(session: SqlSession): void {
+  #pingAside(session: SqlLock): void {
     if (this.#pinging.has(session)) return;
     this.#pinging.add(session);
     this.#ping(session).catch(() => {}).finally(() => this.#pinging.delete(session));

@@ -5,11 +5,11 @@
  * @module
  */
 
-import type { SqlBackend, SqlRunOptions, SqlSession } from "../backend.ts";
+import type { SqlBackend, SqlLock, SqlSession } from "../backend.ts";
 import type { LockOwner } from "./lock.ts";
 
-/** The session of a backend, opened late. */
-export class LazySession implements SqlSession {
+/** The lock of a session, opened late. */
+export class LazySession implements SqlLock {
   readonly #backend: SqlBackend;
   #session: SqlSession | null = null;
 
@@ -23,39 +23,15 @@ export class LazySession implements SqlSession {
   }
 
   async ping(): Promise<void> {
-    await this.#opened().ping();
-  }
-
-  guards(version: number): boolean {
-    return this.#opened().guards(version);
-  }
-
-  async up(version: number, options: SqlRunOptions): Promise<void> {
-    await this.#opened().up(version, options);
-  }
-
-  async upTogether(versions: readonly number[], options: SqlRunOptions): Promise<void> {
-    await this.#opened().upTogether(versions, options);
-  }
-
-  async down(version: number, options: SqlRunOptions): Promise<void> {
-    await this.#opened().down(version, options);
-  }
-
-  async force(version: number): Promise<void> {
-    await this.#opened().force(version);
-  }
-
-  async cleanup(version: number, options: SqlRunOptions): Promise<number> {
-    return await this.#opened().cleanup(version, options);
+    await this.opened.ping();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session?.[Symbol.asyncDispose]();
   }
 
-  /** What the lock hands out is locked, and so opened. */
-  #opened(): SqlSession {
+  /** The session, once its lock was tried. */
+  get opened(): SqlSession {
     if (this.#session === null) throw new TypeError("A SQL session was used before its lock was taken");
     return this.#session;
   }

@@ -1,5 +1,5 @@
 /**
- * One lock over both stores. In Redis it is a lease with a heartbeat, in a SQL store what {@linkcode SqlSession.tryLock}
+ * One lock over both stores. In Redis it is a lease with a heartbeat, in a SQL store what {@linkcode SqlLock.tryLock}
  * takes on the connection that runs the steps. Taken in this order, released in the other.
  *
  * @module

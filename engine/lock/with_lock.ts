@@ -47,16 +47,17 @@ export async function withLock<T>(
   work: (locked: Locked) => Promise<T>,
 ): Promise<T> {
   const caller = interruption(options.signal);
-  const sessions = new Map([...sql].map(([name, backend]) => [name, new LazySession(backend)]));
+  const locks = [...sql].map(([name, backend]) => [name, new LazySession(backend)] as const);
   // Disposing the lock, or failing to get it, ends the sessions too.
   const lock = await acquireLock({
     ...settings,
-    sessions: [...sessions.values()],
+    sessions: locks.map(([, lazy]) => lazy),
     owner: { ...settings.owner, version, command },
     waitMs: options.waitMs ?? LOCK_WAIT_MS,
     ...(options.onWait === undefined ? {} : { onWait: options.onWait }),
     signal: caller,
   });
+  const sessions = new Map(locks.map(([name, lazy]) => [name, lazy.opened]));
   const signal = AbortSignal.any([caller, lock.signal]);
   const runStep: Locked["runStep"] = (store, version, run) => {
     const session = sessions.get(store)!;
