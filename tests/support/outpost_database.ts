@@ -5,7 +5,8 @@
  */
 
 import postgres from "postgres";
-import { outpostNames, outpostRegistry } from "../../migrations/mod.ts";
+import { outpostNames } from "../../migrations/mod.ts";
+import { frozenRegistry } from "./frozen_registry.ts";
 import { createEngine } from "../../engine/create_engine.ts";
 import { forgetOwnTables } from "./legacy_postgres_data.ts";
 
@@ -22,7 +23,7 @@ export async function bringToVersion(
   const sql = postgres(url, { max: 2, onnotice: () => {} });
   try {
     const engine = createEngine({
-      registry: outpostRegistry(""),
+      registry: frozenRegistry(""),
       names: outpostNames(""),
       postgres: { client: sql },
       version: "0.0.0",

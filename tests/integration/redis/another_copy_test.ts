@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Cluster, Redis } from "ioredis-5";
-import { createOutpostEngine } from "../../../mod.ts";
+import { createFrozenEngine } from "../../support/frozen_registry.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 
 /** Enough for every master of three to hold some. */
@@ -10,7 +10,7 @@ const CREATED = "2024-01-15T10:30:00Z";
 /** An application that brings its own copy of ioredis, and another release of it than the engine's. */
 async function migrate(client: Redis | Cluster) {
   for (const id of TENANTS) await client.hset(`tenant:${id}`, { id, created_at: CREATED });
-  const engine = createOutpostEngine({
+  const engine = createFrozenEngine({
     redis: client,
     version: "1.0.0",
     owner: { host: "test", pid: Deno.pid },

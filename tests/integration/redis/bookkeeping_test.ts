@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Redis } from "ioredis";
 import { LockLostError } from "../../../engine/errors.ts";
 import type { Fence } from "../../../engine/lock/lock.ts";
-import { createOutpostEngine } from "../../../migrations/mod.ts";
+import { createFrozenEngine } from "../../support/frozen_registry.ts";
 import { startRedis } from "../../support/redis.ts";
 import { eventually } from "../../support/server.ts";
 import {
@@ -89,7 +89,7 @@ Deno.test("apply() of an engine runs what a deployment was said to have applied 
     applied_at: "2024-01-01T00:00:00Z",
   });
   await putHash(client, "dp_001:tenant:{a}:tenant", tenantFields("a"));
-  const engine = createOutpostEngine({
+  const engine = createFrozenEngine({
     ...{ redis: client, deploymentId: "dp_001", version: "1", owner: { host: "test", pid: 1 } },
   });
   const { results } = await engine.apply();
@@ -134,7 +134,7 @@ Deno.test("init() looks once at a Redis whose bookkeeping does not tell, and not
   const client = server.client();
   for (let i = 0; i < 5; i++) await client.set(`unrelated${i}`, "1");
   const engineOf = (deploymentId: string) =>
-    createOutpostEngine({
+    createFrozenEngine({
       ...{ redis: client, deploymentId, version: "1", owner: { host: "test", pid: 1 } },
     });
   const scans = async () =>
@@ -173,7 +173,7 @@ Deno.test("init() that was paused past its lease marks nothing over what appeare
     }
     return reply;
   }) as typeof client.callBuffer;
-  const engine = createOutpostEngine({
+  const engine = createFrozenEngine({
     ...{ redis: client, version: "1", owner: { host: "test", pid: 1 }, lockTtlMs: ttlMs },
   });
   await assertRejects(() => engine.init(), LockLostError);

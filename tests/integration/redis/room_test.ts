@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { BlockedError } from "../../../engine/errors.ts";
-import { createOutpostEngine } from "../../../migrations/mod.ts";
+import { createFrozenEngine } from "../../support/frozen_registry.ts";
 import { type RedisServer, startRedis } from "../../support/redis.ts";
 import {
   HASH_TAGS,
@@ -79,7 +79,7 @@ Deno.test("apply() of an engine refuses before its first step where a Redis woul
   const client = server.client();
   await seed(server, (id) => `tenant:${id}`);
   await limit(server, 1.4, "allkeys-lru");
-  const engine = createOutpostEngine({ redis: client, version: "1", owner: { host: "test", pid: 1 } });
+  const engine = createFrozenEngine({ redis: client, version: "1", owner: { host: "test", pid: 1 } });
   const before = await snapshot(client);
   const plan = await engine.plan();
   assertEquals(plan.blockers.map(({ kind }) => kind), ["eviction"]);
@@ -120,7 +120,7 @@ Deno.test("a server at its limit that refuses writes fails a run honestly, and c
   await using server = await startRedis();
   const client = server.client();
   await seed(server, (id) => `tenant:${id}`, 1000);
-  const engine = createOutpostEngine({ redis: client, version: "1", owner: { host: "test", pid: 1 } });
+  const engine = createFrozenEngine({ redis: client, version: "1", owner: { host: "test", pid: 1 } });
   await engine.apply();
   await putHash(client, "tenant:{more}:tenant", tenantFields("more"));
   await client.config("SET", "maxmemory", Math.round(await usedBy(server) * 0.9));
