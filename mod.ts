@@ -42,10 +42,12 @@ export type { ApplyEvent, ApplyOptions, ApplyResult } from "./engine/apply.ts";
 export type {
   CleanupResult,
   DownTarget,
+  RedisDifference,
   RedisExample,
   RedisInvalid,
   RedisMigrationPlan,
   RedisVerification,
+  ResolveResult,
   SqlConsequence,
   SqlDownPlan,
   SqlGrouping,
@@ -140,6 +142,7 @@ export {
   transformRecords,
   type TransformRules,
 } from "./engine/redis/transform/change.ts";
+export type { KeptForm, PlanResolveOptions } from "./engine/resolve.ts";
 export { createRegistry, type Registry, type SqlSteps } from "./engine/registry.ts";
 export type {
   ConsequenceQuery,

@@ -15,6 +15,7 @@ import { initCommand } from "./migrate/init.ts";
 import { listCommand } from "./migrate/list.ts";
 import { newCommand } from "./migrate/new.ts";
 import { planCommand } from "./migrate/plan.ts";
+import { resolveCommand } from "./migrate/resolve.ts";
 import { statusCommand } from "./migrate/status.ts";
 import { unlockCommand } from "./migrate/unlock.ts";
 import { verifyCommand } from "./migrate/verify.ts";
@@ -29,6 +30,7 @@ export const COMMANDS: readonly Command[] = [
   applyCommand,
   verifyCommand,
   cleanupCommand,
+  resolveCommand,
   downCommand,
   forceCommand,
   unlockCommand,

@@ -176,7 +176,8 @@ function failure(id: string, results: readonly MigrationResult[], cause: unknown
       ...(cause === undefined ? {} : { cause }),
       hint: cause instanceof Error
         ? hint`Nothing of this step was kept. Remove the cause and run ${"apply"} again`
-        : hint`Repair the records named and run ${"apply"} again, or accept them as they are with ${"apply --skip-invalid"}`,
+        : hint`Repair the records named and run ${"apply"} again. Where two forms differ, ${`resolve ${id} --all --keep copy`} \
+or original shows both and asks; ${"apply --skip-invalid"} accepts what cannot be converted`,
     },
   );
 }

@@ -300,6 +300,8 @@ export interface RedisVerification {
   readonly checksPassed: number;
   /** Records that cannot be converted and were accepted so when the migration was applied. */
   readonly accepted: number;
+  /** Records that are there in two forms of which only a person can tell which is right. */
+  readonly undecided: number;
   /** What was found, one sentence each; of many, the first. */
   readonly issues: readonly string[];
 }
@@ -313,6 +315,38 @@ export interface CleanupResult {
   /** Records that are not proven to exist elsewhere, and stay. */
   readonly kept: number;
   /** Up to 10 of what was kept, and why. */
+  readonly issues: readonly string[];
+}
+
+/** A record that is there in two forms, as it was shown. */
+export interface RedisDifference {
+  /** Key of the original: bytes, a character for each. */
+  readonly source: string;
+  /** The same, for people. */
+  readonly key: string;
+  /** Key of its copy, for people. */
+  readonly copy: string;
+  /** False when there is no copy. */
+  readonly hasCopy: boolean;
+  /** Why cleanup would not delete the original, or null when it would. */
+  readonly fault: string | null;
+  /** The fields that differ, with null for one that is not there and no value of a secret. Empty for all but the first ten. */
+  readonly fields: readonly {
+    readonly name: string;
+    readonly original: string | null;
+    readonly copy: string | null;
+  }[];
+  /** What tells both forms from what they may be later. */
+  readonly state: string;
+}
+
+/** What became of records that were to be settled. */
+export interface ResolveResult {
+  /** For example `redis/001_hash_tags`. */
+  readonly id: string;
+  /** Records whose two forms are one now. */
+  readonly resolved: number;
+  /** Why others were left alone, one sentence each. */
   readonly issues: readonly string[];
 }
 
@@ -363,6 +397,19 @@ export interface RedisBackend {
   /** How many originals there are to look at, or null when the migration leaves nothing behind. */
   planCleanup(id: string, options: RedisRunOptions): Promise<number | null>;
   cleanup(id: string, options: RedisApplyOptions): Promise<CleanupResult>;
+  /** @param keys Originals, as shown to people; null for every one that `verify` names. */
+  differences(
+    id: string,
+    keys: readonly string[] | null,
+    options: RedisRunOptions,
+  ): Promise<readonly RedisDifference[]>;
+  /** Writes the form that is kept over the other, where both are still what was shown. Needs the lock. */
+  settle(
+    id: string,
+    differences: readonly RedisDifference[],
+    keep: "original" | "copy",
+    options: RedisApplyOptions,
+  ): Promise<ResolveResult>;
   /**
    * Records older bookkeeping and what is not applicable under the current names. Needs the lock. What is said to be applied
    * and is not, by the records of this deployment, becomes pending.

@@ -13,7 +13,7 @@ import {
   planCleanup,
   type PlanCleanupOptions,
 } from "./cleanup.ts";
-import type { CleanupResult, DownTarget, SqlDownPlan } from "./backend.ts";
+import type { CleanupResult, DownTarget, RedisDifference, ResolveResult, SqlDownPlan } from "./backend.ts";
 import type { OneStoreOptions } from "./choose_sql_store.ts";
 import { down, type DownOptions, planDown } from "./down.ts";
 import { PendingError } from "./errors.ts";
@@ -21,11 +21,12 @@ import { force } from "./force.ts";
 import { hint } from "./hint.ts";
 import { init, type InitOptions, type InitResult } from "./init.ts";
 import type { ClearedLock, UnlockOptions } from "./lock/clear.ts";
-import type { LockOwner } from "./lock/lock.ts";
+import type { LockOptions, LockOwner } from "./lock/lock.ts";
 import type { MigrationEntry } from "./migration.ts";
 import { resolveId } from "./resolve_id.ts";
 import { makePlan, type Plan, type PlanOptions } from "./plan.ts";
 import { type PendingCounts, readState } from "./state.ts";
+import { type KeptForm, planResolve, type PlanResolveOptions, resolveDifferences } from "./resolve.ts";
 import { makeStatus, type Status } from "./status.ts";
 import type { EngineContext } from "./stores.ts";
 import { lockOwner, unlock } from "./unlock.ts";
@@ -165,6 +166,36 @@ export class Engine {
    */
   async cleanup(id: string, options: CleanupOptions = {}): Promise<CleanupResult> {
     return await cleanup(this.#context, () => this.#read(), this.resolve(id), options);
+  }
+
+  /**
+   * Finds records that are there in two forms of which nobody but a person can tell which is right. Reads only.
+   *
+   * @param id In any form that names one migration.
+   * @param options Which originals to look at; left out, every one that `verify` names.
+   * @returns Both forms of each, without secrets: what {@linkcode Engine.resolveDifferences} takes.
+   * @throws {RefusedError} When the migration makes no copies.
+   */
+  async planResolve(id: string, options: PlanResolveOptions = {}): Promise<readonly RedisDifference[]> {
+    return await planResolve(this.#context, this.resolve(id), options);
+  }
+
+  /**
+   * Writes one form of records over the other. Takes the lock. What has changed since it was shown is left alone.
+   *
+   * @param id In any form that names one migration.
+   * @param differences What {@linkcode Engine.planResolve} found, or some of it.
+   * @param keep The form that holds. Where the copy holds and there is none, the original is deleted.
+   * @param options How long to wait for the lock.
+   * @returns How many were settled, and why others were not.
+   */
+  async resolveDifferences(
+    id: string,
+    differences: readonly RedisDifference[],
+    keep: KeptForm,
+    options: LockOptions = {},
+  ): Promise<ResolveResult> {
+    return await resolveDifferences(this.#context, this.resolve(id), differences, keep, options);
   }
 
   /**

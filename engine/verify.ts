@@ -55,6 +55,7 @@ export async function verify(
       checksRun: 0,
       checksPassed: 0,
       accepted: 0,
+      undecided: 0,
       issues: [`It is ${entry.status}: what is not applied cannot be verified`],
     }
   );

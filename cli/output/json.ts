@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { CleanupResult, SqlPlan, SqlVerification } from "../../engine/backend.ts";
+import type { CleanupResult, ResolveResult, SqlPlan, SqlVerification } from "../../engine/backend.ts";
+import type { KeptForm } from "../../engine/resolve.ts";
 import type { ApplyEvent } from "../../engine/apply.ts";
 import type { MigrationList } from "../../engine/engine.ts";
 import type { InitResult } from "../../engine/init.ts";
@@ -217,6 +218,11 @@ export function cleanupJson(
   { id, deleted, kept, issues }: Omit<CleanupResult, "id"> & { id: string | null },
 ) {
   return { id, deleted, kept, issues: [...issues] };
+}
+
+/** `outpost migrate resolve --json` */
+export function resolveJson({ id, resolved, issues }: ResolveResult, keep: KeptForm) {
+  return { id, keep, resolved, issues: [...issues] };
 }
 
 /** `outpost migrate init --json` */

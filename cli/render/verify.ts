@@ -78,6 +78,10 @@ function next(
     redis.some(({ valid, checksRun }) => !valid && checksRun === 0);
   if (behind) return nextCommand(layout, "outpost migrate plan", "something is pending");
   const wrong = redis.find(({ valid }) => !valid);
+  if (wrong !== undefined && wrong.undecided > 0) {
+    const command = `outpost migrate resolve ${wrong.id} --all --keep copy`;
+    return nextCommand(layout, command, "or original: shows both forms, and asks");
+  }
   return wrong === undefined
     ? nextCommand(layout, "outpost migrate list", "which steps the schema above should be the result of")
     : nextCommand(

@@ -9,24 +9,27 @@ import type {
   MigrationInfo,
   RedisApplyOptions,
   RedisBackend,
+  RedisDifference,
   RedisMigrationPlan,
   RedisRecordOptions,
   RedisRunOptions,
   RedisState,
   RedisVerification,
   RedisVerifyOptions,
+  ResolveResult,
   StorePlace,
 } from "../backend.ts";
 import type { Blocker } from "../blocker.ts";
 import { digestOf } from "../checksum.ts";
 import { RefusedError, UnknownMigrationError } from "../errors.ts";
 import { type MigrationEntry, migrationId, type MigrationResult } from "../migration.ts";
-import { type Binary, display, encodeText } from "./binary.ts";
+import { type Binary, display, encodeText, parseDisplayed } from "./binary.ts";
 import { type AdoptedState, Bookkeeping, type RedisLayout, type StoredState } from "./bookkeeping.ts";
 import type { Ioredis } from "./client.ts";
-import type { RecordRules } from "./context.ts";
+import type { RecordRules, WriteContext } from "./context.ts";
 import { toToldError, watchFailures } from "./errors.ts";
 import { cleanUp, countOriginals } from "./copy/cleanup.ts";
+import { findDifferences, settleDifferences } from "./copy/resolve.ts";
 import { isFresh } from "./freshness.ts";
 import { changesAfter, reasonAgainst, type RedisMigration } from "./migration.ts";
 import { MasterWatch } from "./master_watch.ts";
@@ -36,6 +39,7 @@ import { findRoomBlockers } from "./room.ts";
 import { firstBegin, runMigration } from "./run.ts";
 import { RedisStore } from "./store.ts";
 import { Tally } from "./walk/tally.ts";
+import type { TransformChange } from "./transform/change.ts";
 import { readTopology } from "./topology.ts";
 import { verifyMigration } from "./verification.ts";
 
@@ -136,6 +140,7 @@ class Backend implements RedisBackend {
         migration,
         state,
         later: changesAfter(this.#definitions, migration),
+        converted: await this.#convertedAfter(migration),
         markers: this.#markersOf(migration),
         options,
       });
@@ -184,20 +189,78 @@ class Backend implements RedisBackend {
       const tally = new Tally();
       const progress = new ProgressReporter(id, tally, options.onProgress);
       const report = await cleanUp(change, {
-        ...this.#rulesFor(migration, state),
-        tally,
-        fence: options.fence,
-        skipInvalid: false,
-        unfinished: false,
-        markers: this.#markersOf(migration),
-        signal: options.signal,
-        maxRate: options.maxRate,
-        batchSize: options.batchSize,
+        ...await this.#writeContext(migration, state, options, tally),
         onStep: (share) => progress.step(share),
       });
       progress.finish();
       return { id, ...report };
     });
+  }
+
+  differences(
+    id: string,
+    keys: readonly string[] | null,
+    options: RedisRunOptions,
+  ): Promise<readonly RedisDifference[]> {
+    return this.#asking(`Cannot look at the records of ${id}`, async () => {
+      const { migration, change, state } = await this.#copying(id);
+      const context = { ...this.#rulesFor(migration, state), ...options };
+      return await findDifferences(change, context, keys?.map(parseDisplayed) ?? null);
+    });
+  }
+
+  settle(
+    id: string,
+    differences: readonly RedisDifference[],
+    keep: "original" | "copy",
+    options: RedisApplyOptions,
+  ): Promise<ResolveResult> {
+    return this.#asking(`Cannot settle records of ${id}`, async () => {
+      const { migration, change, state } = await this.#copying(id);
+      const tally = new Tally();
+      const context = await this.#writeContext(migration, state, options, tally);
+      const { resolved, issues } = await settleDifferences(change, context, differences, keep);
+      return { id, resolved, issues: [...issues, ...tally.issues] };
+    });
+  }
+
+  /** @throws {RefusedError} When the migration makes no copies here. */
+  async #copying(id: string) {
+    const migration = this.#find(id);
+    const { change } = migration;
+    const reason = reasonAgainst(migration);
+    if (change.type !== "copy" || reason !== null) {
+      throw new RefusedError(
+        `Cannot settle records of ${id}: it makes no copies${reason === null ? "" : " here"}`,
+      );
+    }
+    return { migration, change, state: await this.#stateOf(migration) };
+  }
+
+  async #writeContext(
+    migration: RedisMigration,
+    state: StoredState,
+    { fence, signal, maxRate, batchSize }: RedisApplyOptions,
+    tally: Tally,
+  ): Promise<WriteContext> {
+    return {
+      ...this.#rulesFor(migration, state),
+      ...{ fence, signal, maxRate, batchSize, tally },
+      converted: await this.#convertedAfter(migration),
+      skipInvalid: true,
+      unfinished: false,
+      markers: this.#markersOf(migration),
+    };
+  }
+
+  /** The changes in place after a migration that are applied: what is copied now has to be changed too. */
+  async #convertedAfter({ version }: RedisMigration): Promise<TransformChange[]> {
+    const converted: TransformChange[] = [];
+    for (const later of this.#definitions) {
+      if (later.version <= version || later.change.type !== "transform") continue;
+      if ((await this.#stateOf(later)).status === "applied") converted.push(later.change);
+    }
+    return converted;
   }
 
   adopt({ fence, signal }: RedisRecordOptions): Promise<void> {

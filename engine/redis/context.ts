@@ -36,6 +36,8 @@ export interface WriteContext extends ReadContext {
   readonly fence: Fence | undefined;
   /** Counts what became of the records. */
   readonly tally: Tally;
+  /** The changes among `later` that are applied: copies that are made now have to be changed too. */
+  readonly converted: readonly TransformChange[];
   /** True when the run before this one did not come to its end. */
   readonly unfinished: boolean;
   /** What the names of keys begin with that mark copies which are not proven yet. */
@@ -58,6 +60,8 @@ export interface VerifyReport {
   pass(): void;
   /** Counts a record that cannot be converted, and says why: some may have been accepted. */
   invalid(issue: string): void;
+  /** Counts a record that is there in two forms of which nobody but a person can tell which is right, and says so. */
+  differ(issue: string): void;
   /** Counts a record that is not, and says why. */
   fail(issue: string): void;
 }

@@ -34,6 +34,8 @@ export interface Run {
   /** What was recorded before this run. */
   readonly state: StoredState;
   readonly later: readonly TransformChange[];
+  /** Those of them that are applied. */
+  readonly converted: readonly TransformChange[];
   readonly markers: Binary;
   readonly options: RedisApplyOptions;
 }
@@ -58,6 +60,7 @@ export async function runMigration(run: Run): Promise<MigrationResult> {
     fault = await faultOf(id, migration.change, {
       store,
       later: run.later,
+      converted: run.converted,
       beganAt: begin.beganAt,
       doneSince: state.doneSince,
       unfinished: look > 1 || state.status === "running" || state.status === "failed",

@@ -22,16 +22,16 @@ export async function verifyMigration(
   options: RedisVerifyOptions,
 ): Promise<RedisVerification> {
   if (state.status === "not_applicable") {
-    return { id, valid: true, checksRun: 0, checksPassed: 0, accepted: 0, issues: [] };
+    return { id, valid: true, checksRun: 0, checksPassed: 0, accepted: 0, undecided: 0, issues: [] };
   }
   if (state.status !== "applied") {
     const issue = `${id} is ${state.status}: it cannot be verified before it is applied`;
-    return { id, valid: false, checksRun: 0, checksPassed: 0, accepted: 0, issues: [issue] };
+    return { id, valid: false, checksRun: 0, checksPassed: 0, accepted: 0, undecided: 0, issues: [issue] };
   }
   const tally = new Tally();
   const progress = new ProgressReporter(id, tally, options.onProgress);
   const issues: string[] = [];
-  let [failures, accepted] = [0, 0];
+  let [failures, accepted, undecided] = [0, 0, 0];
   const fail = (issue: string) => {
     failures++;
     if (issues.length < NAMED_RECORDS) issues.push(issue);
@@ -46,6 +46,10 @@ export async function verifyMigration(
     report: {
       pass: () => tally.processed++,
       fail,
+      differ: (issue: string) => {
+        undecided++;
+        fail(issue);
+      },
       // Which ones were accepted is not recorded, only how many: what is more than these came later.
       invalid: (issue: string) => {
         if (accepted < state.accepted) accepted++;
@@ -63,5 +67,13 @@ export async function verifyMigration(
     issues.unshift(`${state.inheritedFrom} says that it was applied, the records say otherwise`);
   }
   const checksPassed = tally.processed + accepted;
-  return { id, valid: failures === 0, checksRun: checksPassed + failures, checksPassed, accepted, issues };
+  return {
+    id,
+    valid: failures === 0,
+    checksRun: checksPassed + failures,
+    checksPassed,
+    accepted,
+    undecided,
+    issues,
+  };
 }

@@ -61,6 +61,7 @@ export const legacyKeys: CopyRules = {
   groupOf,
   times: TIMES,
   deletedAt: "deleted_at",
+  secrets: ["credentials", "config", "delivery_metadata"],
   lists,
   lookalikes: { pattern: "tenant:{*}", isOne: isBracedTenant },
 };

@@ -6,7 +6,7 @@
 
 import type { Redis } from "ioredis";
 import { parseTimestamp } from "../../engine/timestamp.ts";
-import { bytes, destinationFieldsOf, tenantFields } from "./redis_records.ts";
+import { bytes, destinationFieldsOf, expiryOf, getHash, tenantFields } from "./redis_records.ts";
 
 /** A hash and when it expires (Unix milliseconds, -1 for never); null for no record. */
 export type ModelRecord = { readonly fields: Record<string, string>; readonly expiresAt: number } | null;
@@ -147,6 +147,23 @@ export class Model {
       if (record.expiresAt >= 0) pipeline.callBuffer("PEXPIREAT", [bytes(key), String(record.expiresAt)]);
     }
     await pipeline.exec();
+  }
+
+  /** What the old records are now may be copied, where nothing was. */
+  copiedAgain(): void {
+    for (const { source } of this.pairs) this.#versions.get(source)!.push(this.sources.get(source) ?? null);
+  }
+
+  /** One form of a record was written over the other. */
+  async settled(source: string, keep: "original" | "copy"): Promise<void> {
+    const pair = this.pairs.find((one) => one.source === source)!;
+    if (keep === "original") {
+      this.#written.delete(pair.target);
+      this.#versions.set(source, [this.sources.get(source)!]);
+      return;
+    }
+    const fields = await getHash(this.#client, source);
+    this.sources.set(source, fields && { fields, expiresAt: await expiryOf(this.#client, source) });
   }
 
   /** True when a target may be so in the end. */

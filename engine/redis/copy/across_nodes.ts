@@ -18,6 +18,7 @@ import { keySlot } from "../key_slot.ts";
 import { MARK, REPLACE_OWN, RESTORE_NEW, UNMARK } from "../scripts/copying.ts";
 import { READ_WHOLE } from "../scripts/reading.ts";
 import type { Argument, RedisStore } from "../store.ts";
+import { convertAfter } from "../transform/convert_records.ts";
 import type { BatchSize } from "../walk/pacing.ts";
 import { walk } from "../walk/walk.ts";
 import type { BothKeys, CopyChange } from "./change.ts";
@@ -60,6 +61,7 @@ export async function copyAcrossNodes(
       if (await copyOne(context, pair)) taken.push(pair);
     })));
   await prune(change, context, rest);
+  await convertAfter(context, pairs.map(({ target }) => target));
   await weigh(change, context, taken);
 }
 

@@ -68,6 +68,8 @@ export interface CopyChange {
   readonly times?: readonly Binary[] | undefined;
   /** The one of them that tells that a record was deleted, and when. */
   readonly deletedAt?: Binary | undefined;
+  /** Fields whose values are shown to nobody. */
+  readonly secrets?: readonly Binary[] | undefined;
   /** For hashes that list other records and bear no time of their own: what they list, and whom they belong to. */
   readonly lists?: Lists | undefined;
   /** Records that make current keys look like old ones; searched for once. */

@@ -37,7 +37,10 @@ async function checkCopies(
     for (const { pair: { source, target }, standing } of portion) {
       const fault = faultOf(standing, target);
       if (fault === null) context.report.pass();
-      else context.report.fail(`${display(source)}: ${fault}`);
+      else {
+        const undecided = standing === "different" || standing === "unknown";
+        context.report[undecided ? "differ" : "fail"](`${display(source)}: ${fault}`);
+      }
     }
   }
 }

@@ -61,7 +61,7 @@ async function judgeList(
   const { change, beganAt, later } = rules;
   const [ownerOriginal = null, ownerCopy = null] = await readFew(store, [owner.source, owner.target]);
   let changedAt = ownTime(change, ownerOriginal?.fields ?? null) ?? -Infinity;
-  let [anyAlive, explained] = [false, true];
+  let [anyAlive, explained, differs] = [false, true, false];
   const wanted = afterMigrations(pair.target, original.fields!, later);
   const inCopy = copy?.fields ?? new Map<Binary, Binary>();
   const fields = [...new Set([...wanted.keys(), ...inCopy.keys()])];
@@ -73,7 +73,11 @@ async function judgeList(
       const evidence = { original: found[2 * i]!, copy: found[2 * i + 1]! };
       changedAt = Math.max(changedAt, ownTime(change, evidence.original?.fields ?? null) ?? -Infinity);
       if (original.fields!.has(field)) anyAlive ||= !isDeleted(rules, evidence.copy);
-      if (wanted.get(field) !== inCopy.get(field)) {
+      if (
+        wanted.get(field) !== inCopy.get(field) &&
+        !isOff(rules, records[i]!.target, evidence, inCopy.has(field))
+      ) {
+        differs = true;
         explained &&= isExplained(rules, evidence, original.fields!.has(field), inCopy.has(field));
       }
     });
@@ -83,8 +87,16 @@ async function judgeList(
     const gone = isDeleted(rules, ownerCopy) || !anyAlive;
     return rules.doneSince === null ? (gone ? "deleted" : "absent") : judgeMissing(rules, changedAt);
   }
-  if (copy.fields === null || original.endsAt !== copy.endsAt || beganAt === null) return "different";
+  if (copy.fields === null || original.endsAt !== copy.endsAt) return "different";
+  if (!differs) return "same";
+  if (beganAt === null) return "different";
   return explained && changedAt < beganAt.getTime() ? "newer" : "different";
+}
+
+/** True when a record was deleted, whoever did it, and is off the list for that reason alone. */
+function isOff(rules: Rules, target: Binary, { original, copy }: Evidence, listedNow: boolean): boolean {
+  if (listedNow || !isDeleted(rules, copy)) return false;
+  return original === null || ["same", "newer"].includes(judge(rules, target, original, copy));
 }
 
 /** True for what is left of a record that was deleted. */

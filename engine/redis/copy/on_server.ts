@@ -8,6 +8,7 @@ import { type Binary, toArgument } from "../binary.ts";
 import type { WriteContext } from "../context.ts";
 import { COPY } from "../scripts/copying.ts";
 import type { Argument } from "../store.ts";
+import { convertAfter } from "../transform/convert_records.ts";
 import type { BatchSize } from "../walk/pacing.ts";
 import type { CopyChange, ListKeys } from "./change.ts";
 import { deadLists, prune } from "./dead_lists.ts";
@@ -88,6 +89,7 @@ async function execute(
     rest = rest.slice(answer.length);
   }
   await prune(change, context, [...copied, ...others]);
+  await convertAfter(context, [...copied, ...others].map(({ target }) => target));
   await weigh(change, context, others);
   return again;
 }

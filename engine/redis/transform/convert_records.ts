@@ -10,8 +10,9 @@ import type { ReadContext, VerifyContext, WriteContext } from "../context.ts";
 import { readFacts } from "../facts.ts";
 import { anyLookalike } from "../lookalikes.ts";
 import type { RedisStore } from "../store.ts";
-import type { BatchSize } from "../walk/pacing.ts";
+import { BatchSize, ReplyClock } from "../walk/pacing.ts";
 import { chooseSample, sampleOf } from "../walk/sample.ts";
+import { Tally } from "../walk/tally.ts";
 import { walk } from "../walk/walk.ts";
 import { type Inconvertible, invalidValue, isInconvertible, type TransformChange } from "./change.ts";
 import { type FieldWrite, writeFields } from "./field_writes.ts";
@@ -27,6 +28,16 @@ export async function convertRecords(change: TransformChange, context: WriteCont
     pattern: change.pattern,
     visit: (keys, size) => convert(change, context, others, keys, size),
   });
+}
+
+/** Changes copies that were made after later migrations had run: what these say of themselves stays true. */
+export async function convertAfter(context: WriteContext, copies: readonly Binary[]): Promise<void> {
+  const tally = new Tally();
+  for (const change of context.converted) {
+    const size = new BatchSize(new ReplyClock(), "records");
+    await convert(change, { ...context, tally }, change.lookalikes !== undefined, copies, size);
+  }
+  for (const [key, why] of tally.failures) context.tally.fail(key, why);
 }
 
 /** Looks for records that still need a change. */

@@ -36,6 +36,11 @@ export class Tally {
     return [...named, ...this.#notes].slice(0, NAMED_RECORDS);
   }
 
+  /** The records that could not be done, as far as they are told apart, and why. */
+  get failures(): ReadonlyMap<Binary, string> {
+    return this.#failures;
+  }
+
   /** Everything that was looked at so far. */
   get seen(): number {
     return this.processed + this.skipped + this.conflicts + this.failed;

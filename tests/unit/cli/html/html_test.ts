@@ -85,6 +85,7 @@ Deno.test("verifyPage() tells counts and lists issues", () => {
     checksRun: 40,
     checksPassed: 39,
     accepted: 0,
+    undecided: 0,
     issues: ["<tenant>"],
   };
   const sql = { ok: true, current: 10, latest: 10, dirty: false, issues: [], warnings: [] };

@@ -128,7 +128,11 @@ Deno.test("every command has a flag for each of its settings", () => {
     for (const key of command.settings ?? []) {
       const { flag, type } = SETTINGS[key];
       const sample = type.placeholder === "DURATION" ? "5s" : "5";
-      const required = command.path === "migrate down" || command.path === "migrate force" ? ["1"] : [];
+      const required = {
+        "migrate down": ["1"],
+        "migrate force": ["1"],
+        "migrate resolve": ["redis/1", "tenant:acme", "--keep", "copy"],
+      }[command.path] ?? [];
       const line = parse(...command.path.split(" "), ...required, `--${flag}`, sample);
       assertEquals(line.settings.get(flag!), sample);
     }

@@ -213,6 +213,7 @@ Deno.test("verifyJson() and cleanupJson() have the documented shape", () => {
     checksRun: 5,
     checksPassed: 4,
     accepted: 0,
+    undecided: 0,
     issues: ["x"],
   };
   const expected = {

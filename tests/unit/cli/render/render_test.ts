@@ -106,6 +106,7 @@ Deno.test("renderVerify() shows what was checked and what to do about what is wr
     checksRun: 40,
     checksPassed: 39,
     accepted: 0,
+    undecided: 0,
     issues: ["tenant:{x}: old"],
   };
   const text = renderVerify({ ok: false, postgres: null, clickhouse: null, redis: [wrong] }, layout, {

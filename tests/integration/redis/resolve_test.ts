@@ -1,0 +1,141 @@
+import { assert, assertEquals } from "@std/assert";
+import { startRedis, startRedisCluster } from "../../support/redis.ts";
+import {
+  applyAll,
+  destinationFieldsOf,
+  getHash,
+  HASH_TAGS,
+  NEVER,
+  outpostBackend,
+  putHash,
+  snapshot,
+  tenantFields,
+} from "../../support/redis_records.ts";
+import { runInProcess } from "../../support/cli.ts";
+
+const FULL = { signal: NEVER, full: true, sample: 0 };
+const [OLD, NEW] = ["tenant:t:destination:d", "tenant:{t}:destination:d"];
+const LATER = "2100-01-01T00:00:00Z";
+
+for (const where of ["one server", "a cluster"]) {
+  Deno.test(`settle() writes the form that is kept, on ${where}, and both are one then`, async () => {
+    await using server = where === "a cluster" ? await startRedisCluster() : await startRedis();
+    const client = server.client();
+    for (const keep of ["original", "copy"] as const) {
+      await putHash(client, "tenant:t", tenantFields("t"));
+      await putHash(client, OLD, destinationFieldsOf("d"));
+      const backend = outpostBackend(client);
+      for (const { id } of backend.migrations) await backend.apply(id, { signal: NEVER, rerun: true });
+      await putHash(client, OLD, { credentials: "\xffrotated", updated_at: LATER });
+      await putHash(client, NEW, { disabled_at: "4102444900000" });
+      assertEquals(await backend.differences(HASH_TAGS, ["tenant:nobody"], { signal: NEVER }), []);
+      const found = await backend.differences(HASH_TAGS, null, { signal: NEVER });
+      assertEquals(found.map(({ key, hasCopy }) => [key, hasCopy]), [[OLD, true]]);
+      const told = new Map(found[0]!.fields.map(({ name, original, copy }) => [name, [original, copy]]));
+      assertEquals(told.get("credentials"), ["hidden, 8 bytes", "hidden, 10 bytes"]);
+      assertEquals(told.get("disabled_at"), ["2024-03-01T00:00:00Z", "4102444900000"]);
+      const settled = await backend.settle(HASH_TAGS, found, keep, { signal: NEVER });
+      assertEquals(settled, { id: HASH_TAGS, resolved: 1, issues: [] });
+      const copy = await getHash(client, NEW);
+      if (keep === "original") {
+        // What is kept has been through the later migrations too.
+        assertEquals([copy?.credentials, copy?.updated_at, copy?.entity], [
+          "\xffrotated",
+          "4102444800000",
+          "destination",
+        ]);
+        assertEquals((await getHash(client, OLD))?.updated_at, LATER);
+      } else {
+        assertEquals(copy?.disabled_at, "4102444900000");
+        assertEquals(await getHash(client, OLD), copy);
+      }
+      assertEquals((await backend.verify([HASH_TAGS], FULL))[0]?.issues, []);
+      const { kept } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
+      assertEquals(kept, 0);
+      await client.del("tenant:{t}:tenant");
+      await client.del(NEW);
+      await client.del("outpost:migration:001_hash_tags");
+    }
+  });
+}
+
+Deno.test("settle() leaves alone what has changed since it was shown, and deletes an original that no copy is kept of", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  for (const id of ["d", "e", "f"]) {
+    await putHash(client, `tenant:t:destination:${id}`, destinationFieldsOf(id));
+  }
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  for (const id of ["d", "e"]) {
+    await putHash(client, `tenant:t:destination:${id}`, { updated_at: LATER, note: "x" });
+  }
+  await client.del("tenant:{t}:destination:f");
+  const found = await backend.differences(HASH_TAGS, [
+    OLD,
+    "tenant:t:destination:e",
+    "tenant:t:destination:f",
+  ], {
+    signal: NEVER,
+  });
+  assertEquals(found.map(({ fault }) => fault !== null), [true, true, false]);
+  await client.hset("tenant:t:destination:e", "note", "once more");
+  const before = await snapshot(client);
+  const settled = await backend.settle(HASH_TAGS, found, "copy", { signal: NEVER });
+  assertEquals([settled.resolved, settled.issues], [2, [
+    "tenant:t:destination:e: left alone, it has changed since it was shown",
+  ]]);
+  const after = await snapshot(client);
+  for (const key of ["tenant:t:destination:e", "tenant:{t}:destination:e", NEW]) {
+    assertEquals(after.get(key), before.get(key));
+  }
+  assertEquals(after.has("tenant:t:destination:f"), false);
+});
+
+Deno.test("apply --rerun converts what it copies after the later migrations were applied", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await putHash(client, "tenant:t", tenantFields("t"));
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  await putHash(client, "tenant:late", { ...tenantFields("late"), updated_at: LATER });
+  const again = await backend.apply(HASH_TAGS, { signal: NEVER, rerun: true });
+  assertEquals([again.outcome, again.processed], ["applied", 1]);
+  assertEquals(await getHash(client, "tenant:{late}:tenant"), {
+    id: "late",
+    created_at: "1705289400123",
+    updated_at: "4102444800000",
+    entity: "tenant",
+  });
+  const ids = backend.migrations.map(({ id }) => id);
+  assertEquals((await backend.verify(ids, FULL)).map(({ issues }) => issues), [[], [], []]);
+});
+
+Deno.test("outpost migrate resolve shows both forms, asks, and settles what it showed", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port) };
+  await putHash(client, OLD, { ...destinationFieldsOf("d"), credentials: "sesame" });
+  await applyAll(outpostBackend(client));
+  await putHash(client, OLD, { credentials: "open sesame", updated_at: LATER });
+  const run = (line: string, answers?: readonly string[]) =>
+    runInProcess(line.split(" "), { env, ...(answers === undefined ? {} : { answers, columns: 120 }) });
+  const command = `migrate resolve redis/1 ${OLD} --keep original`;
+  assertEquals((await run("migrate resolve redis/1 --keep original")).code, 2);
+  assertEquals((await run(`migrate resolve redis/1 ${OLD} --all --keep copy`)).code, 2);
+  assertEquals((await run(`migrate resolve redis/1 ${OLD} --keep both`)).code, 2);
+  assertEquals((await run(command)).code, 2, "there is no terminal");
+  const declined = await run(command, ["n"]);
+  assert(declined.stdout.includes(OLD) && declined.stdout.includes("hidden, 6 bytes"), declined.stdout);
+  assert(!declined.stdout.includes("sesame"));
+  assertEquals((await getHash(client, NEW))?.credentials, "sesame");
+  const settled = await run(command, ["y"]);
+  assertEquals(settled.code, 0, settled.stderr);
+  assertEquals((await getHash(client, NEW))?.credentials, "open sesame");
+  const nothing = await run("migrate resolve redis/1 --all --keep copy --json --yes");
+  assertEquals(JSON.parse(nothing.stdout), { id: HASH_TAGS, keep: "copy", resolved: 0, issues: [] });
+  const missing = await run("migrate resolve redis/1 tenant:nobody --keep copy --json --yes");
+  assertEquals([missing.code, JSON.parse(missing.stdout).issues], [1, [
+    "tenant:nobody: there is no such original",
+  ]]);
+});
