@@ -115,7 +115,8 @@ const REASONS: Readonly<Record<string, string>> = {
   CONNECTION_DESTROYED: "connection closed",
 };
 
-function isNetworkError(error: Error): boolean {
+/** True for an error of the network below a connection, or of the client that lost it. */
+export function isNetworkError(error: Error): boolean {
   if ("code" in error && typeof error.code === "string") {
     return error.code in REASONS ||
       /^(E[A-Z]+|ERR_(TLS|SSL|OSSL)\w*|[A-Z_]*CERT[A-Z_]*|UNABLE_TO_\w+)$/.test(error.code);

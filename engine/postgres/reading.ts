@@ -7,7 +7,14 @@
 import type postgres from "postgres";
 import { RefusedError, StoreUnreachableError } from "../errors.ts";
 import { hint } from "../hint.ts";
-import { connectionError, isLockTimeout, isServerError, whereOf } from "./errors.ts";
+import {
+  connectionError,
+  isConnectionGone,
+  isLockTimeout,
+  isNetworkError,
+  isServerError,
+  whereOf,
+} from "./errors.ts";
 import { describeHolders, findHolders } from "./lock_holders.ts";
 import type { PostgresOptions } from "./options.ts";
 import { pinSchema } from "./pin_schema.ts";
@@ -38,31 +45,42 @@ export async function readAtOnce<T>(
   action: string,
   work: (reading: Reading) => Promise<T>,
 ): Promise<T> {
+  let over = false;
   const through = (client: postgres.Sql | postgres.TransactionSql): Query => (text, parameters = []) =>
-    client.unsafe(text, [...parameters]) as Promise<never>;
+    over ? NEVER : client.unsafe(text, [...parameters]) as Promise<never>;
   try {
-    return await sql.begin("isolation level repeatable read read only", async (transaction) => {
-      const query = through(transaction);
-      const { schema } = await pinSchema(query, "transaction");
-      await query(PATIENCE, [String(readWaitMs), String(lease.ttlMs)]);
-      return await work({
-        query,
-        schema,
-        transaction,
-        unlessHeld: async (part) => {
-          try {
-            // The client undoes a part by itself, and would hold its failure against the whole otherwise.
-            return { value: await transaction.savepoint((within) => part(through(within))) as never };
-          } catch (error) {
-            if (!isLockTimeout(error)) throw error;
-            // It was waited for once: what else is held costs no more time.
-            await query("SELECT set_config('lock_timeout', '1', true)");
-            return { held: await whoHolds(query) };
-          }
-        },
-      });
-    }) as T;
+    const whole = sql.begin(
+      "isolation level repeatable read read only",
+      (transaction) =>
+        unlessGone(async () => {
+          const query = through(transaction);
+          const { schema } = await pinSchema(query, "transaction");
+          await query(PATIENCE, [String(readWaitMs), String(lease.ttlMs)]);
+          return await work({
+            query,
+            schema,
+            transaction,
+            unlessHeld: async (part) => {
+              try {
+                // The client undoes a part by itself, and would hold its failure against the whole otherwise.
+                const within = await transaction.savepoint((savepoint) =>
+                  unlessGone(() => part(through(savepoint)))
+                );
+                return { value: within as never };
+              } catch (error) {
+                if (!isLockTimeout(error)) throw error;
+                // It was waited for once: what else is held costs no more time.
+                await query("SELECT set_config('lock_timeout', '1', true)");
+                return { held: await whoHolds(query) };
+              }
+            },
+          });
+        }),
+    );
+    void whole.catch(() => void (over = true));
+    return await whole as T;
   } catch (error) {
+    over = false;
     const held = isLockTimeout(error) ? await whoHolds(through(sql)) : null;
     if (held !== null) {
       throw new StoreUnreachableError("postgres", `Cannot ${action} Postgres: ${held}`, {
@@ -76,6 +94,23 @@ export async function readAtOnce<T>(
       cause: known,
       hint: hint`The tables are not what the recorded version says: see what differs with ${"verify"}`,
     });
+  }
+}
+
+const NEVER = new Promise<never>(() => {});
+
+/**
+ * Ends only where the connection lives. The client answers a failure by undoing the transaction, also over a connection that is
+ * gone, where the attempt breaks the whole process; that the connection is gone it reports by itself.
+ */
+async function unlessGone<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const gone = isConnectionGone(error) &&
+      (isServerError(error) || (error instanceof Error && isNetworkError(error)));
+    if (gone) return await NEVER;
+    throw error;
   }
 }
 

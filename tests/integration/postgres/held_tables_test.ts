@@ -1,7 +1,9 @@
 import type postgres from "postgres";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { StoreUnreachableError } from "../../../engine/errors.ts";
+import { readAtOnce } from "../../../engine/postgres/reading.ts";
 import { startPostgres } from "../../support/postgres.ts";
+import { eventually } from "../../support/server.ts";
 import { backendOver, fill, migrateTo } from "./deployment.ts";
 
 /** How long the tests let reads wait, in milliseconds. */
@@ -69,4 +71,28 @@ Deno.test("read() tells who holds the bookkeeping instead of waiting for ever", 
 Deno.test("lockOwner() answers while every table is held", async () => {
   await using held = await start(4, "schema_migrations, events, deliveries");
   assertEquals(await held.backend.lockOwner(), null);
+});
+
+Deno.test("A connection that ends in the middle of reading is a store that cannot be reached, and no fault of the program", async () => {
+  await using held = await start(4, "events");
+  const plan = assertRejects(() => held.backend.plan([5]), StoreUnreachableError);
+  await eventually(async () => {
+    const ended = await held.sql`
+      SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND locktype = 'relation'`;
+    assert(ended.length > 0);
+  });
+  await plan;
+  const idle = readAtOnce(
+    { sql: held.sql, lease: { lockName: "lock", ttlMs: 30_000 } },
+    "read",
+    async ({ query }) => {
+      const [row] = await query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+      await held.holder`SELECT pg_terminate_backend(${row!.pid})`;
+      await eventually(async () => {
+        assertEquals((await held.holder`SELECT FROM pg_stat_activity WHERE pid = ${row!.pid}`).length, 0);
+      });
+      await query("SELECT 1");
+    },
+  );
+  await assertRejects(() => idle, StoreUnreachableError);
 });
