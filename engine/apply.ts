@@ -52,14 +52,14 @@ export async function apply(
   read: () => Promise<State>,
   options: ApplyOptions,
 ): Promise<ApplyResult> {
-  const before = chooseFrom(context, await read(), options);
+  const before = await chooseFrom(context, await read(), options);
   if (before.length === 0) return { results: [], doneByOther: false };
   return await withLock(context, "apply", options, async (locked) => {
     const { lock: { fence }, signal } = locked;
     await context.redis?.adopt({ signal, ...(fence === null ? {} : { fence }) });
     // Read again under the lock: while this run waited, another one may have done the work.
     const state = await read();
-    const selected = chooseFrom(context, state, options);
+    const selected = await chooseFrom(context, state, options);
     if (selected.length === 0) return { results: [], doneByOther: true };
     const blockers = await findBlockers(context, selected);
     if (blockers.length > 0) throw new BlockedError(blockers);
@@ -74,12 +74,12 @@ export async function apply(
 }
 
 /** What this run is to do, from what the stores say. Throws where nothing may be done. */
-function chooseFrom(
+async function chooseFrom(
   context: EngineContext,
   state: State,
   { ids = [], rerun = false, plan }: ApplyOptions,
-): readonly MigrationEntry[] {
-  if (plan !== undefined) assertFits(context, state, plan);
+): Promise<readonly MigrationEntry[]> {
+  if (plan !== undefined) await assertFits(context, state, plan);
   const selected = select(ignoreRunning(state.entries), plan?.basis.selected ?? ids, { rerun });
   for (const [name, found] of state.sql) {
     if (selected.some(({ store }) => store === name)) assertSound(name, found);

@@ -8,7 +8,7 @@ import { ApplyError, InterruptedError, LockLostError } from "./errors.ts";
 import { hint } from "./hint.ts";
 import type { Locked } from "./lock/with_lock.ts";
 import type { MigrationEntry, MigrationResult, Pace, Progress, SqlStoreName } from "./migration.ts";
-import type { PlannedStore } from "./plan.ts";
+import type { PlannedStore, SavedPlan } from "./plan.ts";
 import type { Stores } from "./stores.ts";
 import { toldError } from "./told_error.ts";
 
@@ -29,6 +29,8 @@ export type ApplyEvent =
 
 /** How migrations are run. */
 interface ApplyRunOptions extends Pace {
+  /** A plan that was shown: steps that can run in several ways take the one that it names, or are refused. */
+  readonly plan?: SavedPlan | undefined;
   /** Runs named Redis migrations again although they are applied. */
   readonly rerun?: boolean;
   /** Accepts records that cannot be converted: leaves them as they are, notes them, finishes. */
@@ -116,7 +118,8 @@ export class ApplyRun {
         onStatement: (index: number, count: number) =>
           lock.report({ migration: first.id, progress: `${upTo}statement ${index + 1} of ${count}` }),
       };
-      if (first === last) await session.up(first.version, options);
+      const variant = this.#options.plan?.basis.variants[first.id];
+      if (first === last) await session.up(first.version, { ...options, variant });
       else await session.upTogether(entries.map(({ version }) => version), options);
     });
     for (const { id } of entries) {

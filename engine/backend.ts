@@ -152,6 +152,8 @@ export interface SqlDownPlan {
 export interface SqlRunOptions {
   /** Stops before the next attempt or statement; the statement in hand is cancelled and rolled back. */
   readonly signal: AbortSignal;
+  /** The way that was shown, as {@linkcode SqlBackend.variants} calls it: another one is refused. Undefined for whichever it is. */
+  readonly variant?: string | undefined;
   /** Called within the step's transaction, just before it commits: throws when the lock is lost. */
   readonly beforeCommit: () => Promise<void>;
   /** Told of each attempt that gave up on `lock_timeout`, for logs. */
@@ -209,6 +211,8 @@ export interface SqlBackend {
   plan(versions: readonly number[], options?: { readonly together?: boolean }): Promise<SqlPlan>;
   /** Which of the pending versions would run as one, as things are now. */
   group(versions: readonly number[]): Promise<SqlGrouping>;
+  /** Which way the pending versions that have several would take, by ID; empty for the ordinary one. */
+  variants(versions: readonly number[]): Promise<Readonly<Record<string, string>>>;
   /** What stands in the way of pending versions, found before the first is applied. */
   blockers(versions: readonly number[]): Promise<readonly Blocker[]>;
   planDown(target: DownTarget): Promise<SqlDownPlan>;

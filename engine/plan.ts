@@ -38,6 +38,8 @@ export interface PlanBasis {
   readonly migrations: readonly { readonly id: string; readonly checksum: string; readonly status: string }[];
   /** What is to be applied, in order. */
   readonly selected: readonly string[];
+  /** For each selected step that can run in several ways, the one that it takes; empty for the ordinary one. */
+  readonly variants: Readonly<Record<string, string>>;
   /** Those of them that run as one; absent where each runs by itself. */
   readonly together?: readonly string[];
 }
@@ -82,7 +84,7 @@ export async function makePlan(
   state: State,
   { ids = [], rerun = false, saved, signal }: PlanOptions,
 ): Promise<Plan> {
-  if (saved !== undefined) assertFits(context, state, saved);
+  if (saved !== undefined) await assertFits(context, state, saved);
   const selected = select(state.entries, saved?.basis.selected ?? ids, { rerun });
   const together = maySelectedRunAsOne(ids, saved);
   const sql = await askEach(
@@ -96,7 +98,7 @@ export async function makePlan(
     store !== "redis" && sql.get(store)?.grouping?.together.includes(version)
   );
   const basis = {
-    ...basisOf(context, state, selected),
+    ...await basisOf(context, state, selected),
     ...(grouped.length === 0 ? {} : { together: grouped.map(({ id }) => id) }),
   };
   const redisIds = selected.filter((entry) => entry.store === "redis").map((entry) => entry.id);
@@ -149,15 +151,15 @@ export function placesOf({ sql, redis }: State): readonly PlannedStore[] {
  *
  * @throws {PlanStaleError} When it was, or when something has.
  */
-export function assertFits(
+export async function assertFits(
   context: Omit<EngineContext, "lock">,
   state: State,
   { digest, basis }: SavedPlan,
-): void {
+): Promise<void> {
   const chosen = state.entries.filter(({ id }) => basis.selected.includes(id));
   const changes = digestOf(basis) !== digest
     ? ["The file was changed: its digest does not match its contents"]
-    : compareBasis(basis, basisOf(context, state, chosen));
+    : compareBasis(basis, await basisOf(context, state, chosen));
   if (changes.length === 0) return;
   throw new PlanStaleError(`The plan no longer fits: ${changes.join("; ")}`, changes, {
     hint: hint`Plan again: ${"plan --out FILE"}`,
@@ -198,11 +200,17 @@ export function select(
 }
 
 /** What a plan rests on, from what was read. */
-export function basisOf(
+export async function basisOf(
   { sql, redis, deployment }: Omit<EngineContext, "lock">,
   state: State,
   selected: readonly MigrationEntry[],
-): PlanBasis {
+): Promise<PlanBasis> {
+  const open = selected.filter(({ status }) => isPending(status));
+  const ways = await askEach(
+    sql,
+    (backend, name) =>
+      backend.variants(open.filter(({ store }) => store === name).map(({ version }) => version)),
+  );
   const known = [...[...sql.values()].flatMap((backend) => backend.migrations), ...(redis?.migrations ?? [])];
   const status = new Map(state.entries.map((entry) => [entry.id, entry.status]));
   return {
@@ -214,6 +222,7 @@ export function basisOf(
     versions: Object.fromEntries([...state.sql].map(([store, { version }]) => [store, version])),
     migrations: known.map(({ id, checksum }) => ({ id, checksum, status: status.get(id) ?? "pending" })),
     selected: selected.map(({ id }) => id),
+    variants: Object.assign({}, ...ways.values()),
   };
 }
 
@@ -250,11 +259,23 @@ export function compareBasis(saved: PlanBasis, now: PlanBasis): readonly string[
       changes.push(`${id} was ${before.status} and is ${after.status}`);
     }
   }
+  // What is done by now has no way to take any more.
+  for (const [id, variant] of Object.entries(now.variants)) {
+    const shown = saved.variants[id];
+    if (shown !== variant) {
+      changes.push(`${id} was to run ${wayText(shown)}, and would run ${wayText(variant)}`);
+    }
+  }
   if (changes.length === 0 && saved.selected.join() !== now.selected.join()) {
     const list = (ids: readonly string[]) => ids.join(", ") || "nothing";
     changes.push(`The plan was for ${list(saved.selected)}, now for ${list(now.selected)}`);
   }
   return changes;
+}
+
+/** How a step runs, for people. */
+export function wayText(variant: string | undefined): string {
+  return variant === undefined || variant === "" ? "in the ordinary way" : variant;
 }
 
 /** What a migration is when it is planned, and what becomes of it when the plan is carried out, to its end or not. */

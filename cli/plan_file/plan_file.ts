@@ -98,6 +98,7 @@ function readBasis(basis: Reader): PlanBasis {
       status: migration.text("status"),
     })),
     selected: basis.texts("selected"),
+    variants: basis.record("variants", (value) => typeof value === "string"),
     ...(basis.has("together") ? { together: basis.texts("together") } : {}),
   };
 }

@@ -188,7 +188,8 @@ export class PostgresSession implements SqlSession {
       const begun = performance.now();
       await this.#records.prepare(query, step, direction);
       await action({
-        run: async (given, way) => await statements(way === "up" ? await chooseUp(query, given) : given.down),
+        run: async (given, way) =>
+          await statements(way === "up" ? await chooseUp(query, given, options.variant) : given.down),
       });
       await this.#records.finish(query, step, direction, performance.now() - begun);
     });

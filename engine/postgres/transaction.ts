@@ -6,9 +6,10 @@
  */
 
 import type { SqlRunOptions } from "../backend.ts";
-import { InterruptedError, LockLostError, StepFailedError } from "../errors.ts";
+import { InterruptedError, LockLostError, PlanStaleError, StepFailedError } from "../errors.ts";
+import { migrationId } from "../migration.ts";
 import { type Hint, hint } from "../hint.ts";
-import type { SqlStatement, SqlStep } from "../sql/step.ts";
+import { chooseWay, type SqlStatement, type SqlStep } from "../sql/step.ts";
 import { foreignText } from "../foreign_text.ts";
 import type { Query } from "./query.ts";
 import { deniedHint, isCancelled, isLockTimeout, isServerError, type ServerError } from "./errors.ts";
@@ -188,13 +189,26 @@ const SETTINGS = `
                  ('idle_in_transaction_session_timeout', $3::text), ('transaction_timeout', '0')) AS wanted (name, value)
     JOIN pg_settings USING (name)`;
 
-/** The statements of the way up that this database allows. */
-export async function chooseUp(query: Query, step: SqlStep): Promise<readonly SqlStatement[]> {
-  for (const variant of step.variants ?? []) {
-    const [answer] = await query<Record<string, boolean>>(variant.when);
-    if (answer !== undefined && Object.values(answer)[0] === true) return variant.up;
-  }
-  return step.up;
+/**
+ * The statements of the way up that this database allows.
+ *
+ * @param shown The way that was shown; undefined for whichever it is.
+ * @throws {PlanStaleError} When it is another one.
+ */
+export async function chooseUp(
+  query: Query,
+  step: SqlStep,
+  shown: string | undefined,
+): Promise<readonly SqlStatement[]> {
+  const { variant, statements } = await chooseWay(step, step.version - 1, async (question) => {
+    const [answer] = await query<Record<string, boolean>>(question);
+    return answer !== undefined && Object.values(answer)[0] === true;
+  });
+  if (shown === undefined || shown === variant) return statements;
+  const id = migrationId("postgres", step.version, step.name);
+  throw new PlanStaleError(`The plan no longer fits: ${id} would run in another way than was shown`, [
+    `The way of ${id} was "${shown}" and is "${variant}"`,
+  ], { hint: hint`Look at it again with ${"plan"}` });
 }
 
 /** Wraps what the server said of a statement. */

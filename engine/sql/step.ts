@@ -100,10 +100,40 @@ export interface DownForecast extends StepForecast {
 
 /** Another way to the same schema, taken where the database allows it. */
 export interface StepVariant {
-  /** Query for one boolean, asked when the step begins. */
-  readonly when: string;
+  /** A few words for people, for example `by exchange`. */
+  readonly name: string;
+  /**
+   * Query for one boolean, asked when the step begins, and before that for a plan.
+   *
+   * @param from Version of the database when it is asked, below the step's.
+   */
+  readonly when: (from: number) => string;
   /** The statements of this way, in order. */
   readonly up: readonly SqlStatement[];
+}
+
+/** The way up that a database allows. */
+export interface ChosenWay {
+  /** Name of the variant; empty for the step's own statements. */
+  readonly variant: string;
+  readonly statements: readonly SqlStatement[];
+}
+
+/**
+ * Chooses the way up.
+ *
+ * @param from Version of the database now.
+ * @param holds Answers a query for one boolean.
+ */
+export async function chooseWay(
+  step: SqlStep,
+  from: number,
+  holds: (query: string) => Promise<boolean>,
+): Promise<ChosenWay> {
+  for (const { name, when, up } of step.variants ?? []) {
+    if (await holds(when(from))) return { variant: name, statements: up };
+  }
+  return { variant: "", statements: step.up };
 }
 
 /** What each row of a table is after a step. Columns that are not named stay as they are. */
@@ -203,7 +233,8 @@ export function stepFileName(step: Pick<SqlStep, "version" | "name">): string {
 
 /** Hash of what a step does, in hexadecimal: changes whenever a statement does. */
 export function stepChecksum(step: SqlStep): string {
-  const { version, name, transactional, up, variants, rewrite, down } = step;
+  const { version, name, transactional, up, rewrite, down } = step;
+  const variants = step.variants?.map((variant) => ({ ...variant, when: variant.when(version - 1) }));
   return checksumOf(JSON.stringify({ version, name, transactional, up, variants, rewrite, down }));
 }
 

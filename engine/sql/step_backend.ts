@@ -28,6 +28,7 @@ import { dirtyError, findGaps, lowestOf, type Standing, stateOf } from "./standi
 import { runThroughLey } from "./ley.ts";
 import {
   checkSteps,
+  chooseWay,
   type ObjectChange,
   type SqlStatement,
   type SqlStep,
@@ -154,7 +155,9 @@ export class StepBackend implements SqlBackend {
         if (step.version <= version && cutOff?.version !== step.version) {
           throw new RefusedError(`Cannot plan ${this.#id(step)}: it is applied`);
         }
-        const statements = fold === null ? await this.#upOf(view, step, version) : withFold(fold, step);
+        const statements = fold === null
+          ? (await chooseWay(step, version, (query) => view.holds(query))).statements
+          : withFold(fold, step);
         steps.push(await this.#plan(step, statements, step.forecast(version), counter));
       }
       const held = view.held();
@@ -167,6 +170,21 @@ export class StepBackend implements SqlBackend {
           : { grouping: { together: fold?.versions ?? [], apart } }),
         ...(held === null ? {} : { held }),
       };
+    });
+  }
+
+  async variants(versions: readonly number[]): Promise<Readonly<Record<string, string>>> {
+    const steps = versions.map((version) => this.#step(version)).filter(({ variants }) =>
+      variants !== undefined
+    );
+    if (steps.length === 0) return {};
+    return await this.#store.read("look at the tables of", async (view) => {
+      const { version } = await view.standing();
+      const chosen: Record<string, string> = {};
+      for (const step of steps) {
+        chosen[this.#id(step)] = (await chooseWay(step, version, (query) => view.holds(query))).variant;
+      }
+      return chosen;
     });
   }
 
@@ -276,15 +294,6 @@ export class StepBackend implements SqlBackend {
   ): Promise<SqlStepPlan> {
     const expand = (text: string) => this.#store.expand(text);
     return await planStep(step, { id: this.#id(step), statements, forecast, counter, expand });
-  }
-
-  /** The statements that would run. Which variant a later step takes is known only when its turn comes: the first is shown. */
-  async #upOf(view: StoreView, step: SqlStep, current: number): Promise<readonly SqlStatement[]> {
-    for (const variant of step.variants ?? []) {
-      if (current < step.version - 1) return variant.up;
-      if (await view.holds(variant.when)) return variant.up;
-    }
-    return step.up;
   }
 
   #step(version: number): SqlStep {

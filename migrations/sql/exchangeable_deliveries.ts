@@ -7,8 +7,13 @@
 /**
  * True where the default partition is the only one and nothing hangs on it that would be lost with it: nothing but the
  * released columns and indexes, no trigger, view, grant, publication, comment or setting of its own, the same owner.
+ *
+ * @param from Version of the database when it is asked, below 5.
  */
-export const EXCHANGEABLE_DELIVERIES = `
+export function exchangeableDeliveries(from: number): string {
+  // There is nothing yet that could hang on it.
+  if (from === 0) return "SELECT true";
+  return `
 SELECT EXISTS (
   SELECT FROM pg_class leaf
    WHERE leaf.oid = to_regclass('deliveries_default')
@@ -19,7 +24,9 @@ SELECT EXISTS (
      AND NOT EXISTS (
        SELECT FROM pg_class parent
         WHERE parent.oid = to_regclass('deliveries') AND (parent.relowner <> leaf.relowner OR parent.relrowsecurity))
-     AND (SELECT count(*) FROM pg_attribute WHERE attrelid = leaf.oid AND attnum > 0 AND NOT attisdropped) = 9
+     AND (SELECT count(*) FROM pg_attribute WHERE attrelid = leaf.oid AND attnum > 0 AND NOT attisdropped) = ${
+    columnsAt(from)
+  }
      AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = leaf.oid AND attnum > 0
                       AND (attacl IS NOT NULL OR attoptions IS NOT NULL OR attstattarget::int > 0))
      AND (SELECT count(*) FROM pg_index WHERE indrelid = leaf.oid)
@@ -41,3 +48,9 @@ SELECT EXISTS (
      AND NOT EXISTS (SELECT FROM pg_description WHERE classoid = 'pg_class'::regclass AND objoid = leaf.oid)
      AND NOT EXISTS (SELECT FROM pg_seclabel WHERE classoid = 'pg_class'::regclass AND objoid = leaf.oid)
 ) AS exchangeable`;
+}
+
+/** How many columns the deliveries have at a version. */
+function columnsAt(version: number): number {
+  return version < 2 ? 5 : version < 4 ? 7 : 9;
+}

@@ -15,7 +15,7 @@
 
 import type { SqlStatement, SqlStep, StepRunner } from "../../../engine/sql/step.ts";
 import { lockTables } from "../lock_tables.ts";
-import { EXCHANGEABLE_DELIVERIES } from "../exchangeable_deliveries.ts";
+import { exchangeableDeliveries } from "../exchangeable_deliveries.ts";
 import {
   all,
   changed,
@@ -377,7 +377,7 @@ export const step: SqlStep = {
   description:
     "Turns deliveries into attempts that carry their event; keeps what has no event in outpost_quarantine",
   transactional: true,
-  variants: [{ when: EXCHANGEABLE_DELIVERIES, up: BY_EXCHANGE }],
+  variants: [{ name: "by exchange", when: exchangeableDeliveries, up: BY_EXCHANGE }],
   up: IN_PLACE,
   rewrite: {
     tables: [

@@ -61,6 +61,7 @@ const basis: PlanBasis = {
   versions: { postgres: 4 },
   migrations: [{ id: "sql/000005", checksum: "c", status: "pending" }],
   selected: ["sql/000005"],
+  variants: {},
 };
 
 Deno.test("compareBasis() finds nothing between a plan and itself", () => {
@@ -71,10 +72,13 @@ Deno.test("compareBasis() counts what was planned as done, and nothing else", ()
   const applied = [{ id: "sql/000005", checksum: "c", status: "applied" }];
   const done = { ...basis, migrations: applied, versions: { postgres: 5 } };
   assertEquals(compareBasis(basis, done), []);
-  assertEquals(compareBasis({ ...basis, selected: [] }, { ...done, selected: [] }), [
-    "The postgres version was 4 and is 5",
-    "sql/000005 was pending and is applied",
-  ]);
+  assertEquals(
+    compareBasis({ ...basis, selected: [], variants: {} }, { ...done, selected: [], variants: {} }),
+    [
+      "The postgres version was 4 and is 5",
+      "sql/000005 was pending and is applied",
+    ],
+  );
   assertEquals(compareBasis(done, basis), [
     "The postgres version was 5 and is 4",
     "sql/000005 was applied and is pending",
@@ -103,7 +107,7 @@ for (
       "sql/000006 is new",
     ],
     ["lost migration", { migrations: [] }, "sql/000005 is gone"],
-    ["choice", { selected: [] }, "The plan was for sql/000005, now for nothing"],
+    ["choice", { selected: [], variants: {} }, "The plan was for sql/000005, now for nothing"],
   ] as const
 ) {
   Deno.test(`compareBasis() names a moved ${what}`, () => {

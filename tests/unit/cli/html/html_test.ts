@@ -36,7 +36,7 @@ function planWith(text: string): Plan {
       invalid: [{ key: text, field: text, value: text }],
     }],
     blockers: [{ store: "redis", kind: "eviction", object: "r:6379", detail: "No <room>", hint: "Raise it" }],
-    basis: { deployment: "", stores: {}, versions: {}, migrations: [], selected: [] },
+    basis: { deployment: "", stores: {}, versions: {}, migrations: [], selected: [], variants: {} },
   };
 }
 

@@ -115,7 +115,7 @@ Deno.test("planJson() has the documented shape", () => {
     invalid: [{ key: "k", field: "created_at", value: "yesterday" }],
   };
   const blocker = { store: "redis" as const, kind: "memory", object: "r:6379", detail: "d", hint: "h" };
-  const basis = { deployment: "dp_1", stores: {}, versions: {}, migrations: [], selected: [] };
+  const basis = { deployment: "dp_1", stores: {}, versions: {}, migrations: [], selected: [], variants: {} };
   const sql = { current: 4, latest: 10, steps: [step] };
   const stores = [{
     store: "postgres" as const,

@@ -38,6 +38,7 @@ const PLAN: Plan = {
     versions: { postgres: 4 },
     migrations: [{ id: "sql/000005", checksum: "c", status: "pending" }],
     selected: ["sql/000005"],
+    variants: {},
   },
 };
 

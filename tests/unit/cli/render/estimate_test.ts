@@ -35,7 +35,7 @@ function planOf(tables: ReturnType<typeof table>[], items: number, indexed: read
       invalid: [],
     }],
     blockers: [],
-    basis: { deployment: "", stores: {}, versions: {}, migrations: [], selected: [] },
+    basis: { deployment: "", stores: {}, versions: {}, migrations: [], selected: [], variants: {} },
   };
 }
 

@@ -188,6 +188,7 @@ Deno.test("renderPlan() says what is known of the time it takes", () => {
     versions: {},
     migrations: [],
     selected: ["redis/003_entity"],
+    variants: {},
   };
   const at = { port: 6379, database: "0", schema: null };
   const stores = [{ ...at, store: "redis" as const, host: "cache" }, {

@@ -19,7 +19,11 @@ Deno.test("checkSteps() accepts the released steps and refuses gaps, repeats and
   }
   assertThrows(
     () =>
-      checkSteps([{ ...first!, transactional: false, variants: [{ when: "SELECT true", up: first!.up }] }]),
+      checkSteps([{
+        ...first!,
+        transactional: false,
+        variants: [{ name: "x", when: () => "SELECT true", up: first!.up }],
+      }]),
     RegistryError,
   );
 });
