@@ -6,6 +6,7 @@
 
 import { InterruptedError } from "./engine/errors.ts";
 import { EXIT } from "./cli/output/error_catalogue.ts";
+import { dropPermissions } from "./cli/drop_permissions.ts";
 import type { Host, StopSignal, TextSink } from "./cli/host.ts";
 import { VERSION } from "./cli/version.ts";
 
@@ -109,6 +110,15 @@ function programWords(): readonly string[] {
     : [Deno.execPath(), "run", "--allow-env", "--no-prompt", import.meta.url];
 }
 
+/**
+ * True where the runtime would export metrics so often that it can block itself while modules are loaded: for ever, and deaf to
+ * every signal but one.
+ */
+function standsStill(env: Readonly<Record<string, string | undefined>>): boolean {
+  const interval = env.OTEL_METRIC_EXPORT_INTERVAL ?? "";
+  return ["true", "1"].includes(env.OTEL_DENO ?? "") && interval !== "" && !(Number(interval) >= 1000);
+}
+
 /** Starts the program. */
 async function main(): Promise<never> {
   const out = sink(Deno.stdout);
@@ -117,13 +127,21 @@ async function main(): Promise<never> {
     out.write(`${VERSION}\n`);
     Deno.exit(EXIT.done);
   }
+  dropPermissions(Deno.args);
   const env = Deno.env.toObject();
+  const err = sink(Deno.stderr);
+  if (standsStill(env)) {
+    err.write(
+      "error: OTEL_METRIC_EXPORT_INTERVAL must be 1000 or more: below, the runtime may come to a stand [settings_invalid]\n",
+    );
+    Deno.exit(EXIT.usage);
+  }
   const user = env.USER ?? env.USERNAME;
   const host: Host = {
     args: Deno.args,
     env,
     stdout: out,
-    stderr: sink(Deno.stderr),
+    stderr: err,
     stdinTerminal: Deno.stdin.isTerminal(),
     readLine,
     columns,
