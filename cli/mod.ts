@@ -6,6 +6,7 @@
 
 import { COMMANDS } from "./commands.ts";
 import { type Context, makeContext, type OutputFlags } from "./context.ts";
+import { InterruptedError } from "../engine/errors.ts";
 import { EXIT } from "./output/error_catalogue.ts";
 import { UsageError } from "./errors.ts";
 import type { Host } from "./host.ts";
@@ -65,7 +66,43 @@ async function dispatch(host: Host, state: Reporting): Promise<number> {
   const work = line.command.prepare(line.input);
   const context = await prepareContext(host, line, state);
   state.context = context;
-  return await context.telemetry.span(`outpost ${line.command.path}`, {}, () => work(context));
+  return await context.telemetry.span(
+    `outpost ${line.command.path}`,
+    {},
+    () => untilDeaf(host.signal, work(context)),
+  );
+}
+
+/**
+ * How long a command may take to come to an end once it was told to stop: less than an orchestrator waits before it kills. The
+ * batch in hand takes a moment; only a server that does not answer takes longer.
+ */
+const STOP_MS = 25_000;
+
+/** Waits for work, and after a signal no longer than {@linkcode STOP_MS}: leaving it is no worse than being killed. */
+async function untilDeaf<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stop = () =>
+    timer = setTimeout(
+      () =>
+        reject(
+          new InterruptedError("Stopped without waiting any longer for what does not answer", {
+            hint: "Run the same command again: it continues where this one stopped",
+          }),
+        ),
+      STOP_MS,
+    );
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
+    // Whatever was left may still fail, when nobody listens any more.
+    work.catch(() => {});
+  }
 }
 
 async function prepareContext(

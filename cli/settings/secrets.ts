@@ -8,6 +8,7 @@ import { harmless } from "../../engine/foreign_text.ts";
 import { SettingsError } from "../errors.ts";
 import { HIDDEN, type Scrub } from "../output/scrub.ts";
 import { parseClickHouseAddress } from "../stores/clickhouse_address.ts";
+import { hiddenValues } from "../stores/postgres/shown_url.ts";
 import { parsePostgresUrl } from "../stores/postgres/url.ts";
 import { SETTING_KEYS, SETTINGS, type Settings } from "./table.ts";
 
@@ -65,7 +66,7 @@ function secretsOf({ redisPassword, clickhousePassword, clickhouseAddr, postgres
       const { password, parameters } = parsePostgresUrl(postgresUrl);
       // As it was written, which is not always what the parser makes of it.
       secrets.push(password ?? "", /^[a-z]+:\/\/[^/?@:]*:([^/?@]*)@/i.exec(postgresUrl)?.[1]);
-      for (const [name, value] of parameters) if (/pass|secret|token/i.test(name)) secrets.push(value);
+      secrets.push(...hiddenValues(parameters));
     }
   } catch (error) {
     // What cannot be understood was refused without being shown.

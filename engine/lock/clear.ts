@@ -7,7 +7,7 @@
 
 import type { Buffer } from "node:buffer";
 import { describeOwner } from "./describe_owner.ts";
-import { LockHeldError } from "../errors.ts";
+import { LockHeldError, StoreUnreachableError } from "../errors.ts";
 import { hint } from "../hint.ts";
 import type { LockOwner } from "./lock.ts";
 import type { LockSettings } from "./lock_settings.ts";
@@ -53,6 +53,7 @@ export async function readLock({ redis }: Pick<LockSettings, "redis">): Promise<
  * A lock without heartbeats, as older tools leave, is cleared without force: nothing tells whether its holder lives.
  *
  * @throws {LockHeldError} When a holder's heartbeat is fresh and `force` is not set. Nothing was cleared then.
+ * @throws {StoreUnreachableError} When it cannot be cleared, however often it is tried.
  */
 export async function clearLock(
   { redis }: Pick<LockSettings, "redis">,
@@ -63,7 +64,9 @@ export async function clearLock(
   if (redis === null) return { cleared, owner: first };
   for (const name of [redis.names.lock, ...redis.names.older]) {
     // A heartbeat in between changes the value: then the holder is looked at again.
+    let tries = 0;
     for (let found = await read(redis.client, name); found !== null; found = await read(redis.client, name)) {
+      if (++tries > MOST_TRIES) throw neverStill(name);
       first ??= found.owner;
       refuseLive(found.owner, force);
       await breakFence(redis.client, redis.names.fence);
@@ -71,6 +74,17 @@ export async function clearLock(
     }
   }
   return { cleared, owner: first };
+}
+
+/** Far more than heartbeats can come in between: whatever answers does not do what it is told, and would be asked for ever. */
+const MOST_TRIES = 50;
+
+function neverStill(name: string): StoreUnreachableError {
+  return new StoreUnreachableError(
+    "redis",
+    `Cannot clear the lock: "${name}" is there again each time it is deleted`,
+    { hint: "Stop whoever writes it, and look whether this is the Redis that is meant" },
+  );
 }
 
 function refuseLive(owner: LockOwner, force: boolean): void {

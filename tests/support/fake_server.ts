@@ -100,8 +100,8 @@ export function startFakeServer(behave: Behaviour): FakeServer {
     connections: () => connections,
     async [Symbol.asyncDispose]() {
       listener.close();
-      for (const connection of open) connection.close();
       await accepting;
+      for (const connection of open) connection.close();
       await Promise.allSettled(running);
     },
   };

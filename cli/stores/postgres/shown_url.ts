@@ -56,6 +56,17 @@ export function shownPostgresPlace(url: string): string | null {
   }
 }
 
+/** Values of parameters that are not shown: each may be a secret. Of `options`, the values of the settings in it. */
+export function hiddenValues(parameters: ReadonlyMap<string, string>): readonly string[] {
+  return [...parameters].flatMap(([name, value]) => {
+    if (SHOWN.has(name) || name === "sslkey" || name === "service") return [];
+    if (name !== "options") return [value];
+    return [...value.matchAll(/(?:-c\s*|--)([\w.]+)=(.*?)(?=\s(?:-c|--)|$)/gs)].flatMap(([, setting, text]) =>
+      SHOWN.has(setting!) ? [] : [text!]
+    );
+  });
+}
+
 function hostText({ host, port }: PostgresHost): string {
   const name = host.startsWith("/") ? encodeURIComponent(host) : host.includes(":") ? `[${host}]` : host;
   return port === 5432 ? name : `${name}:${port}`;
