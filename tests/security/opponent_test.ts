@@ -1,7 +1,7 @@
 /**
  * Plants marked secrets wherever a secret can stand, has servers repeat them, runs every command in every form, and looks for any
- * six characters of one in all that comes out. `OUTPOST_TESTS_OPPONENT_RUNS=10000` plays longer, `OUTPOST_TESTS_SEED=...` the same
- * again.
+ * six characters of one in all that comes out. `OUTPOST_TESTS_OPPONENT_RUNS=10000` plays longer, `OUTPOST_TESTS_SEED=...`
+ * another game.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { lyingClickHouse, lyingPostgres, lyingRedis } from "./lying_servers.ts";
 import { Dice, Marks, steeringIn } from "./marks.ts";
 
 const RUNS = Number(Deno.env.get("OUTPOST_TESTS_OPPONENT_RUNS") ?? 300);
-const SEED = Number(Deno.env.get("OUTPOST_TESTS_SEED") ?? Date.now() % 2 ** 31);
+const SEED = Number(Deno.env.get("OUTPOST_TESTS_SEED") ?? 1000);
 const AT_ONCE = 12;
 
 const COMMANDS: readonly (readonly string[])[] = [
