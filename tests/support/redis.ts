@@ -26,9 +26,7 @@ export interface RedisServer extends Server {
  */
 export async function startRedis(args: readonly string[] = [], port = freePort()): Promise<RedisServer> {
   const directory = await Deno.makeTempDir({ prefix: "outpost-redis-" });
-  const program = Deno.env.get("OUTPOST_TESTS_REDIS") ??
-    findProgram("redis-server", "redis-server", ["/usr/bin", "/usr/local/bin"]);
-  const process = spawnServer(program, [
+  const process = spawnServer(programOf(), [
     ...["--port", String(port), "--bind", "127.0.0.1", "--dir", directory],
     ...["--save", "", "--appendonly", "no", "--daemonize", "no", ...args],
   ]);
@@ -61,6 +59,18 @@ export async function startRedis(args: readonly string[] = [], port = freePort()
       await Deno.remove(directory, { recursive: true }).catch(() => {});
     },
   };
+}
+
+/** True for a server that was built with TLS: it misses a certificate then, and ends at once in any case. */
+export async function redisKnowsTls(): Promise<boolean> {
+  const args = ["--port", "0", "--tls-port", String(freePort()), "--save", ""];
+  const { stdout } = await new Deno.Command(programOf(), { args, stdout: "piped", stderr: "null" }).output();
+  return new TextDecoder().decode(stdout).includes("tls-cert-file");
+}
+
+function programOf(): string {
+  return Deno.env.get("OUTPOST_TESTS_REDIS") ??
+    findProgram("redis-server", "redis-server", ["/usr/bin", "/usr/local/bin"]);
 }
 
 /** A cluster of this test's own. */
