@@ -11,6 +11,7 @@ import { applyCommand } from "./migrate/apply.ts";
 import { cleanupCommand } from "./migrate/cleanup.ts";
 import { downCommand } from "./migrate/down.ts";
 import { forceCommand } from "./migrate/force.ts";
+import { grantsCommand } from "./migrate/grants.ts";
 import { initCommand } from "./migrate/init.ts";
 import { listCommand } from "./migrate/list.ts";
 import { newCommand } from "./migrate/new.ts";
@@ -34,6 +35,7 @@ export const COMMANDS: readonly Command[] = [
   downCommand,
   forceCommand,
   unlockCommand,
+  grantsCommand,
   newCommand,
   serve,
   config,
