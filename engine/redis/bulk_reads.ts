@@ -71,6 +71,28 @@ function byTurns(flat: readonly Binary[]): Map<Binary, Binary> {
   return pairs;
 }
 
+/** Fields that one command tells of a large hash. */
+const PIECE = 200;
+
+/**
+ * Reads the fields of a hash in pieces, however many there are. What changes meanwhile may be told as it was or as it is.
+ *
+ * @returns Empty for a key that is no hash.
+ */
+export async function readInPieces(store: RedisStore, key: Binary): Promise<Map<Binary, Binary>> {
+  const fields = new Map<Binary, Binary>();
+  let cursor = "0";
+  do {
+    const args = [toArgument(key), cursor, "COUNT", String(PIECE)];
+    const [reply] = await store.callMany([["HSCAN", ...args]]);
+    if (!Array.isArray(reply)) return fields;
+    const [next, flat] = reply as [Uint8Array, Uint8Array[]];
+    for (let i = 0; i + 1 < flat.length; i += 2) fields.set(fromBytes(flat[i]!), fromBytes(flat[i + 1]!));
+    cursor = fromBytes(next);
+  } while (cursor !== "0");
+  return fields;
+}
+
 /** Tells which records are there. */
 export async function readExisting(store: RedisStore, keys: readonly Binary[]): Promise<boolean[]> {
   if (keys.length === 0) return [];

@@ -17,6 +17,7 @@ import type { BatchSize } from "../walk/pacing.ts";
 import { walk } from "../walk/walk.ts";
 import type { CopyChange } from "./change.ts";
 import type { Content } from "./content.ts";
+import { unlinkLarge } from "./large.ts";
 import { findPairs, hasLookalikes, type Pair } from "./pairs.ts";
 import { faultOf, judged, type JudgedPair } from "./weigh.ts";
 
@@ -81,7 +82,16 @@ async function deleteProven(change: CopyChange, context: WriteContext, work: Wor
     }
     const again: Binary[] = [];
     for await (const portion of judged(change, context, clear, { digests: true })) {
-      again.push(...await unlink(context, choose(change, context, portion, work)));
+      const proven = choose(change, context, portion, work);
+      const isLarge = ({ original, copy }: Proven) => original.large === true || copy.large === true;
+      again.push(...await unlink(context, proven.filter((one) => !isLarge(one))));
+      for (const { pair } of proven.filter(isLarge)) {
+        if (!await unlinkLarge(change, context, pair)) again.push(pair.source);
+        else {
+          tally.processed++;
+          tally.recover(pair.source);
+        }
+      }
     }
     keys = again;
     if (attempt === ATTEMPTS) {

@@ -7,7 +7,7 @@
 import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
-import { readHashes } from "../bulk_reads.ts";
+import { readHashes, readInPieces } from "../bulk_reads.ts";
 import { replyCode } from "../errors.ts";
 import type { Argument, RedisStore } from "../store.ts";
 
@@ -24,6 +24,8 @@ export interface Content {
   readonly digest: string;
   /** When it expires, in Unix milliseconds, or null for never. */
   readonly endsAt: number | null;
+  /** True for a hash of so many fields that no single command may look at all of them: it was read in pieces. */
+  readonly large?: true;
 }
 
 /** How records are read. */
@@ -101,11 +103,30 @@ async function* inSlices(
   }
 }
 
+/** A hash of more fields is read in pieces. */
+const MOST_FIELDS = 2000;
+
+async function readLarge(store: RedisStore, key: Binary): Promise<Content | null> {
+  const fields = await readInPieces(store, key);
+  const [ttl] = await store.callMany([["PTTL", toArgument(key)]]);
+  if (fields.size === 0 || Number(ttl) === -2) return null;
+  const endsAt = Number(ttl) < 0 ? null : Date.now() + Number(ttl);
+  return { type: "hash", fields, fieldEnds: NO_ENDS, members: "", digest: "", endsAt, large: true };
+}
+
 async function readEach(
   store: RedisStore,
   keys: readonly Binary[],
   { digests }: ContentReading,
 ): Promise<(Content | null)[]> {
+  const [first] = keys;
+  if (keys.length === 1) {
+    const [length] = await store.callMany([["HLEN", toArgument(first!)]]);
+    // Between nodes, a deletion rests on the digest: that takes the whole dump.
+    if (Number(length) > MOST_FIELDS && !(digests && store.clustered)) {
+      return [await readLarge(store, first!)];
+    }
+  }
   const types = (await store.callMany(keys.map((key) => ["TYPE", toArgument(key)] as const))).map(String);
   const commands = keys.map((key, i) => {
     const name = toArgument(key);

@@ -5,7 +5,7 @@
  */
 
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
-import { readFields } from "../bulk_reads.ts";
+import { readFields, readInPieces } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
 import { PRUNE } from "../scripts/copying.ts";
 import type { Argument, RedisStore } from "../store.ts";
@@ -85,9 +85,19 @@ async function readListings<List extends ListKeys>(
   });
 }
 
+/** The names of the fields of hashes: of long ones in pieces. */
 async function readNames(store: RedisStore, keys: readonly Binary[]): Promise<Binary[][]> {
-  const commands = keys.map((key): readonly [string, ...Argument[]] => ["HKEYS", toArgument(key)]);
-  return (await store.callMany(commands)).map((reply) =>
-    Array.isArray(reply) ? (reply as Uint8Array[]).map(fromBytes) : []
+  const lengths = await store.callMany(
+    keys.map((key): readonly [string, ...Argument[]] => ["HLEN", toArgument(key)]),
   );
+  const isLong = (i: number) => Number(lengths[i]) > FIELDS_AT_ONCE;
+  const commands = keys.filter((_, i) => !isLong(i)).map((
+    key,
+  ): readonly [string, ...Argument[]] => ["HKEYS", toArgument(key)]);
+  const short = await store.callMany(commands);
+  return await Promise.all(keys.map(async (key, i) => {
+    if (isLong(i)) return [...(await readInPieces(store, key)).keys()];
+    const reply = short.shift();
+    return Array.isArray(reply) ? (reply as Uint8Array[]).map(fromBytes) : [];
+  }));
 }

@@ -104,6 +104,18 @@ return table.concat(results)
 `);
 
 /**
+ * Deletes one record, whatever it is: only in a transaction over a watch.
+ *
+ * - KEYS: the fence key if any, then the record.
+ * - ARGV: the fence.
+ * - Returns `1`.
+ */
+export const UNLINK: Script = script(`${FENCE}
+redis.call('UNLINK', KEYS[k + 1])
+return '1'
+`);
+
+/**
  * Takes records off a list that were deleted, while what is left of them is there.
  *
  * - KEYS: the fence key if any, then the list, then what it is to be deleted with, then the records.

@@ -17,7 +17,7 @@ export interface FieldWrites {
 }
 
 /**
- * Changes fields of many hashes, each only if it exists and the fields that were read are as they were.
+ * Changes fields of many hashes, each only if it exists and the fields that were read are as they were. Their ends are kept.
  *
  * - KEYS: the fence key if any, then the records.
  * - ARGV: the fence; {@linkcode FieldWrites}.
@@ -28,6 +28,14 @@ local writes = cjson.decode(ARGV[a + 1])
 local names, shapes, told, at = writes.fields, writes.shapes, writes.values, 0
 local call = redis.call
 ${FIELDS.begin}
+local knows_field_ends = true -- Servers before 7.4 do not, and setting a field takes its end away.
+local function field_ends(key, fields)
+  if not knows_field_ends then return {} end
+  local ends = pcall('HPEXPIRETIME', key, 'FIELDS', #fields, unpack(fields))
+  if not ends.err then return ends end
+  knows_field_ends = false
+  return {}
+end
 local results = {}
 for i = k + 1, #KEYS do
   local key = KEYS[i]
@@ -45,6 +53,7 @@ for i = k + 1, #KEYS do
   if not any and call('EXISTS', key) == 0 then
     result = '-'
   elseif same then
+    local ends = field_ends(key, shape)
     if count == 2 then
       call('HSET', key, shape[1], told[at + 1], shape[2], told[at + 2])
     elseif count == 1 then
@@ -56,6 +65,9 @@ for i = k + 1, #KEYS do
         pairs[2 * j] = told[at + j]
       end
       call('HSET', key, unpack(pairs))
+    end
+    for j = 1, #ends do
+      if ends[j] > 0 then call('HPEXPIREAT', key, string.format('%.0f', ends[j]), 'FIELDS', 1, shape[j]) end
     end
     result = '1'
   end
