@@ -9,6 +9,7 @@ import postgres from "postgres";
 import { RefusedError, StoreUnreachableError } from "../errors.ts";
 import { within } from "../within.ts";
 import { connectionError, isConnectionGone, whereOf } from "./errors.ts";
+import { guardReserved } from "./guard_reserved.ts";
 import { pinSchema } from "./pin_schema.ts";
 
 type Client = postgres.Sql<Record<string, unknown>>;
@@ -58,7 +59,7 @@ export class PinnedConnection implements AsyncDisposable {
     try {
       // The first query opens the connection: its errors say why that failed, those of a reservation do not.
       await client.unsafe("SELECT 1");
-      const reserved = await client.reserve();
+      const reserved = guardReserved(await client.reserve() as postgres.ReservedSql, () => state.lost);
       const found = await reserved.unsafe<{ pid: number }[]>("SELECT pg_backend_pid() AS pid");
       const { pid } = found[0]!;
       const { schema, database } = await pinSchema(
@@ -75,7 +76,7 @@ export class PinnedConnection implements AsyncDisposable {
       return new PinnedConnection(
         source,
         client,
-        reserved as postgres.ReservedSql,
+        reserved,
         { pid, schema, database },
         state,
       );

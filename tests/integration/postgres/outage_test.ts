@@ -245,3 +245,15 @@ Deno.test("up() is not ended by what an operator set for short transactions", as
     await admin`SELECT row FROM outpost_quarantine WHERE source_table = 'deliveries' ORDER BY row->>'id'`;
   assertEquals([...kept], [...rows], "times are kept in UTC");
 });
+
+Deno.test("A connection that was lost refuses every query, and breaks nothing", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 1 });
+  await using connection = await PinnedConnection.open(sql);
+  await sql`SELECT pg_terminate_backend(${connection.backendPid})`;
+  await eventually(() => assert(connection.lost));
+  await assertRejects(() => connection.reserved`SELECT 1`, Error, "connection closed");
+  await assertRejects(() => connection.reserved.unsafe("SELECT 1"), Error, "connection closed");
+  // What is thrown at the next turn of the event loop would fail this test.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+});
