@@ -59,10 +59,11 @@ export function judgeMissing({ doneSince }: Rules, changedAt: number | null): St
 export function isSame({ later }: Rules, target: Binary, original: Content, copy: Content): boolean {
   if (original.type !== copy.type || !endsKept(original, copy)) return false;
   if (original.fields === null || copy.fields === null) return original.members === copy.members;
-  const migrated = afterMigrations(target, original.fields, later);
+  const repaired = withRepairs(target, original.fields, copy.fields, later);
+  const migrated = afterMigrations(target, repaired, later);
   for (const [field, value] of original.fields) {
     const found = copy.fields.get(field);
-    if (found !== value && found !== migrated.get(field)) return false;
+    if (found !== value && found !== migrated.get(field) && found !== repaired.get(field)) return false;
   }
   for (const [field, value] of copy.fields) {
     if (!original.fields.has(field) && migrated.get(field) !== value) return false;
@@ -83,6 +84,32 @@ export function isNewer({ change, beganAt }: Rules, original: Content, copy: Con
   return [...original.fields.keys()].every((field) =>
     copy.fields!.has(field) || change.times?.includes(field) === true
   );
+}
+
+/**
+ * An original with what stands in its copy in place of values that no later migration could convert: somebody repaired the copy, as
+ * they were told to, and what the original still holds is worth nothing to any reader.
+ */
+function withRepairs(
+  target: Binary,
+  original: ReadonlyMap<Binary, Binary>,
+  copy: ReadonlyMap<Binary, Binary>,
+  later: readonly TransformChange[],
+): ReadonlyMap<Binary, Binary> {
+  const repaired = new Map(original);
+  for (const change of later) {
+    // Of several such values a change names one at a time.
+    for (const _ of change.fields) {
+      const values = change.fields.map((field) => repaired.get(field) ?? null);
+      const kind = change.kindOf(target, values);
+      const changes = kind === null ? null : change.change(kind, values);
+      if (changes === null || !isInconvertible(changes)) break;
+      const value = copy.get(changes.invalid);
+      if (value === undefined || value === repaired.get(changes.invalid)) break;
+      repaired.set(changes.invalid, value);
+    }
+  }
+  return repaired;
 }
 
 /** What a record's fields become when the later migrations have run over it. */

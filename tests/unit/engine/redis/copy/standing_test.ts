@@ -1,0 +1,44 @@
+import { assertEquals } from "@std/assert";
+import type { Content } from "../../../../../engine/redis/copy/content.ts";
+import { judge, type Rules } from "../../../../../engine/redis/copy/standing.ts";
+import { redisMigrations } from "../../../../../migrations/redis.ts";
+
+const [hashTags, ...later] = redisMigrations("");
+const rules: Rules = {
+  change: hashTags!.change as Rules["change"],
+  later: later.flatMap(({ change }) => change.type === "transform" ? [change] : []),
+  beganAt: new Date("2025-01-01T00:00:00Z"),
+  doneSince: null,
+};
+const TARGET = "tenant:{t}:tenant";
+
+function hash(fields: Readonly<Record<string, string>>): Content {
+  return {
+    type: "hash",
+    fields: new Map(Object.entries(fields)),
+    fieldEnds: new Map(),
+    members: "",
+    digest: "",
+    endsAt: null,
+  };
+}
+
+const standing = (original: Record<string, string>, copy: Record<string, string>) =>
+  judge(rules, TARGET, hash(original), hash(copy));
+
+Deno.test("judge() takes a repair of what could not be converted for no difference, and anything else beside it for one", () => {
+  const original = { id: "t", created_at: "next tuesday", updated_at: "yesterday", name: "Ada" };
+  assertEquals(standing(original, { ...original }), "same");
+  // Repaired, of either form, in one field or in both.
+  assertEquals(standing(original, { ...original, created_at: "2024-01-15T10:30:00Z" }), "same");
+  const repaired = { ...original, created_at: "1705314600000", updated_at: "1705314600000" };
+  assertEquals(standing(original, repaired), "same");
+  assertEquals(standing(original, { ...repaired, entity: "tenant" }), "same");
+  // Another write, of whichever application, is none of that.
+  assertEquals(standing(original, { ...repaired, name: "Grace" }), "different");
+  assertEquals(standing({ ...original, secret: "rotated" }, repaired), "different");
+  // A value that could be converted is not repaired but changed: nothing tells that it was later.
+  const sound = { id: "t", created_at: "2024-01-15T10:30:00Z" };
+  assertEquals(standing(sound, { id: "t", created_at: "1705314600000" }), "same");
+  assertEquals(standing(sound, { id: "t", created_at: "1605314600000" }), "different");
+});
