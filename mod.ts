@@ -110,6 +110,7 @@ export type {
 } from "./engine/migration.ts";
 export type { Plan, PlanBasis, PlannedStore, PlanOptions, SavedPlan } from "./engine/plan.ts";
 export type { BookkeepingNames } from "./engine/postgres/bookkeeping.ts";
+export { type LeyProject, readLeyProject } from "./engine/postgres/ley_project.ts";
 export type { PostgresNames } from "./engine/postgres/options.ts";
 export type {
   ColumnObject,

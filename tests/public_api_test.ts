@@ -33,6 +33,7 @@ const VALUES = [
   "decodeText",
   "encodeText",
   "parseTimestamp",
+  "readLeyProject",
   "transformRecords",
 ];
 
@@ -41,14 +42,15 @@ const TYPES = `
   ApplyEvent ApplyOptions ApplyResult Binary Blocker BookkeepingNames BothKeys Changes CleanupItem CleanupOptions CleanupPlan
   CleanupResult ClearedLock ClickHouseClient ClickHouseStore ClickHouseTable ClickHouseTables ColumnObject ConsequenceQuery
   ConstraintObject CopyChange CopyRules CreateEngineOptions Destination DownForecast DownOptions DownTarget Facts Guess Hint
-  Inconvertible IndexObject InitOptions InitResult KeptForm ListKeys Lists LockOptions LockOwner Lookalikes MigrationEntry
-  MigrationErrorOptions MigrationList MigrationResult MigrationStatus Names ObjectChange OlderState OneStoreOptions
-  OutpostEngineOptions Pace PendingCounts Plan PlanBasis PlanCleanupOptions PlanOptions PlanResolveOptions PlannedStore PostgresNames
-  PostgresStore Progress RedisClient RedisExample RedisDifference RedisInvalid RedisLayout RedisLockNames RedisMigration RedisMigrationPlan
-  RedisVerification Registry ResolveResult SavedPlan SchemaObjects SqlConsequence SqlDownPlan SqlGrouping SqlPlan SqlStatement SqlStatus SqlStep
-  SqlStepPlan SqlSteps SqlStoreName SqlTablePlan SqlVerification StatementPosition Status StepFailure StepForecast StepModule
-  StepRemains StepRewrite StepRunner StepVariant StoreName StorePlace TableLockMode TableLocks TableRewrite TableObject TableUse TransformChange
-  TransformRules UnlockOptions Values VerifyOptions VerifyResult
+  Inconvertible IndexObject InitOptions InitResult KeptForm LeyProject ListKeys Lists LockOptions LockOwner Lookalikes
+  MigrationEntry MigrationErrorOptions MigrationList MigrationResult MigrationStatus Names ObjectChange OlderState
+  OneStoreOptions OutpostEngineOptions Pace PendingCounts Plan PlanBasis PlanCleanupOptions PlanOptions PlanResolveOptions
+  PlannedStore PostgresNames PostgresStore Progress RedisClient RedisDifference RedisExample RedisInvalid RedisLayout
+  RedisLockNames RedisMigration RedisMigrationPlan RedisVerification Registry ResolveResult SavedPlan SchemaObjects
+  SqlConsequence SqlDownPlan SqlGrouping SqlPlan SqlStatement SqlStatus SqlStep SqlStepPlan SqlSteps SqlStoreName SqlTablePlan
+  SqlVerification StatementPosition Status StepFailure StepForecast StepModule StepRemains StepRewrite StepRunner StepVariant
+  StoreName StorePlace TableLockMode TableLocks TableObject TableRewrite TableUse TransformChange TransformRules UnlockOptions
+  Values VerifyOptions VerifyResult
 `.trim().split(/\s+/);
 
 Deno.test("mod.ts exports these values", () => {

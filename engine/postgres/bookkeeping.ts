@@ -12,8 +12,10 @@ import { assertReadable, type OwnTable } from "./trusted_tables.ts";
 
 /** Names of the two tables. */
 export interface BookkeepingNames {
-  /** golang-migrate's. */
+  /** golang-migrate's, or ley's. */
   readonly bookkeepingTable: string;
+  /** Names of all files of a project of ley, in order: then the table is ley's own, with a row for each that is applied. */
+  readonly leyFiles?: readonly string[];
   /** This tool's own: what was applied when, and its checksum. */
   readonly historyTable: string;
 }
@@ -24,9 +26,12 @@ export function ownTables(names: BookkeepingNames, steps: readonly SqlStep[]): r
   return [...booksOf(names), ...[...remains].map((name) => ({ name, columns: null }))];
 }
 
-function booksOf({ bookkeepingTable, historyTable }: BookkeepingNames): readonly OwnTable[] {
+function booksOf({ bookkeepingTable, leyFiles, historyTable }: BookkeepingNames): readonly OwnTable[] {
   return [
-    { name: bookkeepingTable, columns: ["version bigint", "dirty boolean"] },
+    {
+      name: bookkeepingTable,
+      columns: leyFiles === undefined ? ["version bigint", "dirty boolean"] : null,
+    },
     {
       name: historyTable,
       columns: [
@@ -54,6 +59,8 @@ export interface Bookkeeping {
   readonly dirty: boolean;
   /** Rows in the version table: 0 or 1 when all is well. */
   readonly rows: number;
+  /** Names in ley's table, in its order; empty for golang-migrate's. */
+  readonly files: readonly string[];
   /** In the order of recording. */
   readonly history: readonly HistoryRow[];
 }
@@ -79,9 +86,15 @@ export async function readBookkeeping(
   schema: string | null,
   names: BookkeepingNames,
 ): Promise<Bookkeeping> {
-  if (schema === null) return { version: 0, dirty: false, rows: 0, history: [] };
+  if (schema === null) return { version: 0, dirty: false, rows: 0, files: [], history: [] };
   await assertReadable(query, schema, booksOf(names));
-  const rows = await exists(query, schema, names.bookkeepingTable)
+  const there = await exists(query, schema, names.bookkeepingTable);
+  const files = there && names.leyFiles !== undefined
+    ? (await query<{ name: string }>(
+      `SELECT name FROM ${table(schema, names.bookkeepingTable)} ORDER BY id`,
+    )).map(({ name }) => name)
+    : [];
+  const rows = there && names.leyFiles === undefined
     ? await query<{ version: string; dirty: boolean }>(
       `SELECT version::text AS version, dirty FROM ${
         table(schema, names.bookkeepingTable)
@@ -97,9 +110,10 @@ export async function readBookkeeping(
     : [];
   return {
     // golang-migrate writes -1 where it failed in the middle of taking the first step back.
-    version: Math.max(0, Number(rows[0]?.version ?? 0)),
+    version: names.leyFiles === undefined ? Math.max(0, Number(rows[0]?.version ?? 0)) : files.length,
     dirty: rows[0]?.dirty ?? false,
     rows: rows.length,
+    files,
     history: history.map(({ version, millis, ...rest }) => ({
       ...rest,
       version: Number(version),
@@ -115,12 +129,18 @@ export async function readBookkeeping(
  * @returns One sentence each, without a final period; empty when all is well.
  */
 export function findFaults(
-  { version, rows, history }: Bookkeeping,
+  { version, rows, files, history }: Bookkeeping,
   steps: readonly SqlStep[],
   names: BookkeepingNames,
 ): string[] {
   const faults: string[] = [];
   if (rows > 1) faults.push(`"${names.bookkeepingTable}" holds more than one row: exactly one is expected`);
+  for (const [index, file] of (names.leyFiles ?? []).entries()) {
+    const found = files[index];
+    if (found !== undefined && found !== file) {
+      faults.push(`"${names.bookkeepingTable}" has "${found}" where the folder has "${file}"`);
+    }
+  }
   const recorded = new Set(history.map((row) => row.version).filter((known) => known <= version));
   const highest = Math.max(0, ...recorded);
   for (const step of steps) {
@@ -141,9 +161,11 @@ export async function ensureBookkeeping(
 ): Promise<void> {
   if (!await exists(query, schema, names.bookkeepingTable)) {
     await query(
-      `CREATE TABLE IF NOT EXISTS ${
-        table(schema, names.bookkeepingTable)
-      } (version bigint not null primary key, dirty boolean not null)`,
+      `CREATE TABLE IF NOT EXISTS ${table(schema, names.bookkeepingTable)} ${
+        names.leyFiles === undefined
+          ? "(version bigint not null primary key, dirty boolean not null)"
+          : "(id serial primary key, name varchar(255) NOT NULL, created_at timestamp NOT NULL)"
+      }`,
     );
   }
   if (await exists(query, schema, names.historyTable)) return;
@@ -169,6 +191,9 @@ export async function writeVersion(
   names: BookkeepingNames,
   version: number,
 ): Promise<void> {
+  if (names.leyFiles !== undefined) {
+    return await writeFiles(query, schema, names.bookkeepingTable, names.leyFiles.slice(0, version));
+  }
   await query(`DELETE FROM ${table(schema, names.bookkeepingTable)}`);
   if (version > 0) {
     await query(
@@ -176,6 +201,27 @@ export async function writeVersion(
       [version],
     );
   }
+}
+
+/** Makes ley's table hold these names, in this order. */
+async function writeFiles(
+  query: Query,
+  schema: string,
+  name: string,
+  files: readonly string[],
+): Promise<void> {
+  const applied = table(schema, name);
+  const list = JSON.stringify(files);
+  await query(
+    `DELETE FROM ${applied} WHERE name NOT IN (SELECT jsonb_array_elements_text($1::text::jsonb))`,
+    [list],
+  );
+  await query(
+    `INSERT INTO ${applied} (name, created_at)
+     SELECT f.name, now() FROM jsonb_array_elements_text($1::text::jsonb) WITH ORDINALITY AS f (name, place)
+      WHERE f.name NOT IN (SELECT name FROM ${applied}) ORDER BY f.place`,
+    [list],
+  );
 }
 
 /** What is recorded of a step. */

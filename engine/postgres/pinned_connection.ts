@@ -126,6 +126,32 @@ export class PinnedConnection implements AsyncDisposable {
     }
   }
 
+  /**
+   * Lends the connection to code that speaks to the server itself. It counts as busy all the while.
+   *
+   * @throws {StoreUnreachableError} When the connection is gone. Errors of the server are passed on as they are.
+   */
+  async lend(work: (client: postgres.ReservedSql) => Promise<void>, signal: AbortSignal): Promise<void> {
+    if (this.lost) throw this.#gone();
+    signal.throwIfAborted();
+    let cancelling: Promise<void> | undefined;
+    const cancel = () => void (cancelling = this.#cancel());
+    signal.addEventListener("abort", cancel, { once: true });
+    this.#running++;
+    try {
+      await work(this.reserved);
+      signal.throwIfAborted();
+    } catch (error) {
+      if (!isConnectionGone(error)) throw error;
+      this.#state.lost = true;
+      throw this.#gone(error);
+    } finally {
+      this.#running--;
+      signal.removeEventListener("abort", cancel);
+      await cancelling;
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.lost) this.reserved.release();
     await this.#client.end({ timeout: this.lost ? 0 : 5 });

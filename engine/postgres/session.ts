@@ -190,6 +190,7 @@ export class PostgresSession implements SqlSession {
       await action({
         run: async (given, way) =>
           await statements(way === "up" ? await chooseUp(query, given, options.variant) : given.down),
+        lend: (work) => this.#connection.lend(work, options.signal),
       });
       await this.#records.finish(query, step, direction, performance.now() - begun);
     });

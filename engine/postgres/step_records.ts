@@ -111,7 +111,12 @@ export class StepRecords {
     await trimHistory(query, this.#schema, names, version);
     const highest = Math.max(0, ...history.map((row) => row.version).filter((known) => known <= version));
     for (const { step } of steps.slice(highest, version)) {
-      await this.#write(query, step, { status: "applied", by: OTHER_TOOL, durationMs: null, timed: false });
+      await this.#write(query, step, {
+        status: "applied",
+        by: this.#options.names.leyFiles === undefined ? OTHER_TOOL : "ley",
+        durationMs: null,
+        timed: false,
+      });
     }
   }
 

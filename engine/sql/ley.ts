@@ -15,7 +15,7 @@ export interface LeyRun {
   /** Folder of the step files, or null where there is none: then the order is the registry's, which is checked already. */
   readonly directory: string | null;
   /** All steps, in order. */
-  readonly steps: readonly Pick<SqlStep, "version" | "name">[];
+  readonly steps: readonly Pick<SqlStep, "version" | "name" | "file">[];
   /** The versions to run, in the order in which they run: the next ones up, or the newest ones down. */
   readonly versions: readonly number[];
   /** Runs a step by its version and records it. */

@@ -182,6 +182,8 @@ export interface SqlStep {
   readonly version: number;
   /** For example `denormalize_attempts`. */
   readonly name: string;
+  /** Name of its file; by default version and name, as in `000005_denormalize_attempts.ts`. */
+  readonly file?: string;
   /** What it is for, for people. */
   readonly description: string;
   /** False for a step whose statements cannot run in a transaction; each of them must then stand being repeated. */
@@ -214,6 +216,12 @@ export interface SqlStep {
 export interface StepRunner {
   /** Runs one step in one direction. */
   run(step: SqlStep, direction: "up" | "down"): Promise<void>;
+  /**
+   * Lends the connection that the step's transaction is open on, to steps that are code. Absent where there is no transaction.
+   *
+   * @param work Is given a client of the store's own kind, for Postgres one of postgres.js.
+   */
+  lend?(work: (client: unknown) => Promise<void>): Promise<void>;
 }
 
 /** The module of a step, as imported. */
@@ -227,8 +235,8 @@ export interface StepModule {
 }
 
 /** Name of a step's file, for example `000005_denormalize_attempts.ts`. */
-export function stepFileName(step: Pick<SqlStep, "version" | "name">): string {
-  return `${formatVersion(step.version)}_${step.name}.ts`;
+export function stepFileName(step: Pick<SqlStep, "version" | "name" | "file">): string {
+  return step.file ?? `${formatVersion(step.version)}_${step.name}.ts`;
 }
 
 /** Hash of what a step does, in hexadecimal: changes whenever a statement does. */
