@@ -58,10 +58,10 @@ Deno.test("workflows: every job waits for jobs that exist, runs somewhere, and h
   }
 });
 
-Deno.test("workflows: every action is pinned to a version", () => {
+Deno.test("workflows: every action is pinned to the commit of a release", () => {
   for (const { at, step } of allSteps) {
     assert((step.uses === undefined) !== (step.run === undefined), at);
-    if (step.uses !== undefined) assertMatch(step.uses, /^[\w-]+\/[\w-]+@v\d+$/, at);
+    if (step.uses !== undefined) assertMatch(step.uses, /^[\w-]+\/[\w-]+@[0-9a-f]{40}$/, at);
   }
 });
 
