@@ -85,7 +85,10 @@ export class LogApplication {
   async #delivery(at: number): Promise<void> {
     const event = nth(this.#ledger.events, at);
     if (event === undefined) return;
-    const known = [...this.#ledger.deliveries.entries()].filter(([, { row }]) => row.event_id === event.id);
+    // One without an event may be in the quarantine, where an upsert does not find it.
+    const known = [...this.#ledger.deliveries.entries()].filter(([, { row, hasEvent }]) =>
+      hasEvent && row.event_id === event.id
+    );
     const again = known[at % (known.length + 1)];
     const n = ++this.#count;
     const number = again === undefined ? n : Number(again[0].slice("del_".length));

@@ -26,7 +26,7 @@ export function generateLog(seed: number): LogHistory {
   const events: LogEvent[] = [];
   const count = random.between(5, 20);
   for (let i = 0; i < count; i++) {
-    if (random.chance(0.12)) events.push(...logMotif(random));
+    if (random.chance(0.15)) events.push(...logMotif(random));
     events.push({ after: random.weighted([[3, 0], [3, 2], [3, 8], [2, 25]]), ...next(random) });
   }
   return { seed, start, events };
@@ -80,8 +80,7 @@ function logAction(random: Random): LogAction {
   ]);
 }
 
-/** Something that an operator does. */
-export function operatorAction(random: Random): OperatorAction {
+function operatorAction(random: Random): OperatorAction {
   return random.weighted<OperatorAction>([
     [2, "long_reader"],
     [2, "prepared_transaction"],

@@ -5,12 +5,21 @@
  */
 
 import type { Random } from "../random.ts";
-import { operatorAction, startOf } from "./generate.ts";
-import type { LogEvent } from "./history.ts";
+import { startOf } from "./generate.ts";
+import type { LogEvent, OperatorAction } from "./history.ts";
 
 /** More commands than a run has: it ends, or waits for somebody. */
 const WHOLE_RUN = 2000;
 const APPLY = ["apply", "--yes"];
+/** What a run may meet. */
+const OTHERS: readonly OperatorAction[] = [
+  "long_reader",
+  "prepared_transaction",
+  "partition",
+  "row_security",
+  "row_security",
+  "view",
+];
 
 /** One of them. */
 export function logMotif(random: Random): LogEvent[] {
@@ -22,7 +31,7 @@ function undisturbed(random: Random): LogEvent[] {
   const run = startOf(random, random.pick([APPLY, APPLY, ["down", "6", "--yes"]]));
   const events: LogEvent[] = [{ after: 0, ...run }];
   for (let i = random.between(0, 2); i > 0; i--) {
-    events.unshift({ after: 0, type: "operator", action: operatorAction(random), at: 0 });
+    events.unshift({ after: 0, type: "operator", action: random.pick(OTHERS), at: 0 });
   }
   return [...events, { after: WHOLE_RUN, type: "application", action: "read", at: 0 }];
 }
