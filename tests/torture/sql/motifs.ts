@@ -23,7 +23,7 @@ const OTHERS: readonly OperatorAction[] = [
 
 /** One of them. */
 export function logMotif(random: Random): LogEvent[] {
-  return random.pick([undisturbed, undisturbed, frozen, thereAndBack])(random);
+  return random.pick([undisturbed, undisturbed, frozen, thereAndBack, cutOffOnTheWayBack])(random);
 }
 
 /** Others in the database, and a run that is given the time to meet them. */
@@ -54,5 +54,19 @@ function thereAndBack(random: Random): LogEvent[] {
     { after: WHOLE_RUN, type: "application", action: "replay", at },
     { after: 0, ...startOf(random, ["down", "6", "--yes"]) },
     { after: WHOLE_RUN, ...startOf(random, APPLY) },
+  ];
+}
+
+/** From the top, steps are taken back by a run that is cut off in the middle of them. */
+function cutOffOnTheWayBack(random: Random): LogEvent[] {
+  return [
+    { after: 0, ...startOf(random, APPLY) },
+    {
+      after: WHOLE_RUN,
+      type: "down_and_follow",
+      steps: random.between(2, 4),
+      fault: random.pick(["interrupt", "interrupt", "lost_reply"]),
+      commands: random.between(80, 250),
+    },
   ];
 }
