@@ -59,6 +59,8 @@ export class Ledger {
   copyingFrom = Infinity;
   /** When 001 was first seen to have begun: T0 is no later. */
   begunBy = Infinity;
+  /** A person has chosen one form of each record whose forms differed. */
+  settledByHand = false;
   #clock = 0;
 
   /** The time as the applications write it: each write has its own millisecond. */
@@ -95,6 +97,14 @@ export class Ledger {
     return [...this.records.values()].filter((record) =>
       record.deployment === deployment && record.tenant === tenant && record.kind === "destination"
     ).map(({ destination }) => destination!);
+  }
+
+  /** True when only a person can tell which form of a record is right: of a list, when that is so of what it lists. */
+  mayDiffer({ deployment, kind, tenant, mayDiffer }: LedgerRecord): boolean {
+    if (mayDiffer || kind !== "list") return mayDiffer;
+    return [...this.records.values()].some((record) =>
+      record.deployment === deployment && record.tenant === tenant && record.mayDiffer
+    );
   }
 
   #get(names: Omit<LedgerRecord, "old" | "now" | "listed" | "oldFormAt" | "mayDiffer">): LedgerRecord {

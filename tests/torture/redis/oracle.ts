@@ -61,6 +61,7 @@ export async function judge(world: RedisWorld, ledger: Ledger, verdicts: Verdict
       await judgeOther(world, record, verdicts, complain);
       continue;
     }
+    if (ledger.settledByHand && ledger.mayDiffer(record)) continue;
     const original = record.source === null ? null : await read(record.source);
     const copy = await read(record.target);
     const judgement = { record, original, copy, ledger, verdicts, complain };
@@ -166,11 +167,9 @@ function judgeList(judgement: Judgement): void {
     ...Object.keys(listed),
   ]);
   for (const name of record.listed.keys()) names.add(name);
-  let mayDiffer = record.mayDiffer || owner.mayDiffer;
   for (const name of names) {
     const found = listed[name] ?? null;
     const entry = ledger.record(deployment, "destination", tenant, name);
-    mayDiffer ||= entry.mayDiffer;
     const named = [record, entry, owner].some((one) => mayBeNamed(one, verdicts));
     const wanted = record.listed.get(name);
     if (wanted !== undefined) {
@@ -206,7 +205,9 @@ function judgeList(judgement: Judgement): void {
       if (!named) complain(`${name} is still on the list, and nothing is named`);
     } else complainUnlessNamed(judgement, last!.at, original !== null, named, `${name} listed as ${old}`);
   }
-  if (isNamed(record, verdicts) && !mayDiffer) complain("it is named, and nothing is wrong with it");
+  if (isNamed(record, verdicts) && !ledger.mayDiffer(record)) {
+    complain("it is named, and nothing is wrong with it");
+  }
 }
 
 async function judgeOther(
