@@ -114,10 +114,13 @@ async function write(
   return await store.write(REPLACE_OWN, [toArgument(to)], [other.digest, dump, endsAt], fence) === "1";
 }
 
-/** What both forms were, for a later look to tell whether they still are. */
+/**
+ * What both forms were, for a later look to tell whether they still are. When one ends is read to the millisecond by some commands
+ * only; of the form that is kept it is read again with its content.
+ */
 function stateOf({ original, copy }: Pick<JudgedPair<never>, "original" | "copy">): string {
   const of = (content: Content | null) =>
-    content === null ? "-" : `${content.digest}/${content.endsAt ?? "never"}`;
+    content === null ? "-" : `${content.digest}/${content.endsAt === null ? "never" : "ends"}`;
   return `${of(original)} ${of(copy)}`;
 }
 

@@ -59,6 +59,24 @@ for (const where of ["one server", "a cluster"]) {
   });
 }
 
+Deno.test("settle() settles what ends at a time too, however often it is read", async () => {
+  await using cluster = await startRedisCluster();
+  const client = cluster.client();
+  const keys = Array.from({ length: 8 }, (_, i) => `tenant:t${i}`);
+  for (const [i, key] of keys.entries()) await putHash(client, key, tenantFields(`t${i}`));
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  for (const key of keys) {
+    await client.del(key);
+    await putHash(client, key, { deleted_at: LATER });
+    await client.pexpire(key, 3_600_000);
+  }
+  const found = await backend.differences(HASH_TAGS, null, { signal: NEVER });
+  const settled = await backend.settle(HASH_TAGS, found, "original", { signal: NEVER });
+  assertEquals(settled, { id: HASH_TAGS, resolved: keys.length, issues: [] });
+  assertEquals((await backend.verify([HASH_TAGS], FULL))[0]?.issues, []);
+});
+
 Deno.test("settle() leaves alone what has changed since it was shown, and deletes an original that no copy is kept of", async () => {
   await using server = await startRedis();
   const client = server.client();
