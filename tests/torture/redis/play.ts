@@ -302,8 +302,6 @@ class Play {
       unnamed: Math.max(0, ...unnamed),
       status: (deployment, name) => statuses.get(`${deployment} ${name}`) ?? "unknown",
       appliedSince: (deployment, name) => this.#appliedSince(deployment, name),
-      appliedUntil: (deployment, name) =>
-        Math.max(0, ...this.#runsThatApplied(deployment, name).map(({ endedAt }) => endedAt)),
     };
     for (const find of await judge(this.#world, this.#ledger, verdicts)) {
       this.#stage.complain(find.key, `${when}: ${find.what}`);
