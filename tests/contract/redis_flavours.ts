@@ -28,9 +28,16 @@ export const REDIS_FLAVOURS: Readonly<Record<string, () => Promise<readonly Redi
   "A Redis Cluster": startClustered,
 };
 
+/** What `docs/deploy.md` says that a user needs: to look, and to apply and clean up. A cluster asks for `+cluster` besides. */
+const RIGHTS = {
+  reader: ["~*", "+@read", "+@connection"],
+  writer: ["~*", "+@read", "+@write", "+@scripting", "+@connection", "+info", "+wait", "+time"],
+} as const;
+
 async function startSingle(): Promise<readonly RedisFlavour[]> {
   const server = await startRedis();
   const client = server.client();
+  await client.call("ACL", "SETUSER", "writer", "on", ">pw", ...RIGHTS.writer);
   const common = {
     client,
     clear: async () => void await client.flushall(),
@@ -38,34 +45,44 @@ async function startSingle(): Promise<readonly RedisFlavour[]> {
   };
   return [
     { ...common, name: "a server", subject: server.client(), writes: true },
+    {
+      ...common,
+      name: "a server's writer",
+      subject: server.client({ username: "writer", password: "pw" }),
+      writes: true,
+    },
     { ...common, name: "a server's reader", subject: await server.reader(), writes: false },
   ];
 }
 
 async function startClustered(): Promise<readonly RedisFlavour[]> {
   const cluster = await startRedisCluster();
+  // Without the cluster's own words no client finds its way in one.
   for (const node of cluster.nodes) {
-    // Without the cluster's own words no client finds its way in one.
-    const rights = ["~*", "+@read", "+@connection", "+cluster"];
-    await node.client().call("ACL", "SETUSER", "reader", "on", ">pw", ...rights);
+    for (const [user, rights] of Object.entries(RIGHTS)) {
+      await node.client().call("ACL", "SETUSER", user, "on", ">pw", ...rights, "+cluster");
+    }
   }
-  const reader = new Cluster(cluster.nodes.map(({ host, port }) => ({ host, port })), {
-    redisOptions: { username: "reader", password: "pw" },
-    enableReadyCheck: false,
+  const clients = Object.keys(RIGHTS).map((username) => {
+    const subject = new Cluster(cluster.nodes.map(({ host, port }) => ({ host, port })), {
+      redisOptions: { username, password: "pw", enableReadyCheck: false },
+      enableReadyCheck: false,
+    });
+    (subject as unknown as EventEmitter).on("error", () => {}); // Older compilers miss the inherited method.
+    return { name: `a cluster's ${username}`, subject, writes: username === "writer" };
   });
-  (reader as unknown as EventEmitter).on("error", () => {}); // Older compilers miss the inherited method.
   const common = {
     client: cluster.client(),
     clear: async () => {
       for (const node of cluster.nodes) await node.client().flushall();
     },
     async [Symbol.asyncDispose]() {
-      reader.disconnect();
+      for (const { subject } of clients) subject.disconnect();
       await cluster[Symbol.asyncDispose]();
     },
   };
   return [
     { ...common, name: "a cluster", subject: cluster.client(), writes: true },
-    { ...common, name: "a cluster's reader", subject: reader, writes: false },
+    ...clients.map((client) => ({ ...common, ...client })),
   ];
 }

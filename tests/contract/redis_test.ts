@@ -6,11 +6,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   InterruptedError,
+  LockLostError,
   RefusedError,
   StoreDeniedError,
   UnknownMigrationError,
 } from "../../engine/errors.ts";
 import type { RedisBackend } from "../../engine/backend.ts";
+import { acquireLock } from "../../engine/lock/acquire.ts";
+import { clearLock } from "../../engine/lock/clear.ts";
 import {
   allKeys,
   destinationFieldsOf,
@@ -192,6 +195,30 @@ const CASES: readonly Case[] = [
       const before = await snapshot(flavour.client);
       for (const id of ALL) assertEquals((await backend.apply(id, NOW)).processed, 0);
       assertEquals(await snapshot(flavour.client), before);
+    },
+  },
+  {
+    name: "the lock is taken, fences what is written, and is given back",
+    kind: "writes",
+    async run(flavour, backend) {
+      await seed(flavour);
+      const names = {
+        lock: "outpost:migration:lock",
+        older: [".outpost:migration_lock"],
+        fence: "outpost:migration:fence",
+      };
+      const owner = { host: "test", pid: 1, version: "1", command: "apply" };
+      {
+        await using lock = await acquireLock({
+          redis: { client: flavour.subject, names },
+          sessions: [],
+          owner,
+        });
+        assertEquals((await backend.apply(HASH_TAGS, { ...NOW, fence: lock.fence! })).processed, 3 * TENANTS);
+        await clearLock({ redis: { client: flavour.subject, names } }, { force: true });
+        await assertRejects(() => backend.apply(TIMESTAMPS, { ...NOW, fence: lock.fence! }), LockLostError);
+      }
+      assertEquals((await allKeys(flavour.client)).filter((key) => /migration[:_]lock/.test(key)), []);
     },
   },
   {
