@@ -1,0 +1,334 @@
+import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import type { Redis } from "ioredis";
+import { seedLegacyTenant } from "../support/outpost_data.ts";
+import { getHash, putHash, snapshot } from "../support/redis_records.ts";
+import { chapter } from "./failure.ts";
+import { type Deployment, Stores } from "./stores.ts";
+
+const RUNNER = "hookdeck/outpost";
+const CREATED = "2024-01-15T10:30:00Z";
+const CREATED_MS = "1705314600000";
+const WEEK_MS = 7 * 86_400_000;
+const APPLY = "migrate apply --redis-only --yes";
+
+/**
+ * Lets something happen before each command of `apply` that names a key, each time in a run of its own.
+ *
+ * @param seed Makes the Redis anew.
+ * @param act What happens, once in each run.
+ * @param judge Looks at what came of it.
+ */
+async function beforeEachCommand(
+  stores: Stores,
+  { outpost, client }: Deployment,
+  key: string,
+  { seed, act, judge }: Record<"seed" | "act" | "judge", () => Promise<void>>,
+): Promise<void> {
+  let [at, acted] = [0, true];
+  for (; acted; at++) {
+    await client.flushall();
+    await seed();
+    let seen = 0;
+    acted = false;
+    const env = stores.through(async ({ text }) => {
+      if (!text.includes(key) || seen++ !== at) return null;
+      acted = true;
+      await act();
+      return null;
+    });
+    const { code, stderr } = await outpost(APPLY, { env });
+    assertEquals(code, 0, stderr);
+    if (acted) await judge();
+  }
+  assertGreater(at, 3);
+}
+
+chapter("Lost and corrupted data", Stores.start, [
+  {
+    id: "B14",
+    severity: "S1",
+    failure: "running again merges old fields over newer data and brings removed fields back",
+    from: `${RUNNER}, 001_hash_tags (measured)`,
+    shown: "The application changes the copy, and removes a field of it: --rerun leaves it as it is.",
+    async prove(stores) {
+      const { outpost, client } = await stores.deployment();
+      await seedLegacyTenant(client, "one", 2);
+      await client.hset("tenant:one", "metadata", '{"plan":"old"}');
+      assertEquals((await outpost(APPLY)).code, 0);
+      const now = String(Date.now() + 1000);
+      await client.hset("tenant:{one}:tenant", { metadata: '{"plan":"new"}', updated_at: now });
+      await client.del("tenant:{one}:destination:d1");
+      await client.hdel("tenant:{one}:destinations", "d1");
+      await outpost(`migrate apply redis/1 redis/2 redis/3 --rerun --redis-only --yes`);
+      assertEquals(await client.hget("tenant:{one}:tenant", "metadata"), '{"plan":"new"}');
+      assertEquals(await client.exists("tenant:{one}:destination:d1"), 0);
+      assertEquals(await client.hkeys("tenant:{one}:destinations"), ["d2"]);
+    },
+  },
+  {
+    id: "B15",
+    severity: "S1",
+    failure: "a copy has no TTL, so that deleted records live for ever",
+    from: `${RUNNER}, 001_hash_tags (measured)`,
+    shown: "The copies of deleted records expire when the originals do, to the millisecond.",
+    async prove(stores) {
+      const { outpost, client } = await stores.deployment();
+      await seedLegacyTenant(client, "one", 1);
+      await client.hset("tenant:gone", "deleted_at", CREATED);
+      for (const key of ["tenant:gone", "tenant:one:destination:d1"]) await client.pexpire(key, WEEK_MS);
+      assertEquals((await outpost(APPLY)).code, 0);
+      for (
+        const [original, copy] of [
+          ["tenant:gone", "tenant:{gone}:tenant"],
+          ["tenant:one:destination:d1", "tenant:{one}:destination:d1"],
+        ] as const
+      ) {
+        const expires = await client.pexpiretime(copy);
+        assertGreater(expires, 0);
+        assertEquals(expires, await client.pexpiretime(original));
+      }
+    },
+  },
+  {
+    id: "B16",
+    severity: "S1",
+    failure: "a key that expires while it is converted comes back as a ghost without TTL",
+    from: `${RUNNER}, 002_timestamps and 003_entity (measured); RedisShake #244, #981, #930`,
+    shown: "The record goes before each of the commands that name it in turn: it never comes back.",
+    async prove(stores) {
+      const deployment = await stores.deployment();
+      const { client } = deployment;
+      const key = "tenant:{t}:tenant";
+      await beforeEachCommand(stores, deployment, key, {
+        seed: async () => void await client.hset(key, { id: "t", created_at: CREATED }),
+        act: async () => void await client.del(key),
+        judge: async () => assertEquals(await client.exists(key), 0),
+      });
+    },
+  },
+  {
+    id: "B17",
+    severity: "S1",
+    failure: "a value is read, and written back over what changed meanwhile",
+    from: `${RUNNER}, 002_timestamps`,
+    shown:
+      "The application writes before each of the commands that name the record in turn: its write survives.",
+    async prove(stores) {
+      const deployment = await stores.deployment();
+      const { client } = deployment;
+      const key = "tenant:{t}:tenant";
+      await beforeEachCommand(stores, deployment, key, {
+        seed: async () => void await client.hset(key, { id: "t", created_at: CREATED, updated_at: CREATED }),
+        act: async () => void await client.hset(key, { updated_at: "2025-06-01T00:00:00Z", metadata: "{}" }),
+        async judge() {
+          const { updated_at: updated, created_at: created, metadata } = await client.hgetall(key);
+          // What was written after the record had passed is left as it was written.
+          assert(["1748736000000", "2025-06-01T00:00:00Z"].includes(updated!), updated);
+          assertEquals([created, metadata], [CREATED_MS, "{}"]);
+        },
+      });
+    },
+  },
+  {
+    id: "B18",
+    severity: "S1",
+    failure: "tenants with a colon in their ID are not migrated, and cleanup deletes them all the same",
+    from: `${RUNNER}, 001_hash_tags`,
+    shown:
+      "IDs with colons, braces, globs, names of parts and bytes that are not UTF-8: all there after cleanup.",
+    async prove(stores) {
+      const { outpost, client } = await stores.deployment();
+      const ids = ["a:b", "a{b", "a}b", "{c}", "*", "destinations", "x y", "\xff\xfe", "\xc3\xa9"];
+      for (const id of ids) {
+        await putHash(client, `tenant:${id}`, { id, created_at: CREATED });
+        await putHash(client, `tenant:${id}:destination:d`, {
+          id: "d",
+          type: "webhook",
+          created_at: CREATED,
+        });
+      }
+      assertEquals((await outpost(APPLY)).code, 0);
+      assertEquals((await outpost("migrate cleanup --redis-only --yes")).code, 0);
+      for (const id of ids) {
+        const tenant = await getHash(client, `tenant:{${id}}:tenant`);
+        const destination = await getHash(client, `tenant:{${id}}:destination:d`);
+        assertEquals([tenant?.id, destination?.id], [id, "d"], id);
+      }
+    },
+  },
+  {
+    id: "B19",
+    severity: "S1",
+    failure: "destinations that no summary names are dropped",
+    from: `${RUNNER}, 001_hash_tags`,
+    shown: "A destination in no summary, and one whose tenant is gone, are there after cleanup.",
+    async prove(stores) {
+      const { outpost, client } = await stores.deployment();
+      await seedLegacyTenant(client, "one", 1);
+      const record = { id: "d9", type: "webhook", created_at: CREATED };
+      await client.hset("tenant:one:destination:d9", record);
+      await client.hset("tenant:nobody:destination:d9", record);
+      assertEquals((await outpost(APPLY)).code, 0);
+      assertEquals((await outpost("migrate cleanup --redis-only --yes")).code, 0);
+      for (const tenant of ["one", "nobody"]) {
+        assertEquals(
+          await client.hget(`tenant:{${tenant}}:destination:d9`, "created_at"),
+          CREATED_MS,
+          tenant,
+        );
+      }
+    },
+  },
+  {
+    id: "B20",
+    severity: "S1",
+    failure: "a tenant whose ID contains :destination: is labelled a destination, and no search finds it",
+    from: `${RUNNER}, 003_entity (measured)`,
+    shown: "What a record is, its key and its own fields decide.",
+    async prove(stores) {
+      const { outpost, client } = await stores.deployment();
+      const id = "a:destination:b";
+      await client.hset(`tenant:{${id}}:tenant`, { id, created_at: CREATED });
+      await client.hset("tenant:{a}:destination:b", { id: "b", type: "webhook", created_at: CREATED });
+      assertEquals((await outpost(APPLY)).code, 0);
+      assertEquals(await client.hget(`tenant:{${id}}:tenant`, "entity"), "tenant");
+      assertEquals(await client.hget("tenant:{a}:destination:b", "entity"), "destination");
+    },
+  },
+  {
+    id: "B21",
+    severity: "S1",
+    failure: "a step drops the destination of every event, and nothing keeps it",
+    from: `${RUNNER}, Postgres step 7 and ClickHouse step 2 (measured)`,
+    shown: "Row by row, the destination of an event before is the one it matched afterwards.",
+    async prove(stores) {
+      const { outpost, sql } = await stores.deployment();
+      const before = await sql`select id, destination_id from events order by id`;
+      assertGreater(before.length, 5);
+      assertEquals((await outpost("migrate apply --sql-only --yes")).code, 0);
+      const after =
+        await sql`select id, matched_destination_ids[1] as destination_id from events order by id`;
+      assertEquals([...after], [...before]);
+    },
+  },
+  {
+    id: "B22",
+    severity: "S1",
+    failure: "a step deletes rows and drops a table, and the plan shows its name alone",
+    from: `${RUNNER}, Postgres step 5 (measured)`,
+    shown: "The plan counts the rows that go, and every one of them is kept in the quarantine.",
+    async prove(stores) {
+      const { outpost, sql } = await stores.deployment();
+      const [{ orphans, indexed }] = await sql`
+        select (select count(*)::int from deliveries where event_id not in (select id from events)) as orphans,
+               (select count(*)::int from event_delivery_index) as indexed` as never as [
+        { orphans: number; indexed: number },
+      ];
+      const { steps } = (await outpost("migrate plan --sql-only --json")).json.sql;
+      const counted = steps[0].consequences.filter(({ kind }: { kind: string }) =>
+        kind === "rows_quarantined"
+      )
+        .map(({ rows }: { rows: number }) => rows);
+      assertEquals(counted, [orphans, indexed]);
+      assertEquals((await outpost("migrate apply --sql-only --yes")).code, 0);
+      const [{ kept }] = await sql`select count(*)::int as kept from outpost_quarantine` as never as [
+        { kept: number },
+      ];
+      assertEquals(kept, orphans + indexed);
+    },
+  },
+  {
+    id: "B23",
+    severity: "S1",
+    failure: "one SCAN that finds nothing makes a full store a fresh one, and nothing is migrated",
+    from: `${RUNNER} v0.16.0 (163 of 200 runs)`,
+    shown: "Fifty tenants among any number of foreign keys: init never takes the store for a fresh one.",
+    async prove(stores) {
+      const { outpost, client } = await stores.deployment();
+      for (let round = 0; round < 12; round++) {
+        await client.flushall();
+        for (let i = 0; i < 50; i++) {
+          await client.hset(`tenant:{t${round}-${i}}:tenant`, { id: `t${round}-${i}`, created_at: CREATED });
+        }
+        await client.mset(Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`k${round}:${i}`, "1"])));
+        await outpost("migrate init --redis-only");
+        const { migrations } = (await outpost("migrate list --redis-only --json")).json;
+        assertEquals(migrations[1].status, "pending", `round ${round}`);
+      }
+    },
+  },
+  {
+    id: "B24",
+    severity: "S1",
+    failure: "marks that another deployment left count for one that never ran",
+    from: `${RUNNER} #680 and its scripts/issue-680/migrate.sh`,
+    shown:
+      "A deployment inherits the shared marks: verify looks at its records and says that they are not converted.",
+    async prove(stores) {
+      const { outpost, client } = await stores.deployment();
+      for (const name of ["001_hash_tags", "002_timestamps", "003_entity"]) {
+        await client.hset(`outpost:migration:${name}`, { status: "applied", applied_at: CREATED });
+      }
+      await client.hset("dp_1:tenant:{t}:tenant", { id: "t", created_at: CREATED });
+      const options = "--redis-only --deployment-id dp_1";
+      assertEquals((await outpost(`migrate verify --full ${options}`)).code, 1);
+      assertEquals(
+        (await outpost(`migrate apply redis/2 redis/3 --rerun --yes ${options}`)).code,
+        0,
+      );
+      assertEquals(await client.hget("dp_1:tenant:{t}:tenant", "created_at"), CREATED_MS);
+    },
+  },
+  {
+    id: "B29",
+    severity: "S1",
+    failure: "what was confirmed is not what is applied, and originals are edited in place",
+    from: `${RUNNER}, its command line`,
+    shown:
+      "A saved plan that no longer fits changes nothing; after apply every original is byte for byte what it was.",
+    async prove(stores) {
+      const { outpost, client } = await stores.deployment();
+      const file = await Deno.makeTempFile();
+      try {
+        await seedLegacyTenant(client, "one", 2);
+        const originals = await originalsOf(client);
+        assertEquals((await outpost(`migrate plan --out ${file}`)).code, 0);
+        assertEquals((await outpost("migrate down --to 3 --yes")).code, 0);
+        const refused = await outpost(`migrate apply --yes --plan ${file}`);
+        assertEquals(refused.code, 5, refused.stderr);
+        assertEquals(await client.exists("tenant:{one}:tenant"), 0);
+        assertEquals((await outpost(`migrate plan --out ${file}`)).code, 0);
+        assertEquals((await outpost(`migrate apply --yes --plan ${file}`)).code, 0);
+        assertEquals(await client.exists("tenant:{one}:tenant"), 1);
+        assertEquals(await originalsOf(client), originals);
+      } finally {
+        await Deno.remove(file);
+      }
+    },
+  },
+  {
+    id: "B37",
+    severity: "S2",
+    failure: "one bad record makes a whole batch count as failed",
+    from: `${RUNNER}, 002_timestamps and 003_entity`,
+    shown: "One of 100 records cannot be converted: 99 are, and one is counted.",
+    async prove(stores) {
+      const { outpost, client } = await stores.deployment();
+      for (let i = 0; i < 100; i++) {
+        await client.hset(`tenant:{t${i}}:tenant`, { id: `t${i}`, created_at: i === 50 ? "never" : CREATED });
+      }
+      const { code, stdout } = await outpost(`${APPLY} --json`);
+      assertEquals(code, 1);
+      const failed = stdout.split("\n").filter((line) => line.includes('"event":"failed"'));
+      assertEquals(failed.length, 1);
+      const { processed, failed: count } = JSON.parse(failed[0]!);
+      assertEquals([processed, count], [99, 1]);
+      assertStringIncludes(failed[0]!, "t50");
+    },
+  },
+]);
+
+/** Every key of the legacy form, with what it holds. */
+async function originalsOf(client: Redis): Promise<ReadonlyMap<string, string>> {
+  return new Map([...await snapshot(client)].filter(([key]) => /^tenant:[^{]/.test(key)));
+}
