@@ -42,12 +42,12 @@ export async function countOriginals(change: CopyChange, context: ReadContext): 
 /**
  * Deletes what is proven. What is kept is counted and, for the first few, named.
  *
- * The original of a record that the application has changed since is what proves a list of such records: it goes in a
- * second walk, when all lists are done.
+ * The original of a record that the application has changed since is what proves a list of such records, and the original that
+ * tells lookalikes apart is what proves these: they go in a second walk, when all others are done.
  */
 export async function cleanUp(change: CopyChange, context: WriteContext): Promise<CleanupReport> {
   const lookalikes = await hasLookalikes(change, context);
-  const deferred = { lists: change.lists !== undefined, count: 0 };
+  const deferred = { others: true, count: 0 };
   const pass = () =>
     walk(context.store, {
       ...context,
@@ -56,7 +56,7 @@ export async function cleanUp(change: CopyChange, context: WriteContext): Promis
     });
   await pass();
   if (deferred.count > 0) {
-    deferred.lists = false;
+    deferred.others = false;
     await pass();
   }
   const { processed, failed, issues } = context.tally;
@@ -67,8 +67,8 @@ interface Work {
   readonly lookalikes: boolean;
   readonly keys: readonly Binary[];
   readonly size: BatchSize;
-  /** While lists are to be judged, how many records were left for later. */
-  readonly deferred: { lists: boolean; count: number };
+  /** While others are to be judged by them, how many records were left for later. */
+  readonly deferred: { others: boolean; count: number };
 }
 
 async function deleteProven(change: CopyChange, context: WriteContext, work: Work): Promise<void> {
@@ -78,7 +78,10 @@ async function deleteProven(change: CopyChange, context: WriteContext, work: Wor
     const pairs = await findPairs(change, store, work.lookalikes, keys);
     const clear = pairs.filter(({ ambiguous }) => ambiguous !== true);
     for (const { source, ambiguous } of pairs) {
-      if (ambiguous === true) tally.fail(source, "it may be a current record as well");
+      // Told by the first walk: in the second one the originals are gone by which a copy is known for one.
+      if (ambiguous === true && work.deferred.others) {
+        tally.fail(source, "it may be a current record as well");
+      }
     }
     const again: Binary[] = [];
     for await (const portion of judged(change, context, clear, { digests: true })) {
@@ -114,7 +117,9 @@ function choose(
       tally.fail(pair.source, faultOf(standing, pair.target) ?? deleted);
       return [];
     }
-    if (standing === "newer" && deferred.lists && change.lists?.ownerOf(pair) === null) {
+    const provesList = standing === "newer" && change.lists?.ownerOf(pair) === null;
+    const tellsApart = change.lookalikes?.isOne(pair.source, pair) === true;
+    if (deferred.others && (provesList || tellsApart)) {
       deferred.count++;
       return [];
     }
