@@ -10,6 +10,7 @@
 import { fromFileUrl } from "@std/path";
 import { referencePages } from "./reference_pages.ts";
 import { recordSession, withoutMeasurements } from "./record_session.ts";
+import { scoreboardPage } from "./scoreboard_page.ts";
 import { terminalSvg } from "./terminal_svg.ts";
 
 const SESSION = "docs/session.svg";
@@ -26,7 +27,7 @@ async function generated(): Promise<ReadonlyMap<string, string>> {
     await recordSession(),
     "Terminal: an old Outpost is migrated from refusal to start",
   );
-  return new Map([...referencePages(), [SESSION, picture]]);
+  return new Map([...referencePages(), [SESSION, picture], ["docs/scoreboard.md", await scoreboardPage()]]);
 }
 
 /** Durations and sizes differ from run to run; a picture is stale when anything else does. */
