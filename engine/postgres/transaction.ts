@@ -231,9 +231,15 @@ function hintFor(error: ServerError): { readonly hint?: string | Hint } {
     return { hint: "A long transaction holds the table: end it, or allow more time or more tries for locks" };
   }
   if (isCancelled(error)) {
-    return { hint: "Allow more time for a statement, or none to limit it, and run the same again" };
+    return {
+      hint:
+        "Somebody ended the statement, or it took longer than it may: allow it more time, and run the same again",
+    };
   }
-  if (error.code === "25006" || error.code === "0A000") {
+  if (error.code === "0A000") {
+    return { hint: hint`Something hangs on the table or the column: see with ${"plan"} what it is` };
+  }
+  if (error.code === "25006") {
     return {
       hint: "If the server is a standby, connect to the primary: target_session_attrs=read-write finds it",
     };

@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type postgres from "postgres";
-import { BlockedError } from "../../../engine/errors.ts";
+import { BlockedError, StepFailedError } from "../../../engine/errors.ts";
 import { createFrozenEngine } from "../../support/frozen_registry.ts";
 import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
-import { backendOver, everything, fill, migrateTo } from "./deployment.ts";
+import { backendOver, everything, fill, locked, migrateTo, running } from "./deployment.ts";
 
 const ALL = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 
@@ -121,4 +121,16 @@ Deno.test("plan() names missing ownership and rights, and prepared transactions 
   assertEquals(of(await owner.blockers([5, 6])), ["prepared_transaction left"]);
   await admin`ROLLBACK PREPARED 'left'`;
   assertEquals(await owner.blockers([5, 6]), []);
+});
+
+Deno.test("up() speaks of what hangs on a column, and of no standby, where the server says so after all", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 2 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 5);
+  await sql`CREATE VIEW payloads AS SELECT data FROM events`;
+  await using session = await locked(backend);
+  const error = await assertRejects(() => session.up(6, running()), StepFailedError);
+  assertEquals(error.failure.serverCode, "0A000");
+  assertEquals(error.hint, "Something hangs on the table or the column: see with migrate plan what it is");
 });
