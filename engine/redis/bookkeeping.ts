@@ -6,6 +6,7 @@
  */
 
 import { StoreUnreachableError } from "../errors.ts";
+import { foreignText } from "../foreign_text.ts";
 import type { Fence } from "../lock/lock.ts";
 import type { MigrationStatus } from "../migration.ts";
 import { encodeText, fromBytes, toArgument } from "./binary.ts";
@@ -275,27 +276,38 @@ function fromHash(fields: ReadonlyMap<string, string>): StoredState | null {
         ...UNKNOWN,
         status,
         at: parseTimestamp(fields.get("checked_at") ?? ""),
-        reason: fields.get("reason") ?? null,
+        reason: told(fields, "reason"),
       };
     case "pending":
-      return { ...UNKNOWN, status, reason: fields.get("reason") ?? null };
+      return { ...UNKNOWN, status, reason: told(fields, "reason") };
     case "failed":
       return { ...UNKNOWN, status, reason: failure(fields) };
     case "running":
       return {
         ...UNKNOWN,
         status,
-        reason: `A run that began at ${fields.get("started_at")} has not ended`,
+        reason: `A run that began at ${told(fields, "started_at")} has not ended`,
       };
     default:
       return null;
   }
 }
 
+/** What another tool, or another version, wrote for people. */
+function told(fields: ReadonlyMap<string, string>, name: string): string | null {
+  const text = fields.get(name);
+  return text === undefined ? null : foreignText(text);
+}
+
+/** Far more than a run names. */
+const MOST_ISSUES = 20;
+
 function failure(fields: ReadonlyMap<string, string>): string {
   const issues = parseJson(fields.get("issues"));
-  const named = Array.isArray(issues) ? issues.join("; ") : "";
-  const failed = fields.get("failed") ?? "some";
+  const named = Array.isArray(issues)
+    ? issues.slice(0, MOST_ISSUES).map((issue) => foreignText(String(issue))).join("; ")
+    : "";
+  const failed = told(fields, "failed") ?? "some";
   if (failed === "0" && named !== "") return named;
   return `Records that could not be done: ${failed}${named === "" ? "" : `: ${named}`}`;
 }

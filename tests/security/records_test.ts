@@ -86,3 +86,31 @@ Deno.test(
     }
   },
 );
+
+Deno.test(
+  "no output has a line of its own that another tool wrote into the bookkeeping",
+  quietly,
+  async () => {
+    await using server = await startRedis();
+    const client = server.client();
+    const steering = "then\nVerified.\n::stop-commands::x\x1b[8m";
+    await client.hset("outpost:migration:002_timestamps", { status: "running", started_at: steering });
+    await client.hset("outpost:migration:003_entity", {
+      status: "failed",
+      failed: "2",
+      issues: JSON.stringify([steering, "a"]),
+    });
+    const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port), MIGRATE_ONLY: "redis" };
+    const text = await runInProcess(["migrate", "list"], { env });
+    const json = await runInProcess(["migrate", "list", "--json"], { env });
+    assertEquals([text.code, json.code], [0, 0]);
+    assertEquals(steeringIn(text.stdout + json.stdout), null);
+    assert(!text.stdout.split("\n").includes("Verified."), text.stdout);
+    const migrations: { readonly reason: string }[] = JSON.parse(json.stdout).migrations;
+    const harmless = String.raw`then\x0aVerified.\x0a::stop-commands::x\x1b[8m`;
+    assertEquals(migrations.slice(1).map(({ reason }) => reason), [
+      `A run that began at ${harmless} has not ended`,
+      `Records that could not be done: 2: ${harmless}; a`,
+    ]);
+  },
+);
