@@ -31,7 +31,17 @@ export const REDIS_FLAVOURS: Readonly<Record<string, () => Promise<readonly Redi
 /** What `docs/deploy.md` says that a user needs: to look, and to apply and clean up. A cluster asks for `+cluster` besides. */
 const RIGHTS = {
   reader: ["~*", "+@read", "+@connection"],
-  writer: ["~*", "+@read", "+@write", "+@scripting", "+@connection", "+info", "+wait", "+time"],
+  writer: [
+    "~*",
+    "+@read",
+    "+@write",
+    "+@scripting",
+    "+@transaction",
+    "+@connection",
+    "+info",
+    "+wait",
+    "+time",
+  ],
 } as const;
 
 async function startSingle(): Promise<readonly RedisFlavour[]> {
