@@ -40,7 +40,7 @@ const LOOK = "+@read -keys +@connection +info +cluster|nodes +cluster|slots +clu
 const REDIS: Readonly<Record<Purpose, readonly [rights: string, note: string]>> = {
   read: [LOOK, "Reads every key, for the records of a deployment are found among all; writes nothing."],
   apply: [
-    `${LOOK} +@write -flushall -flushdb -swapdb +@scripting -script|flush +wait +time`,
+    `${LOOK} +@write -flushall -flushdb -swapdb +@scripting -script|flush +@transaction +wait +time`,
     "Writes records, bookkeeping and the lock, each in a script that compares first.",
   ],
   serve: [
