@@ -1,12 +1,22 @@
 /** The program itself, stopped for longer than its lease at whatever it was doing, while another one does the work. */
 
 import { assert, assertEquals } from "@std/assert";
+import type { Redis } from "ioredis";
 import { runCli, spawnCli } from "../../support/cli.ts";
 import { startRedis } from "../../support/redis.ts";
 import { allKeys, getHash, putHash, snapshot, tenantFields } from "../../support/redis_records.ts";
 import { eventually, stop } from "../../support/server.ts";
 
 const RECORDS = 400;
+
+/**
+ * All but the local leases. The sleeper's heartbeat may leave one when it wakes, for half a lease: none of its writes goes with it,
+ * for it is good only after a renewal of the lease, which is somebody else's by then or gone.
+ */
+async function records(client: Redis): Promise<Map<string, string>> {
+  const all = await snapshot(client);
+  return new Map([...all].filter(([key]) => !key.startsWith("outpost:migration:fence:")));
+}
 
 Deno.test("migrate apply that was stopped past its lease changes nothing when it wakes, wherever that was", async () => {
   await using server = await startRedis();
@@ -37,13 +47,13 @@ Deno.test("migrate apply that was stopped past its lease changes nothing when it
     await putHash(client, "tenant:{late}:tenant", tenantFields("late"));
     await putHash(client, "tenant:older", tenantFields("older"));
     await client.hset("outpost:migration:002_timestamps", "status", "failed");
-    const before = await snapshot(client);
+    const before = await records(client);
     Deno.kill(paused.pid, "SIGCONT");
     const { code, stderr } = await paused.output();
     const told = new TextDecoder().decode(stderr);
     assertEquals(code, 3, told);
     assert(told.includes("[lock_lost]"), told);
-    assertEquals(await snapshot(client), before);
+    assertEquals(await records(client), before);
     assertEquals((await getHash(client, "tenant:{t7}:tenant"))?.entity, "tenant");
   }
 });

@@ -24,6 +24,7 @@ import {
   converted,
   digestAnywhere,
   readStored,
+  sameEnd,
   sameFields,
   sameStored,
   showStored,
@@ -90,7 +91,7 @@ function judgeOriginal({ record, original, complain }: Judgement): void {
   const left = record.old.at(-1)?.stored ?? null;
   if (original === null) return;
   if (left === null) return complain(`its original is back: ${showStored(original)}`);
-  if (original.expiresAt !== left.expiresAt || !sameFields(original.fields, left.fields)) {
+  if (!sameEnd(original.expiresAt, left.expiresAt) || !sameFields(original.fields, left.fields)) {
     complain(`its original was changed to ${showStored(original)} from ${showStored(left)}`);
   }
 }
