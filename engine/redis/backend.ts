@@ -131,7 +131,8 @@ class Backend implements RedisBackend {
         return { id, outcome: "applied", ...nothing, issues: [reason] };
       }
       const state = await this.#stateOf(migration);
-      if (state.status === "applied" && options.rerun !== true) {
+      // What another installation has finished meanwhile is true of its records, and was pending here when this run was agreed to.
+      if (state.own && state.status === "applied" && options.rerun !== true) {
         return { id, outcome: "applied", ...nothing, issues: [] };
       }
       return await runMigration({

@@ -81,6 +81,21 @@ Deno.test("adopt() believes the records of a deployment more than what all deplo
   assertEquals([outcome, processed], ["applied", 1]);
 });
 
+Deno.test("apply() converts the records of a deployment although another installation has finished the same meanwhile", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await putHash(client, "dp_001:tenant:{t}:tenant", tenantFields("t"));
+  // Recorded by an installation without a deployment ID, between the choice of what to run and the run.
+  await client.hset("outpost:migration:002_timestamps", {
+    status: "applied",
+    applied_at: "2024-01-01T00:00:00Z",
+  });
+  const { outcome, processed } = await outpostBackend(client, "dp_001").apply(TIMESTAMPS, { signal: NEVER });
+  assertEquals([outcome, processed], ["applied", 1]);
+  assertEquals((await getHash(client, "dp_001:tenant:{t}:tenant"))?.["created_at"], "1705289400123");
+  assertEquals(await client.hget("dp_001:outpost:migration:002_timestamps", "status"), "applied");
+});
+
 Deno.test("apply() of an engine runs what a deployment was said to have applied and has not", async () => {
   await using server = await startRedis();
   const client = server.client();
