@@ -6,8 +6,7 @@
 
 import { type Binary, display } from "../binary.ts";
 import type { VerifyContext } from "../context.ts";
-import { chooseSample, sampleOf } from "../walk/sample.ts";
-import { walk } from "../walk/walk.ts";
+import { walkSample } from "../walk/sample_walk.ts";
 import type { CopyChange } from "./change.ts";
 import { findPairs, hasLookalikes } from "./pairs.ts";
 import { faultOf, judged } from "./weigh.ts";
@@ -15,14 +14,7 @@ import { faultOf, judged } from "./weigh.ts";
 /** Compares originals with their copies. */
 export async function checkCopied(change: CopyChange, context: VerifyContext): Promise<void> {
   const lookalikes = await hasLookalikes(change, context);
-  const check = (keys: readonly Binary[]) => checkCopies(change, context, lookalikes, keys);
-  if (context.sample === undefined) {
-    await walk(context.store, { ...context, pattern: change.pattern, visit: check });
-    return;
-  }
-  const sample = chooseSample(context.sample, change.groupOf);
-  await walk(context.store, { ...context, pattern: change.pattern, visit: sample.visit });
-  for (const keys of sampleOf(sample)) await check(keys);
+  await walkSample(change, context, (keys) => checkCopies(change, context, lookalikes, keys));
 }
 
 /** Compares the originals of a batch with their copies. */

@@ -11,7 +11,7 @@ import { readFacts } from "../facts.ts";
 import { anyLookalike } from "../lookalikes.ts";
 import type { RedisStore } from "../store.ts";
 import { BatchSize, ReplyClock } from "../walk/pacing.ts";
-import { chooseSample, sampleOf } from "../walk/sample.ts";
+import { walkSample } from "../walk/sample_walk.ts";
 import { Tally } from "../walk/tally.ts";
 import { walk } from "../walk/walk.ts";
 import { type Inconvertible, invalidValue, isInconvertible, type TransformChange } from "./change.ts";
@@ -43,14 +43,7 @@ export async function convertAfter(context: WriteContext, copies: readonly Binar
 /** Looks for records that still need a change. */
 export async function checkConverted(change: TransformChange, context: VerifyContext): Promise<void> {
   const others = await findLookalikes(change, context);
-  const check = (keys: readonly Binary[]) => checkRecords(change, context, others, keys);
-  if (context.sample === undefined) {
-    await walk(context.store, { ...context, pattern: change.pattern, visit: check });
-    return;
-  }
-  const sample = chooseSample(context.sample, change.groupOf);
-  await walk(context.store, { ...context, pattern: change.pattern, visit: sample.visit });
-  for (const keys of sampleOf(sample)) await check(keys);
+  await walkSample(change, context, (keys) => checkRecords(change, context, others, keys));
 }
 
 /** True when there are records of another kind with keys of this form. */
