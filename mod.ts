@@ -41,13 +41,17 @@
 export type { ApplyEvent, ApplyOptions, ApplyResult } from "./engine/apply.ts";
 export type {
   CleanupResult,
+  MigrationEntry,
+  MigrationResult,
+  MigrationStatus,
+  Pace,
+  Progress,
+  SqlStoreName,
+  StoreName,
+  StorePlace,
+} from "./engine/migration.ts";
+export type {
   DownTarget,
-  RedisDifference,
-  RedisExample,
-  RedisInvalid,
-  RedisMigrationPlan,
-  RedisVerification,
-  ResolveResult,
   SqlConsequence,
   SqlDownPlan,
   SqlGrouping,
@@ -55,8 +59,15 @@ export type {
   SqlStepPlan,
   SqlTablePlan,
   SqlVerification,
-  StorePlace,
-} from "./engine/backend.ts";
+} from "./engine/sql_backend.ts";
+export type {
+  RedisDifference,
+  RedisExample,
+  RedisInvalid,
+  RedisMigrationPlan,
+  RedisVerification,
+  ResolveResult,
+} from "./engine/redis_backend.ts";
 export type { CleanupItem, CleanupOptions, CleanupPlan, PlanCleanupOptions } from "./engine/cleanup.ts";
 export type { ClickHouseTables } from "./engine/clickhouse/bookkeeping.ts";
 export type { ClickHouseClient } from "./engine/clickhouse/client.ts";
@@ -86,29 +97,19 @@ export {
   PlanStaleError,
   RefusedError,
   RegistryError,
-  type StatementPosition,
-  StepFailedError,
-  type StepFailure,
   StoreDeniedError,
   StoresFailedError,
   StoreUnreachableError,
   UnknownMigrationError,
 } from "./engine/errors.ts";
+export { type StatementPosition, StepFailedError, type StepFailure } from "./engine/sql/step_failed_error.ts";
 export type { Blocker } from "./engine/blocker.ts";
 export type { Hint } from "./engine/hint.ts";
 export type { InitOptions, InitResult } from "./engine/init.ts";
 export type { ClearedLock, UnlockOptions } from "./engine/lock/clear.ts";
 export type { LockOptions, LockOwner, RedisLockNames } from "./engine/lock/lock.ts";
-export type {
-  MigrationEntry,
-  MigrationResult,
-  MigrationStatus,
-  Pace,
-  Progress,
-  SqlStoreName,
-  StoreName,
-} from "./engine/migration.ts";
-export type { Plan, PlanBasis, PlannedStore, PlanOptions, SavedPlan } from "./engine/plan.ts";
+export type { Plan, PlannedStore, PlanOptions } from "./engine/plan.ts";
+export type { PlanBasis, SavedPlan } from "./engine/saved_plan.ts";
 export type { BookkeepingNames } from "./engine/postgres/bookkeeping.ts";
 export { type LeyProject, readLeyProject } from "./engine/postgres/ley_project.ts";
 export type { PostgresNames } from "./engine/postgres/options.ts";

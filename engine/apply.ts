@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlBackend, SqlState } from "./backend.ts";
+import type { SqlBackend, SqlState } from "./sql_backend.ts";
 import { BlockedError, DirtyError, DriftError, PlanStaleError } from "./errors.ts";
 import { dirtyHint, hint } from "./hint.ts";
 import { type ApplyEvent, ApplyRun } from "./apply_run.ts";
@@ -18,7 +18,8 @@ import {
   type StoreName,
   storeTitle,
 } from "./migration.ts";
-import { assertFits, findBlockers, maySelectedRunAsOne, placesOf, type SavedPlan, select } from "./plan.ts";
+import { assertFits, type SavedPlan } from "./saved_plan.ts";
+import { findBlockers, maySelectedRunAsOne, placesOf, select } from "./plan.ts";
 import type { State } from "./state.ts";
 import type { EngineContext } from "./stores.ts";
 

@@ -8,7 +8,8 @@ import { ApplyError, InterruptedError, LockLostError } from "./errors.ts";
 import { hint } from "./hint.ts";
 import type { Locked } from "./lock/with_lock.ts";
 import type { MigrationEntry, MigrationResult, Pace, Progress, SqlStoreName } from "./migration.ts";
-import type { PlannedStore, SavedPlan } from "./plan.ts";
+import type { PlannedStore } from "./plan.ts";
+import type { SavedPlan } from "./saved_plan.ts";
 import type { Stores } from "./stores.ts";
 import { toldError } from "./told_error.ts";
 

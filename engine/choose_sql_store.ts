@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlBackend } from "./backend.ts";
+import type { SqlBackend } from "./sql_backend.ts";
 import { RefusedError } from "./errors.ts";
 import type { LockOptions } from "./lock/lock.ts";
 import { type SqlStoreName, storeTitle } from "./migration.ts";

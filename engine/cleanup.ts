@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { CleanupResult, RedisRunOptions } from "./backend.ts";
+import type { CleanupResult, MigrationEntry, Pace, Progress } from "./migration.ts";
+import type { RedisRunOptions } from "./redis_backend.ts";
 import { NotVerifiedError } from "./errors.ts";
 import { hint } from "./hint.ts";
 import type { LockOptions } from "./lock/lock.ts";
 import { withLock } from "./lock/with_lock.ts";
-import type { MigrationEntry, Pace, Progress } from "./migration.ts";
 import type { State } from "./state.ts";
 import type { EngineContext, Stores } from "./stores.ts";
 import { verify } from "./verify.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { Sql } from "postgres";
-import type { SqlBackend } from "./backend.ts";
+import type { SqlBackend } from "./sql_backend.ts";
 import { createClickHouseBackend } from "./clickhouse/backend.ts";
 import type { ClickHouseTables } from "./clickhouse/bookkeeping.ts";
 import type { ClickHouseClient } from "./clickhouse/client.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { DownTarget, SqlDownPlan, SqlState } from "./backend.ts";
+import type { DownTarget, SqlDownPlan, SqlState } from "./sql_backend.ts";
 import { chooseSqlStore, type OneStoreOptions } from "./choose_sql_store.ts";
 import {
   InterruptedError,

@@ -13,7 +13,9 @@ import {
   planCleanup,
   type PlanCleanupOptions,
 } from "./cleanup.ts";
-import type { CleanupResult, DownTarget, RedisDifference, ResolveResult, SqlDownPlan } from "./backend.ts";
+import type { CleanupResult, MigrationEntry } from "./migration.ts";
+import type { DownTarget, SqlDownPlan } from "./sql_backend.ts";
+import type { RedisDifference, ResolveResult } from "./redis_backend.ts";
 import type { OneStoreOptions } from "./choose_sql_store.ts";
 import { down, type DownOptions, planDown } from "./down.ts";
 import { PendingError } from "./errors.ts";
@@ -22,7 +24,6 @@ import { hint } from "./hint.ts";
 import { init, type InitOptions, type InitResult } from "./init.ts";
 import type { ClearedLock, UnlockOptions } from "./lock/clear.ts";
 import type { LockOptions, LockOwner } from "./lock/lock.ts";
-import type { MigrationEntry } from "./migration.ts";
 import { resolveId } from "./resolve_id.ts";
 import { makePlan, type Plan, type PlanOptions } from "./plan.ts";
 import { type PendingCounts, readState } from "./state.ts";

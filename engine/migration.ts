@@ -63,6 +63,18 @@ export interface MigrationResult {
   readonly issues: readonly string[];
 }
 
+/** What `cleanup` did. */
+export interface CleanupResult {
+  /** For example `redis/001_hash_tags`. */
+  readonly id: string;
+  /** Records or rows deleted. */
+  readonly deleted: number;
+  /** Records that are not proven to exist elsewhere, and stay. */
+  readonly kept: number;
+  /** Up to 10 of what was kept, and why. */
+  readonly issues: readonly string[];
+}
+
 /** Progress of the migration at work. */
 export interface Progress {
   /** The migration at work, for example `redis/002_timestamps`. */
@@ -127,4 +139,23 @@ export interface MigrationName {
   readonly store: StoreName;
   readonly version: number;
   readonly name: string;
+}
+
+/** What every migration in the registry tells of itself. */
+export interface MigrationInfo extends MigrationName {
+  readonly description: string;
+  /** Hash of what it does; changes whenever its statements or its definition do. */
+  readonly checksum: string;
+}
+
+/** Where a store is, for people. Nothing of it is secret. */
+export interface StorePlace {
+  /** Host name, or the path of a socket; of several hosts all, with their ports. */
+  readonly host: string;
+  /** Null where the host says it. */
+  readonly port: number | null;
+  /** Name of the database, or its number in Redis. */
+  readonly database: string;
+  /** Null for a store without schemas, and where none exists yet. */
+  readonly schema: string | null;
 }

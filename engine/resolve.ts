@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RedisDifference, ResolveResult } from "./backend.ts";
+import type { RedisDifference, ResolveResult } from "./redis_backend.ts";
 import { RefusedError } from "./errors.ts";
 import type { LockOptions } from "./lock/lock.ts";
 import { withLock } from "./lock/with_lock.ts";

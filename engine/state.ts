@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { RedisState, SqlState } from "./backend.ts";
+import type { RedisState } from "./redis_backend.ts";
+import type { SqlState } from "./sql_backend.ts";
 import { isPending, type MigrationEntry } from "./migration.ts";
 import type { LockOwner } from "./lock/lock.ts";
 import { askEach, type BySqlStore, type Stores, together } from "./stores.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlState } from "./backend.ts";
+import type { SqlState } from "./sql_backend.ts";
 import type { LockOwner } from "./lock/lock.ts";
 import { isPending } from "./migration.ts";
 import type { PendingCounts, State } from "./state.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { RedisBackend, SqlBackend } from "./backend.ts";
+import type { RedisBackend } from "./redis_backend.ts";
+import type { SqlBackend } from "./sql_backend.ts";
 import { StoreDeniedError, StoresFailedError, StoreUnreachableError } from "./errors.ts";
 import type { LockSettings } from "./lock/lock_settings.ts";
 import type { SqlStoreName } from "./migration.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { RedisVerification, SqlVerification } from "./backend.ts";
+import type { RedisVerification } from "./redis_backend.ts";
+import type { SqlVerification } from "./sql_backend.ts";
 import { isPending, type StoreName } from "./migration.ts";
 import { resolveId } from "./resolve_id.ts";
 import type { State } from "./state.ts";

@@ -9,7 +9,7 @@ import { createClickHouseBackend } from "../engine/clickhouse/backend.ts";
 import { readTables } from "../engine/clickhouse/schema.ts";
 import { createPostgresBackend } from "../engine/postgres/backend.ts";
 import { readSchemaObjects } from "../engine/postgres/schema_objects.ts";
-import type { SqlBackend } from "../engine/backend.ts";
+import type { SqlBackend } from "../engine/sql_backend.ts";
 import { composeSchemas, diffSchema, type SchemaChange } from "../engine/sql/schema_changes.ts";
 import { outpostNames } from "../migrations/mod.ts";
 import { clickhouseSteps, clickhouseStepsDirectory } from "../migrations/sql/clickhouse.ts";

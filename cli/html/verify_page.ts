@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlVerification } from "../../engine/backend.ts";
+import type { SqlVerification } from "../../engine/sql_backend.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
 import { formatCount, formatDuration, formatTime } from "../output/format.ts";
 import { VERSION } from "../version.ts";

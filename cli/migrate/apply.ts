@@ -8,7 +8,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { ApplyError, BlockedError } from "../../engine/errors.ts";
 import { ApplyReport } from "./apply_report.ts";
 import type { MigrationResult } from "../../engine/migration.ts";
-import type { SavedPlan } from "../../engine/plan.ts";
+import type { SavedPlan } from "../../engine/saved_plan.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import { assertCanAsk, type Question } from "../output/confirm.ts";
 import type { Context } from "../context.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CleanupResult } from "../../engine/backend.ts";
+import type { CleanupResult } from "../../engine/migration.ts";
 import type { CleanupItem } from "../../engine/cleanup.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import { assertCanAsk, type Question } from "../output/confirm.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RedisDifference, ResolveResult } from "../../engine/backend.ts";
+import type { RedisDifference, ResolveResult } from "../../engine/redis_backend.ts";
 import type { KeptForm } from "../../engine/resolve.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";

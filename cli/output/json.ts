@@ -4,13 +4,14 @@
  * @module
  */
 
-import type { CleanupResult, ResolveResult, SqlPlan, SqlVerification } from "../../engine/backend.ts";
+import { type CleanupResult, type MigrationResult, typeOf } from "../../engine/migration.ts";
+import type { ResolveResult } from "../../engine/redis_backend.ts";
+import type { SqlPlan, SqlVerification } from "../../engine/sql_backend.ts";
 import type { KeptForm } from "../../engine/resolve.ts";
 import type { ApplyEvent } from "../../engine/apply.ts";
 import type { MigrationList } from "../../engine/engine.ts";
 import type { InitResult } from "../../engine/init.ts";
 import type { LockOwner } from "../../engine/lock/lock.ts";
-import { type MigrationResult, typeOf } from "../../engine/migration.ts";
 import type { Plan } from "../../engine/plan.ts";
 import type { SqlStatus, Status } from "../../engine/status.ts";
 import type { VerifyResult } from "../../engine/verify.ts";

@@ -9,11 +9,11 @@ import {
   InterruptedError,
   MigrationError,
   PlanStaleError,
-  StepFailedError,
   StoreDeniedError,
   StoresFailedError,
   StoreUnreachableError,
 } from "../../engine/errors.ts";
+import { StepFailedError } from "../../engine/sql/step_failed_error.ts";
 import { harmless } from "../../engine/foreign_text.ts";
 import type { StoreName } from "../../engine/migration.ts";
 import { toldError } from "../../engine/told_error.ts";

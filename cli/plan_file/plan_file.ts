@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Plan, PlanBasis, SavedPlan } from "../../engine/plan.ts";
+import type { Plan } from "../../engine/plan.ts";
+import type { PlanBasis, SavedPlan } from "../../engine/saved_plan.ts";
 import { PlanFileError } from "../errors.ts";
 import { planJson } from "../output/json.ts";
 import { check, Reader } from "./plan_reader.ts";

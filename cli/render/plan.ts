@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { RedisMigrationPlan, SqlPlan, SqlStepPlan } from "../../engine/backend.ts";
+import type { RedisMigrationPlan } from "../../engine/redis_backend.ts";
+import type { SqlPlan, SqlStepPlan } from "../../engine/sql_backend.ts";
 import type { Plan } from "../../engine/plan.ts";
 import { formatBytes, formatCount, formatCounted, formatDuration } from "../output/format.ts";
 import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";

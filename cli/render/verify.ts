@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlVerification } from "../../engine/backend.ts";
+import type { SqlVerification } from "../../engine/sql_backend.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
 import { formatCount } from "../output/format.ts";
 import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlBackend, SqlSession } from "../backend.ts";
+import type { SqlBackend, SqlSession } from "../sql_backend.ts";
 import type { Blocker } from "../blocker.ts";
 import {
   type Findings,

@@ -5,8 +5,9 @@
  * @module
  */
 
-import type { SqlRunOptions, SqlSession } from "../backend.ts";
-import { MigrationError, RefusedError, StepFailedError } from "../errors.ts";
+import type { SqlRunOptions, SqlSession } from "../sql_backend.ts";
+import { MigrationError, RefusedError } from "../errors.ts";
+import { StepFailedError } from "../sql/step_failed_error.ts";
 import { migrationId } from "../migration.ts";
 import { assertForceable, assertNext } from "../sql/standing.ts";
 import { type SqlStatement, type SqlStep, stepChecksum, type StepModule } from "../sql/step.ts";

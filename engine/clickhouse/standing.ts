@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { StorePlace } from "../backend.ts";
+import type { StorePlace } from "../migration.ts";
 import type { CutOff, RecordedStep, Standing } from "../sql/standing.ts";
 import {
   type ClickHouseTables,

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { SqlRunOptions } from "../backend.ts";
+import type { SqlRunOptions } from "../sql_backend.ts";
 import { RefusedError } from "../errors.ts";
 import { pause } from "../pause.ts";
 import type { SqlStatement } from "../sql/step.ts";

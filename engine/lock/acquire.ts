@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { SqlLock } from "../backend.ts";
+import type { SqlLock } from "../sql_backend.ts";
 import { InterruptedError, LockHeldError, LockLostError } from "../errors.ts";
 import { describeOwner } from "./describe_owner.ts";
 import type { Fence, HeldLock, LockOptions, LockOwner, StepGuard } from "./lock.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { SqlBackend, SqlLock, SqlSession } from "../backend.ts";
+import type { SqlBackend, SqlLock, SqlSession } from "../sql_backend.ts";
 import type { LockOwner } from "./lock.ts";
 
 /** The lock of a session, opened late. */

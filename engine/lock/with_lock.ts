@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlRunOptions, SqlSession } from "../backend.ts";
+import type { SqlRunOptions, SqlSession } from "../sql_backend.ts";
 import { InterruptedError } from "../errors.ts";
 import type { SqlStoreName } from "../migration.ts";
 import type { BySqlStore, EngineContext } from "../stores.ts";

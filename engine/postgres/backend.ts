@@ -5,7 +5,7 @@
  */
 
 import type postgres from "postgres";
-import type { SqlBackend, SqlSession } from "../backend.ts";
+import type { SqlBackend, SqlSession } from "../sql_backend.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { StepBackend, type StepStore, type StoreView } from "../sql/step_backend.ts";
 import { ownTables } from "./bookkeeping.ts";

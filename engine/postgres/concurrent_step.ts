@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlRunOptions } from "../backend.ts";
+import type { SqlRunOptions } from "../sql_backend.ts";
 import { InterruptedError } from "../errors.ts";
 import { migrationId } from "../migration.ts";
 import type { SqlStep } from "../sql/step.ts";

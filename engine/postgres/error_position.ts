@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { StatementPosition } from "../errors.ts";
+import type { StatementPosition } from "../sql/step_failed_error.ts";
 
 /**
  * Turns the server's position into a line, a column and an excerpt.

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlRunOptions } from "../backend.ts";
+import type { SqlRunOptions } from "../sql_backend.ts";
 import { pause } from "../pause.ts";
 
 /** How one wait is limited. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlRunOptions, SqlSession } from "../backend.ts";
+import type { SqlRunOptions, SqlSession } from "../sql_backend.ts";
 import { LockLostError, RefusedError, StoreUnreachableError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { migrationId } from "../migration.ts";

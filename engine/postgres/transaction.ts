@@ -5,8 +5,9 @@
  * @module
  */
 
-import type { SqlRunOptions } from "../backend.ts";
-import { InterruptedError, LockLostError, PlanStaleError, StepFailedError } from "../errors.ts";
+import type { SqlRunOptions } from "../sql_backend.ts";
+import { InterruptedError, LockLostError, PlanStaleError } from "../errors.ts";
+import { StepFailedError } from "../sql/step_failed_error.ts";
 import { migrationId } from "../migration.ts";
 import { type Hint, hint } from "../hint.ts";
 import { chooseWay, type SqlStatement, type SqlStep } from "../sql/step.ts";

@@ -4,9 +4,15 @@
  * @module
  */
 
+import {
+  type CleanupResult,
+  type MigrationEntry,
+  migrationId,
+  type MigrationInfo,
+  type MigrationResult,
+  type StorePlace,
+} from "../migration.ts";
 import type {
-  CleanupResult,
-  MigrationInfo,
   RedisApplyOptions,
   RedisBackend,
   RedisDifference,
@@ -17,12 +23,10 @@ import type {
   RedisVerification,
   RedisVerifyOptions,
   ResolveResult,
-  StorePlace,
-} from "../backend.ts";
+} from "../redis_backend.ts";
 import type { Blocker } from "../blocker.ts";
 import { digestOf } from "../checksum.ts";
 import { RefusedError, UnknownMigrationError } from "../errors.ts";
-import { type MigrationEntry, migrationId, type MigrationResult } from "../migration.ts";
 import { type Binary, display, encodeText, parseDisplayed } from "./binary.ts";
 import { type AdoptedState, Bookkeeping, type RedisLayout, type StoredState } from "./bookkeeping.ts";
 import type { Ioredis } from "./client.ts";

@@ -16,7 +16,7 @@ import { judged } from "./copy/weigh.ts";
 import type { RedisMigration } from "./migration.ts";
 import { invalidValue, isInconvertible, type TransformChange } from "./transform/change.ts";
 import { findLookalikes, kindsOf } from "./transform/convert_records.ts";
-import type { RedisExample, RedisInvalid } from "../backend.ts";
+import type { RedisExample, RedisInvalid } from "../redis_backend.ts";
 import { NAMED_RECORDS } from "./walk/tally.ts";
 import { walk } from "./walk/walk.ts";
 

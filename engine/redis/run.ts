@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { RedisApplyOptions } from "../backend.ts";
+import type { RedisApplyOptions } from "../redis_backend.ts";
 import { MigrationError } from "../errors.ts";
 import { migrationId, type MigrationResult } from "../migration.ts";
 import type { Binary } from "./binary.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RedisVerification, RedisVerifyOptions } from "../backend.ts";
+import type { RedisVerification, RedisVerifyOptions } from "../redis_backend.ts";
 import type { StoredState } from "./bookkeeping.ts";
 import type { RecordRules } from "./context.ts";
 import { checkCopied } from "./copy/check.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlConsequence, SqlStepPlan, SqlTablePlan } from "../backend.ts";
+import type { SqlConsequence, SqlStepPlan, SqlTablePlan } from "../sql_backend.ts";
 import type { DownForecast, SqlStatement, SqlStep, StepForecast } from "./step.ts";
 
 /** Asks a store for numbers; null for what cannot be counted at the moment. */

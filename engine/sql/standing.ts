@@ -5,16 +5,17 @@
  */
 
 import { harmless } from "../foreign_text.ts";
-import type { DownTarget, SqlState, StorePlace } from "../backend.ts";
-import { DirtyError, RefusedError } from "../errors.ts";
-import { dirtyHint, hint } from "../hint.ts";
+import type { DownTarget, SqlState } from "../sql_backend.ts";
 import {
   type MigrationEntry,
   migrationId,
   type MigrationStatus,
   type SqlStoreName,
+  type StorePlace,
   storeTitle,
 } from "../migration.ts";
+import { DirtyError, RefusedError } from "../errors.ts";
+import { dirtyHint, hint } from "../hint.ts";
 import { type SqlStep, stepChecksum } from "./step.ts";
 
 /** An applied step as the history has it. */

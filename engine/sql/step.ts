@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { SqlConsequence } from "../backend.ts";
+import type { SqlConsequence } from "../sql_backend.ts";
 import { checksumOf } from "../checksum.ts";
 import { RegistryError } from "../errors.ts";
 import { formatVersion } from "../migration.ts";

@@ -7,7 +7,6 @@
 
 import type {
   DownTarget,
-  MigrationInfo,
   SqlBackend,
   SqlDownPlan,
   SqlGrouping,
@@ -16,12 +15,12 @@ import type {
   SqlState,
   SqlStepPlan,
   SqlVerification,
-} from "../backend.ts";
+} from "../sql_backend.ts";
+import { migrationId, type MigrationInfo, type SqlStoreName, storeTitle } from "../migration.ts";
 import { harmless } from "../foreign_text.ts";
 import type { Blocker } from "../blocker.ts";
 import { RefusedError, RegistryError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
-import { migrationId, type SqlStoreName, storeTitle } from "../migration.ts";
 import { type Counter, countLosses, planStep, remembering } from "./forecast.ts";
 import type { Fold } from "./rewrite.ts";
 import { dirtyError, findGaps, lowestOf, type Standing, stateOf } from "./standing.ts";

@@ -11,7 +11,7 @@ import {
   StoreDeniedError,
   UnknownMigrationError,
 } from "../../engine/errors.ts";
-import type { RedisBackend } from "../../engine/backend.ts";
+import type { RedisBackend } from "../../engine/redis_backend.ts";
 import { acquireLock } from "../../engine/lock/acquire.ts";
 import { clearLock } from "../../engine/lock/clear.ts";
 import {

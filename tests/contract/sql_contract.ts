@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { SqlBackend, SqlRunOptions } from "../../engine/backend.ts";
+import type { SqlBackend, SqlRunOptions } from "../../engine/sql_backend.ts";
 import { DirtyError, RefusedError, RegistryError } from "../../engine/errors.ts";
 import { type SqlStoreName, typeOf } from "../../engine/migration.ts";
 import type { SqlStatement, SqlStep, StepModule } from "../../engine/sql/step.ts";

@@ -5,7 +5,7 @@
  */
 
 import postgres from "postgres";
-import type { SqlSession } from "../../engine/backend.ts";
+import type { SqlSession } from "../../engine/sql_backend.ts";
 import type { LockOwner } from "../../engine/lock/lock.ts";
 import {
   confirmAdvisoryLock,

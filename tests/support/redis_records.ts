@@ -6,7 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import type { Cluster, Redis } from "ioredis";
-import type { RedisBackend } from "../../engine/backend.ts";
+import type { RedisBackend } from "../../engine/redis_backend.ts";
 import type { Binary } from "../../engine/redis/binary.ts";
 import { createRedisBackend } from "../../engine/redis/backend.ts";
 import { redisLayout } from "../../migrations/redis_layout.ts";

@@ -7,7 +7,7 @@
 
 import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import type { RedisDifference } from "../../backend.ts";
+import type { RedisDifference } from "../../redis_backend.ts";
 import { type Binary, display, fromBytes, toArgument } from "../binary.ts";
 import type { ReadContext, WriteContext } from "../context.ts";
 import { REPLACE_OWN, RESTORE_NEW } from "../scripts/copying.ts";

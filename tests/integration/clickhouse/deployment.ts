@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlBackend, SqlRunOptions } from "../../../engine/backend.ts";
+import type { SqlBackend, SqlRunOptions } from "../../../engine/sql_backend.ts";
 import { createClickHouseBackend } from "../../../engine/clickhouse/backend.ts";
 import type { ClickHouseClient } from "../../../engine/clickhouse/client.ts";
 import { outpostNames } from "../../../migrations/mod.ts";

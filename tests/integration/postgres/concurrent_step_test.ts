@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type postgres from "postgres";
-import type { SqlBackend } from "../../../engine/backend.ts";
-import { LockLostError, StepFailedError } from "../../../engine/errors.ts";
+import type { SqlBackend } from "../../../engine/sql_backend.ts";
+import { LockLostError } from "../../../engine/errors.ts";
+import { StepFailedError } from "../../../engine/sql/step_failed_error.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { eventually } from "../../support/server.ts";
 import { backendOver, locked, lockHolder, running } from "./deployment.ts";

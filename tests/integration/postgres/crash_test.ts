@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type postgres from "postgres";
-import type { SqlBackend } from "../../../engine/backend.ts";
+import type { SqlBackend } from "../../../engine/sql_backend.ts";
 import { LockLostError } from "../../../engine/errors.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import {

@@ -6,7 +6,7 @@
  */
 
 import type postgres from "postgres";
-import type { SqlBackend, SqlRunOptions, SqlSession } from "../../../engine/backend.ts";
+import type { SqlBackend, SqlRunOptions, SqlSession } from "../../../engine/sql_backend.ts";
 import { createPostgresBackend, type PostgresOptions } from "../../../engine/postgres/backend.ts";
 import { golangMigrateLockKey } from "../../../engine/postgres/lock.ts";
 import { readSchemaObjects, type SchemaObjects } from "../../../engine/postgres/schema_objects.ts";

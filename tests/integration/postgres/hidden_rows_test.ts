@@ -1,6 +1,7 @@
 import type postgres from "postgres";
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { MigrationError, StepFailedError } from "../../../engine/errors.ts";
+import { MigrationError } from "../../../engine/errors.ts";
+import { StepFailedError } from "../../../engine/sql/step_failed_error.ts";
 import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
 import { backendOver, everything, fill, locked, migrateTo, running } from "./deployment.ts";
 

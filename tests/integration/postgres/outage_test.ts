@@ -1,8 +1,9 @@
 import type postgres from "postgres";
-import type { SqlBackend } from "../../../engine/backend.ts";
+import type { SqlBackend } from "../../../engine/sql_backend.ts";
 import type { PostgresOptions } from "../../../engine/postgres/backend.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { InterruptedError, LockLostError, StepFailedError } from "../../../engine/errors.ts";
+import { InterruptedError, LockLostError } from "../../../engine/errors.ts";
+import { StepFailedError } from "../../../engine/sql/step_failed_error.ts";
 import { PinnedConnection } from "../../../engine/postgres/pinned_connection.ts";
 import { TransactionRunner } from "../../../engine/postgres/transaction.ts";
 import { startPostgres } from "../../support/postgres.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type postgres from "postgres";
-import type { SqlConsequence, SqlPlan } from "../../../engine/backend.ts";
+import type { SqlConsequence, SqlPlan } from "../../../engine/sql_backend.ts";
 import { StoreDeniedError } from "../../../engine/errors.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { backendOver, fill, locked, migrateTo, outpostSchema, running } from "./deployment.ts";

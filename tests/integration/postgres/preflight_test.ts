@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type postgres from "postgres";
-import { BlockedError, StepFailedError } from "../../../engine/errors.ts";
+import { BlockedError } from "../../../engine/errors.ts";
+import { StepFailedError } from "../../../engine/sql/step_failed_error.ts";
 import { createFrozenEngine } from "../../support/frozen_registry.ts";
 import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
 import { backendOver, everything, fill, locked, migrateTo, running } from "./deployment.ts";

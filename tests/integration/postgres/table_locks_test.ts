@@ -1,6 +1,7 @@
 import type postgres from "postgres";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { LockLostError, StepFailedError } from "../../../engine/errors.ts";
+import { LockLostError } from "../../../engine/errors.ts";
+import { StepFailedError } from "../../../engine/sql/step_failed_error.ts";
 import { lockTables } from "../../../migrations/sql/lock_tables.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { eventually } from "../../support/server.ts";

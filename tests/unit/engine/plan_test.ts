@@ -7,7 +7,8 @@ import {
   type MigrationStatus,
   type StoreName,
 } from "../../../engine/migration.ts";
-import { compareBasis, type PlanBasis, select } from "../../../engine/plan.ts";
+import { compareBasis, type PlanBasis } from "../../../engine/saved_plan.ts";
+import { select } from "../../../engine/plan.ts";
 
 function entry(store: StoreName, version: number, status: MigrationStatus): MigrationEntry {
   const name = store === "redis" ? `00${version}_m` : "m";
