@@ -15,6 +15,7 @@ import { outpostNames } from "../migrations/mod.ts";
 import { clickhouseSteps, clickhouseStepsDirectory } from "../migrations/sql/clickhouse.ts";
 import { postgresSteps, postgresStepsDirectory } from "../migrations/sql/postgres.ts";
 import { startClickHouse } from "../tests/support/clickhouse.ts";
+import { queryThrough } from "../engine/postgres/query.ts";
 import { startPostgres } from "../tests/support/postgres.ts";
 
 type Schema = readonly { readonly name: string }[];
@@ -39,7 +40,7 @@ async function postgresSchemas(): Promise<Schema[]> {
   });
   return await eachVersion(backend, postgresSteps.length, async () => {
     const objects = await readSchemaObjects(
-      (text, parameters = []) => sql.unsafe(text, [...parameters]) as Promise<never>,
+      queryThrough(sql),
       "public",
     );
     return objects.filter(({ name }) => !isOwn(name));

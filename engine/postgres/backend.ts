@@ -4,7 +4,6 @@
  * @module
  */
 
-import type postgres from "postgres";
 import type { SqlBackend, SqlSession } from "../sql_backend.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { StepBackend, type StepStore, type StoreView } from "../sql/step_backend.ts";
@@ -138,14 +137,10 @@ class PostgresStore implements StepStore {
 
   async lockOwner(): Promise<LockOwner | null> {
     const { names } = this.#options;
-    return await readAtOnce(this.#options, "read the lock in", async ({ query, schema, transaction }) => {
+    return await readAtOnce(this.#options, "read the lock in", async ({ query, schema }) => {
       if (schema === null) return null;
       const [place] = await query<{ database: string }>("SELECT current_database() AS database");
-      // On the connection in hand: a client of a single connection has no other.
-      return await readAdvisoryLockOwner(
-        transaction as unknown as postgres.Sql,
-        names.lockKey(schema, place!.database),
-      );
+      return await readAdvisoryLockOwner(query, names.lockKey(schema, place!.database));
     });
   }
 }

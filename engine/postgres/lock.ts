@@ -19,11 +19,11 @@
  * @module
  */
 
-import type postgres from "postgres";
 import { LockLostError } from "../errors.ts";
 import { foreignText } from "../foreign_text.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { pause } from "../pause.ts";
+import type { Query } from "./query.ts";
 
 /** What golang-migrate multiplies its hash by. */
 const SALT = 1486364155;
@@ -74,25 +74,27 @@ export interface AdvisoryLockOptions {
  * @returns Null when taken, else who holds it.
  */
 export async function tryAdvisoryLock(
-  connection: postgres.ReservedSql,
+  query: Query,
   { key, lease, lockName, ttlMs, toolName }: AdvisoryLockOptions,
 ): Promise<LockOwner | null> {
   const words = [crc32(lockName).toString(16).padStart(8, "0"), lease ?? NO_LEASE] as const;
   const tool = toolName.slice(0, APPLICATION_NAME_BYTES - words.join("  ").length);
   const name = [tool, ...words].join(" ");
-  await connection`select set_config('application_name', ${name}, false)`;
-  await watchClient(connection);
+  await query("select set_config('application_name', $1::text, false)", [name]);
+  await watchClient(query);
   const deadline = performance.now() + EVICTION_MS;
   while (true) {
-    const [tried] = await connection`select pg_try_advisory_lock(${String(key)}::bigint) as taken`;
+    const [tried] = await query<{ taken: boolean }>("select pg_try_advisory_lock($1::bigint) as taken", [
+      String(key),
+    ]);
     if (tried?.taken === true) return null;
-    const holder = await findHolder(connection, key);
+    const holder = await findHolder(query, key);
     // The last two words tell; versions of a tool may bear different names.
     const [itsLock, itsLease] = holder.application_name.split(" ").slice(-2);
     const stale = lease !== null && itsLock === words[0] && itsLease !== lease && itsLease !== NO_LEASE;
     const owner = { ...ownerOf(holder), alive: !stale };
     const mayEnd = holder.pid !== null && stale && performance.now() < deadline;
-    if (!mayEnd || !await evict(connection, holder, ttlMs)) return owner;
+    if (!mayEnd || !await evict(query, holder, ttlMs)) return owner;
     await pause(20);
   }
 }
@@ -102,16 +104,10 @@ export async function tryAdvisoryLock(
  *
  * @throws {LockLostError} When it does not.
  */
-export async function confirmAdvisoryLock(connection: postgres.ReservedSql, key: bigint): Promise<void> {
+export async function confirmAdvisoryLock(query: Query, key: bigint): Promise<void> {
   let held: boolean;
   try {
-    const rows = await connection`
-      select 1 from pg_locks
-      where locktype = 'advisory' and granted and pid = pg_backend_pid()
-        and database = (select oid from pg_database where datname = current_database())
-        and classid::bigint = ${String(key >> 32n)}::bigint
-        and objid::bigint = ${String(key & 0xffffffffn)}::bigint and objsubid = 1`;
-    held = rows.length > 0;
+    held = (await query(`select 1 from ${HELD} and l.pid = pg_backend_pid()`, halvesOf(key))).length > 0;
   } catch (error) {
     // The server answered on this connection, which cannot have changed within a transaction: what failed fails by itself.
     if (STILL_CONNECTED.has(codeOf(error))) return;
@@ -126,20 +122,27 @@ export async function confirmAdvisoryLock(connection: postgres.ReservedSql, key:
 }
 
 /** Who holds the lock, or null. Reads only, what every role may read. */
-export async function readAdvisoryLockOwner(sql: postgres.Sql, key: bigint): Promise<LockOwner | null> {
-  const holder = await findHolder(sql, key);
+export async function readAdvisoryLockOwner(query: Query, key: bigint): Promise<LockOwner | null> {
+  const holder = await findHolder(query, key);
   return holder.pid === null ? null : ownerOf(holder);
 }
 
 /** Gives the lock back, where the connection lives on. Harmless when it is not held. */
-export async function releaseAdvisoryLock(connection: postgres.ReservedSql, key: bigint): Promise<void> {
+export async function releaseAdvisoryLock(query: Query, key: bigint): Promise<void> {
   // Asked only if held: the server warns otherwise.
-  await connection`
-    select pg_advisory_unlock(${String(key)}::bigint) from pg_locks
-    where locktype = 'advisory' and granted and pid = pg_backend_pid()
-      and database = (select oid from pg_database where datname = current_database())
-      and classid::bigint = ${String(key >> 32n)}::bigint
-      and objid::bigint = ${String(key & 0xffffffffn)}::bigint and objsubid = 1`;
+  await query(
+    `select pg_advisory_unlock($3::bigint) from ${HELD} and l.pid = pg_backend_pid()`,
+    [...halvesOf(key), String(key)],
+  );
+}
+
+/** The advisory lock, by the halves of its key, in the database at hand. */
+const HELD = `pg_locks l
+  where l.locktype = 'advisory' and l.granted and l.classid::bigint = $1::bigint and l.objid::bigint = $2::bigint
+    and l.objsubid = 1 and l.database = (select oid from pg_database where datname = current_database())`;
+
+function halvesOf(key: bigint): [string, string] {
+  return [String(key >> 32n), String(key & 0xffffffffn)];
 }
 
 const HINT = "Run the same command again: it continues where this one stopped";
@@ -163,16 +166,13 @@ const NOBODY: Holder = {
   state_change: null,
 };
 
-async function findHolder(sql: postgres.Sql, key: bigint): Promise<Holder> {
-  const [row] = await sql<Holder[]>`
-    select l.pid, coalesce(a.application_name, '') as application_name, host(a.client_addr) as host,
-      a.backend_start, a.state, a.state_change
-    from pg_locks l left join pg_stat_activity a on a.pid = l.pid
-    where l.locktype = 'advisory' and l.granted
-      and l.database = (select oid from pg_database where datname = current_database())
-      and l.classid::bigint = ${String(key >> 32n)}::bigint
-      and l.objid::bigint = ${String(key & 0xffffffffn)}::bigint and l.objsubid = 1
-    limit 1`;
+async function findHolder(query: Query, key: bigint): Promise<Holder> {
+  const [row] = await query<Holder>(
+    `select l.pid, coalesce(a.application_name, '') as application_name, host(a.client_addr) as host,
+       a.backend_start, a.state, a.state_change
+     from (select l.pid from ${HELD} limit 1) l left join pg_stat_activity a on a.pid = l.pid`,
+    halvesOf(key),
+  );
   return row ?? NOBODY;
 }
 
@@ -194,12 +194,14 @@ function ownerOf({ pid, application_name, host, backend_start, state, state_chan
 }
 
 /** Ends the holder's connection if it is still the one that was seen and has been idle for longer than a lease. */
-async function evict(sql: postgres.Sql, holder: Holder, ttlMs: number): Promise<boolean> {
+async function evict(query: Query, holder: Holder, ttlMs: number): Promise<boolean> {
   try {
-    const rows = await sql`
-      select pg_terminate_backend(pid) from pg_stat_activity
-      where pid = ${holder.pid} and application_name = ${holder.application_name} and state like 'idle%'
-        and clock_timestamp() - state_change > ${ttlMs}::double precision * interval '1 millisecond'`;
+    const rows = await query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where pid = $1::int and application_name = $2::text and state like 'idle%'
+         and clock_timestamp() - state_change > $3::double precision * interval '1 millisecond'`,
+      [holder.pid, holder.application_name, ttlMs],
+    );
     return rows.length > 0;
   } catch (error) {
     if (codeOf(error) === "42501") return false; // Another role's connection: only waited for.
@@ -212,13 +214,14 @@ async function evict(sql: postgres.Sql, holder: Holder, ttlMs: number): Promise<
  * its defaults are hours, and for so long the lock of a dead holder would stay. Settings that a server does not know are
  * left out.
  */
-async function watchClient(connection: postgres.ReservedSql): Promise<void> {
+async function watchClient(query: Query): Promise<void> {
   try {
-    await connection`
-      select set_config(wanted.name, wanted.value, false)
-      from (values ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'),
-        ('client_connection_check_interval', '10000')) as wanted (name, value)
-      join pg_settings using (name)`;
+    await query(
+      `select set_config(wanted.name, wanted.value, false)
+       from (values ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'),
+         ('client_connection_check_interval', '10000')) as wanted (name, value)
+       join pg_settings using (name)`,
+    );
   } catch (error) {
     if (codeOf(error) !== "22023") throw error; // This server's system cannot watch: its defaults must do.
   }

@@ -11,15 +11,15 @@ import { within } from "../within.ts";
 import { connectionError, isConnectionGone, whereOf } from "./errors.ts";
 import { guardReserved } from "./guard_reserved.ts";
 import { pinSchema } from "./pin_schema.ts";
+import { type Query, type QueryParameter, queryThrough } from "./query.ts";
 
 type Client = postgres.Sql<Record<string, unknown>>;
 
-/** A value that a statement may be given. */
-export type QueryParameter = string | number | boolean | null;
-
 /** A client of its own with a single reserved connection. Dispose closes it. */
 export class PinnedConnection implements AsyncDisposable {
-  readonly reserved: postgres.ReservedSql;
+  readonly #reserved: postgres.ReservedSql;
+  /** Queries without {@linkcode PinnedConnection.query}'s care: it counts as idle, and errors are those of the client. */
+  readonly directly: Query;
   /** Process id of the server's side. */
   readonly backendPid: number;
   /** The schema that all names lead to. */
@@ -39,7 +39,8 @@ export class PinnedConnection implements AsyncDisposable {
   ) {
     this.#source = source;
     this.#client = client;
-    this.reserved = reserved;
+    this.#reserved = reserved;
+    this.directly = queryThrough(reserved);
     this.backendPid = facts.pid;
     this.schema = facts.schema;
     this.database = facts.database;
@@ -62,10 +63,7 @@ export class PinnedConnection implements AsyncDisposable {
       const reserved = guardReserved(await client.reserve() as postgres.ReservedSql, () => state.lost);
       const found = await reserved.unsafe<{ pid: number }[]>("SELECT pg_backend_pid() AS pid");
       const { pid } = found[0]!;
-      const { schema, database } = await pinSchema(
-        (text, parameters = []) => reserved.unsafe(text, [...parameters]) as Promise<never>,
-        "session",
-      );
+      const { schema, database } = await pinSchema(queryThrough(reserved), "session");
       if (schema === null) {
         throw new RefusedError("Cannot migrate Postgres: no schema of the search path exists", {
           hint: `Create the schema, or correct search_path in the Postgres URL`,
@@ -113,7 +111,7 @@ export class PinnedConnection implements AsyncDisposable {
     signal?.addEventListener("abort", cancel, { once: true });
     this.#running++;
     try {
-      return await this.reserved.unsafe<T[]>(text, [...parameters]);
+      return await this.directly<T>(text, parameters);
     } catch (error) {
       if (!isConnectionGone(error)) throw error;
       this.#state.lost = true;
@@ -139,7 +137,7 @@ export class PinnedConnection implements AsyncDisposable {
     signal.addEventListener("abort", cancel, { once: true });
     this.#running++;
     try {
-      await work(this.reserved);
+      await work(this.#reserved);
       signal.throwIfAborted();
     } catch (error) {
       if (!isConnectionGone(error)) throw error;
@@ -153,14 +151,14 @@ export class PinnedConnection implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.lost) this.reserved.release();
+    if (!this.lost) this.#reserved.release();
     await this.#client.end({ timeout: this.lost ? 0 : 5 });
   }
 
   async #cancel(): Promise<void> {
     const client = derive(this.#source, () => {});
     try {
-      await client.unsafe("SELECT pg_cancel_backend($1)", [this.backendPid]);
+      await queryThrough(client)("SELECT pg_cancel_backend($1::int)", [this.backendPid]);
     } catch {
       // Without a second connection the statement runs to its end, and the run stops after it.
     } finally {

@@ -1,14 +1,47 @@
 /**
- * What every query of Postgres is made with.
+ * What every query of Postgres is made with: one message to the server, which holds the whole statement.
+ *
+ * The extended protocol sends a statement with parameters in two parts and waits in between. A program that is frozen there is at
+ * work for the server: no timeout ends it, and its locks stay for as long as it stands still. Here values are written into the
+ * text, so that there is no in between.
  *
  * @module
  */
 
+import type postgres from "postgres";
+
+/** A value that a statement may be given. */
+export type QueryParameter = string | number | boolean | null;
+
 /** Runs one query: a transaction of a client, or the connection of a session. */
-export type Query = <T extends object>(
-  text: string,
-  parameters?: readonly (string | number | boolean | null)[],
-) => Promise<T[]>;
+export type Query = <T extends object>(text: string, parameters?: readonly QueryParameter[]) => Promise<T[]>;
+
+/** Queries through a client, a transaction of one, or a reserved connection. */
+export function queryThrough(client: Pick<postgres.ISql, "unsafe">): Query {
+  // Without parameters the client sends a statement as it stands, in one message.
+  return async (text, parameters) => await client.unsafe(withValues(text, parameters)) as never;
+}
+
+/**
+ * Writes values where a text has `$1`, `$2`, ...: constants without a type, as parameters are. A text without values stays as it
+ * is.
+ *
+ * @throws {TypeError} When a value is missing, or cannot be in any text of Postgres.
+ */
+export function withValues(text: string, parameters: readonly QueryParameter[] = []): string {
+  if (parameters.length === 0) return text;
+  return text.replaceAll(/\$(\d+)/g, (_, number: string) => {
+    const value = parameters[Number(number) - 1];
+    if (value === undefined) throw new TypeError(`Missing value ${number} of: ${text}`);
+    return value === null ? "NULL" : quoteLiteral(String(value));
+  });
+}
+
+/** Quotes a text for use in a statement, whatever `standard_conforming_strings` is. */
+function quoteLiteral(text: string): string {
+  if (text.includes("\0")) throw new TypeError("A text of Postgres has no zero byte");
+  return `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
+}
 
 /** Quotes a name for use in a statement. */
 export function quoteIdentifier(name: string): string {

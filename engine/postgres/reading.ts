@@ -18,7 +18,7 @@ import {
 import { describeHolders, findHolders } from "./lock_holders.ts";
 import type { PostgresOptions } from "./options.ts";
 import { pinSchema } from "./pin_schema.ts";
-import type { Query } from "./query.ts";
+import { type Query, queryThrough } from "./query.ts";
 import { toldByServer } from "./server_message.ts";
 
 /** What was read, or who held a table for so long that it could not be. */
@@ -29,7 +29,6 @@ export interface Reading {
   readonly query: Query;
   /** The one schema that names lead to, or null where there is none. */
   readonly schema: string | null;
-  readonly transaction: postgres.TransactionSql;
   /** Reads a part that the answer can do without, one at a time. */
   unlessHeld<T>(part: (query: Query) => Promise<T>): Promise<Unheld<T>>;
 }
@@ -46,8 +45,8 @@ export async function readAtOnce<T>(
   work: (reading: Reading) => Promise<T>,
 ): Promise<T> {
   let over = false;
-  const through = (client: postgres.Sql | postgres.TransactionSql): Query => (text, parameters = []) =>
-    over ? NEVER : client.unsafe(text, [...parameters]) as Promise<never>;
+  const through = (client: postgres.Sql | postgres.TransactionSql): Query => (text, parameters) =>
+    over ? NEVER : queryThrough(client)(text, parameters);
   try {
     const whole = sql.begin(
       "isolation level repeatable read read only",
@@ -59,7 +58,6 @@ export async function readAtOnce<T>(
           return await work({
             query,
             schema,
-            transaction,
             unlessHeld: async (part) => {
               try {
                 // The client undoes a part by itself, and would hold its failure against the whole otherwise.

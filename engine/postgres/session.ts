@@ -45,7 +45,7 @@ export class PostgresSession implements SqlSession {
   async tryLock(lease: string | null): Promise<LockOwner | null> {
     const { tool, lease: { lockName, ttlMs } } = this.#options;
     if (this.#connection.lost) throw lost();
-    const owner = await tryAdvisoryLock(this.#connection.reserved, {
+    const owner = await tryAdvisoryLock(this.#connection.directly, {
       key: this.#key,
       lease,
       lockName,
@@ -62,7 +62,7 @@ export class PostgresSession implements SqlSession {
     if (this.#connection.lost) throw lost();
     // A question would wait for the end of a long statement; and where that one fails to end, it reports the loss itself.
     if (this.#connection.busy) return;
-    await this.#guard(() => confirmAdvisoryLock(this.#connection.reserved, this.#key));
+    await this.#guard(() => confirmAdvisoryLock(this.#connection.directly, this.#key));
   }
 
   guards(version: number): boolean {
@@ -154,7 +154,7 @@ export class PostgresSession implements SqlSession {
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       if (this.#locked && !this.#connection.lost) {
-        await releaseAdvisoryLock(this.#connection.reserved, this.#key);
+        await releaseAdvisoryLock(this.#connection.directly, this.#key);
       }
     } finally {
       this.#locked = false;

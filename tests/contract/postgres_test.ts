@@ -2,6 +2,7 @@ import { createPostgresBackend } from "../../engine/postgres/backend.ts";
 import { golangMigrateLockKey } from "../../engine/postgres/lock.ts";
 import { readSchemaObjects, type SchemaObjects } from "../../engine/postgres/schema_objects.ts";
 import { startPostgres } from "../support/postgres.ts";
+import { queryThrough } from "../../engine/postgres/query.ts";
 import { sqlContract } from "./sql_contract.ts";
 
 Deno.test("Postgres keeps the contract of SQL stores", async (t) => {
@@ -14,7 +15,7 @@ Deno.test("Postgres keeps the contract of SQL stores", async (t) => {
       const sql = server.client(await server.createDatabase(), { max: 3 });
       const readSchema = async () =>
         (await readSchemaObjects(
-          (text, parameters = []) => sql.unsafe(text, [...parameters]) as Promise<never>,
+          queryThrough(sql),
           "public",
         )).filter(({ name }) => ["one", "two", "three"].includes(name));
       return {

@@ -20,8 +20,7 @@ Deno.test("random histories break no promise", quietly, async () => {
     side: "both",
     topology: null,
     log: false,
-    // Known: between the two messages of one query a run that stands still is not idle for the server, and keeps its locks.
-    ignore: ["while a run stands still", "a read waited"],
+    ignore: [],
     shorten: true,
     keepGoing: false,
     say: (text) => lines.push(text),

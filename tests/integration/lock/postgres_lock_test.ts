@@ -10,6 +10,7 @@ import {
   releaseAdvisoryLock,
   tryAdvisoryLock,
 } from "../../../engine/postgres/lock.ts";
+import { queryThrough } from "../../../engine/postgres/query.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { eventually } from "../../support/server.ts";
 
@@ -33,25 +34,25 @@ Deno.test("tryAdvisoryLock() takes the lock once, and readAdvisoryLockOwner() sh
   const url = await server.createDatabase();
   const [one, two, admin] = [1, 2, 3].map(() => server.client(url, { max: 1 }));
   const [first, second] = [await one!.reserve(), await two!.reserve()];
-  assertEquals(await readAdvisoryLockOwner(admin!, key), null);
-  assertEquals(await tryAdvisoryLock(first, { ...options, lease: null }), null);
-  await confirmAdvisoryLock(first, key);
-  await assertRejects(() => confirmAdvisoryLock(second, key), LockLostError);
-  const owner = await tryAdvisoryLock(second, { ...options, lease: "b" });
+  assertEquals(await readAdvisoryLockOwner(queryThrough(admin!), key), null);
+  assertEquals(await tryAdvisoryLock(queryThrough(first), { ...options, lease: null }), null);
+  await confirmAdvisoryLock(queryThrough(first), key);
+  await assertRejects(() => confirmAdvisoryLock(queryThrough(second), key), LockLostError);
+  const owner = await tryAdvisoryLock(queryThrough(second), { ...options, lease: "b" });
   assertEquals([owner?.source, owner?.host, owner?.alive], ["postgres", "127.0.0.1", true]);
   await admin!`create role reader login`;
   const readerUrl = new URL(url);
   readerUrl.username = "reader";
-  const seen = await readAdvisoryLockOwner(server.client(readerUrl.href), key);
+  const seen = await readAdvisoryLockOwner(queryThrough(server.client(readerUrl.href)), key);
   assertEquals([seen?.source, seen?.command], ["postgres", "outpost"]);
-  await releaseAdvisoryLock(second, key);
-  await confirmAdvisoryLock(first, key);
-  await releaseAdvisoryLock(first, key);
-  assertEquals(await readAdvisoryLockOwner(admin!, key), null);
+  await releaseAdvisoryLock(queryThrough(second), key);
+  await confirmAdvisoryLock(queryThrough(first), key);
+  await releaseAdvisoryLock(queryThrough(first), key);
+  assertEquals(await readAdvisoryLockOwner(queryThrough(admin!), key), null);
   // Another database of the same server has a lock of its own.
-  assertEquals(await tryAdvisoryLock(first, { ...options, lease: null }), null);
+  assertEquals(await tryAdvisoryLock(queryThrough(first), { ...options, lease: null }), null);
   const elsewhere = await server.client(await server.createDatabase(), { max: 1 }).reserve();
-  assertEquals(await tryAdvisoryLock(elsewhere, { ...options, lease: null }), null);
+  assertEquals(await tryAdvisoryLock(queryThrough(elsewhere), { ...options, lease: null }), null);
 });
 
 Deno.test("tryAdvisoryLock() ends a connection whose lease ran out and that idles, and undoes its transaction", async () => {
@@ -60,13 +61,16 @@ Deno.test("tryAdvisoryLock() ends a connection whose lease ran out and that idle
   const [one, two, admin] = [1, 2, 3].map(() => server.client(url, { max: 1 }));
   await admin!`create table t (n int)`;
   const [stale, next] = [await one!.reserve(), await two!.reserve()];
-  assertEquals(await tryAdvisoryLock(stale, { ...options, lease: "old" }), null);
+  assertEquals(await tryAdvisoryLock(queryThrough(stale), { ...options, lease: "old" }), null);
   await stale`begin`;
   await stale`insert into t values (1)`;
   await longIn(admin!, "idle in transaction");
   // The version of a tool may be part of its name.
-  assertEquals(await tryAdvisoryLock(next, { ...options, toolName: "outpost 2", lease: "new" }), null);
-  await confirmAdvisoryLock(next, key);
+  assertEquals(
+    await tryAdvisoryLock(queryThrough(next), { ...options, toolName: "outpost 2", lease: "new" }),
+    null,
+  );
+  await confirmAdvisoryLock(queryThrough(next), key);
   assertEquals((await admin!`select * from t`).length, 0);
 });
 
@@ -76,9 +80,9 @@ Deno.test("tryAdvisoryLock() ends no connection that works, pings, has another l
   const [one, two, admin] = [1, 2, 3].map(() => server.client(url, { max: 1 }));
   const [holder, next] = [await one!.reserve(), await two!.reserve()];
   const attempt = (more: Partial<Parameters<typeof tryAdvisoryLock>[1]> = {}): Promise<LockOwner | null> =>
-    tryAdvisoryLock(next, { ...options, lease: "new", ...more });
+    tryAdvisoryLock(queryThrough(next), { ...options, lease: "new", ...more });
 
-  assertEquals(await tryAdvisoryLock(holder, { ...options, lease: "old" }), null);
+  assertEquals(await tryAdvisoryLock(queryThrough(holder), { ...options, lease: "old" }), null);
   const working = holder`select pg_sleep(3600)`.catch(() => "cancelled");
   await longIn(admin!, "active");
   assertEquals((await attempt())?.alive, false);
@@ -87,7 +91,7 @@ Deno.test("tryAdvisoryLock() ends no connection that works, pings, has another l
   ];
   await admin!`select pg_cancel_backend(${pid})`;
   assertEquals(await working, "cancelled");
-  await confirmAdvisoryLock(holder, key);
+  await confirmAdvisoryLock(queryThrough(holder), key);
   assertEquals((await attempt({ ttlMs: 60_000 }))?.alive, false);
   await longIn(admin!, "idle");
   assert(await attempt({ lockName: "dp_001:outpost:migration:lock" }) !== null);
@@ -97,8 +101,8 @@ Deno.test("tryAdvisoryLock() ends no connection that works, pings, has another l
   const otherUrl = new URL(url);
   otherUrl.username = "other";
   const other = await server.client(otherUrl.href, { max: 1 }).reserve();
-  assert(await tryAdvisoryLock(other, { ...options, lease: "new" }) !== null);
-  await confirmAdvisoryLock(holder, key);
+  assert(await tryAdvisoryLock(queryThrough(other), { ...options, lease: "new" }) !== null);
+  await confirmAdvisoryLock(queryThrough(holder), key);
   await longIn(admin!, "idle");
   assertEquals(await attempt(), null);
 });
@@ -108,17 +112,21 @@ Deno.test("confirmAdvisoryLock() holds in a transaction that failed, and tells a
   const url = await server.createDatabase();
   const [one, admin] = [1, 2].map(() => server.client(url, { max: 1 }));
   const holder = await one!.reserve();
-  assertEquals(await tryAdvisoryLock(holder, { ...options, lease: null }), null);
+  assertEquals(await tryAdvisoryLock(queryThrough(holder), { ...options, lease: null }), null);
   await holder`begin`;
   await assertRejects(async () => await holder`select 1 / 0`);
-  await confirmAdvisoryLock(holder, key);
+  await confirmAdvisoryLock(queryThrough(holder), key);
   await holder`rollback`;
-  await confirmAdvisoryLock(holder, key);
+  await confirmAdvisoryLock(queryThrough(holder), key);
   await holder`select pg_advisory_unlock_all()`;
-  await assertRejects(() => confirmAdvisoryLock(holder, key), LockLostError, "no longer holds");
+  await assertRejects(() => confirmAdvisoryLock(queryThrough(holder), key), LockLostError, "no longer holds");
   const [{ pid }] = await holder`select pg_backend_pid() as pid` as [{ pid: number }];
   const ended = holder`select pg_sleep(3600)`.catch(() => "ended");
-  const confirming = assertRejects(() => confirmAdvisoryLock(holder, key), LockLostError, "is gone");
+  const confirming = assertRejects(
+    () => confirmAdvisoryLock(queryThrough(holder), key),
+    LockLostError,
+    "is gone",
+  );
   await eventually(async () => {
     const [row] = await admin!`select state from pg_stat_activity where pid = ${pid}`;
     assertEquals(row?.state, "active");

@@ -10,6 +10,7 @@ import type { SqlBackend, SqlRunOptions, SqlSession } from "../../../engine/sql_
 import { createPostgresBackend, type PostgresOptions } from "../../../engine/postgres/backend.ts";
 import { golangMigrateLockKey } from "../../../engine/postgres/lock.ts";
 import { readSchemaObjects, type SchemaObjects } from "../../../engine/postgres/schema_objects.ts";
+import { queryThrough } from "../../../engine/postgres/query.ts";
 import { frozenRegistry } from "../../support/frozen_registry.ts";
 
 const { steps, directory, schemas } = frozenRegistry("").postgres!;
@@ -56,7 +57,7 @@ export async function locked(backend: SqlBackend): Promise<SqlSession> {
 /** What stands in the database, without the tool's own tables and golang-migrate's. */
 export async function outpostSchema(sql: postgres.Sql, schema = "public"): Promise<SchemaObjects> {
   const objects = await readSchemaObjects(
-    (text, parameters = []) => sql.unsafe(text, [...parameters]) as Promise<never>,
+    queryThrough(sql),
     schema,
   );
   return objects.filter(({ name }) => !name.startsWith("outpost_") && name !== "schema_migrations");

@@ -253,8 +253,7 @@ Deno.test("A connection that was lost refuses every query, and breaks nothing", 
   await using connection = await PinnedConnection.open(sql);
   await sql`SELECT pg_terminate_backend(${connection.backendPid})`;
   await eventually(() => assert(connection.lost));
-  await assertRejects(() => connection.reserved`SELECT 1`, Error, "connection closed");
-  await assertRejects(() => connection.reserved.unsafe("SELECT 1"), Error, "connection closed");
+  await assertRejects(() => connection.directly("SELECT 1"), Error, "connection closed");
   // What is thrown at the next turn of the event loop would fail this test.
   await new Promise((resolve) => setTimeout(resolve, 50));
 });
