@@ -167,7 +167,7 @@ function survivable(error: unknown): Error {
 }
 
 /** The server does not know a command or does not let this user run it, by itself or within a script. */
-function isUnavailable(error: unknown): boolean {
+export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return /^(NOPERM|CROSSSLOT)|unknown command|user_script/.test(error.message);
 }

@@ -151,6 +151,9 @@ function judge(key: Binary, facts: Facts, known: Known): Destination | null {
   const longest = longestTenant(rest, facts, known);
   if (readings.length > 0) {
     if (readings.some(({ inner }) => exists(inner, known)) || longest === null) return null;
+    // By its own ID it is a destination: of the tenant in the braces, or of the one that they belong to.
+    const named = readings.filter(({ suffix }) => id !== null && suffix === `destination:${id}`);
+    if (named.length > 0 && !named.some(({ inner }) => longest === `{${inner}}`)) return null;
   }
   return byForm(rest, facts, longest);
 }
@@ -197,10 +200,11 @@ function kindOf(suffix: Binary, { type }: Facts): string {
 
 /** True when a tenant has a record, old or current, deleted or not. */
 function exists(tenant: Binary, known: Known): boolean {
-  return records(tenant).some((key) => {
-    const { type, values: [id] } = known(key);
-    return type === "hash" && (id === tenant || isTombstone(known(key)));
-  });
+  const [old, now] = records(tenant).map(known) as [Facts, Facts];
+  const [id, currentId] = [old.values[0], now.values[0]];
+  if ((old.type === "hash" && id === tenant) || (now.type === "hash" && currentId === tenant)) return true;
+  // What is left of a destination under such a name is no tenant.
+  return isTombstone(now) || (isTombstone(old) && !tenant.includes(DESTINATION));
 }
 
 /** The keys of a tenant's own record, old and current. */

@@ -8,6 +8,7 @@ import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
 import { readHashes, readInPieces } from "../bulk_reads.ts";
+import { type End, readEnds } from "../ends.ts";
 import { replyCode } from "../errors.ts";
 import type { Argument, RedisStore } from "../store.ts";
 
@@ -24,6 +25,8 @@ export interface Content {
   readonly digest: string;
   /** When it expires, in Unix milliseconds, or null for never. */
   readonly endsAt: number | null;
+  /** True where this server and this user leave no way to know that to the millisecond. */
+  readonly endsRoughly?: true;
   /** True for a hash of so many fields that no single command may look at all of them: it was read in pieces. */
   readonly large?: true;
 }
@@ -108,10 +111,9 @@ const MOST_FIELDS = 2000;
 
 async function readLarge(store: RedisStore, key: Binary): Promise<Content | null> {
   const fields = await readInPieces(store, key);
-  const [ttl] = await store.callMany([["PTTL", toArgument(key)]]);
-  if (fields.size === 0 || Number(ttl) === -2) return null;
-  const endsAt = Number(ttl) < 0 ? null : Date.now() + Number(ttl);
-  return { type: "hash", fields, fieldEnds: NO_ENDS, members: "", digest: "", endsAt, large: true };
+  const [end] = await readEnds(store, [key]);
+  if (fields.size === 0 || end?.at === undefined) return null;
+  return { type: "hash", fields, fieldEnds: NO_ENDS, members: "", digest: "", ...endOf(end), large: true };
 }
 
 async function readEach(
@@ -132,18 +134,18 @@ async function readEach(
     const name = toArgument(key);
     return [
       ...commandsFor(types[i]!, name),
-      ["PTTL", name] as const,
       ...digests ? [["DUMP", name] as const] : [],
     ];
   });
   const replies = await store.callMany(commands.flat());
+  const ends = await readEnds(store, keys);
   return await Promise.all(keys.map(async (key, i) => {
     const own = replies.splice(0, commands[i]!.length);
     const dump = digests ? own.pop() as Buffer | null : null;
-    const ttl = Number(own.pop());
-    if (ttl === -2 || (digests && dump === null)) return null;
+    const end = ends[i]!;
+    if (types[i] === "none" || end.at === undefined || (digests && dump === null)) return null;
     if (own.some((part) => part instanceof Error)) return (await readEach(store, [key], { digests }))[0]!;
-    const content = contentOf(types[i]!, dump, ttl < 0 ? null : Date.now() + ttl, own);
+    const content: Content = { ...contentOf(types[i]!, dump, own), ...endOf(end) };
     return content.fields === null
       ? content
       : { ...content, fieldEnds: await readFieldEnds(store, key, content.fields) };
@@ -189,16 +191,20 @@ async function readFieldEnds(
   }
 }
 
-function contentOf(type: string, dump: Buffer | null, endsAt: number | null, parts: unknown[]): Content {
+function endOf({ at = null, roughly }: End): Pick<Content, "endsAt" | "endsRoughly"> {
+  return roughly ? { endsAt: at, endsRoughly: true } : { endsAt: at };
+}
+
+function contentOf(type: string, dump: Buffer | null, parts: unknown[]): Omit<Content, "endsAt"> {
   const digest = dump === null ? "" : createHash("sha1").update(dump).digest("hex");
   const [body] = parts;
-  if (type === "hash") return { type, fields: toMap(body), fieldEnds: NO_ENDS, members: "", digest, endsAt };
+  if (type === "hash") return { type, fields: toMap(body), fieldEnds: NO_ENDS, members: "", digest };
   const told = type === "set"
     ? (body as unknown[]).map(text).sort()
     : type === "stream"
     ? [plain(body), withoutVolatile(parts[1])]
     : plain(body);
-  return { type, fields: null, fieldEnds: NO_ENDS, members: JSON.stringify(told), digest, endsAt };
+  return { type, fields: null, fieldEnds: NO_ENDS, members: JSON.stringify(told), digest };
 }
 
 /** Replies to HGETALL are an array, or, by a newer protocol, a map or an object. */

@@ -12,6 +12,7 @@ import { type Content, readFew } from "./content.ts";
 import {
   afterMigrations,
   deletionOf,
+  endsTogether,
   isSame,
   judge,
   judgeMissing,
@@ -39,9 +40,10 @@ const FIELDS_AT_ONCE = 500;
 /** Judges pairs, each by itself or, for lists, by what they list. */
 export async function judgePairs(
   store: RedisStore,
-  rules: Rules,
+  given: Omit<Rules, "drifts">,
   pairs: readonly ReadPair[],
 ): Promise<Standing[]> {
+  const rules: Rules = { ...given, drifts: store.clustered };
   return await Promise.all(pairs.map(async ({ pair, original, copy }) => {
     const { lists } = rules.change;
     const owner = original.fields === null ? null : lists?.ownerOf(pair) ?? null;
@@ -87,7 +89,7 @@ async function judgeList(
     const gone = isDeleted(rules, ownerCopy) || !anyAlive;
     return rules.doneSince === null ? (gone ? "deleted" : "absent") : judgeMissing(rules, changedAt);
   }
-  if (copy.fields === null || original.endsAt !== copy.endsAt) return "different";
+  if (copy.fields === null || !endsTogether(rules.drifts, original, copy)) return "different";
   if (!differs) return "same";
   if (beganAt === null) return "different";
   return explained && changedAt < beganAt.getTime() ? "newer" : "different";

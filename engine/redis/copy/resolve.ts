@@ -114,13 +114,10 @@ async function write(
   return await store.write(REPLACE_OWN, [toArgument(to)], [other.digest, dump, endsAt], fence) === "1";
 }
 
-/**
- * What both forms were, for a later look to tell whether they still are. When one ends is read to the millisecond by some commands
- * only; of the form that is kept it is read again with its content.
- */
+/** What both forms were, for a later look to tell whether they still are. */
 function stateOf({ original, copy }: Pick<JudgedPair<never>, "original" | "copy">): string {
   const of = (content: Content | null) =>
-    content === null ? "-" : `${content.digest}/${content.endsAt === null ? "never" : "ends"}`;
+    content === null ? "-" : `${content.digest}/${content.endsAt ?? "never"}`;
   return `${of(original)} ${of(copy)}`;
 }
 

@@ -19,6 +19,8 @@ export interface Rules {
   readonly beganAt: Date | null;
   /** When the last run began that could do everything; null while there was none. */
   readonly doneSince: Date | null;
+  /** True in a cluster, where the two are on different nodes and moves of slots make their ends drift. */
+  readonly drifts: boolean;
 }
 
 /** How a copy stands to its original. */
@@ -38,8 +40,11 @@ export type Standing =
   /** There is none, and nothing tells why. */
   | "unknown";
 
-/** Ends of records that were read in two ways lie this far apart at most. */
-const TOLERANCE_MS = 2000;
+/**
+ * Ends lie this far apart at most that are the same but for what they went through, in milliseconds: MIGRATE, by which slots of a
+ * cluster move, passes on what is left of a life and not its end; and without scripts a server before 7.0 tells no end at all.
+ */
+const DRIFT_MS = 2000;
 
 /** Judges a record that is no list. */
 export function judge(rules: Rules, target: Binary, original: Content, copy: Content | null): Standing {
@@ -56,8 +61,13 @@ export function judgeMissing({ doneSince }: Rules, changedAt: number | null): St
 }
 
 /** True when the two are the same, ends included, apart from what later migrations change. */
-export function isSame({ later }: Rules, target: Binary, original: Content, copy: Content): boolean {
-  if (original.type !== copy.type || !endsKept(original, copy)) return false;
+export function isSame(
+  { later, drifts }: Pick<Rules, "later" | "drifts">,
+  target: Binary,
+  original: Content,
+  copy: Content,
+): boolean {
+  if (original.type !== copy.type || !endsTogether(drifts, original, copy)) return false;
   if (original.fields === null || copy.fields === null) return original.members === copy.members;
   const repaired = withRepairs(target, original.fields, copy.fields, later);
   const migrated = afterMigrations(target, repaired, later);
@@ -149,13 +159,12 @@ export function deletionOf(
   return parseTimestamp(fields?.get(deletedAt) ?? "")?.getTime() ?? null;
 }
 
-function endsKept(original: Content, copy: Content): boolean {
-  if (!isClose(original.endsAt, copy.endsAt)) return false;
+/** True when two records end at the same time, and so do their fields. */
+export function endsTogether(drifts: boolean, original: Content, copy: Content): boolean {
+  const roughly = drifts || original.endsRoughly === true || copy.endsRoughly === true;
+  const [one, other] = [original.endsAt, copy.endsAt];
+  const apart = one === other ? 0 : one === null || other === null ? Infinity : Math.abs(one - other);
+  if (apart > (roughly ? DRIFT_MS : 0)) return false;
   if (original.fieldEnds.size !== copy.fieldEnds.size) return false;
   return [...original.fieldEnds].every(([field, at]) => copy.fieldEnds.get(field) === at);
-}
-
-function isClose(one: number | null, other: number | null): boolean {
-  if (one === null || other === null) return one === other;
-  return Math.abs(one - other) <= TOLERANCE_MS;
 }

@@ -106,6 +106,18 @@ return table.concat(found)
 `);
 
 /**
+ * Tells when a record ends.
+ *
+ * - KEYS[1]: the record.
+ * - Returns Unix milliseconds as text, `-1` for never, `-2` for no record.
+ */
+export const READ_END: Script = script(`${ENDS_AT}
+if redis.call('EXISTS', KEYS[1]) == 0 then return '-2' end
+local at = ends_at(KEYS[1])
+return at == '0' and '-1' or at
+`);
+
+/**
  * Reads a record whole, at one moment.
  *
  * - KEYS[1]: the record.

@@ -166,6 +166,7 @@ function judgeList(judgement: Judgement): void {
     ...Object.keys(listed),
   ]);
   for (const name of record.listed.keys()) names.add(name);
+  let differs = false;
   for (const name of names) {
     const found = listed[name] ?? null;
     const entry = ledger.record(deployment, "destination", tenant, name);
@@ -201,10 +202,14 @@ function judgeList(judgement: Judgement): void {
     if (old === null && fieldsOf(last!.copy)[name] === undefined) {
       complain(`${name} was taken off the list before that was copied, and is back on it`);
     } else if (old === null) {
+      differs = true;
       if (!named) complain(`${name} is still on the list, and nothing is named`);
-    } else complainUnlessNamed(judgement, last!.at, original !== null, named, `${name} listed as ${old}`);
+    } else {
+      differs = true;
+      complainUnlessNamed(judgement, last!.at, original !== null, named, `${name} listed as ${old}`);
+    }
   }
-  if (isNamed(record, verdicts) && !ledger.mayDiffer(record)) {
+  if (isNamed(record, verdicts) && !differs && !ledger.mayDiffer(record)) {
     complain("it is named, and nothing is wrong with it");
   }
 }

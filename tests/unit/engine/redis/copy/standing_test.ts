@@ -9,6 +9,7 @@ const rules: Rules = {
   later: later.flatMap(({ change }) => change.type === "transform" ? [change] : []),
   beganAt: new Date("2025-01-01T00:00:00Z"),
   doneSince: null,
+  drifts: false,
 };
 const TARGET = "tenant:{t}:tenant";
 
@@ -41,4 +42,18 @@ Deno.test("judge() takes a repair of what could not be converted for no differen
   const sound = { id: "t", created_at: "2024-01-15T10:30:00Z" };
   assertEquals(standing(sound, { id: "t", created_at: "1705314600000" }), "same");
   assertEquals(standing(sound, { id: "t", created_at: "1605314600000" }), "different");
+});
+
+Deno.test("judge() takes two ends for one only where moves of slots make them drift, or nobody tells them exactly", () => {
+  const tombstone = (endsAt: number | null) => ({ ...hash({ deleted_at: "1900000000000" }), endsAt });
+  const standings = (drifts: boolean, ends: readonly (number | null)[], roughly = {}) =>
+    ends.map((end) =>
+      judge({ ...rules, drifts }, TARGET, { ...tombstone(1900604800000), ...roughly }, tombstone(end))
+    );
+  const ends = [1900604800000, 1900604800001, 1900604802000, 1900604802001, null];
+  const exactly = ["same", "different", "different", "different", "different"];
+  const drifting = ["same", "same", "same", "different", "different"];
+  assertEquals(standings(false, ends), exactly);
+  assertEquals(standings(true, ends), drifting);
+  assertEquals(standings(false, ends, { endsRoughly: true }), drifting);
 });

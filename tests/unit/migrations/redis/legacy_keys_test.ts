@@ -1,0 +1,31 @@
+import { assertEquals } from "@std/assert";
+import type { Facts } from "../../../../engine/redis/facts.ts";
+import { legacyKeys } from "../../../../migrations/redis/legacy_keys.ts";
+
+const NONE: Facts = { type: "none", values: [null, null] };
+const TOMBSTONE: Facts = { type: "hash", values: [null, "1900000000000"] };
+
+/** Judges a key among records. */
+function judge(key: string, records: Readonly<Record<string, Facts>>): string | null {
+  return legacyKeys.judge(key, records[key]!, (other) => records[other] ?? NONE)?.target ?? null;
+}
+
+const named = (id: string): Facts => ({ type: "hash", values: [id, null] });
+
+Deno.test("judge() leaves a current destination alone beside what is left of one whose ID is the beginning of its own", () => {
+  const key = "tenant:{t}:destination:d:e";
+  const deleted = { "tenant:{t}:destination:d": TOMBSTONE };
+  assertEquals(judge(key, { ...deleted, [key]: named("d:e") }), null);
+  // Nor is what hangs on it: nobody's, or the application's own.
+  assertEquals(judge(key, { ...deleted, [key]: { type: "set", values: [null, null] } }), null);
+  assertEquals(judge(key, { ...deleted, [key]: named("somebody else") }), null);
+});
+
+Deno.test("judge() takes it for one of a tenant with a braced ID where that tenant was, whatever is left of it", () => {
+  const key = "tenant:{t}:destination:d:e";
+  for (const owner of ["tenant:{t}", "tenant:{{t}}:tenant"]) {
+    for (const left of [named("{t}"), TOMBSTONE]) {
+      assertEquals(judge(key, { [owner]: left, [key]: named("d:e") }), "tenant:{{t}}:destination:d:e");
+    }
+  }
+});
