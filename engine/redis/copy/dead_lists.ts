@@ -21,8 +21,8 @@ interface Listing<List> {
   readonly orphaned: boolean;
   /** Fields whose records were deleted. */
   readonly dead: readonly Binary[];
-  /** How many fields there are. */
-  readonly size: number;
+  /** All of its fields. */
+  readonly fields: readonly Binary[];
 }
 
 /** Lists of which nothing would be left: the application has deleted all that they list, or their owner. */
@@ -33,9 +33,10 @@ export async function deadLists<List extends ListKeys>(
 ): Promise<ReadonlySet<List>> {
   const found = await readListings(change, store, lists, "source");
   return new Set(
-    found.filter(({ orphaned, dead, size }) => orphaned || (size > 0 && dead.length === size)).map((
-      { list },
-    ) => list),
+    found.filter(({ orphaned, dead, fields }) =>
+      orphaned || (fields.length > 0 && dead.length === fields.length)
+    )
+      .map(({ list }) => list),
   );
 }
 
@@ -47,17 +48,30 @@ export async function prune(
 ): Promise<void> {
   const { lists: rules, deletedAt } = change;
   if (rules === undefined || deletedAt === undefined) return;
-  for (const { list, orphaned, dead } of await readListings(change, store, lists, "target")) {
-    if (!orphaned && dead.length === 0) continue;
+  for (const { list, orphaned, dead, fields: listed } of await readListings(change, store, lists, "target")) {
+    const deleted = orphaned && await isCopied(store, list, listed);
+    if (!deleted && dead.length === 0) continue;
     const owner = rules.ownerOf(list)!.target;
     for (let at = 0; at === 0 || at < dead.length; at += FIELDS_AT_ONCE) {
       const fields = dead.slice(at, at + FIELDS_AT_ONCE);
       const records = fields.map((field) => rules.recordOf(list, field)!.target);
       const keys = [list.target, owner, ...records];
       if (store.bySlot(keys).length > 1) continue; // No step of a server can see both.
-      await store.write(PRUNE, keys.map(toArgument), [deletedAt, ...fields].map(toArgument), fence);
+      const args = [deletedAt, deleted ? "1" : "0", ...fields];
+      await store.write(PRUNE, keys.map(toArgument), args.map(toArgument), fence);
     }
   }
+}
+
+/** True for a list that has nothing but what was copied: with more on it, the application has written it since. */
+async function isCopied(
+  store: RedisStore,
+  { source }: ListKeys,
+  listed: readonly Binary[],
+): Promise<boolean> {
+  const [before = []] = await readNames(store, [source]);
+  const copied = new Set(before);
+  return listed.every((field) => copied.has(field));
 }
 
 /** Looks at the lists among what is given. @param side Which of their two forms tells what they list. */
@@ -81,7 +95,7 @@ async function readListings<List extends ListKeys>(
   }
   return lists.map((list, i) => {
     const [orphaned, ...dead] = deleted.splice(0, 1 + fields[i]!.length) as [boolean, ...boolean[]];
-    return { list, orphaned, dead: fields[i]!.filter((_, at) => dead[at]), size: fields[i]!.length };
+    return { list, orphaned, dead: fields[i]!.filter((_, at) => dead[at]), fields: fields[i]! };
   });
 }
 

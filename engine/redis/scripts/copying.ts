@@ -118,8 +118,9 @@ return '1'
 /**
  * Takes records off a list that were deleted, while what is left of them is there.
  *
- * - KEYS: the fence key if any, then the list, then what it is to be deleted with, then the records.
- * - ARGV: the fence; the field that tells a deletion; then for each record the field that lists it.
+ * - KEYS: the fence key if any, then the list, then whom it belongs to, then the records.
+ * - ARGV: the fence; the field that tells a deletion; `1` to delete the list with its owner, else `0`; then for each record the
+ *   field that lists it.
  * - Returns `1`.
  */
 export const PRUNE: Script = script(`${FENCE}
@@ -128,9 +129,9 @@ local function is_deleted(key)
   local reply = redis.pcall('HEXISTS', key, deleted)
   return reply == 1
 end
-if is_deleted(KEYS[k + 2]) then redis.call('UNLINK', list) return '1' end
+if ARGV[a + 2] == '1' and is_deleted(KEYS[k + 2]) then redis.call('UNLINK', list) return '1' end
 for i = k + 3, #KEYS do
-  if is_deleted(KEYS[i]) then redis.call('HDEL', list, ARGV[a + 2 + i - k - 3]) end
+  if is_deleted(KEYS[i]) then redis.call('HDEL', list, ARGV[a + 3 + i - k - 3]) end
 end
 return '1'
 `);

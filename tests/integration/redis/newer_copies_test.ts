@@ -75,3 +75,17 @@ Deno.test("001 takes a destination for newer that the application disabled", asy
   await putHash(client, "tenant:{t}:destination:a", { disabled_at: new Date().toISOString() });
   assertEquals((await judged()).issues, []);
 });
+
+Deno.test("001 deletes no summary of a deleted tenant on which the application has put something", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  for (const [listed, stays] of [["a", false], ["new", true]] as const) {
+    await putHash(client, "tenant:t", tenantFields("t"));
+    await putHash(client, "tenant:t:destinations", { a: "{}" });
+    await putHash(client, "tenant:{t}:tenant", { deleted_at: String(Date.now()) });
+    await putHash(client, SUMMARY, { [listed]: "{}" });
+    await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
+    assertEquals(await getHash(client, SUMMARY), stays ? { new: "{}" } : null);
+    await client.flushall();
+  }
+});
