@@ -95,6 +95,13 @@ function onFault(handler: (error: unknown) => void): void {
   });
 }
 
+/** Clients print warnings of their own, with what servers said in them. */
+function onPrinted(handler: (text: string) => void): void {
+  const print = (...said: readonly unknown[]) =>
+    handler(said.map((part) => typeof part === "string" ? part : Deno.inspect(part)).join(" "));
+  Object.assign(globalThis.console, { debug: print, info: print, log: print, warn: print, error: print });
+}
+
 function hostname(): string {
   try {
     return Deno.hostname();
@@ -148,6 +155,7 @@ async function main(): Promise<never> {
     now: () => new Date(),
     ...listenForSignals(),
     onFault,
+    onPrinted,
     owner: { host: hostname(), pid: Deno.pid, ...(user === undefined ? {} : { user }) },
     programFolder: Deno.build.standalone
       ? Deno.execPath().replace(/[/\\][^/\\]*$/, "")

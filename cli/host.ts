@@ -39,6 +39,8 @@ export interface Host {
   takeSignals(handler: (signal: Deno.Signal) => void): Disposable;
   /** Told of failures that nothing waited for: faults of the program, which must not end in a stack trace. */
   onFault(handler: (error: unknown) => void): void;
+  /** Told of what a client prints by itself, past every stream: it may hold secrets, and what steers a terminal. */
+  onPrinted(handler: (text: string) => void): void;
   /** Who runs this, for others to see in the lock. */
   readonly owner: { readonly host: string; readonly pid: number; readonly user?: string };
   /** Folder of the program, to look for others beside it. */

@@ -39,6 +39,7 @@ export async function run(host: Host): Promise<number> {
     const described = describeError(error, { scrub: state.scrub, stoppedBy: null });
     writeError(host, state, described);
   });
+  host.onPrinted((text) => state.context?.log.debug(text, { event: "client_printed" }));
   try {
     const status = await dispatch(host, state);
     return status === EXIT.done && faults > 0 ? EXIT.failed : status;

@@ -8,13 +8,19 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { runInProcess } from "../support/cli.ts";
+import { seedLegacyTenant } from "../support/outpost_data.ts";
+import { type RedisServer, startRedis } from "../support/redis.ts";
 import { lyingClickHouse, lyingPostgres, lyingRedis } from "./lying_servers.ts";
 import { Dice, Marks, steeringIn } from "./marks.ts";
+import { Collector, listeningRedis, withoutLogin } from "./witnesses.ts";
 
 const RUNS = Number(Deno.env.get("OUTPOST_TESTS_OPPONENT_RUNS") ?? 300);
 const SEED = Number(Deno.env.get("OUTPOST_TESTS_SEED") ?? 1000);
 const AT_ONCE = 12;
+/** What is looked at: both streams, files, spans, the server's arguments, what Redis was told. */
+const WITNESSES = 7;
 
+const SERVE: readonly string[] = ["serve", "--", "sh", "-c"];
 const COMMANDS: readonly (readonly string[])[] = [
   ["config"],
   ["migrate", "list"],
@@ -29,7 +35,9 @@ const COMMANDS: readonly (readonly string[])[] = [
   ["migrate", "down", "1", "--yes", "--store", "postgres", "--lock-wait", "0"],
   ["migrate", "force", "3", "--yes", "--store", "postgres", "--lock-wait", "0"],
   ["migrate", "unlock", "--yes"],
-  ["serve", "--", "true"],
+  ["migrate", "resolve", "redis/1", "--all", "--keep", "copy", "--yes", "--lock-wait", "0"],
+  ["migrate", "grants"],
+  SERVE,
 ];
 
 const FORMS: readonly (readonly string[])[] = [
@@ -44,8 +52,23 @@ const FORMS: readonly (readonly string[])[] = [
 
 const SIDES: readonly (readonly string[])[] = [[], ["--sql-only"], ["--redis-only"]];
 
+/** What the runs share. */
+interface Stage {
+  readonly folder: string;
+  /** A true one, with a database for each player. */
+  readonly redis: RedisServer;
+  readonly collector: Collector;
+  /** How often which exit status and code came out. */
+  readonly statuses: Map<string, number>;
+  /** How often which witness had something to tell. */
+  readonly seen: Map<string, number>;
+  /** What the program does with what clients print, of each run at work. */
+  readonly printers: Set<(text: string) => void>;
+}
+
 /** Plays one run. @returns What went wrong. */
-async function play(seed: number, folder: string, statuses: Map<string, number>): Promise<readonly string[]> {
+async function play(seed: number, player: number, stage: Stage): Promise<readonly string[]> {
+  const { folder, statuses } = stage;
   const dice = new Dice(seed);
   const marks = new Marks(dice);
   const [redis, clickhouse, postgres, pgpassword, address] = [
@@ -64,8 +87,10 @@ async function play(seed: number, folder: string, statuses: Map<string, number>)
     also(0.5, clickhouse),
     also(0.3, address),
   ];
+  // Whoever is always lied to never comes to taking the lock.
+  const isTrue = dice.chance(0.25);
   const lying = {
-    redis: lyingRedis(dice, given),
+    redis: isTrue ? listeningRedis(stage.redis.port) : lyingRedis(dice, given),
     postgres: lyingPostgres(dice, given),
     clickhouse: lyingClickHouse(dice, given),
   };
@@ -73,10 +98,13 @@ async function play(seed: number, folder: string, statuses: Map<string, number>)
     const where = `127.0.0.1:${lying.postgres.port}`;
     const encoded = encodeURIComponent(postgres.toWellFormed());
     const env: Record<string, string> = {
-      REDIS_HOST: dice.chance(0.9) ? "127.0.0.1" : `redis://:${redis}@127.0.0.1`,
+      REDIS_HOST: isTrue || dice.chance(0.9) ? "127.0.0.1" : `redis://:${redis}@127.0.0.1`,
       REDIS_PORT: String(lying.redis.port),
       REDIS_PASSWORD: redis,
-      REDIS_CLUSTER_ENABLED: String(dice.chance(0.2)),
+      REDIS_CLUSTER_ENABLED: String(!isTrue && dice.chance(0.2)),
+      // The default user of a server without a password takes any, where the user is named.
+      ...(isTrue ? { REDIS_USERNAME: "default", REDIS_DATABASE: String(player) } : {}),
+      OTEL_DENO: String(dice.chance(0.5)),
       POSTGRES_URL: dice.pick([
         `postgres://u:${encoded}@${where}/d`,
         `postgres://u:${encoded}@${where}/d`,
@@ -99,9 +127,12 @@ async function play(seed: number, folder: string, statuses: Map<string, number>)
     };
     const out = `${folder}/${seed}.json`;
     const page = `${folder}/${seed}.html`;
-    const command = dice.pick(COMMANDS);
+    const argv = `${folder}/${seed}.argv`;
+    const command = isTrue && dice.chance(0.2) ? SERVE : dice.pick(COMMANDS);
     const split = command.indexOf("--");
-    const [words, rest] = split < 0 ? [command, []] : [command.slice(0, split), command.slice(split)];
+    const [words, rest] = split < 0
+      ? [command, []]
+      : [command.slice(0, split), [...command.slice(split), `cat /proc/$$/cmdline >"$0"`, argv]];
     const files = words[1] === "plan"
       ? ["--out", out, "--html", page]
       : words[1] === "verify"
@@ -109,12 +140,23 @@ async function play(seed: number, folder: string, statuses: Map<string, number>)
       : [];
     const args = [
       ...words,
-      ...(words[0] === "config" ? [] : dice.pick(SIDES)),
+      ...(["config", "grants"].includes(words.at(-1)!)
+        ? []
+        : isTrue && dice.chance(0.7)
+        ? ["--redis-only"]
+        : dice.pick(SIDES)),
       ...files,
       ...dice.pick(FORMS),
       ...rest,
     ];
-    const { result, deaf } = await runOrStop(args, env);
+    if (isTrue) await plantRecords(stage.redis, player, dice);
+    // The server is only started where nothing is pending.
+    if (isTrue && words[0] === "serve") {
+      await runOrStop(["migrate", "apply", "--yes", "--redis-only"], env, stage);
+    }
+    const { result: { result, deaf }, received } = await stage.collector.during(() =>
+      runOrStop(args, env, stage)
+    );
     if (result === null) {
       return [`seed ${seed}, ${args.join(" ")}: did not end ${deaf} after it was told to stop`];
     }
@@ -122,13 +164,19 @@ async function play(seed: number, folder: string, statuses: Map<string, number>)
     const problems: string[] = [];
     const read = (path: string) => Deno.readTextFile(path).catch(() => "");
     for (
-      const [name, text] of [["stdout", stdout], ["stderr", stderr], ["plan", await read(out)], [
-        "page",
-        await read(page),
-      ]] as const
+      const [name, text] of [
+        ["stdout", stdout],
+        ["stderr", stderr],
+        ["plan", await read(out)],
+        ["page", await read(page)],
+        ["what a collector received", received],
+        ["the server's argv", await read(argv)],
+        ["what Redis was told", isTrue ? withoutLogin(lying.redis.heard()) : ""],
+      ] as const
     ) {
+      if (text !== "") stage.seen.set(name, (stage.seen.get(name) ?? 0) + 1);
       for (const found of marks.find(text)) problems.push(`${name} holds a part of ${found}`);
-      const steering = name === "plan" || name === "page" ? null : steeringIn(text);
+      const steering = name.startsWith("std") ? steeringIn(text) : null;
       if (steering !== null) problems.push(`${name} holds ${steering}`);
     }
     if (args.includes("--json") && !isJsonLines(stdout)) {
@@ -158,18 +206,33 @@ async function play(seed: number, folder: string, statuses: Map<string, number>)
 const PATIENCE_MS = 4000;
 const STOPPED_WITHIN_MS = 60_000;
 
-async function runOrStop(args: readonly string[], env: Readonly<Record<string, string>>) {
+async function runOrStop(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  { printers }: Pick<Stage, "printers">,
+) {
   const stop = new AbortController();
+  let print = (_text: string) => {};
+  const onPrinted = (printed: typeof print) => void printers.add(print = printed);
   const patience = setTimeout(() => stop.abort(), PATIENCE_MS);
   const { promise, resolve } = Promise.withResolvers<null>();
   const deaf = setTimeout(() => resolve(null), PATIENCE_MS + STOPPED_WITHIN_MS);
   try {
-    const result = await Promise.race([runInProcess(args, { env, stop: stop.signal }), promise]);
+    const result = await Promise.race([runInProcess(args, { env, stop: stop.signal, onPrinted }), promise]);
     return { result, deaf: `within ${STOPPED_WITHIN_MS / 1000} s` };
   } finally {
     clearTimeout(patience);
     clearTimeout(deaf);
+    printers.delete(print);
   }
+}
+
+/** Fresh, or with some records of an old Outpost. */
+async function plantRecords(redis: RedisServer, player: number, dice: Dice): Promise<void> {
+  const client = redis.client({ db: player });
+  await client.flushdb();
+  for (let n = dice.pick([0, 0, 1, 5]); n > 0; n--) await seedLegacyTenant(client, `t${n}`, 2);
+  client.disconnect();
 }
 
 function isJsonLines(text: string): boolean {
@@ -190,7 +253,12 @@ Deno.test(
   quietly,
   async () => {
     const folder = await Deno.makeTempDir();
+    await using redis = await startRedis();
+    using collector = new Collector();
     const statuses = new Map<string, number>();
+    const printers = new Set<(text: string) => void>();
+    const seen = new Map<string, number>();
+    const stage: Stage = { folder, redis, collector, statuses, seen, printers };
     const problems: string[] = [];
     // A client that chokes on an answer throws where nobody can catch it: the program tells of it in a line, and ends.
     let chokes = 0;
@@ -199,25 +267,31 @@ Deno.test(
       chokes++;
     };
     for (const name of ["unhandledrejection", "error"]) globalThis.addEventListener(name, onChoke);
+    // As `main.ts` does it; no run can tell which of those at work a client printed for.
+    const { warn } = globalThis.console;
+    globalThis.console.warn = (...said) => printers.forEach((print) => print(said.join(" ")));
     try {
       let next = 0;
-      const player = async () => {
-        while (next < RUNS && problems.length < 20) {
-          problems.push(
-            ...await play(SEED + next++, folder, statuses),
-          );
-        }
+      const player = async (_: unknown, place: number) => {
+        while (next < RUNS && problems.length < 20) problems.push(...await play(SEED + next++, place, stage));
       };
       await Promise.all(Array.from({ length: AT_ONCE }, player));
     } finally {
+      globalThis.console.warn = warn;
       for (const name of ["unhandledrejection", "error"]) globalThis.removeEventListener(name, onChoke);
       await Deno.remove(folder, { recursive: true });
     }
-    const summary = [...statuses].sort().map(([status, count]) => `${count} x ${status}`).join(", ");
+    const counted = (counts: Map<string, number>) =>
+      [...counts].sort().map(([what, count]) => `${count} x ${what}`).join(", ");
     await Deno.stderr.write(
-      new TextEncoder().encode(`opponent: seed ${SEED}, ${RUNS} runs, ${chokes} chokes: ${summary}\n`),
+      new TextEncoder().encode(
+        `opponent: seed ${SEED}, ${RUNS} runs, ${chokes} chokes: ${counted(statuses)}\nlooked at: ${
+          counted(seen)
+        }\n`,
+      ),
     );
     assertEquals(problems, []);
     assert(statuses.size > 2, "the runs did not get far");
+    if (RUNS >= 100) assertEquals(seen.size, WITNESSES, "some witnesses saw nothing");
   },
 );

@@ -1,6 +1,7 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import { runInProcess } from "../support/cli.ts";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { runCli, runInProcess } from "../support/cli.ts";
 import { startFakeServer } from "../support/fake_server.ts";
+import { steeringIn } from "./marks.ts";
 
 // Clients' timers outlive connections that were refused.
 const quietly = { sanitizeOps: false, sanitizeResources: false };
@@ -18,5 +19,33 @@ Deno.test("unlock gives up on a Redis whose lock is there however often it is de
     });
     assertEquals(code, 4, stderr);
     assertStringIncludes(stderr, "is there again each time it is deleted");
+  }
+});
+
+/** Where a command begins, with its name. */
+const COMMAND = /(?:^|\r\n)\*\d+\r\n\$\d+\r\n(\w+)/g;
+/** A server that lets anybody in. */
+const SAID: Readonly<Record<string, string>> = { hello: "-ERR unknown command 'HELLO'\r\n", auth: "+OK\r\n" };
+
+Deno.test("nothing that a client prints by itself reaches a stream as it is", async () => {
+  const password = "Zq7#secret";
+  await using server = startFakeServer(async (connection) => {
+    for (let chunk = await connection.read(); chunk !== null; chunk = await connection.read()) {
+      for (const [, name] of new TextDecoder("latin1").decode(chunk).matchAll(COMMAND)) {
+        await connection.write(SAID[name!.toLowerCase()] ?? `-NOPERM \x1b[8m${password} ::add-mask::x\r\n`);
+      }
+    }
+  });
+  const env = {
+    REDIS_HOST: "127.0.0.1",
+    REDIS_PORT: String(server.port),
+    REDIS_PASSWORD: password,
+    MIGRATE_ONLY: "redis",
+  };
+  for (const flags of [[], ["--verbose"], ["--json", "--log-format", "json", "--log-level", "debug"]]) {
+    const { code, stdout, stderr } = await runCli(["migrate", "list", ...flags], { env });
+    assertEquals([code, steeringIn(stdout + stderr)], [4, null], stdout + stderr);
+    assert(!`${stdout}${stderr}`.includes("secret"), stderr);
+    assertEquals(stderr.includes("ready check"), flags.length > 0, stderr);
   }
 });

@@ -36,6 +36,8 @@ export interface CliOptions {
   readonly programFolder?: string;
   /** Given what the program does with failures that nothing waited for. */
   readonly onFault?: (fault: (error: unknown) => void) => void;
+  /** Given what the program does with what clients print. */
+  readonly onPrinted?: (printed: (text: string) => void) => void;
 }
 
 /** Runs a command within this process. Fast, and nothing of the test's own environment reaches it. */
@@ -72,6 +74,7 @@ export async function runInProcess(args: readonly string[], options: CliOptions 
     signal: controller.signal,
     stoppedBy: () => (controller.signal.aborted ? options.stoppedBy ?? "SIGINT" : null),
     onFault: (handler) => options.onFault?.(handler),
+    onPrinted: (handler) => options.onPrinted?.(handler),
     takeSignals: () => ({ [Symbol.dispose]() {} }),
     owner: { host: "test-host", pid: 4711 },
     programFolder: options.programFolder ?? null,
