@@ -1,5 +1,9 @@
 import { assertEquals } from "@std/assert";
 import type { Redis } from "ioredis";
+import type { CopyChange } from "../../../engine/redis/copy/change.ts";
+import { prune } from "../../../engine/redis/copy/dead_lists.ts";
+import { RedisStore } from "../../../engine/redis/store.ts";
+import { hashTags } from "../../../migrations/redis/001_hash_tags.ts";
 import { startRedis } from "../../support/redis.ts";
 import {
   applyAll,
@@ -76,16 +80,16 @@ Deno.test("001 takes a destination for newer that the application disabled", asy
   assertEquals((await judged()).issues, []);
 });
 
-Deno.test("001 deletes no summary of a deleted tenant on which the application has put something", async () => {
+Deno.test("prune() deletes a summary with its tenant, but for one on which the application has put something", async () => {
   await using server = await startRedis();
   const client = server.client();
-  for (const [listed, stays] of [["a", false], ["new", true]] as const) {
-    await putHash(client, "tenant:t", tenantFields("t"));
-    await putHash(client, "tenant:t:destinations", { a: "{}" });
-    await putHash(client, "tenant:{t}:tenant", { deleted_at: String(Date.now()) });
+  const change = hashTags("").change as CopyChange;
+  const list = { source: "tenant:t:destinations", target: SUMMARY, kind: "summaries" };
+  await putHash(client, list.source, { a: "{}" });
+  await putHash(client, "tenant:{t}:tenant", { deleted_at: String(Date.now()) });
+  for (const [listed, left] of [["a", null], ["new", { new: "{}" }]] as const) {
     await putHash(client, SUMMARY, { [listed]: "{}" });
-    await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
-    assertEquals(await getHash(client, SUMMARY), stays ? { new: "{}" } : null);
-    await client.flushall();
+    await prune(change, { store: new RedisStore(client), fence: undefined }, [list]);
+    assertEquals(await getHash(client, SUMMARY), left);
   }
 });
