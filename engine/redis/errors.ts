@@ -7,6 +7,7 @@
 import type { EventEmitter } from "node:events";
 import { MigrationError, RefusedError, StoreDeniedError, StoreUnreachableError } from "../errors.ts";
 import type { Ioredis } from "./client.ts";
+import { failLeftBehind } from "./left_behind.ts";
 
 const DENIED = new Set(["NOAUTH", "WRONGPASS", "NOPERM"]);
 const UNAVAILABLE = new Set(["LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "BUSY"]);
@@ -111,7 +112,8 @@ export function toToldError(error: unknown, action: string, last: Error | null =
 const watched = new WeakMap<Ioredis, () => Error | null>();
 
 /**
- * Remembers what a client's connections failed with. Also keeps the client from printing it.
+ * Remembers what a client's connections failed with. Also keeps the client from printing it, and from leaving commands without an
+ * answer.
  *
  * @returns The last failure since the connection was well, or null.
  */
@@ -123,6 +125,7 @@ export function watchFailures(client: Ioredis): () => Error | null {
 
 function beginWatch(client: Ioredis): () => Error | null {
   const events = client as unknown as EventEmitter; // Older compilers miss the inherited methods.
+  failLeftBehind(client);
   let last: Error | null = null;
   events.on("error", (error: Error) => last = error);
   events.on("node error", (error: Error) => last = error);

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { connectRedis, type RedisSettings } from "../../../cli/stores/redis.ts";
 import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
+import { startFaultProxy } from "../../support/faults/fault_proxy.ts";
 import { redisKnowsTls, startRedis, startRedisCluster } from "../../support/redis.ts";
 import { freePort } from "../../support/server.ts";
 import { outpostBackend } from "../../support/redis_records.ts";
@@ -60,6 +61,26 @@ Deno.test("connectRedis() gives up on a server that is not there", quietly, asyn
     await assertRejects(() => read(settings), StoreUnreachableError);
   }
 });
+
+Deno.test(
+  "a command that was sent fails when its client gives up on connections that are accepted and dropped",
+  quietly,
+  async () => {
+    await using server = await startRedis();
+    let passing = true;
+    await using proxy = startFaultProxy({
+      protocol: "redis",
+      target: server.port,
+      decide: ({ name }) => passing && name !== "HGETALL" ? null : (passing = false, { type: "cut" }),
+    });
+    const client = server.client({
+      port: proxy.port,
+      retryStrategy: (times) => times > 3 ? null : 5,
+      maxRetriesPerRequest: 60,
+    });
+    await assertRejects(() => outpostBackend(client).read(), StoreUnreachableError);
+  },
+);
 
 Deno.test(
   "connectRedis() reaches a cluster, also at the configured host, and says when a server is none",
