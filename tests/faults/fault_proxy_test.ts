@@ -112,6 +112,20 @@ Deno.test(
       });
     }
 
+    await t.step("an error in place of ROLLBACK ends the transaction all the same", async () => {
+      const client = open();
+      proxy.decide = ({ name }) => name === "ROLLBACK" ? { type: "error", code: "40001" } : null;
+      await assertRejects(() =>
+        client.begin(async (sql) => {
+          await sql`insert into t values (9)`;
+          throw new Error("never mind");
+        })
+      );
+      assertEquals((await client`select ${2}::int as a`)[0]!.a, 2);
+      await client.end();
+      assertEquals(await rows(), [1]);
+    });
+
     await t.step("57P01 ends the connection before the statement", async () => {
       const client = open();
       proxy.decide = ({ name }) => name === "COMMIT" ? { type: "error", code: "57P01" } : null;

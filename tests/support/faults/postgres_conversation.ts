@@ -145,12 +145,14 @@ function textAt(body: Buffer, at: number): string {
   return body.toString("utf8", at, body.indexOf(0, at));
 }
 
-/** A statement that fails with a code. A COMMIT that fails has ended its transaction. */
+/** A statement that fails with a code. What ends a transaction ends it also where it fails: no server goes on in one after that. */
 function failure(code: string, text: string): string {
   const message = POSTGRES_ERRORS[code as PostgresErrorCode];
   const raise = `DO $fault$ BEGIN RAISE EXCEPTION '${message}' USING ERRCODE = '${code}'; END $fault$`;
-  return /^\s*(commit|end)\b/i.test(text) ? `ROLLBACK; ${raise}` : raise;
+  return ENDS_TRANSACTION.test(text) ? `ROLLBACK; ${raise}` : raise;
 }
+
+const ENDS_TRANSACTION = /^\s*(commit|end|abort|rollback(?!\s+(work\s+|transaction\s+)?to\b))\b/i;
 
 function simpleQuery(text: string): Uint8Array {
   return message("Q", Buffer.from(`${text}\0`));
