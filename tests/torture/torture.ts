@@ -88,15 +88,19 @@ async function tell(
   history: Playable,
   outcome: { readonly finds: readonly Find[]; readonly log: readonly string[] },
   isFind: (find: Find) => boolean,
-  { say, shorten }: Pick<TortureOptions, "say" | "shorten">,
+  { say, shorten, log }: Pick<TortureOptions, "say" | "shorten" | "log">,
 ): Promise<void> {
   for (const { key, what } of outcome.finds.slice(0, SHOWN)) say(`  ${JSON.stringify(key)}: ${what}`);
   say(`  to see it again: deno task torture ${history.again} --histories 1 --log`);
+  if (!log) {
+    say("  how it went:");
+    for (const line of outcome.log) say(`    ${line}`);
+  }
   if (!shorten) return;
   const short = await shrink({ history, outcome }, isFind);
   say(`  the story in ${short.history.events.length} events:`);
   for (const line of short.history.story()) say(`    ${line}`);
-  say("  how it went:");
+  say("  how that went:");
   for (const line of short.outcome.log) say(`    ${line}`);
   for (const { key, what } of short.outcome.finds.slice(0, SHOWN)) {
     say(`    => ${JSON.stringify(key)}: ${what}`);

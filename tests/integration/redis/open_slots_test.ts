@@ -9,6 +9,7 @@ import { slotOfTag, tagOfSlot } from "../../../engine/redis/hash_slot.ts";
 import { appendFenced } from "../../support/fenced_log.ts";
 import { type RedisCluster, startRedisCluster } from "../../support/redis.ts";
 import {
+  applyAll,
   getHash,
   HASH_TAGS,
   NEVER,
@@ -105,6 +106,24 @@ Deno.test("apply() makes copies into a slot left halfway, and goes on by itself 
   });
   await finished;
   assertEquals([result.outcome, result.processed], ["applied", 0]);
+});
+
+Deno.test("verify() and cleanup() end with the number of a slot left halfway, and delete nothing that is not proven", async () => {
+  await using cluster = await startRedisCluster();
+  const client = cluster.client();
+  const ids = [...idsOf(SLOT, 8), ...Array.from({ length: 40 }, (_, i) => `other${i}`)];
+  await Promise.all(ids.map((id) => putHash(client, `tenant:${id}`, tenantFields(id))));
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  const finish = await leaveOpen(cluster, SLOT, 4);
+  const options = { signal: NEVER, full: true, sample: 0 };
+  const slot = `slot ${SLOT} `;
+  await assertRejects(() => backend.verify([HASH_TAGS], options), RefusedError, slot);
+  await assertRejects(() => backend.cleanup(HASH_TAGS, options), RefusedError, slot);
+  for (const id of ids) assertEquals((await getHash(client, `tenant:{${id}}:tenant`))?.id, id);
+  await finish();
+  const { kept, issues } = await backend.cleanup(HASH_TAGS, options);
+  assertEquals([kept, issues], [0, []]);
 });
 
 Deno.test("acquireLock() fences every master, also one whose first slot is on its way to another", async () => {
