@@ -184,7 +184,8 @@ class Backend implements RedisBackend {
       const state = await this.#stateOf(migration);
       const { status } = state;
       if (status !== "applied") throw new RefusedError(`Cannot clean up ${id}: it is ${status}, not applied`);
-      const fate = await (await MasterWatch.begin(this.#store, options.signal)).prove(options.signal);
+      const watch = await MasterWatch.begin(this.#store, options.signal);
+      const fate = await watch.prove(options.signal);
       if (fate.state !== "kept") {
         const why = fate.state === "changed" ? "another Redis took over meanwhile" : fate.why;
         throw new RefusedError(`Cannot clean up ${id} yet: ${why}`, {
@@ -198,7 +199,13 @@ class Backend implements RedisBackend {
         onStep: (share) => progress.step(share),
       });
       progress.finish();
-      return { id, ...report };
+      const since = await watch.prove(options.signal);
+      const issues = since.state === "kept" ? [] : [
+        `While this was going on, ${
+          since.state === "changed" ? "another Redis took over" : since.why
+        }: verify --full tells what is there`,
+      ];
+      return { id, ...report, issues: [...issues, ...report.issues] };
     });
   }
 

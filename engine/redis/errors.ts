@@ -56,7 +56,7 @@ export function toStoreError(error: unknown, action: string, last: Error | null 
   }
   const told = innermost(error);
   const inner = last !== null && replyCode(told) === null && !("code" in told) ? innermost(last) : told;
-  const code = replyCode(inner);
+  const code = isDeniedWithin(inner) ? "NOPERM" : replyCode(inner);
   if (code !== null && DENIED.has(code)) {
     return new StoreDeniedError("redis", `${action}: Redis refuses (${code})`, {
       cause: error,
@@ -131,6 +131,12 @@ function beginWatch(client: Ioredis): () => Error | null {
   events.on("node error", (error: Error) => last = error);
   events.on("ready", () => last = null);
   return () => last;
+}
+
+/** A command within a script that this user may not run is an error of the script, which its text alone tells apart. */
+function isDeniedWithin(error: Error): boolean {
+  return replyCode(error) === "ERR" &&
+    /The user executing the script can't run|ACL failure in script/.test(error.message);
 }
 
 /** True for the refusal of a database number, which a client asks for by itself when it connects. */

@@ -21,7 +21,10 @@ export interface Content {
   readonly fieldEnds: ReadonlyMap<Binary, string>;
   /** What tells any other type apart: its members in an order that does not depend on how they are stored. */
   readonly members: string;
-  /** SHA-1 of the record's dump: proof, for a script, that it is still the same. Empty when it was not asked for. */
+  /**
+   * SHA-1 of the record's dump: proof, for a script, that it is still the same. Of a large hash, of its fields. Empty when it was not
+   * asked for.
+   */
   readonly digest: string;
   /** When it expires, in Unix milliseconds, or null for never. */
   readonly endsAt: number | null;
@@ -109,11 +112,13 @@ async function* inSlices(
 /** A hash of more fields is read in pieces. */
 const MOST_FIELDS = 2000;
 
-async function readLarge(store: RedisStore, key: Binary): Promise<Content | null> {
+async function readLarge(store: RedisStore, key: Binary, digests: boolean): Promise<Content | null> {
   const fields = await readInPieces(store, key);
   const [end] = await readEnds(store, [key]);
   if (fields.size === 0 || end?.at === undefined) return null;
-  return { type: "hash", fields, fieldEnds: NO_ENDS, members: "", digest: "", ...endOf(end), large: true };
+  const fieldEnds = await readFieldEnds(store, key, fields);
+  const digest = digests ? sha1(JSON.stringify([...fields].sort())) : "";
+  return { type: "hash", fields, fieldEnds, members: "", digest, ...endOf(end), large: true };
 }
 
 async function readEach(
@@ -126,7 +131,7 @@ async function readEach(
     const [length] = await store.callMany([["HLEN", toArgument(first!)]]);
     // Between nodes, a deletion rests on the digest: that takes the whole dump.
     if (Number(length) > MOST_FIELDS && !(digests && store.clustered)) {
-      return [await readLarge(store, first!)];
+      return [await readLarge(store, first!, digests)];
     }
   }
   const types = (await store.callMany(keys.map((key) => ["TYPE", toArgument(key)] as const))).map(String);
@@ -176,19 +181,24 @@ async function readFieldEnds(
   fields: ReadonlyMap<Binary, Binary>,
 ): Promise<ReadonlyMap<Binary, string>> {
   const names = [...fields.keys()];
+  const found = new Map<Binary, string>();
   try {
-    const ends = await store.call("HPEXPIRETIME", [
-      toArgument(key),
-      "FIELDS",
-      String(names.length),
-      ...names.map(toArgument),
-    ]);
-    if (!Array.isArray(ends)) return NO_ENDS;
-    return new Map(names.flatMap((name, i) => Number(ends[i]) > 0 ? [[name, String(ends[i])] as const] : []));
+    for (let at = 0; at < names.length; at += MOST_FIELDS) {
+      const some = names.slice(at, at + MOST_FIELDS);
+      const args = [toArgument(key), "FIELDS", String(some.length), ...some.map(toArgument)];
+      const ends = await store.call("HPEXPIRETIME", args);
+      if (!Array.isArray(ends)) return NO_ENDS;
+      some.forEach((name, i) => Number(ends[i]) > 0 && found.set(name, String(ends[i])));
+    }
+    return found;
   } catch (error) {
     if (replyCode(error) === null) throw error;
     return NO_ENDS;
   }
+}
+
+function sha1(content: Buffer | string): string {
+  return createHash("sha1").update(content).digest("hex");
 }
 
 function endOf({ at = null, roughly }: End): Pick<Content, "endsAt" | "endsRoughly"> {
@@ -196,7 +206,7 @@ function endOf({ at = null, roughly }: End): Pick<Content, "endsAt" | "endsRough
 }
 
 function contentOf(type: string, dump: Buffer | null, parts: unknown[]): Omit<Content, "endsAt"> {
-  const digest = dump === null ? "" : createHash("sha1").update(dump).digest("hex");
+  const digest = dump === null ? "" : sha1(dump);
   const [body] = parts;
   if (type === "hash") return { type, fields: toMap(body), fieldEnds: NO_ENDS, members: "", digest };
   const told = type === "set"

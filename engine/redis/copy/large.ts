@@ -1,23 +1,54 @@
 /**
- * Deletes originals that are too large for a script to look at as a whole: both records are watched, read in pieces and judged,
- * and the original is deleted in a transaction that the server refuses if either was touched since the watch began. TTLs count.
+ * Changes records that are too large for a script to look at as a whole: both forms are watched, read in pieces and judged, and what
+ * was decided is done in a transaction that the server refuses if either was touched since the watch began. TTLs count.
  *
  * @module
  */
 
 import type { Redis } from "ioredis";
-import { fromBytes, toArgument } from "../binary.ts";
+import { type Binary, fromBytes, toArgument } from "../binary.ts";
 import type { WriteContext } from "../context.ts";
 import { toStoreError } from "../errors.ts";
 import { UNLINK } from "../scripts/copying.ts";
-import type { CopyChange } from "./change.ts";
+import type { Script } from "../scripts/script.ts";
+import type { BothKeys, CopyChange } from "./change.ts";
 import type { Pair } from "./pairs.ts";
 import { judged } from "./weigh.ts";
 
-/** @returns False when one of the two changed meanwhile, or is not proven any more. On one server alone. */
+/** What is to be done to a pair: a script that answers `1`, its keys and its arguments. */
+export interface Deed {
+  readonly script: Script;
+  readonly keys: readonly Binary[];
+  readonly args: readonly Binary[];
+}
+
+/**
+ * Deletes an original that is proven.
+ *
+ * @returns False when one of the two changed meanwhile, or is not proven any more. On one server alone.
+ */
 export async function unlinkLarge(change: CopyChange, context: WriteContext, pair: Pair): Promise<boolean> {
-  const { store, fence } = context;
-  // A connection of its own that never comes back: a watch that is lost must not end in a deletion.
+  return await doWatched(context, pair, async () => {
+    let proven = false;
+    for await (const portion of judged(change, context, [pair])) {
+      proven = portion.some(({ standing }) => standing === "same" || standing === "newer");
+    }
+    return proven ? { script: UNLINK, keys: [pair.source], args: [] } : null;
+  });
+}
+
+/**
+ * Does something to a pair while nobody touches it.
+ *
+ * @param decide Looks at both, and says what is to be done; null for nothing.
+ * @returns False when one of the two changed meanwhile, or nothing was to be done. On one server alone.
+ */
+export async function doWatched(
+  { store, fence }: Pick<WriteContext, "store" | "fence">,
+  pair: BothKeys,
+  decide: () => Promise<Deed | null>,
+): Promise<boolean> {
+  // A connection of its own that never comes back: a watch that is lost must not end in a write.
   const connection = (store.client as Redis).duplicate({
     lazyConnect: true,
     retryStrategy: () => null,
@@ -28,25 +59,19 @@ export async function unlinkLarge(change: CopyChange, context: WriteContext, pai
   try {
     await connection.connect();
     await connection.callBuffer("WATCH", [toArgument(pair.source), toArgument(pair.target)]);
-    let proven = false;
-    for await (const portion of judged(change, context, [pair])) {
-      proven = portion.some(({ standing }) => standing === "same" || standing === "newer");
-    }
-    if (!proven) return false;
+    const deed = await decide();
+    if (deed === null) return false;
     const [fenceKey] = await fence?.keys() ?? [];
-    const keys = [...fenceKey === undefined ? [] : [fromBytes(fenceKey)], pair.source].map(toArgument);
+    const keys = [...fenceKey === undefined ? [] : [fromBytes(fenceKey)], ...deed.keys].map(toArgument);
     await connection.callBuffer("MULTI", []);
     await connection.callBuffer("EVAL", [
-      UNLINK.source,
-      String(keys.length),
-      ...keys,
-      fence?.token ?? "",
-      "0",
+      ...[deed.script.source, String(keys.length), ...keys],
+      ...[fence?.token ?? "", "0", ...deed.args.map(toArgument)],
     ]);
     const replies = await connection.callBuffer("EXEC", []) as unknown[] | null;
     return replies !== null && String(replies[0]) === "1";
   } catch (error) {
-    throw toStoreError(error, "Cannot delete a large record");
+    throw toStoreError(error, "Cannot change a large record");
   } finally {
     connection.disconnect();
   }

@@ -8,14 +8,15 @@
 import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { RedisDifference } from "../../redis_backend.ts";
-import { type Binary, display, fromBytes, toArgument } from "../binary.ts";
+import { type Binary, display, toArgument } from "../binary.ts";
 import type { ReadContext, WriteContext } from "../context.ts";
-import { REPLACE_OWN, RESTORE_NEW } from "../scripts/copying.ts";
 import { READ_WHOLE } from "../scripts/reading.ts";
-import { convertAfter } from "../transform/convert_records.ts";
+import { SETTLE, SETTLE_LARGE } from "../scripts/settling.ts";
+import { changesAfterCopy } from "../transform/convert_records.ts";
 import { walk } from "../walk/walk.ts";
 import type { CopyChange } from "./change.ts";
 import type { Content } from "./content.ts";
+import { doWatched } from "./large.ts";
 import { findPairs, hasLookalikes } from "./pairs.ts";
 import { faultOf, judged, type JudgedPair } from "./weigh.ts";
 
@@ -76,11 +77,12 @@ export async function settleDifferences(
     for await (const portion of judged(change, context, pairs, { digests: true })) {
       for (const one of portion) {
         const { source } = one.pair;
-        if (stateOf(one) !== some.get(source)!.state || !await write(context, one, keep)) continue;
-        settled.add(source);
+        const { state } = some.get(source)!;
+        if (stateOf(one) === state && await write(change, context, { ...one, state, keep })) {
+          settled.add(source);
+        }
       }
     }
-    if (keep === "original") await convertAfter(context, [...settled].map((key) => targetOf(pairs, key)));
     resolved += settled.size;
     for (const { source, key } of some.values()) {
       if (!settled.has(source)) issues.push(`${key}: left alone, it has changed since it was shown`);
@@ -89,29 +91,56 @@ export async function settleDifferences(
   return { resolved, issues };
 }
 
-function targetOf(
-  pairs: readonly { readonly source: Binary; readonly target: Binary }[],
-  key: Binary,
-): Binary {
-  return pairs.find(({ source }) => source === key)!.target;
+type Judged = JudgedPair<{ readonly source: Binary; readonly target: Binary; readonly kind: string }>;
+
+/** A pair to settle, what was shown of it, and which form holds. */
+type Settling = Judged & { readonly state: string; readonly keep: Keep };
+
+/** @returns False when one of the two has changed meanwhile. */
+async function write(change: CopyChange, context: WriteContext, settling: Settling): Promise<boolean> {
+  const { pair: { source, target }, original, copy, keep } = settling;
+  if (original.large === true || copy?.large === true) return await writeLarge(change, context, settling);
+  const { store, fence } = context;
+  const [from, to] = keep === "original" ? [source, target] : [target, source];
+  const [chosen, other] = keep === "original" ? [original, copy] : [copy, original];
+  let dump: Buffer | "" = "";
+  if (chosen !== null) {
+    const read = await store.evaluate(READ_WHOLE, [toArgument(from)], []) as [Buffer, Buffer] | null;
+    if (read === null || createHash("sha1").update(read[0]).digest("hex") !== chosen.digest) return false;
+    dump = read[0];
+  }
+  const args = [...shown(other), ...shown(chosen), dump, ...await fieldsToSet(context, settling)];
+  const keys = store.clustered ? [to] : [to, from];
+  return await store.write(
+    SETTLE,
+    keys.map(toArgument),
+    args.map((arg) => typeof arg === "string" ? toArgument(arg) : arg),
+    fence,
+  ) === "1";
 }
 
 /** @returns False when one of the two has changed meanwhile. */
-async function write(
-  { store, fence }: WriteContext,
-  { pair: { source, target }, original, copy }: JudgedPair<{ source: Binary; target: Binary; kind: string }>,
-  keep: Keep,
-): Promise<boolean> {
-  const [from, to] = keep === "original" ? [source, target] : [target, source];
-  const [chosen, other] = keep === "original" ? [original, copy] : [copy, original];
-  if (chosen === null) {
-    return await store.write(REPLACE_OWN, [toArgument(to)], [other!.digest, "", "0"], fence) === "1";
-  }
-  const read = await store.evaluate(READ_WHOLE, [toArgument(from)], []) as [Buffer, Buffer] | null;
-  if (read === null || createHash("sha1").update(read[0]).digest("hex") !== chosen.digest) return false;
-  const [dump, endsAt] = [read[0], fromBytes(read[1])];
-  if (other === null) return await store.write(RESTORE_NEW, [toArgument(to)], [dump, endsAt], fence) === "c";
-  return await store.write(REPLACE_OWN, [toArgument(to)], [other.digest, dump, endsAt], fence) === "1";
+async function writeLarge(change: CopyChange, context: WriteContext, settling: Settling): Promise<boolean> {
+  const { pair, state, keep } = settling;
+  const keys = keep === "original" ? [pair.target, pair.source] : [pair.source, pair.target];
+  return await doWatched(context, pair, async () => {
+    for await (const [one] of judged(change, context, [pair], { digests: true })) {
+      if (one === undefined || stateOf(one) !== state) return null;
+      return { script: SETTLE_LARGE, keys, args: await fieldsToSet(context, { ...one, state, keep }) };
+    }
+    return null;
+  });
+}
+
+/** A copy goes through the migrations after it that are applied, in the step that writes it: what is recorded of them stays true. */
+async function fieldsToSet(context: WriteContext, { pair, original, keep }: Settling): Promise<Binary[]> {
+  if (keep === "copy" || original.fields === null) return [];
+  return [...await changesAfterCopy(context, pair.target, original.fields)].flat();
+}
+
+/** Digest and end of a record, as a script compares them. */
+function shown(content: Content | null): [string, string] {
+  return content === null ? ["-", "0"] : [content.digest, String(content.endsAt ?? 0)];
 }
 
 /** What both forms were, for a later look to tell whether they still are. */

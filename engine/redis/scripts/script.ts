@@ -66,6 +66,28 @@ end
 `;
 
 /**
+ * `field_ends` tells when fields of a hash end, in Unix milliseconds with 0 or less for never, and nothing on servers before 7.4,
+ * which know no such ends. Setting a field takes its end away: `keep_ends` gives it back.
+ */
+export const FIELD_ENDS = `
+local knows_field_ends = true
+local function field_ends(key, fields)
+  if not knows_field_ends then return {} end
+  local ends = redis.pcall('HPEXPIRETIME', key, 'FIELDS', #fields, unpack(fields))
+  if not ends.err then return ends end
+  knows_field_ends = false
+  return {}
+end
+local function keep_ends(key, fields, ends)
+  for j = 1, #ends do
+    if ends[j] > 0 then
+      redis.call('HPEXPIREAT', key, string.format('%.0f', ends[j]), 'FIELDS', 1, fields[j])
+    end
+  end
+end
+`;
+
+/**
  * For scripts that must work on a server at its memory limit: it lets a script finish that has begun to write. This writes
  * nothing, whatever KEYS[1] holds, since that is never a hash with a field without a name.
  */

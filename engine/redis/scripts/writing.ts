@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FENCE, FIELDS, type Script, script } from "./script.ts";
+import { FENCE, FIELD_ENDS, FIELDS, type Script, script } from "./script.ts";
 
 /** What {@linkcode WRITE_FIELDS} is told, as JSON: a server takes that apart faster than arguments of its own. */
 export interface FieldWrites {
@@ -28,15 +28,7 @@ local writes = cjson.decode(ARGV[a + 1])
 local names, shapes, told, at = writes.fields, writes.shapes, writes.values, 0
 local call = redis.call
 ${FIELDS.begin}
-local knows_field_ends = true -- Servers before 7.4 do not, and setting a field takes its end away.
-local function field_ends(key, fields)
-  if not knows_field_ends then return {} end
-  local ends = pcall('HPEXPIRETIME', key, 'FIELDS', #fields, unpack(fields))
-  if not ends.err then return ends end
-  knows_field_ends = false
-  return {}
-end
-local results = {}
+${FIELD_ENDS}local results = {}
 for i = k + 1, #KEYS do
   local key = KEYS[i]
   ${FIELDS.read}
@@ -66,9 +58,7 @@ for i = k + 1, #KEYS do
       end
       call('HSET', key, unpack(pairs))
     end
-    for j = 1, #ends do
-      if ends[j] > 0 then call('HPEXPIREAT', key, string.format('%.0f', ends[j]), 'FIELDS', 1, shape[j]) end
-    end
+    keep_ends(key, shape, ends)
     result = '1'
   end
   at = at + count

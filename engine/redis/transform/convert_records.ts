@@ -40,6 +40,24 @@ export async function convertAfter(context: WriteContext, copies: readonly Binar
   for (const [key, why] of tally.failures) context.tally.fail(key, why);
 }
 
+/** What the migrations after a copy that are applied make of a record that is about to be written: fields to set, with values. */
+export async function changesAfterCopy(
+  { store, converted }: Pick<WriteContext, "store" | "converted">,
+  key: Binary,
+  fields: ReadonlyMap<Binary, Binary>,
+): Promise<Map<Binary, Binary>> {
+  const set = new Map<Binary, Binary>();
+  for (const change of converted) {
+    if (candidates(change, [key]).length === 0) continue;
+    const values = change.fields.map((field) => set.get(field) ?? fields.get(field) ?? null);
+    const [kind = null] = await kindsOf(change, store, true, [key], [values]);
+    const changes = kind === null ? null : change.change(kind, values);
+    if (changes === null || isInconvertible(changes)) continue;
+    for (let i = 0; i + 1 < changes.length; i += 2) set.set(changes[i]!, changes[i + 1]!);
+  }
+  return set;
+}
+
 /** Looks for records that still need a change. */
 export async function checkConverted(change: TransformChange, context: VerifyContext): Promise<void> {
   const others = await findLookalikes(change, context);

@@ -4,7 +4,7 @@ import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../../.
 import { startFaultProxy } from "../../support/faults/fault_proxy.ts";
 import { redisKnowsTls, startRedis, startRedisCluster } from "../../support/redis.ts";
 import { freePort } from "../../support/server.ts";
-import { outpostBackend } from "../../support/redis_records.ts";
+import { NEVER, outpostBackend } from "../../support/redis_records.ts";
 
 const SETTINGS: RedisSettings = {
   host: "127.0.0.1",
@@ -183,3 +183,19 @@ async function verifiesCertificates(): Promise<void> {
     await Deno.remove(directory, { recursive: true });
   }
 }
+
+Deno.test(
+  "a user who may not run what a script needs is told that, and not that the server is away",
+  quietly,
+  async () => {
+    await using server = await startRedis();
+    await server.client().hset("tenant:t", { id: "t" });
+    for (const command of ["time", "copy"]) {
+      await server.client().call("ACL", "SETUSER", "limited", "on", ">pw", "~*", "+@all", `-${command}`);
+      const client = server.client({ username: "limited", password: "pw", enableReadyCheck: false });
+      const denied = () => outpostBackend(client).apply("redis/001_hash_tags", { signal: NEVER });
+      const error = await assertRejects(denied, StoreDeniedError, "Redis refuses (NOPERM)");
+      assert(error.hint?.includes("rights"), error.hint);
+    }
+  },
+);

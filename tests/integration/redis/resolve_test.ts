@@ -157,3 +157,52 @@ Deno.test("outpost migrate resolve shows both forms, asks, and settles what it s
     "tenant:nobody: there is no such original",
   ]]);
 });
+
+Deno.test("settle() writes a long summary of either form, while nobody touches it", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const [list, copy] = ["tenant:t:destinations", "tenant:{t}:destinations"];
+  const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`d${i}`, "{}"]));
+  await putHash(client, "tenant:t", tenantFields("t"));
+  await putHash(client, list, many);
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  for (const keep of ["original", "copy"] as const) {
+    await putHash(client, list, { d1: `old ${keep}` });
+    await putHash(client, copy, { d1: `new ${keep}` });
+    const shown = await backend.differences(HASH_TAGS, null, { signal: NEVER });
+    assertEquals(shown.map(({ key }) => key), [list]);
+    await putHash(client, list, { d2: keep });
+    const late = await backend.settle(HASH_TAGS, shown, keep, { signal: NEVER });
+    assertEquals(late.issues, [`${list}: left alone, it has changed since it was shown`]);
+    const again = await backend.differences(HASH_TAGS, null, { signal: NEVER });
+    assertEquals(await backend.settle(HASH_TAGS, again, keep, { signal: NEVER }), {
+      id: HASH_TAGS,
+      resolved: 1,
+      issues: [],
+    });
+    assertEquals(await getHash(client, list), await getHash(client, copy));
+    assertEquals((await getHash(client, list))?.d1, keep === "original" ? "old original" : "new copy");
+  }
+});
+
+Deno.test("settle() keeps an original in one step: its copy is never seen unconverted", async () => {
+  await using server = await startRedis();
+  const [client, watcher] = [server.client(), server.client()];
+  await putHash(client, OLD, destinationFieldsOf("d"));
+  await applyAll(outpostBackend(client));
+  await putHash(client, OLD, { credentials: "rotated", updated_at: LATER });
+  await putHash(client, NEW, { disabled_at: "4102444900000" });
+  const send = client.callBuffer.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  const seen = new Set<string>();
+  client.callBuffer = (async (...args: unknown[]) => {
+    const reply = await send(...args);
+    const { updated_at, entity } = await watcher.hgetall(NEW);
+    seen.add(`${updated_at} ${entity}`);
+    return reply;
+  }) as typeof client.callBuffer;
+  const backend = outpostBackend(client);
+  const found = await backend.differences(HASH_TAGS, null, { signal: NEVER });
+  assertEquals((await backend.settle(HASH_TAGS, found, "original", { signal: NEVER })).resolved, 1);
+  assertEquals([...seen], ["1705368600500 destination", "4102444800000 destination"]);
+});

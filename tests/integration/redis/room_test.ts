@@ -116,6 +116,27 @@ Deno.test("apply() is not applied when the server evicts keys meanwhile, whoever
   assertEquals((await backend.read()).entries[1]?.status, "failed");
 });
 
+Deno.test("cleanup() tells that the server evicted keys while it was deleting", async () => {
+  await using server = await startRedis();
+  const application = server.client();
+  await seed(server, (id) => `tenant:${id}`, 300);
+  const backend = outpostBackend(server.client());
+  await backend.apply(HASH_TAGS, { signal: NEVER });
+  let filled: Promise<void> | undefined;
+  const { issues } = await backend.cleanup(HASH_TAGS, {
+    signal: NEVER,
+    batchSize: 20,
+    onProgress: () => {
+      filled ??= (async () => {
+        await limit(server, 1.1, "allkeys-lru");
+        for (let i = 0; i < 10; i++) await application.set(`cache${i}`, "x".repeat(100_000));
+      })();
+    },
+  });
+  await filled;
+  assertStringIncludes(issues[0]!, "for want of memory");
+});
+
 Deno.test("a server at its limit that refuses writes fails a run honestly, and can be cleaned up", async () => {
   await using server = await startRedis();
   const client = server.client();
