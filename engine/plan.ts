@@ -71,10 +71,10 @@ export async function makePlan(
   );
   const grouped = selected.filter(({ store, version }) =>
     store !== "redis" && sql.get(store)?.grouping?.together.includes(version)
-  );
+  ).map(({ id }) => id);
   const basis = {
-    ...await basisOf(context, state, selected),
-    ...(grouped.length === 0 ? {} : { together: grouped.map(({ id }) => id) }),
+    ...await basisOf(context, state, selected, grouped),
+    ...(grouped.length === 0 ? {} : { together: grouped }),
   };
   const redisIds = selected.filter((entry) => entry.store === "redis").map((entry) => entry.id);
   return {

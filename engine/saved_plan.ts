@@ -50,20 +50,21 @@ export async function assertFits(
   const chosen = state.entries.filter(({ id }) => basis.selected.includes(id));
   const changes = digestOf(basis) !== digest
     ? ["The file was changed: its digest does not match its contents"]
-    : compareBasis(basis, await basisOf(context, state, chosen));
+    : compareBasis(basis, await basisOf(context, state, chosen, basis.together));
   if (changes.length === 0) return;
   throw new PlanStaleError(`The plan no longer fits: ${changes.join("; ")}`, changes, {
     hint: hint`Plan again: ${"plan --out FILE"}`,
   });
 }
 
-/** What a plan rests on, from what was read. */
+/** What a plan rests on, from what was read. @param together Those that run as one, whatever way each would take by itself. */
 export async function basisOf(
   { sql, redis, deployment }: Omit<EngineContext, "lock">,
   state: State,
   selected: readonly MigrationEntry[],
+  together: readonly string[] = [],
 ): Promise<PlanBasis> {
-  const open = selected.filter(({ status }) => isPending(status));
+  const open = selected.filter(({ id, status }) => isPending(status) && !together.includes(id));
   const ways = await askEach(
     sql,
     (backend, name) =>

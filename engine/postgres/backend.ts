@@ -11,6 +11,7 @@ import { ownTables } from "./bookkeeping.ts";
 import { compareSchema } from "./compare_schema.ts";
 import { countWith } from "./counter.ts";
 import { foldSteps } from "./fold.ts";
+import { namesBefore } from "../sql/rewrite.ts";
 import { findOwnWork } from "./foldable.ts";
 import { readAdvisoryLockOwner } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
@@ -79,8 +80,12 @@ class PostgresStore implements StepStore {
         fold: async (versions) => {
           const fold = foldSteps({ ...this.#options, versions });
           if (fold === null) return { fold, apart: [] };
-          const expected = schemas[fold.versions[0]! - 2]!;
-          const found = await unlessHeld((within) => findOwnWork(within, schema, expected, fold.tables));
+          const { version } = await readStanding(query, schema, names, steps, this.#options.sql.options);
+          const at = Math.min(version, fold.versions[0]! - 1);
+          const tables = namesBefore(fold.tables, steps.slice(at, fold.versions[0]! - 1));
+          const found = await unlessHeld((within) =>
+            findOwnWork(within, schema, schemas[at - 1] ?? [], tables)
+          );
           const apart = "held" in found ? [found.held] : found.value;
           return { fold: apart.length === 0 ? fold : null, apart };
         },

@@ -22,8 +22,13 @@ export interface BookkeepingNames {
 
 /** All tables that are written to beside the application's: the books, and what steps leave behind. */
 export function ownTables(names: BookkeepingNames, steps: readonly SqlStep[]): readonly OwnTable[] {
-  const remains = new Set(steps.flatMap((step) => (step.remains === undefined ? [] : [step.remains.table])));
-  return [...booksOf(names), ...[...remains].map((name) => ({ name, columns: null }))];
+  const remains = steps.flatMap(({ remains }) => {
+    if (remains === undefined) return [];
+    const { table, parts = [] } = remains;
+    const own = parts.map((name) => ({ name, columns: null }));
+    return [{ name: table, columns: null, mayBeView: parts.length > 0 }, ...own];
+  });
+  return [...booksOf(names), ...new Map(remains.map((table) => [table.name, table])).values()];
 }
 
 function booksOf({ bookkeepingTable, leyFiles, historyTable }: BookkeepingNames): readonly OwnTable[] {

@@ -1,13 +1,13 @@
 /**
- * Several steps in one rewrite. Each table is made once, in its final form, beside the old one and while readers go on. Then, in
- * a moment, the old partitions go, the steps themselves run on tables without rows, and the new partitions take their place: so
- * the tables end exactly as the steps alone would leave them.
+ * One step, or several, in one rewrite. Each table is made once, in its final form, beside the old one and while readers go on.
+ * Then, in a moment, the old partitions go, the steps themselves run on tables without rows, and the new partitions take their
+ * place: so the tables end exactly as the statements of the steps alone would leave them.
  *
  * @module
  */
 
 import { composeRewrites, type Fold } from "../sql/rewrite.ts";
-import type { SqlStatement, StepModule } from "../sql/step.ts";
+import type { SqlStatement, SqlStep, StepModule } from "../sql/step.ts";
 import { quoteIdentifier } from "./query.ts";
 import type { SchemaObjects, TableObject } from "./schema_objects.ts";
 
@@ -17,7 +17,7 @@ export interface FoldOptions {
   readonly steps: readonly StepModule[];
   /** The schema after each version. */
   readonly schemas: readonly SchemaObjects[];
-  /** Versions to run, in order, without gaps. */
+  /** Versions to run, in order, without gaps. Those before the first that says anything of rows are left out. */
   readonly versions: readonly number[];
   /** Names of tables that are there only on the way begin with its name. */
   readonly tool: { readonly name: string };
@@ -28,9 +28,11 @@ export interface FoldOptions {
  *
  * @returns Null where there is nothing to gain, or where a step says too little of itself.
  */
-export function foldSteps({ steps, schemas, versions, tool }: FoldOptions): Fold | null {
+export function foldSteps({ steps, schemas, versions: wanted, tool }: FoldOptions): Fold | null {
+  const begins = wanted.findIndex((version) => steps[version - 1]?.step.rewrite !== undefined);
+  const versions = begins < 0 ? [] : wanted.slice(begins);
   const [first, last] = [versions[0], versions.at(-1)];
-  if (first === undefined || last === undefined || first < 2 || versions.length < 2) return null;
+  if (first === undefined || last === undefined || first < 2) return null;
   const folded = steps.slice(first - 1, last).map(({ step }) => step);
   const [before, after] = [schemas[first - 2]!, schemas[last - 1]!];
   if (!folded.every(({ transactional }) => transactional)) return null;
@@ -58,7 +60,7 @@ export function foldSteps({ steps, schemas, versions, tool }: FoldOptions): Fold
     placing.push(...made.place);
   }
   const replaced = composed.map(({ was }) => was);
-  const going = [...replaced, ...drops].map((table) => partitionOf(before, table));
+  const going = replaced.map((table) => partitionOf(before, table));
   if (going.includes(null)) return null;
   const read = folded[0]!.rewrite?.tables.map(({ table, was }) => was ?? table) ?? [];
   const locked = [...new Set([...replaced, ...drops, ...read])].filter((table) =>
@@ -69,6 +71,7 @@ export function foldSteps({ steps, schemas, versions, tool }: FoldOptions): Fold
     tables: [...replaced, ...drops],
     before: [
       lock(locked, "SHARE ROW EXCLUSIVE"),
+      MEMORY,
       ...keeps,
       ...making,
       { ...lock(locked, "ACCESS EXCLUSIVE"), retriesAlone: true },
@@ -77,6 +80,20 @@ export function foldSteps({ steps, schemas, versions, tool }: FoldOptions): Fold
     after: placing,
   };
 }
+
+/** Folds one step: readers go on while it makes its tables. @returns Null where it has ways of its own, or as {@linkcode foldSteps}. */
+export function foldAlone({ step, ...options }: Omit<FoldOptions, "versions"> & {
+  readonly step: SqlStep;
+}): Fold | null {
+  return step.variants === undefined ? foldSteps({ ...options, versions: [step.version] }) : null;
+}
+
+/** Joins and indexes of whole tables want more than what a server allows each of many small statements, for this once. */
+const MEMORY: SqlStatement = {
+  text: `SELECT set_config(name, greatest(setting::int, wanted)::text, true)
+  FROM (VALUES ('work_mem', 65536), ('maintenance_work_mem', 262144)) AS more (setting_name, wanted)
+  JOIN pg_settings ON name = setting_name`,
+};
 
 function lock(tables: readonly string[], mode: "SHARE ROW EXCLUSIVE" | "ACCESS EXCLUSIVE"): SqlStatement {
   return { text: `LOCK TABLE ${tables.join(", ")} IN ${mode} MODE`, locks: { tables, mode } };

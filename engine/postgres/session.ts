@@ -17,13 +17,12 @@ import type { PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";
 import { cutOffOf } from "./standing.ts";
 import { StepRecords } from "./step_records.ts";
-import { chooseUp, type RunStatements, TransactionRunner } from "./transaction.ts";
+import { assertShown, chooseUp, type RunStatements, TransactionRunner } from "./transaction.ts";
 import { runOutsideTransaction } from "./concurrent_step.ts";
-import { foldSteps } from "./fold.ts";
+import { foldAlone, foldSteps } from "./fold.ts";
 import { findOwnWork } from "./foldable.ts";
-import type { Fold } from "../sql/rewrite.ts";
+import { BY_EXCHANGE, type Fold } from "../sql/rewrite.ts";
 import type { Query } from "./query.ts";
-import type { SchemaObjects } from "./schema_objects.ts";
 
 /** A session over one connection. Made by the backend's `connect()`. */
 export class PostgresSession implements SqlSession {
@@ -70,23 +69,28 @@ export class PostgresSession implements SqlSession {
   }
 
   async up(version: number, options: SqlRunOptions): Promise<void> {
-    await this.#run("up", this.#module(version), options);
+    const module = this.#module(version);
+    const fold = foldAlone({ ...this.#options, step: module.step });
+    if (fold === null) await this.#run("up", module, options);
+    else await this.#runFold(fold, options);
   }
 
   async upTogether(versions: readonly number[], options: SqlRunOptions): Promise<void> {
-    const { schemas } = this.#options;
     const fold = foldSteps({ ...this.#options, versions });
-    const modules = versions.map((version) => this.#module(version));
-    const [first, last] = [modules[0], modules.at(-1)];
-    if (fold === null || first === undefined || last === undefined) {
+    if (fold === null || fold.versions.length !== versions.length) {
       throw new RefusedError(`Cannot run the versions ${versions.join(", ")} as one`);
     }
+    await this.#runFold(fold, options);
+  }
+
+  /** All steps and their records, or none. A step alone runs by its own statements where its tables cannot be made anew. */
+  async #runFold(fold: Fold, options: SqlRunOptions): Promise<void> {
+    const modules = fold.versions.map((version) => this.#module(version));
+    const [first, last] = [modules[0]!, modules.at(-1)!];
     const found = await this.#state();
     assertNext("postgres", first.step, "up", { ...found, cutOff: cutOffOf(found) });
-    const name = `${idOf(first.step)} to ${idOf(last.step)}`;
-    const parts = [fold.before, fold.after, ...modules.map(({ step }) => step.up)];
-    const count = parts.reduce((sum, { length }) => sum + length, 0);
-    let at = 0;
+    const name = first === last ? idOf(first.step) : `${idOf(first.step)} to ${idOf(last.step)}`;
+    let [at, count] = [0, 0];
     const counted = {
       ...options,
       onStatement: (_index: number, _count: number, text: string) => options.onStatement?.(at++, count, text),
@@ -94,27 +98,37 @@ export class PostgresSession implements SqlSession {
     await this.#guard(() =>
       this.#transactions.run(name, counted, async (query, run) => {
         const begun = performance.now();
+        const anew = first !== last || (await this.#findOwnWork(query, fold)).length === 0;
+        if (first === last) assertShown(first.step, options.variant, anew ? BY_EXCHANGE : "");
+        const { before, after } = anew ? fold : { before: [], after: [] };
+        count = [before, after, ...modules.map(({ step }) => step.up)].flat().length;
         at = 0;
         for (const { step, up } of modules) {
           await this.#records.prepare(query, step, "up");
-          if (step === first.step) await this.#makeAnew(query, run, fold, schemas[step.version - 2]!);
+          if (step === first.step && anew) await this.#makeAnew(query, run, fold);
           await up({ run: (given) => run(given.up) });
-          if (step === last.step) await run(fold.after);
+          if (step === last.step) await run(after);
           await this.#records.finish(query, step, "up", performance.now() - begun);
         }
       })
     );
   }
 
+  /** What would be lost with the tables that are made anew. */
+  async #findOwnWork(query: Query, { versions, tables }: Fold): Promise<readonly string[]> {
+    const expected = this.#options.schemas[versions[0]! - 2]!;
+    return await findOwnWork(query, this.#connection.schema, expected, tables);
+  }
+
   /** What comes before the steps; under each lock it is looked again whether anything would be lost. */
-  async #makeAnew(query: Query, run: RunStatements, fold: Fold, expected: SchemaObjects): Promise<void> {
+  async #makeAnew(query: Query, run: RunStatements, fold: Fold): Promise<void> {
     for (const statement of fold.before) {
       await run([statement]);
       if (statement.locks === undefined) continue;
-      const own = await findOwnWork(query, this.#connection.schema, expected, fold.tables);
+      const own = await this.#findOwnWork(query, fold);
       if (own.length === 0) continue;
-      throw new RefusedError(`Cannot run the steps as one: ${own.join("; ")}`, {
-        hint: "Run the same command again: each step then runs by itself",
+      throw new RefusedError(`Cannot make the tables anew: ${own.join("; ")}`, {
+        hint: "Run the same command again: they are then changed in place, step by step",
       });
     }
   }
@@ -142,10 +156,10 @@ export class PostgresSession implements SqlSession {
         ]);
         if (!found!.there) return;
         await this.#records.assertTrusted(query);
-        const [count] = await query<{ n: string }>(
-          `WITH gone AS (${remains.delete} RETURNING 1) SELECT count(*)::text AS n FROM gone`,
-        );
-        deleted = Number(count!.n);
+        // Only a run that holds the lock writes there: what is counted is what goes.
+        const [count] = await query<Record<string, string>>(remains.count);
+        deleted = Number(Object.values(count!)[0]);
+        for (const statement of remains.delete) await query(statement);
       })
     );
     return deleted;

@@ -205,7 +205,13 @@ export async function chooseUp(
     const [answer] = await query<Record<string, boolean>>(question);
     return answer !== undefined && Object.values(answer)[0] === true;
   });
-  if (shown === undefined || shown === variant) return statements;
+  assertShown(step, shown, variant);
+  return statements;
+}
+
+/** @throws {PlanStaleError} When a step would not run in the way that was shown. */
+export function assertShown(step: SqlStep, shown: string | undefined, variant: string): void {
+  if (shown === undefined || shown === variant) return;
   const id = migrationId("postgres", step.version, step.name);
   throw new PlanStaleError(`The plan no longer fits: ${id} would run in another way than was shown`, [
     `The way of ${id} was "${shown}" and is "${variant}"`,

@@ -13,6 +13,8 @@ export interface OwnTable {
   readonly name: string;
   /** What it consists of, for example `version bigint`; null where only a step knows. */
   readonly columns: readonly string[] | null;
+  /** True where a step of the tool's own may have put a view in its place. */
+  readonly mayBeView?: boolean;
 }
 
 /** Defaults that only the server's own functions make. A function of somebody else's is written with its schema. */
@@ -53,14 +55,16 @@ async function lookAt(
   query: Query,
   schema: string | null,
   tables: readonly OwnTable[],
-  reasonsAgainst: (facts: Facts, columns: readonly string[] | null) => readonly string[],
+  reasonsAgainst: (facts: Facts, table: OwnTable) => readonly string[],
 ): Promise<string[]> {
   if (schema === null) return [];
   const found: string[] = [];
-  for (const { name, columns } of tables) {
-    const [facts] = await query<Facts>(FACTS, [schema, name, HARMLESS_DEFAULT]);
-    const reasons = facts === undefined ? [] : reasonsAgainst(facts, columns);
-    if (reasons.length > 0) found.push(`The table "${name}" cannot be trusted: ${reasons.join(", ")}`);
+  for (const table of tables) {
+    const [facts] = await query<Facts>(FACTS, [schema, table.name, HARMLESS_DEFAULT]);
+    const reasons = facts === undefined ? [] : reasonsAgainst(facts, table);
+    if (reasons.length > 0) {
+      found.push(`The table "${table.name}" cannot be trusted: ${reasons.join(", ")}`);
+    }
   }
   return found;
 }
@@ -75,6 +79,8 @@ export const UNTRUSTED_HINT =
 
 interface Facts {
   readonly ordinary: boolean;
+  /** It is a view of this user's own, or of one who may do anything anyway. */
+  readonly own_view: boolean;
   readonly owner: string;
   readonly owned: boolean;
   readonly triggers: string[];
@@ -88,7 +94,7 @@ interface Facts {
   readonly defaults: boolean;
 }
 
-function reasonsAgainstReading(facts: Facts, columns: readonly string[] | null): string[] {
+function reasonsAgainstReading(facts: Facts, { columns }: OwnTable): string[] {
   const missing = (columns ?? []).filter((column) => !facts.columns.includes(column));
   return [
     ...(facts.ordinary ? [] : ["it is no ordinary table"]),
@@ -96,7 +102,10 @@ function reasonsAgainstReading(facts: Facts, columns: readonly string[] | null):
   ];
 }
 
-function reasonsAgainstWriting(facts: Facts, columns: readonly string[] | null): string[] {
+function reasonsAgainstWriting(facts: Facts, table: OwnTable): string[] {
+  // What a view does when it is read and written to, its owner alone can say; only triggers could be another's.
+  if (table.mayBeView && facts.own_view && facts.triggers.length === 0) return [];
+  const { columns } = table;
   const surprising = columns === null ? [] : facts.columns.filter((column) => !columns.includes(column));
   const more: [boolean, string][] = [
     [!facts.owned, `it belongs to "${facts.owner}", who neither runs this nor owns the database`],
@@ -111,7 +120,7 @@ function reasonsAgainstWriting(facts: Facts, columns: readonly string[] | null):
     [surprising.length > 0, `it has columns that nobody expects (${surprising.join(", ")})`],
   ];
   return [
-    ...reasonsAgainstReading(facts, columns),
+    ...reasonsAgainstReading(facts, table),
     ...more.flatMap(([applies, reason]) => (applies ? [reason] : [])),
   ];
 }
@@ -122,6 +131,7 @@ const FIRST_OWN_OBJECT = 16384;
 /** One row for the table, none when it does not exist. Read from the catalog alone, which anybody may. */
 const FACTS = `
   SELECT c.relkind = 'r' AND NOT c.relispartition AND c.relpersistence = 'p' AS ordinary,
+         c.relkind = 'v' AND (o.rolname = current_user OR o.rolsuper) AS own_view,
          o.rolname AS owner,
          o.rolname = current_user OR o.rolsuper
            OR o.oid = (SELECT datdba FROM pg_database WHERE datname = current_database()) AS owned,

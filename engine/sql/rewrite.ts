@@ -6,6 +6,9 @@
 
 import type { SqlStatement, SqlStep, TableRewrite } from "./step.ts";
 
+/** Names, as a variant is named, how a step runs by itself whose tables are made anew. */
+export const BY_EXCHANGE = "by exchange";
+
 /** What surrounds the statements of the steps themselves, all in one transaction. */
 export interface Fold {
   /** The versions that are done together, in order. */
@@ -54,6 +57,18 @@ export function composeRewrites(
   }
   return [...chains].filter(([, { everyRow }]) => everyRow)
     .map(([table, { was, sources }]) => ({ was, table, sources }));
+}
+
+/** What tables are called before steps that may rename them. */
+export function namesBefore(
+  tables: readonly string[],
+  steps: readonly Pick<SqlStep, "rewrite">[],
+): readonly string[] {
+  return steps.toReversed().reduce(
+    (names, { rewrite }) =>
+      names.map((name) => rewrite?.tables.find(({ table }) => table === name)?.was ?? name),
+    tables,
+  );
 }
 
 interface Chain {

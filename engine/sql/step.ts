@@ -160,7 +160,7 @@ export interface StepRewrite {
   readonly tables: readonly TableRewrite[];
   /** Statements that keep elsewhere what has no place afterwards; they run before, on the tables as they are. */
   readonly keeps?: readonly SqlStatement[];
-  /** Tables that go, once that is done. */
+  /** Tables that its own statements take away with their rows, which stay as they are until then. */
   readonly drops?: readonly string[];
 }
 
@@ -168,10 +168,12 @@ export interface StepRewrite {
 export interface StepRemains {
   /** The table that holds them, which may not exist yet. */
   readonly table: string;
+  /** Tables that may be behind it, which is a view then. */
+  readonly parts?: readonly string[];
   /** Query for the number of rows. */
   readonly count: string;
-  /** Statement that deletes them. */
-  readonly delete: string;
+  /** Statements that delete them, in order. */
+  readonly delete: readonly string[];
   /** What they are, a few words for people. */
   readonly detail: string;
 }

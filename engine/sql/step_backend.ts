@@ -22,12 +22,13 @@ import type { Blocker } from "../blocker.ts";
 import { RefusedError, RegistryError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { type Counter, countLosses, planStep, remembering } from "./forecast.ts";
-import type { Fold } from "./rewrite.ts";
+import { BY_EXCHANGE, type Fold } from "./rewrite.ts";
 import { dirtyError, findGaps, lowestOf, type Standing, stateOf } from "./standing.ts";
 import { runThroughLey } from "./ley.ts";
 import {
   checkSteps,
   chooseWay,
+  type ChosenWay,
   type ObjectChange,
   type SqlStatement,
   type SqlStep,
@@ -108,6 +109,20 @@ function withFold({ versions, before, after }: Fold, step: SqlStep): readonly Sq
   ];
 }
 
+/** Several steps as one. */
+async function foldTogether(view: StoreView, versions: readonly number[]): ReturnType<StoreView["fold"]> {
+  const found = await view.fold(versions);
+  return found.fold?.versions.length === 1 ? APART : found;
+}
+
+/** How a step runs by itself. @param from Version of the database now. */
+async function wayAlone(view: StoreView, step: SqlStep, from: number): Promise<ChosenWay> {
+  const { fold } = step.variants === undefined ? await view.fold([step.version]) : APART;
+  return fold === null
+    ? await chooseWay(step, from, (query) => view.holds(query))
+    : { variant: BY_EXCHANGE, statements: withFold(fold, step) };
+}
+
 /** The backend over a store. */
 export class StepBackend implements SqlBackend {
   readonly migrations: readonly MigrationInfo[];
@@ -148,15 +163,15 @@ export class StepBackend implements SqlBackend {
       if (dirty && versions.length > 0) throw dirtyError(this.#store.name, version);
       const counter = remembering(view.counter);
       const steps: SqlStepPlan[] = [];
-      const { fold, apart } = together ? await view.fold(versions) : APART;
+      const { fold, apart } = together ? await foldTogether(view, versions) : APART;
       for (const wanted of versions) {
         const step = this.#step(wanted);
         if (step.version <= version && cutOff?.version !== step.version) {
           throw new RefusedError(`Cannot plan ${this.#id(step)}: it is applied`);
         }
-        const statements = fold === null
-          ? (await chooseWay(step, version, (query) => view.holds(query))).statements
-          : withFold(fold, step);
+        const statements = fold?.versions.includes(step.version)
+          ? withFold(fold, step)
+          : (await wayAlone(view, step, version)).statements;
         steps.push(await this.#plan(step, statements, step.forecast(version), counter));
       }
       const held = view.held();
@@ -173,15 +188,15 @@ export class StepBackend implements SqlBackend {
   }
 
   async variants(versions: readonly number[]): Promise<Readonly<Record<string, string>>> {
-    const steps = versions.map((version) => this.#step(version)).filter(({ variants }) =>
-      variants !== undefined
+    const steps = versions.map((version) => this.#step(version)).filter(({ variants, rewrite }) =>
+      variants !== undefined || rewrite?.tables.some(({ everyRow }) => everyRow)
     );
     if (steps.length === 0) return {};
     return await this.#store.read("look at the tables of", async (view) => {
       const { version } = await view.standing();
       const chosen: Record<string, string> = {};
       for (const step of steps) {
-        chosen[this.#id(step)] = (await chooseWay(step, version, (query) => view.holds(query))).variant;
+        chosen[this.#id(step)] = (await wayAlone(view, step, version)).variant;
       }
       return chosen;
     });
@@ -189,7 +204,7 @@ export class StepBackend implements SqlBackend {
 
   async group(versions: readonly number[]): Promise<SqlGrouping> {
     return await this.#store.read("look at the tables of", async (view) => {
-      const { fold, apart } = await view.fold(versions);
+      const { fold, apart } = await foldTogether(view, versions);
       return { together: fold?.versions ?? [], apart };
     });
   }

@@ -1,21 +1,20 @@
 /**
  * Every delivery becomes an attempt that carries its event's columns, so that lists need no join.
  *
- * Locks: writers of the three tables wait until the end; readers go on while rows are copied and indexes are built, and wait
- * only for the moment in which the tables change places. A database whose deliveries are partitioned further, or have triggers,
- * grants or indexes of the operator's own on their partition, keeps its partitions and is updated in place: readers then wait
- * while rows are written.
+ * Locks: writers of the three tables wait until the end. Where the tables can be made anew, readers go on meanwhile; a database
+ * whose deliveries are partitioned further, or have triggers, grants or indexes of the operator's own on their partition, is
+ * updated by the statements below: readers then wait while rows are written.
  *
  * Nothing is thrown away: deliveries without an event and the rows of event_delivery_index move to outpost_quarantine, and come
- * back from there on the way down. An event ID may occur more than once: a delivery takes the event of its own destination,
- * then the latest one that is not after it.
+ * back from there on the way down.
  *
  * @module
  */
 
 import type { SqlStatement, SqlStep, StepRunner } from "../../../engine/sql/step.ts";
 import { lockTables } from "../lock_tables.ts";
-import { exchangeableDeliveries } from "../exchangeable_deliveries.ts";
+import { ATTEMPT_COLUMNS, ATTEMPTS, BEST_FIRST, EVENT_COLUMNS, TWINS } from "../attempts.ts";
+import { BRING_BACK, KEEP_ORPHANS, QUARANTINED, TAKE_INDEX_AWAY } from "../quarantine.ts";
 import {
   all,
   changed,
@@ -27,38 +26,9 @@ import {
   useDown,
 } from "../postgres_tables.ts";
 
-/** Names this step in the quarantine. */
-const ID = "sql/000005";
-
-// ---- Both ways: what needs no more than writers to wait ----
-
-/** What has no place afterwards is kept. */
-const KEEPING: readonly SqlStatement[] = [
-  {
-    text: `CREATE TABLE IF NOT EXISTS outpost_quarantine (
-  id bigserial PRIMARY KEY,
-  migration text NOT NULL,
-  source_table text NOT NULL,
-  row jsonb NOT NULL,
-  quarantined_at timestamptz NOT NULL DEFAULT now()
-)`,
-  },
-  {
-    text: `INSERT INTO outpost_quarantine (migration, source_table, row)
-SELECT '${ID}', 'deliveries', to_jsonb(d)
-  FROM deliveries d
- WHERE NOT EXISTS (SELECT FROM events e WHERE e.id = d.event_id)`,
-  },
-  {
-    text: `INSERT INTO outpost_quarantine (migration, source_table, row)
-SELECT '${ID}', 'event_delivery_index', to_jsonb(i)
-  FROM event_delivery_index i`,
-  },
-];
-
 const BEGINNING: readonly SqlStatement[] = [
   lockTables(["events", "deliveries", "event_delivery_index"], "SHARE ROW EXCLUSIVE"),
-  ...KEEPING,
+  ...KEEP_ORPHANS,
   // The partition's new index is to have the default name, which the old one still bears.
   {
     text:
@@ -78,132 +48,21 @@ const LATE_LOCK: SqlStatement = {
 const OLD_PARTS: readonly SqlStatement[] = [
   { text: "DROP INDEX IF EXISTS events_tenant_id_time_id_idx, events_tenant_id_destination_id_idx" },
   { text: "ALTER TABLE events DROP COLUMN time_id" },
-  { text: "DROP TABLE event_delivery_index" },
+  TAKE_INDEX_AWAY,
 ];
 
-// ---- Which event a delivery belongs to ----
+const ATTEMPT_INDEXES: Readonly<Record<string, string>> = {
+  idx_attempts_tenant_time: "tenant_id, time DESC, id DESC",
+  idx_attempts_tenant_dest_time: "tenant_id, destination_id, time DESC, id DESC",
+  idx_attempts_tenant_status_time: "tenant_id, status, time DESC, id DESC",
+  idx_attempts_tenant_topic_time: "tenant_id, topic, time DESC, id DESC",
+  idx_attempts_event_time: "event_id, time DESC, id DESC",
+  idx_attempts_id: "id",
+};
 
-/** Columns of the event as an attempt carries them. */
-const EVENT_COLUMNS = `e.tenant_id, e.topic, e.time AS event_time, e.eligible_for_retry, e.data AS event_data,
-       e.metadata AS event_metadata`;
+// ---- Up ----
 
-const TWINS = "twins AS MATERIALIZED (SELECT id FROM events GROUP BY id HAVING count(*) > 1)";
-
-const BEST_FIRST = `d.time, d.id, (e.destination_id = d.destination_id) DESC, (e.time <= d.time) DESC,
-          abs(extract(epoch FROM d.time - e.time)), e.time`;
-
-// ---- By exchange: a new partition is filled beside the old one ----
-
-const ATTEMPT_INDEXES: readonly {
-  readonly name: string;
-  readonly columns: string;
-  readonly suffix: string;
-}[] = [
-  { name: "idx_attempts_tenant_time", columns: "tenant_id, time DESC, id DESC", suffix: "tenant_id_time_id" },
-  {
-    name: "idx_attempts_tenant_dest_time",
-    columns: "tenant_id, destination_id, time DESC, id DESC",
-    suffix: "tenant_id_destination_id_time_id",
-  },
-  {
-    name: "idx_attempts_tenant_status_time",
-    columns: "tenant_id, status, time DESC, id DESC",
-    suffix: "tenant_id_status_time_id",
-  },
-  {
-    name: "idx_attempts_tenant_topic_time",
-    columns: "tenant_id, topic, time DESC, id DESC",
-    suffix: "tenant_id_topic_time_id",
-  },
-  { name: "idx_attempts_event_time", columns: "event_id, time DESC, id DESC", suffix: "event_id_time_id" },
-  { name: "idx_attempts_id", columns: "id", suffix: "id" },
-];
-
-const DELIVERY_COLUMNS =
-  "d.id, d.event_id, d.destination_id, d.status, d.time, d.code, d.response_data, d.manual, d.attempt AS attempt_number";
-
-/** The columns of an attempt, by name: a partition may have them in any order. */
-const ATTEMPT_COLUMNS = [
-  ...[
-    "id",
-    "event_id",
-    "destination_id",
-    "status",
-    "time",
-    "code",
-    "response_data",
-    "manual",
-    "attempt_number",
-  ],
-  ...["tenant_id", "topic", "event_time", "eligible_for_retry", "event_data", "event_metadata"],
-];
-
-/** Two queries that together give every attempt: of events whose ID is their own, and of the others. */
-const ATTEMPTS = [
-  `WITH ${TWINS}
-SELECT ${DELIVERY_COLUMNS}, ${EVENT_COLUMNS}
-  FROM deliveries d
-  JOIN events e ON e.id = d.event_id
- WHERE NOT EXISTS (SELECT FROM twins t WHERE t.id = d.event_id)`,
-  `WITH ${TWINS}
-SELECT DISTINCT ON (d.time, d.id) ${DELIVERY_COLUMNS}, ${EVENT_COLUMNS}
-  FROM twins t
-  JOIN deliveries d ON d.event_id = t.id
-  JOIN events e ON e.id = t.id
- ORDER BY ${BEST_FIRST}`,
-];
-
-const BY_EXCHANGE: readonly SqlStatement[] = [
-  ...BEGINNING,
-  {
-    text: `CREATE TABLE attempts_default (
-  LIKE deliveries_default INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING COMPRESSION,
-  tenant_id text NOT NULL,
-  topic text NOT NULL,
-  event_time timestamptz NOT NULL,
-  eligible_for_retry boolean NOT NULL,
-  event_data jsonb NOT NULL,
-  event_metadata jsonb NOT NULL
-)`,
-  },
-  { text: "ALTER TABLE attempts_default RENAME COLUMN attempt TO attempt_number" },
-  ...ATTEMPTS.map((query) => ({
-    text: `INSERT INTO attempts_default (${ATTEMPT_COLUMNS.join(", ")})\n${query}`,
-  })),
-  {
-    text: "ALTER TABLE attempts_default ADD CONSTRAINT outpost_attempts_default_pkey PRIMARY KEY (time, id)",
-  },
-  ...ATTEMPT_INDEXES.map(({ columns, suffix }) => ({
-    text: `CREATE INDEX attempts_default_${suffix}_idx ON attempts_default (${columns})`,
-  })),
-  { text: "ANALYZE attempts_default" },
-  // From here to the end is a matter of names: no row is read or written.
-  LATE_LOCK,
-  { text: "DROP TABLE deliveries_default" },
-  { text: "DROP INDEX IF EXISTS deliveries_event_id_idx, deliveries_event_id_status_idx" },
-  { text: "ALTER TABLE deliveries RENAME TO attempts" },
-  { text: "ALTER TABLE attempts RENAME COLUMN attempt TO attempt_number" },
-  {
-    text: `ALTER TABLE attempts
-  ADD COLUMN tenant_id text NOT NULL,
-  ADD COLUMN topic text NOT NULL,
-  ADD COLUMN event_time timestamptz NOT NULL,
-  ADD COLUMN eligible_for_retry boolean NOT NULL,
-  ADD COLUMN event_data jsonb NOT NULL,
-  ADD COLUMN event_metadata jsonb NOT NULL`,
-  },
-  {
-    text:
-      "ALTER TABLE attempts_default RENAME CONSTRAINT outpost_attempts_default_pkey TO deliveries_default_pkey",
-  },
-  ...ATTEMPT_INDEXES.map(({ name, columns }) => ({ text: `CREATE INDEX ${name} ON attempts (${columns})` })),
-  { text: "ALTER TABLE attempts ATTACH PARTITION attempts_default DEFAULT" },
-  ...OLD_PARTS,
-];
-
-// ---- In place: the partitions stay and their rows are updated ----
-
-const IN_PLACE: readonly SqlStatement[] = [
+const UP: readonly SqlStatement[] = [
   ...BEGINNING,
   {
     text: `DELETE FROM deliveries d
@@ -255,33 +114,13 @@ UPDATE deliveries d
   { text: "ALTER TABLE deliveries RENAME TO attempts" },
   { text: "ALTER TABLE IF EXISTS deliveries_default RENAME TO attempts_default" },
   { text: "ALTER TABLE attempts RENAME COLUMN attempt TO attempt_number" },
-  ...ATTEMPT_INDEXES.map(({ name, columns }) => ({ text: `CREATE INDEX ${name} ON attempts (${columns})` })),
+  ...Object.entries(ATTEMPT_INDEXES).map(([name, columns]) => ({
+    text: `CREATE INDEX ${name} ON attempts (${columns})`,
+  })),
   ...OLD_PARTS,
 ];
 
 // ---- Back ----
-
-/**
- * Moves rows from the quarantine to their table, one for each key that is free there. Only what was inserted leaves the quarantine:
- * a row whose key is taken, or that a trigger refuses, stays.
- */
-function backFromQuarantine(table: string, key: readonly string[], others: readonly string[]): string {
-  const columns = [...key, ...others].join(", ");
-  const of = (alias: string) => key.map((column) => `${alias}.${column}`).join(", ");
-  return `  WITH wanted AS MATERIALIZED (
-    SELECT DISTINCT ON (${of("r")}) q.id AS quarantine_id, r.*
-      FROM outpost_quarantine q, jsonb_populate_record(NULL::${table}, q.row) r
-     WHERE q.migration = '${ID}' AND q.source_table = '${table}'
-       AND NOT EXISTS (SELECT FROM ${table} t WHERE (${of("t")}) = (${of("r")}))
-     ORDER BY ${of("r")}, q.id
-  ), inserted AS (
-    INSERT INTO ${table} (${columns})
-    SELECT ${columns} FROM wanted
-    RETURNING ${key.join(", ")}
-  )
-  DELETE FROM outpost_quarantine q USING wanted w, inserted i
-   WHERE q.id = w.quarantine_id AND (${of("i")}) = (${of("w")});`;
-}
 
 const BACK: readonly SqlStatement[] = [
   lockTables(["events", "attempts"], "ACCESS EXCLUSIVE"),
@@ -336,38 +175,7 @@ const BACK: readonly SqlStatement[] = [
     text: `CREATE INDEX idx_event_delivery_index_main ON event_delivery_index
   (tenant_id, destination_id, topic, status, event_time DESC, delivery_time DESC, time_event_id, time_delivery_id)`,
   },
-  // ---- What is in the quarantine goes where it was, and stays there where that place is taken ----
-  {
-    text: `DO $$
-BEGIN
-  IF to_regclass('outpost_quarantine') IS NULL THEN -- A released Outpost left none.
-    RETURN;
-  END IF;
-${
-      backFromQuarantine("deliveries", ["time", "id"], [
-        "event_id",
-        "destination_id",
-        "status",
-        "code",
-        "response_data",
-        "manual",
-        "attempt",
-      ])
-    }
-${
-      backFromQuarantine("event_delivery_index", ["delivery_time", "event_id", "delivery_id"], [
-        "tenant_id",
-        "destination_id",
-        "event_time",
-        "topic",
-        "status",
-        "manual",
-        "attempt",
-      ])
-    }
-END
-$$`,
-  },
+  BRING_BACK,
 ];
 
 /** What the step does. */
@@ -377,19 +185,19 @@ export const step: SqlStep = {
   description:
     "Turns deliveries into attempts that carry their event; keeps what has no event in outpost_quarantine",
   transactional: true,
-  variants: [{ name: "by exchange", when: exchangeableDeliveries, up: BY_EXCHANGE }],
-  up: IN_PLACE,
+  up: UP,
   rewrite: {
     tables: [
-      { table: "events", everyRow: false, dropped: ["time_id"] },
+      // Made anew for the sake of its indexes: readers then go on while they are built.
+      { table: "events", everyRow: true, dropped: ["time_id"] },
       {
         table: "attempts",
         was: "deliveries",
         everyRow: true,
-        joined: { columns: ATTEMPT_COLUMNS, queries: ATTEMPTS },
+        joined: { columns: ATTEMPT_COLUMNS, queries: [ATTEMPTS] },
       },
     ],
-    keeps: KEEPING,
+    keeps: KEEP_ORPHANS,
     drops: ["event_delivery_index"],
   },
   down: BACK,
@@ -399,7 +207,7 @@ export const step: SqlStep = {
       ...changed("event_delivery_index", from, null, "dropped"),
     ],
     tables: [
-      use("events", from, 5, { lock: "ACCESS EXCLUSIVE", rewrite: false }),
+      use("events", from, 5, { lock: "ACCESS EXCLUSIVE", rewrite: true }),
       use("attempts", from, 5, { lock: "ACCESS EXCLUSIVE", rewrite: true }),
       use("event_delivery_index", from, 5, { lock: "ACCESS EXCLUSIVE", rewrite: false }),
     ],
@@ -413,6 +221,13 @@ export const step: SqlStep = {
       all("rows_quarantined", "event_delivery_index", "all rows, kept in outpost_quarantine", from, 5),
       all("table_dropped", "event_delivery_index", "its rows are in outpost_quarantine", from, 5),
       all("column_dropped", "events", "time_id, computed from time and id", from, 5),
+      all(
+        "table_rewritten",
+        "events",
+        "without time_id, so that readers go on while indexes are built",
+        from,
+        5,
+      ),
       {
         kind: "table_rewritten",
         table: "deliveries",
@@ -429,7 +244,7 @@ export const step: SqlStep = {
       {
         kind: "index_built",
         table: "attempts",
-        detail: ATTEMPT_INDEXES.map(({ name }) => name).join(", "),
+        detail: Object.keys(ATTEMPT_INDEXES).join(", "),
         rows: rowsOf("attempts", from, 5),
       },
     ],
@@ -461,12 +276,7 @@ export const step: SqlStep = {
       },
     ],
   }),
-  remains: {
-    table: "outpost_quarantine",
-    count: `SELECT count(*) FROM outpost_quarantine WHERE migration = '${ID}'`,
-    delete: `DELETE FROM outpost_quarantine WHERE migration = '${ID}'`,
-    detail: "rows in outpost_quarantine: deliveries without an event, and event_delivery_index",
-  },
+  remains: QUARANTINED,
 };
 
 /** Runs the step. */

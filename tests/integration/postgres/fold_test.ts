@@ -154,7 +154,12 @@ Deno.test("Steps run one by one where anything of an operator's would be lost, a
     assert(!plan.steps[0]!.statements.some((text) => text.includes("outpost_new_")), add);
     {
       await using session = await locked(backend);
-      await assertRejects(() => session.upTogether(VERSIONS, running()), RefusedError, "as one", add);
+      await assertRejects(
+        () => session.upTogether(VERSIONS, running()),
+        RefusedError,
+        "Cannot make the tables anew",
+        add,
+      );
     }
     await sql.unsafe(remove);
     assertEquals((await backend.group(VERSIONS)).together, VERSIONS, remove);

@@ -45,6 +45,14 @@ const PLANTS: readonly (readonly [string, string])[] = [
   [`${VERSIONS}; CREATE TABLE child () INHERITS (schema_migrations)`, "inherit"],
   [`${QUARANTINE}; ${fires("outpost_quarantine")}`, `"outpost_quarantine" cannot be trusted`],
   [
+    "CREATE VIEW outpost_quarantine AS SELECT 1::bigint AS id, climb()::text AS migration, ''::text AS source_table",
+    `"outpost_quarantine" cannot be trusted`,
+  ],
+  [
+    `${QUARANTINE.replace("quarantine", "quarantine_rows")}; ${fires("outpost_quarantine_rows")}`,
+    `"outpost_quarantine_rows" cannot be trusted`,
+  ],
+  [
     "CREATE TABLE outpost_migrations (version bigint, query xml DEFAULT query_to_xml('SELECT climb()', true, true, ''))",
     `"outpost_migrations" cannot be trusted`,
   ],
