@@ -144,6 +144,7 @@ export {
   transformRecords,
   type TransformRules,
 } from "./engine/redis/transform/change.ts";
+export type { GroupKeys } from "./engine/redis/walk/grouping.ts";
 export type { KeptForm, PlanResolveOptions } from "./engine/resolve.ts";
 export { createRegistry, type Registry, type SqlSteps } from "./engine/registry.ts";
 export type {

@@ -85,6 +85,8 @@ export interface RedisVerification {
   readonly undecided: number;
   /** What was found, one sentence each; of many, the first. */
   readonly issues: readonly string[];
+  /** What there is to say about how it was looked at; absent for nothing. */
+  readonly note?: string;
 }
 
 /** A record that is there in two forms, as it was shown. */

@@ -41,7 +41,7 @@ const VALUES = [
 const TYPES = `
   ApplyEvent ApplyOptions ApplyResult Binary Blocker BookkeepingNames BothKeys Changes CleanupItem CleanupOptions CleanupPlan
   CleanupResult ClearedLock ClickHouseClient ClickHouseStore ClickHouseTable ClickHouseTables ColumnObject ConsequenceQuery
-  ConstraintObject CopyChange CopyRules CreateEngineOptions Destination DownForecast DownOptions DownTarget Facts Guess Hint
+  ConstraintObject CopyChange CopyRules CreateEngineOptions Destination DownForecast DownOptions DownTarget Facts GroupKeys Guess Hint
   Inconvertible IndexObject InitOptions InitResult KeptForm LeyProject ListKeys Lists LockOptions LockOwner Lookalikes
   MigrationEntry MigrationErrorOptions MigrationList MigrationResult MigrationStatus Names ObjectChange OlderState
   OneStoreOptions OutpostEngineOptions Pace PendingCounts Plan PlanBasis PlanCleanupOptions PlanOptions PlanResolveOptions

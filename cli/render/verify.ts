@@ -48,6 +48,7 @@ export function renderVerify(result: VerifyResult, layout: Layout, view: VerifyV
     style.dim(
       view.full ? "Every record was checked." : `A random sample of ${view.sample} tenants was checked.`,
     ),
+    ...new Set(result.redis.flatMap(({ note }) => note === undefined ? [] : [style.dim(`${note}.`)])),
   ];
   return [...lines, "", ...how, verdict(result, style), next(result, layout, view)].join("\n");
 }

@@ -45,7 +45,7 @@ import { RedisStore } from "./store.ts";
 import { Tally } from "./walk/tally.ts";
 import type { TransformChange } from "./transform/change.ts";
 import { readTopology } from "./topology.ts";
-import { verifyMigration } from "./verification.ts";
+import { verifyMigrations } from "./verification.ts";
 
 /** What a Redis store is made of. */
 export interface RedisBackendOptions {
@@ -107,7 +107,7 @@ class Backend implements RedisBackend {
       const planned = await Promise.all(applicable.map(async (migration) => {
         return { migration, rules: this.#rulesFor(migration, await this.#stateOf(migration)) };
       }));
-      const forecasts = await forecast(planned, options);
+      const forecasts = await forecast(this.#store, planned, options);
       return chosen.map((migration) => {
         const found = forecasts.find((one) => one.migration === migration);
         const { id, name, description } = infoOf(migration);
@@ -154,13 +154,12 @@ class Backend implements RedisBackend {
 
   verify(ids: readonly string[], options: RedisVerifyOptions): Promise<readonly RedisVerification[]> {
     return this.#asking("Cannot verify the Redis migrations", async () => {
-      const results: RedisVerification[] = [];
-      for (const id of ids) {
+      const asked = await Promise.all(ids.map(async (id) => {
         const migration = this.#find(id);
         const state = await this.#stateOf(migration);
-        results.push(await verifyMigration(id, migration, state, this.#rulesFor(migration, state), options));
-      }
-      return results;
+        return { id, migration, state, rules: this.#rulesFor(migration, state) };
+      }));
+      return await verifyMigrations(this.#store, asked, options);
     });
   }
 
@@ -309,7 +308,9 @@ class Backend implements RedisBackend {
     );
     if (inPlace.length === 0) return new Map();
     const rules = { store: this.#store, later: [], beganAt: null, doneSince: null };
-    const forecasts = await forecast(inPlace.map((migration) => ({ migration, rules })), { signal });
+    const forecasts = await forecast(this.#store, inPlace.map((migration) => ({ migration, rules })), {
+      signal,
+    });
     return new Map(forecasts.map(({ migration, items }) => [migration.name, items]));
   }
 

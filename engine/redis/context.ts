@@ -46,14 +46,6 @@ export interface WriteContext extends ReadContext {
   readonly skipInvalid: boolean;
 }
 
-/** What `verify` is given. */
-export interface VerifyContext extends ReadContext {
-  /** Groups of records (tenants, say) to look at, chosen at random; undefined for all records. */
-  readonly sample?: number | undefined;
-  /** Takes what is found. */
-  readonly report: VerifyReport;
-}
-
 /** What `verify` finds. */
 export interface VerifyReport {
   /** Counts a record that is as it should be. */

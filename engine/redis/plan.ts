@@ -1,7 +1,6 @@
 /**
- * What a list of migrations would do, counted by scanning: each as if those before it had run. Two walks at most: one
- * over the keys that get copies, whose copies are then shown to the migrations that come later, and one over the records
- * that are there already.
+ * What a list of migrations would do, counted in one walk: each record is read once and shown to all of them in order, as those
+ * before would have left it; a copy that is to be made, as the original is.
  *
  * @module
  */
@@ -11,14 +10,17 @@ import { readExisting, readFields, type Values } from "./bulk_reads.ts";
 import type { ReadContext, RecordRules } from "./context.ts";
 import type { CopyChange } from "./copy/change.ts";
 import { deadLists } from "./copy/dead_lists.ts";
-import { findPairs, hasLookalikes, type Pair } from "./copy/pairs.ts";
+import { findPairs, type Pair } from "./copy/pairs.ts";
 import { judged } from "./copy/weigh.ts";
+import { walkOver } from "./lookalikes.ts";
 import type { RedisMigration } from "./migration.ts";
+import type { RedisStore } from "./store.ts";
+import { type Chain, chainOf, follow, ownValues } from "./transform/chain.ts";
 import { invalidValue, isInconvertible, type TransformChange } from "./transform/change.ts";
-import { findLookalikes, kindsOf } from "./transform/convert_records.ts";
+import { kindsOf, mayBeAny } from "./transform/kinds.ts";
 import type { RedisExample, RedisInvalid } from "../redis_backend.ts";
+import { matcherOf } from "./walk/pattern.ts";
 import { NAMED_RECORDS } from "./walk/tally.ts";
-import { walk } from "./walk/walk.ts";
 
 const EXAMPLES = 3;
 
@@ -41,78 +43,130 @@ export interface Planned {
   readonly rules: RecordRules;
 }
 
-interface Step<Change> {
-  readonly forecast: Forecast;
-  readonly change: Change;
-  readonly rules: RecordRules;
-  readonly position: number;
-}
-
 /** Counts. Sends read commands only. @returns A forecast for each migration, in order. */
 export async function forecast(
+  store: RedisStore,
   planned: readonly Planned[],
   options: WalkPace,
 ): Promise<Forecast[]> {
-  const forecasts = planned.map(({ migration }): Forecast => ({
-    migration,
-    items: 0,
-    scope: {},
-    examples: [],
-    invalidItems: 0,
-    invalid: [],
-  }));
-  const copies: Step<CopyChange>[] = [];
-  const transforms: Step<TransformChange>[] = [];
-  forecasts.forEach((forecast, position) => {
-    const { change } = forecast.migration;
-    const { rules } = planned[position]!;
-    if (change.type === "copy") copies.push({ forecast, change, rules, position });
-    else transforms.push({ forecast, change, rules, position });
+  let forecasts: Forecast[] = [];
+  if (planned.length === 0) return forecasts;
+  await walkOver(store, planned.map(({ migration }) => migration.change), options, (apart) => {
+    forecasts = planned.map(({ migration }) => emptyForecast(migration));
+    const look = new Look(store, planned, forecasts, options, apart);
+    return (keys) => look.visit(keys);
   });
-  for (const copy of copies) {
-    await walkCopies(
-      copy,
-      transforms.filter((step) => step.position > copy.position),
-      { ...copy.rules, ...options },
-    );
-  }
-  for (const group of groupByPattern(transforms)) {
-    await walkRecords(group, { ...group[0]!.rules, ...options });
-  }
   return forecasts;
 }
 
-/** Migrations over the same keys share a walk. */
-function groupByPattern(steps: readonly Step<TransformChange>[]): Step<TransformChange>[][] {
-  const groups = new Map<Binary, Step<TransformChange>[]>();
-  for (const step of steps) {
-    groups.set(step.change.pattern, [...groups.get(step.change.pattern) ?? [], step]);
-  }
-  return [...groups.values()];
+function emptyForecast(migration: RedisMigration): Forecast {
+  return { migration, items: 0, scope: {}, examples: [], invalidItems: 0, invalid: [] };
 }
 
-async function walkCopies(
-  { forecast, change }: Step<CopyChange>,
-  following: readonly Step<TransformChange>[],
-  context: ReadContext,
-): Promise<void> {
-  const { store } = context;
-  const lookalikes = await hasLookalikes(change, context);
-  const fields = fieldsOf(following);
-  await walk(store, {
-    ...context,
-    pattern: change.pattern,
-    visit: async (keys) => {
-      const pairs = await findPairs(change, store, lookalikes, keys);
-      const there = await readExisting(store, pairs.map(({ target }) => target));
-      const coming = await comingOf(change, context, pairs.filter((_, i) => !there[i]));
-      if (coming.length < pairs.length) add(forecast, "already_current", pairs.length - coming.length);
-      for (const pair of coming) count(forecast, pair);
-      if (following.length === 0) return;
-      const rows = await readFields(store, coming.map(({ source }) => source), fields);
-      chain(following, fields, coming.map(({ target }) => target), rows, null);
-    },
-  });
+/** A migration that makes copies, and what comes after it. */
+interface CopyStep {
+  readonly change: CopyChange;
+  readonly context: ReadContext;
+  readonly forecast: Forecast;
+  readonly matches: (key: Binary) => boolean;
+  /** How many of the transforms come before it. */
+  readonly earlier: number;
+}
+
+/** One look at everything. */
+class Look {
+  readonly #store: RedisStore;
+  readonly #apart: boolean;
+  readonly #copies: CopyStep[] = [];
+  readonly #transforms: { readonly change: TransformChange; readonly forecast: Forecast }[] = [];
+  readonly #chain: Chain;
+
+  constructor(
+    store: RedisStore,
+    planned: readonly Planned[],
+    forecasts: readonly Forecast[],
+    options: WalkPace,
+    apart: boolean,
+  ) {
+    this.#store = store;
+    this.#apart = apart;
+    planned.forEach(({ migration: { change }, rules }, position) => {
+      const forecast = forecasts[position]!;
+      if (change.type === "transform") this.#transforms.push({ change, forecast });
+      else {
+        const context = { ...rules, ...options };
+        const earlier = this.#transforms.length;
+        this.#copies.push({ change, context, forecast, matches: matcherOf(change.pattern), earlier });
+      }
+    });
+    this.#chain = chainOf(
+      this.#transforms.map(({ change }) => change),
+      this.#copies.flatMap(({ change }) => change.fields),
+    );
+  }
+
+  async visit(batch: readonly Binary[]): Promise<void> {
+    const isRecord = (key: Binary) => this.#transforms.some(({ change }) => mayBeAny(change, key));
+    const keys = batch.filter((key) => isRecord(key) || this.#copies.some(({ matches }) => matches(key)));
+    const rows = await readFields(this.#store, keys, this.#chain.fields);
+    for (const step of this.#copies) await this.#visitCopies(step, keys, rows);
+    await this.#follow(keys, rows, 0);
+  }
+
+  async #visitCopies(
+    step: CopyStep,
+    batch: readonly Binary[],
+    all: readonly (Values | null)[],
+  ): Promise<void> {
+    const { change, context, forecast, matches } = step;
+    const rowOf = new Map(batch.flatMap((key, i) => matches(key) ? [[key, all[i]!] as const] : []));
+    const columns = change.fields.map((field) => this.#chain.fields.indexOf(field));
+    const own = [...rowOf.values()].map((row) => row && columns.map((column) => row[column] ?? null));
+    const pairs = await findPairs(change, this.#store, this.#apart, [...rowOf.keys()], own);
+    const there = await readExisting(this.#store, pairs.map(({ target }) => target));
+    const coming = await comingOf(change, context, pairs.filter((_, i) => !there[i]));
+    if (coming.length < pairs.length) add(forecast, "already_current", pairs.length - coming.length);
+    for (const pair of coming) count(forecast, pair);
+    const rows = coming.map(({ source }) => rowOf.get(source) ?? null);
+    // A copy looks like no other record: it is known what it is made of.
+    await this.#follow(coming.map(({ target }) => target), rows, step.earlier, false);
+  }
+
+  /** Shows records to the transforms from one on. */
+  async #follow(
+    keys: readonly Binary[],
+    rows: readonly (Values | null)[],
+    first: number,
+    apart = this.#apart,
+  ): Promise<void> {
+    const meant = await Promise.all(this.#transforms.map(async ({ change }, i) => {
+      if (!apart || change.lookalikes === undefined) return null;
+      const own = rows.map((row) => row && ownValues(this.#chain.links[i]!, row));
+      return await kindsOf(change, this.#store, apart, keys, own);
+    }));
+    keys.forEach((key, at) => {
+      const row = rows[at];
+      if (!row) return;
+      const isMeant = (i: number) => i >= first && (meant[i] === null || meant[i]![at] !== null);
+      follow(this.#chain, key, row, isMeant).forEach(({ kind, values, changes }, i) => {
+        if (kind === null || changes === null) return;
+        const { change, forecast } = this.#transforms[i]!;
+        if (isInconvertible(changes)) {
+          add(forecast, "invalid", 1);
+          if (forecast.invalidItems++ < NAMED_RECORDS) {
+            forecast.invalid.push({ key: display(key), ...invalidValue(change, values, changes) });
+          }
+          return;
+        }
+        forecast.items++;
+        add(forecast, kind, 1);
+        if (forecast.examples.length >= EXAMPLES) return;
+        const names = changes.filter((_, at) => at % 2 === 0);
+        const before = names.map((field) => values[change.fields.indexOf(field)] ?? null);
+        forecast.examples.push(example(key, changes, before));
+      });
+    });
+  }
 }
 
 /** Pairs without a copy that are to get one: the application may have deleted it. */
@@ -140,60 +194,6 @@ function add({ scope }: Forecast, kind: string, count: number): void {
   scope[kind] = (scope[kind] ?? 0) + count;
 }
 
-async function walkRecords(steps: readonly Step<TransformChange>[], context: ReadContext): Promise<void> {
-  const { store } = context;
-  const fields = fieldsOf(steps);
-  const [{ change }] = steps as [Step<TransformChange>];
-  const others = await findLookalikes(change, context);
-  await walk(store, {
-    ...context,
-    pattern: change.pattern,
-    visit: async (batch) => {
-      const keys = batch.filter((key) => steps.some((step) => step.change.mayBe?.(key) ?? true));
-      const rows = await readFields(store, keys, fields);
-      const meant = others ? await kindsOf({ ...change, fields }, store, others, keys, rows) : null;
-      chain(steps, fields, keys, rows, meant);
-    },
-  });
-}
-
-/** Shows records to the migrations in order; each sees what those before it would have set. */
-function chain(
-  steps: readonly Step<TransformChange>[],
-  fields: readonly string[],
-  keys: readonly Binary[],
-  rows: readonly (Values | null)[],
-  meant: readonly (string | null)[] | null,
-): void {
-  keys.forEach((key, i) => {
-    if (!rows[i] || meant?.[i] === null) return;
-    const values = [...rows[i]];
-    for (const { forecast, change } of steps) {
-      const own = change.fields.map((field) => values[fields.indexOf(field)] ?? null);
-      const kind = change.kindOf(key, own);
-      const changes = kind === null ? null : change.change(kind, own);
-      if (changes === null || kind === null) continue;
-      if (isInconvertible(changes)) {
-        add(forecast, "invalid", 1);
-        if (forecast.invalidItems++ < NAMED_RECORDS) {
-          forecast.invalid.push({ key: display(key), ...invalidValue(change, own, changes) });
-        }
-        continue;
-      }
-      forecast.items++;
-      add(forecast, kind, 1);
-      const before = changes.filter((_, at) => at % 2 === 0).map((field) =>
-        values[fields.indexOf(field)] ?? null
-      );
-      if (forecast.examples.length < EXAMPLES) forecast.examples.push(example(key, changes, before));
-      for (let at = 0; at < changes.length; at += 2) {
-        const column = fields.indexOf(changes[at]!);
-        if (column >= 0) values[column] = changes[at + 1]!;
-      }
-    }
-  });
-}
-
 /** Only fields that a migration sets are shown, never the others of the record. */
 function example(key: Binary, changes: readonly string[], before: readonly (Binary | null)[]): RedisExample {
   const names = changes.filter((_, at) => at % 2 === 0);
@@ -208,9 +208,4 @@ function example(key: Binary, changes: readonly string[], before: readonly (Bina
     before: show(before) || `no ${names.join(", ")}`,
     after: show(changes.filter((_, at) => at % 2 === 1)),
   };
-}
-
-/** All fields that some migrations read. */
-function fieldsOf(steps: readonly Step<TransformChange>[]): string[] {
-  return [...new Set(steps.flatMap(({ change }) => change.fields))];
 }

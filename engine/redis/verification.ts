@@ -1,79 +1,146 @@
 /**
- * Verifies one migration against the records.
+ * Verifies migrations against the records: one look at each record, whichever of them it concerns.
  *
  * @module
  */
 
 import type { RedisVerification, RedisVerifyOptions } from "../redis_backend.ts";
+import type { Binary } from "./binary.ts";
 import type { StoredState } from "./bookkeeping.ts";
-import type { RecordRules } from "./context.ts";
-import { checkCopied } from "./copy/check.ts";
+import type { ReadContext, RecordRules, VerifyReport } from "./context.ts";
+import { checkCopies } from "./copy/check.ts";
+import { walkOver } from "./lookalikes.ts";
 import type { RedisMigration } from "./migration.ts";
-import { checkConverted } from "./transform/convert_records.ts";
-import { ProgressReporter } from "./walk/progress.ts";
-import { NAMED_RECORDS, Tally } from "./walk/tally.ts";
+import type { RedisStore } from "./store.ts";
+import type { TransformChange } from "./transform/change.ts";
+import { checkConverted } from "./transform/check.ts";
+import { matcherOf } from "./walk/pattern.ts";
+import { chooseSample } from "./walk/sample.ts";
+import { NAMED_RECORDS } from "./walk/tally.ts";
 
-/** Looks at the records of a migration that is applied. What is pending cannot be verified. */
-export async function verifyMigration(
-  id: string,
-  migration: RedisMigration,
-  state: StoredState,
-  rules: RecordRules,
+/** A migration to verify, what is recorded of it, and what decides about its records. */
+export interface Verified {
+  readonly id: string;
+  readonly migration: RedisMigration;
+  readonly state: StoredState;
+  readonly rules: RecordRules;
+}
+
+/** Keys of a sample that are looked at together. */
+const AT_ONCE = 200;
+const SEARCHED =
+  "Too few keys of this Redis are meant to draw a sample of them: all keys were looked through";
+
+/** Looks at the records of migrations that are applied. What is pending cannot be verified. */
+export async function verifyMigrations(
+  store: RedisStore,
+  asked: readonly Verified[],
   options: RedisVerifyOptions,
-): Promise<RedisVerification> {
-  if (state.status === "not_applicable") {
-    return { id, valid: true, checksRun: 0, checksPassed: 0, accepted: 0, undecided: 0, issues: [] };
-  }
-  if (state.status !== "applied") {
-    const issue = `${id} is ${state.status}: it cannot be verified before it is applied`;
-    return { id, valid: false, checksRun: 0, checksPassed: 0, accepted: 0, undecided: 0, issues: [issue] };
-  }
-  const tally = new Tally();
-  const progress = new ProgressReporter(id, tally, options.onProgress);
-  const issues: string[] = [];
-  let [failures, accepted, undecided] = [0, 0, 0];
-  const fail = (issue: string) => {
-    failures++;
-    if (issues.length < NAMED_RECORDS) issues.push(issue);
+): Promise<RedisVerification[]> {
+  const applied = asked.filter(({ state }) => state.status === "applied");
+  const changes = applied.map(({ migration }) => migration.change);
+  let counts: Count[] = [];
+  const begin = (apart: boolean) => {
+    counts = applied.map(({ state }) => new Count(state));
+    return checksOf(store, applied, counts, options, apart);
   };
-  const context = {
-    ...rules,
-    signal: options.signal,
-    maxRate: options.maxRate,
-    batchSize: options.batchSize,
-    sample: options.full ? undefined : options.sample,
-    onStep: (share: number) => progress.step(share),
-    report: {
-      pass: () => tally.processed++,
-      fail,
-      differ: (issue: string) => {
-        undecided++;
-        fail(issue);
-      },
-      // Which ones were accepted is not recorded, only how many: what is more than these came later.
-      invalid: (issue: string) => {
-        if (accepted < state.accepted) accepted++;
-        else fail(issue);
-      },
-    },
-  };
-  const { change } = migration;
-  await (change.type === "copy" ? checkCopied(change, context) : checkConverted(change, context));
-  progress.finish();
-  if (failures > issues.length) {
-    issues.push(`Others that are not as they should be: ${failures - issues.length}`);
+  let note: string | undefined;
+  if (changes.length === 0) counts = [];
+  else if (options.full) await walkOver(store, changes, options, begin);
+  else {
+    const { keys, searched } = await chooseSample(store, changes, options.sample, options.signal);
+    if (searched) note = SEARCHED;
+    const check = begin(true); // Whether there are lookalikes only a look at all keys would tell.
+    for (let at = 0; at < keys.length; at += AT_ONCE) await check(keys.slice(at, at + AT_ONCE));
   }
-  if (failures > 0 && state.inheritedFrom !== null) {
-    issues.unshift(`${state.inheritedFrom} says that it was applied, the records say otherwise`);
-  }
-  const checksPassed = tally.processed + accepted;
-  return {
-    id,
-    valid: failures === 0,
-    checksRun: checksPassed + failures,
-    checksPassed,
-    accepted,
-    undecided,
-    issues,
+  return asked.map((one) => {
+    const count = counts[applied.indexOf(one)];
+    if (count === undefined) return notApplied(one);
+    return { ...count.result(one.id), ...(note === undefined ? {} : { note }) };
+  });
+}
+
+/** Checks keys for all migrations. */
+function checksOf(
+  store: RedisStore,
+  applied: readonly Verified[],
+  counts: readonly VerifyReport[],
+  options: RedisVerifyOptions,
+  apart: boolean,
+): (keys: readonly Binary[]) => Promise<void> {
+  const inPlace: { change: TransformChange; report: VerifyReport }[] = [];
+  const copies: ((keys: readonly Binary[]) => Promise<void>)[] = [];
+  applied.forEach(({ migration: { change }, rules }, i) => {
+    const report = counts[i]!;
+    if (change.type === "transform") {
+      inPlace.push({ change, report });
+      return;
+    }
+    const matches = matcherOf(change.pattern);
+    const context: ReadContext = { ...rules, ...options };
+    copies.push((keys) => checkCopies(change, context, report, apart, keys.filter(matches)));
+  });
+  return async (keys) => {
+    for (const check of copies) await check(keys);
+    await checkConverted(inPlace, store, apart, keys);
   };
+}
+
+function notApplied({ id, state: { status } }: Verified): RedisVerification {
+  const valid = status === "not_applicable";
+  const issues = valid ? [] : [`${id} is ${status}: it cannot be verified before it is applied`];
+  return { id, valid, checksRun: 0, checksPassed: 0, accepted: 0, undecided: 0, issues };
+}
+
+/** What was found of one migration. */
+class Count implements VerifyReport {
+  readonly #state: StoredState;
+  readonly #issues: string[] = [];
+  #passed = 0;
+  #failures = 0;
+  #accepted = 0;
+  #undecided = 0;
+
+  constructor(state: StoredState) {
+    this.#state = state;
+  }
+
+  pass(): void {
+    this.#passed++;
+  }
+
+  fail(issue: string): void {
+    this.#failures++;
+    if (this.#issues.length < NAMED_RECORDS) this.#issues.push(issue);
+  }
+
+  differ(issue: string): void {
+    this.#undecided++;
+    this.fail(issue);
+  }
+
+  /** Which ones were accepted is not recorded, only how many: what is more than these came later. */
+  invalid(issue: string): void {
+    if (this.#accepted < this.#state.accepted) this.#accepted++;
+    else this.fail(issue);
+  }
+
+  result(id: string): RedisVerification {
+    const { inheritedFrom } = this.#state;
+    const [failures, accepted, undecided, issues] = [
+      this.#failures,
+      this.#accepted,
+      this.#undecided,
+      [...this.#issues],
+    ];
+    if (failures > issues.length) {
+      issues.push(`Others that are not as they should be: ${failures - issues.length}`);
+    }
+    if (failures > 0 && inheritedFrom !== null) {
+      issues.unshift(`${inheritedFrom} says that it was applied, the records say otherwise`);
+    }
+    const checksPassed = this.#passed + accepted;
+    const checksRun = checksPassed + failures;
+    return { id, valid: failures === 0, checksRun, checksPassed, accepted, undecided, issues };
+  }
 }

@@ -22,7 +22,10 @@ export type RecordKind = "tenants" | "destinations";
 export const TIMES = ["created_at", "updated_at", "disabled_at", "deleted_at"];
 
 /** What a migration of current records needs beside its own fields. The fields begin with `id` and `deleted_at`. */
-export type CurrentRecords = Pick<TransformRules, "pattern" | "mayBe" | "kindOf" | "groupOf" | "lookalikes">;
+export type CurrentRecords = Pick<
+  TransformRules,
+  "pattern" | "mayBe" | "kindOf" | "groupOf" | "keysOf" | "lookalikes"
+>;
 
 /** The current records of a deployment. @param deploymentId Empty for an installation without one. */
 export function currentRecords(deploymentId: string): CurrentRecords {
@@ -32,6 +35,11 @@ export function currentRecords(deploymentId: string): CurrentRecords {
     mayBe: (key) => key.includes("}:destination:") || key.endsWith("}:tenant"),
     kindOf: (key, values) => kindOf(start, key, values),
     groupOf: (key) => groupOf(start, key),
+    keysOf: (tenant) => ({
+      head: `${start}${tenant}}:tenant`,
+      list: `${start}${tenant}}:destinations`,
+      recordOf: (id) => `${start}${tenant}}:destination:${id}`,
+    }),
     lookalikes: deploymentId === "" ? lookalikes : undefined, // Old records never had a prefix.
   };
 }

@@ -59,6 +59,11 @@ export const legacyKeys: CopyRules = {
   questions,
   judge,
   groupOf,
+  keysOf: (tenant) => ({
+    head: TENANT + tenant,
+    list: TENANT + tenant + DESTINATIONS,
+    recordOf: (id) => TENANT + tenant + DESTINATION + id,
+  }),
   times: TIMES,
   deletedAt: "deleted_at",
   secrets: ["credentials", "config", "delivery_metadata"],

@@ -9,6 +9,7 @@ import type { Binary } from "../binary.ts";
 import type { Values } from "../bulk_reads.ts";
 import type { Facts } from "../facts.ts";
 import { checkNames, type Lookalikes } from "../transform/change.ts";
+import type { GroupKeys } from "../walk/grouping.ts";
 
 /** Where a record goes. */
 export interface Destination {
@@ -61,6 +62,8 @@ export interface CopyChange {
   judge(key: Binary, facts: Facts, known: (key: Binary) => Facts): Destination | null;
   /** The part of a key by which records are drawn together into a sample; null for keys that are hardly originals. */
   groupOf(key: Binary): Binary | null;
+  /** Where the records of such a group are. Without it a sample of many keys is of single records. */
+  keysOf?(group: Binary): GroupKeys;
   /**
    * Fields that tell when a record was last changed, in either form of times. Without any, nothing tells a newer record from
    * one that is otherwise different.

@@ -8,7 +8,7 @@ import type { Binary } from "../binary.ts";
 import { readFields, type Values } from "../bulk_reads.ts";
 import type { ReadContext } from "../context.ts";
 import { type Facts, readFacts } from "../facts.ts";
-import { anyLookalike } from "../lookalikes.ts";
+import { anyLookalike, searchOf } from "../lookalikes.ts";
 import type { RedisStore } from "../store.ts";
 import type { CopyChange, Destination } from "./change.ts";
 
@@ -23,18 +23,24 @@ export interface Pair extends Destination {
 
 /** True when some keys can only be told apart by asking other records. */
 export async function hasLookalikes(change: CopyChange, context: ReadContext): Promise<boolean> {
-  const { lookalikes, fields } = change;
-  return lookalikes !== undefined && await anyLookalike({ ...lookalikes, fields }, context);
+  const search = searchOf(change);
+  return search !== null && await anyLookalike(search, context);
 }
 
-/** Finds out what the keys of a batch are. @returns The originals among them. */
+/**
+ * Finds out what the keys of a batch are.
+ *
+ * @param read The fields that decide, where they were read.
+ * @returns The originals among them.
+ */
 export async function findPairs(
   change: CopyChange,
   store: RedisStore,
   lookalikes: boolean,
   keys: readonly Binary[],
+  read?: readonly (Values | null)[],
 ): Promise<Pair[]> {
-  const rows = await readFields(store, keys, change.fields);
+  const rows = read ?? await readFields(store, keys, change.fields);
   const pairs: Pair[] = [];
   const undecided: Binary[] = [];
   keys.forEach((source, i) => {

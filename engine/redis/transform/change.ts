@@ -9,6 +9,7 @@ import { RegistryError } from "../../errors.ts";
 import { type Binary, decodeText, display } from "../binary.ts";
 import type { Values } from "../bulk_reads.ts";
 import type { Facts } from "../facts.ts";
+import type { GroupKeys } from "../walk/grouping.ts";
 
 /** A record that cannot be converted, and the field of it that keeps it from being so. */
 export interface Inconvertible {
@@ -35,6 +36,16 @@ export function invalidValue(
 ): { readonly field: string; readonly value: string } {
   const value = display(values[fields.indexOf(invalid)] ?? "");
   return { field: display(invalid), value: value.length > SHOWN ? `${value.slice(0, SHOWN)}...` : value };
+}
+
+/** Why a record cannot be converted, for people. */
+export function whyNot(
+  change: Pick<TransformRules, "fields">,
+  values: Values,
+  inconvertible: Inconvertible,
+): string {
+  const { field, value } = invalidValue(change, values, inconvertible);
+  return `it cannot be converted: ${field} is "${value}"`;
 }
 
 /** Records of another kind whose keys look the same. They are searched for once; only if there are any, each is asked. */
@@ -68,6 +79,8 @@ export interface TransformRules {
   change(kind: string, values: Values): Changes;
   /** The part of a key by which records are drawn together into a sample, such as the tenant. */
   groupOf(key: Binary): Binary;
+  /** Where the records of such a group are. Without it a sample of many keys is of single records. */
+  keysOf?(group: Binary): GroupKeys;
   /** Records of another kind that a key alone cannot tell from these. */
   readonly lookalikes?: Lookalikes | undefined;
 }

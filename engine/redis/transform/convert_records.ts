@@ -1,21 +1,19 @@
 /**
- * Changes hashes in place, batch by batch, each by compare-and-set; and looks for those that still need it.
+ * Changes hashes in place, batch by batch, each by compare-and-set.
  *
  * @module
  */
 
 import { type Binary, display } from "../binary.ts";
 import { readFields, type Values } from "../bulk_reads.ts";
-import type { ReadContext, VerifyContext, WriteContext } from "../context.ts";
-import { readFacts } from "../facts.ts";
+import type { ReadContext, WriteContext } from "../context.ts";
 import { anyLookalike } from "../lookalikes.ts";
-import type { RedisStore } from "../store.ts";
 import { BatchSize, ReplyClock } from "../walk/pacing.ts";
-import { walkSample } from "../walk/sample_walk.ts";
 import { Tally } from "../walk/tally.ts";
 import { walk } from "../walk/walk.ts";
-import { type Inconvertible, invalidValue, isInconvertible, type TransformChange } from "./change.ts";
+import { isInconvertible, type TransformChange, whyNot } from "./change.ts";
 import { type FieldWrite, writeFields } from "./field_writes.ts";
+import { kindsOf, mayBeAny } from "./kinds.ts";
 
 /** A record that changes again and again is read again this often before it counts as failed. */
 const ATTEMPTS = 50;
@@ -48,7 +46,7 @@ export async function changesAfterCopy(
 ): Promise<Map<Binary, Binary>> {
   const set = new Map<Binary, Binary>();
   for (const change of converted) {
-    if (candidates(change, [key]).length === 0) continue;
+    if (!mayBeAny(change, key)) continue;
     const values = change.fields.map((field) => set.get(field) ?? fields.get(field) ?? null);
     const [kind = null] = await kindsOf(change, store, true, [key], [values]);
     const changes = kind === null ? null : change.change(kind, values);
@@ -58,40 +56,12 @@ export async function changesAfterCopy(
   return set;
 }
 
-/** Looks for records that still need a change. */
-export async function checkConverted(change: TransformChange, context: VerifyContext): Promise<void> {
-  const others = await findLookalikes(change, context);
-  await walkSample(change, context, (keys) => checkRecords(change, context, others, keys));
-}
-
 /** True when there are records of another kind with keys of this form. */
 export async function findLookalikes(
   { lookalikes }: TransformChange,
   context: ReadContext,
 ): Promise<boolean> {
   return lookalikes !== undefined && await anyLookalike(lookalikes, context);
-}
-
-/** The keys of a batch that have to be read. */
-export function candidates(change: TransformChange, keys: readonly Binary[]): readonly Binary[] {
-  return change.mayBe === undefined ? keys : keys.filter((key) => change.mayBe!(key));
-}
-
-/** Which keys of a batch are meant, by index, and of which kind: null for those to leave alone. */
-export async function kindsOf(
-  change: TransformChange,
-  store: RedisStore,
-  others: boolean,
-  keys: readonly Binary[],
-  rows: readonly (Values | null)[],
-): Promise<(string | null)[]> {
-  const kinds = keys.map((key, i) => rows[i] ? change.kindOf(key, rows[i]) : null);
-  if (!others || change.lookalikes === undefined) return kinds;
-  const { questions, isOther, fields } = change.lookalikes;
-  const asked = keys.flatMap((key, i) => kinds[i] === null ? [] : questions(key, rows[i]!));
-  const facts = await readFacts(store, asked, fields);
-  const known = (key: Binary) => facts.get(key) ?? { type: "none", values: fields.map(() => null) };
-  return kinds.map((kind, i) => kind !== null && isOther(keys[i]!, rows[i]!, known) ? null : kind);
 }
 
 /** Converts one batch; what changes meanwhile is read again. */
@@ -103,7 +73,7 @@ async function convert(
   size: BatchSize,
 ): Promise<void> {
   const { store, tally } = context;
-  let keys = candidates(change, batch);
+  let keys = batch.filter((key) => mayBeAny(change, key));
   for (let attempt = 1; keys.length > 0; attempt++) {
     const rows = await size.measure(
       "read",
@@ -163,29 +133,4 @@ function decide(
     } else todo.push({ key, values, changes });
   }
   return todo;
-}
-
-/** Looks at a batch for records that would still be changed. */
-async function checkRecords(
-  change: TransformChange,
-  { store, report }: VerifyContext,
-  others: boolean,
-  batch: readonly Binary[],
-): Promise<void> {
-  const keys = candidates(change, batch);
-  const rows = await readFields(store, keys, change.fields);
-  const kinds = await kindsOf(change, store, others, keys, rows);
-  kinds.forEach((kind, i) => {
-    if (kind === null) return;
-    const changes = change.change(kind, rows[i]!);
-    if (changes === null) report.pass();
-    else if (isInconvertible(changes)) {
-      report.invalid(`${display(keys[i]!)}: ${whyNot(change, rows[i]!, changes)}`);
-    } else report.fail(`${display(keys[i]!)}: it is not converted`);
-  });
-}
-
-function whyNot(change: TransformChange, values: Values, inconvertible: Inconvertible): string {
-  const { field, value } = invalidValue(change, values, inconvertible);
-  return `it cannot be converted: ${field} is "${value}"`;
 }

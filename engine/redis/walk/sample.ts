@@ -1,28 +1,100 @@
 /**
- * Draws a random sample of groups in one walk, with all records of each: the groups whose salted hashes are the
- * smallest. A group that is among them at the end was among them when its first record came.
+ * Chooses groups of records at random, each as likely as any other: by drawing, or by a walk over all keys where there are not
+ * many, or where drawing finds too few.
  *
  * @module
  */
 
 import type { Binary } from "../binary.ts";
+import { readExisting, readInPieces } from "../bulk_reads.ts";
+import type { RedisStore } from "../store.ts";
+import { readTopology } from "../topology.ts";
+import { drawGroups, FEW_KEYS } from "./draw.ts";
+import { type Grouping, onlyMatching } from "./grouping.ts";
+import { coveringPattern } from "./pattern.ts";
+import { walk } from "./walk.ts";
 
-/** A sample being drawn. */
+/** Keys that are asked about together. */
+const AT_ONCE = 500;
+
+/** The keys of the groups that were chosen. */
 export interface Sample {
-  /** To be shown every key once or more. */
-  readonly visit: (keys: readonly Binary[]) => Promise<void>;
-  readonly groups: ReadonlyMap<Binary, Set<Binary>>;
+  readonly keys: readonly Binary[];
+  /** True where drawing found too few groups among many keys, so that all keys were looked through. */
+  readonly searched: boolean;
 }
 
-/** @param size Groups to draw. @param groupOf The group that a key belongs to, null for none. */
-export function chooseSample(size: number, groupOf: (key: Binary) => Binary | null): Sample {
-  const salt = crypto.getRandomValues(new Uint32Array(1))[0]!;
+/**
+ * Chooses groups. Where one is found in several forms it is one group.
+ *
+ * @param groupings Those of later migrations come after those of earlier ones.
+ * @param size How many; all where there are fewer.
+ * @throws {InterruptedError} When the signal fired.
+ */
+export async function chooseSample(
+  store: RedisStore,
+  groupings: readonly Grouping[],
+  size: number,
+  signal: AbortSignal,
+): Promise<Sample> {
+  if (size === 0) return { keys: [], searched: false };
+  const meant = groupings.map(onlyMatching);
+  const { nodes } = await readTopology(store);
+  const masters = await Promise.all(
+    nodes.map(async ({ client }) => ({ client, keys: Number(await client.call("DBSIZE")) })),
+  );
+  const many = masters.reduce((sum, { keys }) => sum + keys, 0) > FEW_KEYS;
+  const drawn = many ? await drawGroups(store, masters, meant, size, signal) : null;
+  if (drawn !== null) return { keys: await findMembers(store, meant, drawn), searched: false };
+  const search = searchGroups(meant, size);
+  const pattern = coveringPattern(groupings.map((grouping) => grouping.pattern));
+  await walk(store, {
+    signal,
+    pattern,
+    visit: (keys) => {
+      search.visit(keys);
+      return Promise.resolve();
+    },
+  });
+  return { keys: [...search.groups.values()].flatMap((members) => [...members]), searched: many };
+}
+
+/** The records of groups that are there: those drawn, and those that the lists of their groups name. */
+async function findMembers(
+  store: RedisStore,
+  groupings: readonly Grouping[],
+  drawn: ReadonlyMap<Binary, ReadonlySet<Binary>>,
+): Promise<Binary[]> {
+  const keys = new Set<Binary>();
+  for (const [group, own] of drawn) {
+    for (const key of own) keys.add(key);
+    for (const grouping of groupings) {
+      const known = grouping.keysOf?.(group);
+      if (known === undefined) continue;
+      keys.add(known.head).add(known.list);
+      for (const field of (await readInPieces(store, known.list)).keys()) keys.add(known.recordOf(field));
+    }
+  }
+  const all = [...keys];
+  const there: boolean[] = [];
+  for (let at = 0; at < all.length; at += AT_ONCE) {
+    there.push(...await readExisting(store, all.slice(at, at + AT_ONCE)));
+  }
+  return all.filter((_, i) => there[i]);
+}
+
+/** A search for groups: those whose salted hashes are the smallest. One that is among them at the end was so from its first key on. */
+export function searchGroups(groupings: readonly Grouping[], size: number): {
+  /** To be shown every key once or more. */
+  readonly visit: (keys: readonly Binary[]) => void;
+  readonly groups: ReadonlyMap<Binary, ReadonlySet<Binary>>;
+} {
+  const salt = Math.floor(Math.random() * 2 ** 32);
   const groups = new Map<Binary, Set<Binary>>();
   const ranks = new Map<Binary, number>();
   let worst: Binary | null = null;
   const findWorst = () => [...ranks].reduce((one, other) => other[1] > one[1] ? other : one)[0];
-  const look = (key: Binary) => {
-    const group = groupOf(key);
+  const look = (key: Binary, group: Binary | null) => {
     if (group === null) return;
     const members = groups.get(group);
     if (members !== undefined) {
@@ -42,18 +114,9 @@ export function chooseSample(size: number, groupOf: (key: Binary) => Binary | nu
   return {
     groups,
     visit: (keys) => {
-      if (size > 0) keys.forEach(look);
-      return Promise.resolve();
+      for (const key of keys) for (const grouping of groupings) look(key, grouping.groupOf(key));
     },
   };
-}
-
-/** The keys of a sample, in batches. */
-export function* sampleOf(sample: Sample, batch = 200): Generator<Binary[]> {
-  for (const members of sample.groups.values()) {
-    const keys = [...members];
-    for (let at = 0; at < keys.length; at += batch) yield keys.slice(at, at + batch);
-  }
 }
 
 /** FNV-1a with a final mix, so that the salt changes the order and not only the numbers. */

@@ -2,7 +2,6 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { InterruptedError, LockLostError } from "../../../../../engine/errors.ts";
 import { pause } from "../../../../../engine/pause.ts";
 import { BatchSize, RateLimit, ReplyClock, throwIfAborted } from "../../../../../engine/redis/walk/pacing.ts";
-import { chooseSample, sampleOf } from "../../../../../engine/redis/walk/sample.ts";
 import { Tally } from "../../../../../engine/redis/walk/tally.ts";
 
 Deno.test("BatchSize grows while commands are quick, shrinks with large records, and stays when fixed", async () => {
@@ -27,21 +26,6 @@ Deno.test("throwIfAborted() throws what the signal says, else that the run was i
   throwIfAborted(new AbortController().signal);
   assertThrows(() => throwIfAborted(AbortSignal.abort()), InterruptedError);
   assertThrows(() => throwIfAborted(AbortSignal.abort(new LockLostError("lost"))), LockLostError);
-});
-
-Deno.test("chooseSample() draws whole groups, all of them when there are few, and not always the same", async () => {
-  const keys = Array.from({ length: 600 }, (_, i) => `g${Math.floor(i / 3)}:${i % 3}`);
-  const draw = async (count: number) => {
-    const sample = chooseSample(count, (key) => key.split(":")[0]!);
-    for (let at = 0; at < keys.length; at += 50) await sample.visit(keys.slice(at, at + 50));
-    return [...sampleOf(sample)].flat();
-  };
-  const one = await draw(20);
-  assertEquals([one.length, new Set(one).size], [60, 60]);
-  assertEquals((await draw(1000)).length, 600);
-  assertEquals(await draw(0), []);
-  const draws = await Promise.all(Array.from({ length: 5 }, () => draw(20)));
-  assert(new Set(draws.map((drawn) => drawn.sort().join())).size > 1);
 });
 
 Deno.test("Tally counts a record that failed and was then done as done", () => {

@@ -1,0 +1,78 @@
+/**
+ * Changes in place, taken together: what to read of a record once for all of them, and what each of them sees of it. Pure.
+ *
+ * @module
+ */
+
+import type { Binary } from "../binary.ts";
+import type { Values } from "../bulk_reads.ts";
+import { type Changes, isInconvertible, type TransformChange } from "./change.ts";
+
+/** A change, and which of the values that are read are its own. */
+export interface Link {
+  readonly change: TransformChange;
+  readonly columns: readonly number[];
+}
+
+/** Changes in the order in which they are made. */
+export interface Chain {
+  /** All fields to read. */
+  readonly fields: readonly Binary[];
+  readonly links: readonly Link[];
+}
+
+/** What a change makes of a record as those before it left it. */
+export interface LinkOutcome {
+  /** Null where the record is not meant. */
+  readonly kind: string | null;
+  /** What it saw. */
+  readonly values: Values;
+  /** What it sets; null for nothing. */
+  readonly changes: Changes;
+}
+
+/** Puts changes together. @param others Fields to read beside those that the changes read. */
+export function chainOf(changes: readonly TransformChange[], others: readonly Binary[] = []): Chain {
+  const fields = [...new Set([...others, ...changes.flatMap((change) => change.fields)])];
+  const links = changes.map((change) => ({
+    change,
+    columns: change.fields.map((field) => fields.indexOf(field)),
+  }));
+  return { fields, links };
+}
+
+/** The values that a change reads, in its order. */
+export function ownValues({ columns }: Link, values: Values): Values {
+  return columns.map((column) => values[column] ?? null);
+}
+
+/**
+ * Takes a record through the changes, each of which sees what those before it have set.
+ *
+ * @param isMeant False where more than key and values says that a change does not mean the record, by its number.
+ * @returns An outcome for each change, in order.
+ */
+export function follow(
+  { fields, links }: Chain,
+  key: Binary,
+  values: Values,
+  isMeant: (link: number) => boolean = () => true,
+): LinkOutcome[] {
+  let now = values;
+  return links.map((link, i) => {
+    const own = ownValues(link, now);
+    const kind = isMeant(i) ? link.change.kindOf(key, own) : null;
+    const changes = kind === null ? null : link.change.change(kind, own);
+    if (changes !== null && !isInconvertible(changes)) now = afterChanges(fields, now, changes);
+    return { kind, values: own, changes };
+  });
+}
+
+function afterChanges(fields: readonly Binary[], values: Values, changes: readonly string[]): Values {
+  const after = [...values];
+  for (let at = 0; at + 1 < changes.length; at += 2) {
+    const column = fields.indexOf(changes[at]!);
+    if (column >= 0) after[column] = changes[at + 1]!;
+  }
+  return after;
+}
