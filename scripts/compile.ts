@@ -4,6 +4,7 @@
  *   deno task compile                       ./outpost for this machine
  *   deno task compile --output FILE         elsewhere
  *   deno task compile:all                   dist/outpost-OS-ARCH for every target that Deno has, with dist/SHA256SUMS
+ *                                           and a bill of materials, dist/outpost.cdx.json
  *
  * The base of the binary is downloaded by Deno. Where that is not possible, DENORT_BIN names one of the same release for this
  * machine.
@@ -17,6 +18,8 @@ import { parseArgs } from "node:util";
 import { type BuildTree, makeBuildTree } from "./build_tree.ts";
 import { checksumLine } from "./checksums.ts";
 import { PERMISSIONS } from "./permissions.ts";
+import { billOfMaterials } from "./sbom.ts";
+import { VERSION } from "../cli/version.ts";
 
 /** Deno's targets, and what the binary for each is called. */
 export const TARGETS: Readonly<Record<string, string>> = {
@@ -89,6 +92,12 @@ async function compileAll(tree: BuildTree): Promise<void> {
     await compile(tree, join(dist, name), target);
     lines.push(await checksumLine(join(dist, name)));
   }
+  const bill = billOfMaterials(JSON.parse(await Deno.readTextFile(tree.lock)), {
+    program: VERSION,
+    deno: Deno.version.deno,
+  });
+  await Deno.writeTextFile(join(dist, "outpost.cdx.json"), `${JSON.stringify(bill, null, 2)}\n`);
+  lines.push(await checksumLine(join(dist, "outpost.cdx.json")));
   await Deno.writeTextFile(join(dist, "SHA256SUMS"), lines.join(""));
 }
 

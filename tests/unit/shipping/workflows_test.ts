@@ -121,6 +121,7 @@ Deno.test("release.yml ships nothing that did not pass the gate, and attests wha
     assertEquals(jobs[attested]!.permissions?.["attestations"], "write");
     assert(jobs[attested]!.steps!.some(({ uses }) => uses?.startsWith("actions/attest-build-provenance@")));
   }
+  assert(jobs["binaries"]!.steps!.some(({ run }) => run === 'cp "$BUNDLE" dist/SHA256SUMS.sigstore.json'));
   assertEquals(jobs["jsr"]!.permissions?.["id-token"], "write");
 });
 
