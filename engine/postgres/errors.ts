@@ -4,6 +4,7 @@
  * @module
  */
 
+import { adviceFor, deniedHint } from "./advice.ts";
 import { foreignText } from "../foreign_text.ts";
 import { toldByServer } from "./server_message.ts";
 import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../errors.ts";
@@ -30,21 +31,9 @@ export function isLockTimeout(error: unknown): boolean {
   return isServerError(error) && (error.code === "55P03" || error.code === "40P01");
 }
 
-/** True when the statement was cancelled on request. */
-export function isCancelled(error: unknown): boolean {
-  return isServerError(error) && error.code === "57014";
-}
-
-/** What to do where the role lacks a right, or a policy would hide rows from it. */
-export function deniedHint({ routine, hint }: ServerError): string {
-  if (routine !== "check_enable_rls") {
-    return "Grant the role the right, or connect as the owner of the tables";
-  }
-  const own = hint === undefined
-    ? "as the owner of the table or a role with BYPASSRLS"
-    : "as a role with BYPASSRLS, or take it off " +
-      "for the time of the migration: ALTER TABLE ... NO FORCE ROW LEVEL SECURITY";
-  return `Row level security hides rows of that table from this role: connect ${own}`;
+/** True when the server undid something for somebody else's sake: the same again may succeed. */
+export function isTransient(error: unknown): boolean {
+  return isLockTimeout(error) || (isServerError(error) && error.code === "40001");
 }
 
 /** True when nothing more can come over the connection that this error came from. */
@@ -57,10 +46,9 @@ export function isConnectionGone(error: unknown): boolean {
 
 const DENIED = new Set(["28000", "28P01", "42501"]);
 
-// What a server says that is there but takes no connection of ours: no such database, too many connections, starting up.
-const NOT_NOW = new Set(["3D000", "57P03"]);
-// Classes of what passes or is somebody else's doing: rolled back for another's sake, no room, a fault of the system.
-const NOT_NOW_CLASS = /^(40|53|58)/;
+// Classes of what passes or is somebody else's doing: the connection, rolled back for another's sake, no room, limits, not in the
+// state for it, an operator, a fault of the system or of the server.
+const NOT_NOW = /^(08|40|53|54|55|57|58|XX)|^(25006|3D000|25P03|25P04)$/;
 
 /**
  * Turns an error met while connecting or reading into one of the engine's.
@@ -80,17 +68,30 @@ export function connectionError(error: unknown, action: string, where: string): 
         cause: error,
       });
     }
-    if (NOT_NOW.has(error.code) || NOT_NOW_CLASS.test(error.code) || isConnectionGone(error)) {
-      return new StoreUnreachableError("postgres", `${action} at ${where}: ${toldByServer(error).message}`, {
-        hint: error.code === "3D000" ? "Check the name of the database in the Postgres URL" : HINT,
-        cause: error,
-      });
-    }
+    if (NOT_NOW.test(error.code)) return unreachable(error, action, where);
     return error;
   }
   if (!isNetworkError(error)) return error;
   return new StoreUnreachableError("postgres", `${action} at ${where}: ${reasonOf(error)}`, {
     hint: isTlsError(error) ? "Check sslmode and sslrootcert in the Postgres URL" : HINT,
+    cause: error,
+  });
+}
+
+/**
+ * The same for a connection that writes: whatever the server said is the store's failure.
+ */
+export function storeError(error: unknown, action: string, where: string): unknown {
+  const known = connectionError(error, action, where);
+  return isServerError(known) ? unreachable(known, action, where) : known;
+}
+
+function unreachable(error: ServerError, action: string, where: string): StoreUnreachableError {
+  const hint = error.code === "3D000"
+    ? "Check the name of the database in the Postgres URL"
+    : adviceFor(error) ?? HINT;
+  return new StoreUnreachableError("postgres", `${action} at ${where}: ${toldByServer(error).message}`, {
+    hint,
     cause: error,
   });
 }

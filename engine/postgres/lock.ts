@@ -23,6 +23,7 @@ import { LockLostError } from "../errors.ts";
 import { foreignText } from "../foreign_text.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { pause } from "../pause.ts";
+import { isConnectionGone, isServerError } from "./errors.ts";
 import type { Query } from "./query.ts";
 
 /** What golang-migrate multiplies its hash by. */
@@ -36,9 +37,6 @@ const NO_LEASE = "-";
 
 /** How long a connection that was ended is given to let go of the lock, in milliseconds. */
 const EVICTION_MS = 2000;
-
-/** Codes of errors that say nothing about the lock: the transaction failed already, or somebody cancelled a statement. */
-const STILL_CONNECTED = new Set(["25P02", "57014"]);
 
 /**
  * The key of the advisory lock that golang-migrate takes for a version table.
@@ -109,8 +107,8 @@ export async function confirmAdvisoryLock(query: Query, key: bigint): Promise<vo
   try {
     held = (await query(`select 1 from ${HELD} and l.pid = pg_backend_pid()`, halvesOf(key))).length > 0;
   } catch (error) {
-    // The server answered on this connection, which cannot have changed within a transaction: what failed fails by itself.
-    if (STILL_CONNECTED.has(codeOf(error))) return;
+    // The server answered on this connection, and the lock lives as long as that does: what failed fails by itself.
+    if (isServerError(error) && !isConnectionGone(error)) return;
     throw new LockLostError("Lost the lock: the connection to Postgres that held it is gone", {
       cause: error,
       hint: HINT,

@@ -8,7 +8,7 @@
 import postgres from "postgres";
 import { RefusedError, StoreUnreachableError } from "../errors.ts";
 import { within } from "../within.ts";
-import { connectionError, isConnectionGone, whereOf } from "./errors.ts";
+import { isConnectionGone, storeError, whereOf } from "./errors.ts";
 import { guardReserved } from "./guard_reserved.ts";
 import { pinSchema } from "./pin_schema.ts";
 import { type Query, type QueryParameter, queryThrough } from "./query.ts";
@@ -80,7 +80,7 @@ export class PinnedConnection implements AsyncDisposable {
       );
     } catch (error) {
       await client.end({ timeout: 0 });
-      throw connectionError(error, "Cannot connect to Postgres", whereOf(source.options));
+      throw storeError(error, "Cannot connect to Postgres", whereOf(source.options));
     }
   }
 

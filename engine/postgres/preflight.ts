@@ -125,20 +125,21 @@ function preparedBlocker({ gid, object, since }: Prepared): Blocker {
   );
 }
 
-/** Every table and its partitions, from a list of names. */
+/** Tables of a list and their partitions, read from the catalogue: the server's own function for it waits for who locks them. */
 const TREE = (names: string) => `
-  SELECT DISTINCT w.name AS root, p.relid::oid AS oid
-    FROM jsonb_array_elements_text(${names}::text::jsonb) AS w (name), pg_partition_tree(to_regclass(w.name)) p`;
+  SELECT w.name AS root, to_regclass(w.name)::oid AS oid FROM jsonb_array_elements_text(${names}) AS w (name)
+  UNION
+  SELECT t.root, i.inhrelid FROM pg_inherits i JOIN tree t ON i.inhparent = t.oid`;
 
 const DEPENDANTS = `
-  WITH wanted AS (
+  WITH RECURSIVE wanted AS (
     SELECT * FROM jsonb_to_recordset($1::text::jsonb) AS w (step text, "table" text, "column" text, change text)
-  ), changed AS (
+  ), tree AS (${TREE(`(SELECT coalesce(jsonb_agg(DISTINCT w."table"), '[]') FROM wanted w)`)}), changed AS (
     SELECT w.step, w.change, concat_ws('.', w."table", w."column") AS what, c.oid AS relid, c.reltype,
            coalesce(a.attnum, 0) AS attnum
       FROM wanted w
-     CROSS JOIN pg_partition_tree(to_regclass(w."table")) p
-      JOIN pg_class c ON c.oid = p.relid
+      JOIN tree t ON t.root = w."table"
+      JOIN pg_class c ON c.oid = t.oid
       LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = w."column" AND NOT a.attisdropped
      WHERE w."column" IS NULL OR a.attnum IS NOT NULL
   ), used AS (
@@ -197,7 +198,7 @@ const DEPENDANTS = `
   SELECT DISTINCT kind, object, what, step, change FROM found ORDER BY step, what, kind, object`;
 
 const RIGHTS = `
-  WITH tree AS (${TREE("$1")})
+  WITH RECURSIVE tree AS (${TREE("$1::text::jsonb")})
   SELECT DISTINCT t.oid::regclass::text AS object, 'ownership' AS right, current_user::text AS role,
          pg_get_userbyid(c.relowner)::text AS owner
     FROM tree t JOIN pg_class c ON c.oid = t.oid
@@ -212,7 +213,7 @@ const RIGHTS = `
    ORDER BY object, "right"`;
 
 const PREPARED = `
-  WITH tree AS (${TREE("$1")})
+  WITH RECURSIVE tree AS (${TREE("$1::text::jsonb")})
   SELECT DISTINCT p.gid, min(l.relation::regclass::text) AS object,
          to_char(p.prepared AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since
     FROM pg_prepared_xacts p

@@ -5,6 +5,7 @@
  */
 
 import type postgres from "postgres";
+import { adviceFor } from "./advice.ts";
 import { RefusedError, StoreUnreachableError } from "../errors.ts";
 import { hint } from "../hint.ts";
 import {
@@ -79,7 +80,7 @@ export async function readAtOnce<T>(
     return await whole as T;
   } catch (error) {
     over = false;
-    const held = isLockTimeout(error) ? await whoHolds(through(sql)) : null;
+    const held = isLockTimeout(error) ? await whoHolds(through(sql)).catch(() => HELD) : null;
     if (held !== null) {
       throw new StoreUnreachableError("postgres", `Cannot ${action} Postgres: ${held}`, {
         cause: error,
@@ -90,7 +91,8 @@ export async function readAtOnce<T>(
     if (!isServerError(known)) throw known;
     throw new RefusedError(`Cannot ${action} Postgres: ${toldByServer(known).message}`, {
       cause: known,
-      hint: hint`The tables are not what the recorded version says: see what differs with ${"verify"}`,
+      hint: adviceFor(known) ??
+        hint`The tables are not what the recorded version says: see what differs with ${"verify"}`,
     });
   }
 }
@@ -121,5 +123,7 @@ const PATIENCE = `
 
 async function whoHolds(query: Query): Promise<string> {
   const holders = await findHolders(query, { tables: null, mode: "ACCESS SHARE", server: true });
-  return holders.length === 0 ? "a table was held by somebody else for too long" : describeHolders(holders);
+  return holders.length === 0 ? HELD : describeHolders(holders);
 }
+
+const HELD = "a table was held by somebody else for too long";

@@ -8,14 +8,12 @@ import type { SqlRunOptions, SqlSession } from "../sql_backend.ts";
 import { LockLostError, RefusedError, StoreUnreachableError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { migrationId } from "../migration.ts";
-import { assertForceable, assertNext } from "../sql/standing.ts";
+import { assertForceable } from "../sql/standing.ts";
 import type { SqlStep, StepModule } from "../sql/step.ts";
-import { type Bookkeeping, readBookkeeping } from "./bookkeeping.ts";
-import { connectionError, whereOf } from "./errors.ts";
+import { storeError, whereOf } from "./errors.ts";
 import { confirmAdvisoryLock, releaseAdvisoryLock, tryAdvisoryLock } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";
-import { cutOffOf } from "./standing.ts";
 import { StepRecords } from "./step_records.ts";
 import { assertShown, chooseUp, type RunStatements, TransactionRunner } from "./transaction.ts";
 import { runOutsideTransaction } from "./concurrent_step.ts";
@@ -51,7 +49,7 @@ export class PostgresSession implements SqlSession {
       ttlMs,
       toolName: tool.name,
     }).catch((error) => {
-      throw connectionError(error, "Cannot lock Postgres", whereOf(this.#options.sql.options));
+      throw storeError(error, "Cannot lock Postgres", whereOf(this.#options.sql.options));
     });
     this.#locked = owner === null;
     return owner;
@@ -87,8 +85,6 @@ export class PostgresSession implements SqlSession {
   async #runFold(fold: Fold, options: SqlRunOptions): Promise<void> {
     const modules = fold.versions.map((version) => this.#module(version));
     const [first, last] = [modules[0]!, modules.at(-1)!];
-    const found = await this.#state();
-    assertNext("postgres", first.step, "up", { ...found, cutOff: cutOffOf(found) });
     const name = first === last ? idOf(first.step) : `${idOf(first.step)} to ${idOf(last.step)}`;
     let [at, count] = [0, 0];
     const counted = {
@@ -168,7 +164,8 @@ export class PostgresSession implements SqlSession {
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       if (this.#locked && !this.#connection.lost) {
-        await releaseAdvisoryLock(this.#connection.directly, this.#key);
+        // What fails here ends with the connection, and so does the lock.
+        await releaseAdvisoryLock(this.#connection.directly, this.#key).catch(() => {});
       }
     } finally {
       this.#locked = false;
@@ -181,8 +178,6 @@ export class PostgresSession implements SqlSession {
     { step, up, down }: StepModule,
     options: SqlRunOptions,
   ): Promise<void> {
-    const found = await this.#state();
-    assertNext("postgres", step, direction, { ...found, cutOff: cutOffOf(found) });
     const action = direction === "up" ? up : down;
     await this.#guard(() =>
       step.transactional
@@ -232,16 +227,6 @@ export class PostgresSession implements SqlSession {
     );
   }
 
-  async #state(): Promise<Bookkeeping> {
-    return await this.#guard(() =>
-      readBookkeeping(
-        (text, parameters) => this.#connection.query(text, parameters),
-        this.#connection.schema,
-        this.#options.names,
-      )
-    );
-  }
-
   #module(version: number): StepModule {
     const module = this.#options.steps[version - 1];
     if (module === undefined) throw new RefusedError(`Cannot run SQL version ${version}: it is not known`);
@@ -257,7 +242,7 @@ export class PostgresSession implements SqlSession {
         this.#locked = false;
         throw lost(error);
       }
-      throw error;
+      throw storeError(error, "Cannot change Postgres", whereOf(this.#options.sql.options));
     }
   }
 }

@@ -9,11 +9,12 @@ import type { SqlRunOptions } from "../sql_backend.ts";
 import { InterruptedError, LockLostError, PlanStaleError } from "../errors.ts";
 import { StepFailedError } from "../sql/step_failed_error.ts";
 import { migrationId } from "../migration.ts";
-import { type Hint, hint } from "../hint.ts";
+import { hint } from "../hint.ts";
 import { chooseWay, type SqlStatement, type SqlStep } from "../sql/step.ts";
 import { foreignText } from "../foreign_text.ts";
 import type { Query } from "./query.ts";
-import { deniedHint, isCancelled, isLockTimeout, isServerError, type ServerError } from "./errors.ts";
+import { adviceFor } from "./advice.ts";
+import { isServerError, isTransient, type ServerError } from "./errors.ts";
 import { toldByServer } from "./server_message.ts";
 import { errorPosition } from "./error_position.ts";
 import { describeHolders, findHolders } from "./lock_holders.ts";
@@ -63,7 +64,7 @@ export class TransactionRunner {
         await this.#attempt(id, options, patience, work);
         break;
       } catch (error) {
-        if (!this.#connection.lost) await this.#rollBack();
+        if (!this.#connection.lost) await this.#rollBack(id);
         if (options.signal.aborted) throw interrupted(options.signal, undone(id, error));
         const busy = busyFrom(error);
         if (busy === null) throw error;
@@ -76,7 +77,7 @@ export class TransactionRunner {
     }
     // Beyond the reach of all that tries again or reports the work undone: a connection that breaks here leaves it open
     // whether the server still committed, and the next run reads what became of it.
-    const { command } = await this.#connection.query("COMMIT") as { readonly command?: string };
+    const { command } = await this.#say(id, "COMMIT") as { readonly command?: string };
     // A transaction in which something failed unseen, a cancelled question after the lock for one, ends without an error.
     if (command !== "COMMIT") throw undone(id, undefined);
   }
@@ -130,7 +131,7 @@ export class TransactionRunner {
         // The transaction still holds its weaker locks: who waits for one of them, and is waited for, would be waited for in
         // vain. Half of the patience is left to begin anew without any lock.
         if (busy === null || busy.held?.inVain) throw error;
-        await this.#connection.query("ROLLBACK TO SAVEPOINT late_lock");
+        await query("ROLLBACK TO SAVEPOINT late_lock");
         const limit = this.#lockRetries / 2;
         if (!await patience.again(busy.reason, { limit, workMs, ...this.#overWith(busy.held) })) throw error;
       }
@@ -169,12 +170,21 @@ export class TransactionRunner {
     });
   }
 
-  async #rollBack(): Promise<void> {
+  async #rollBack(id: string): Promise<void> {
     try {
-      await this.#connection.query("ROLLBACK");
+      await this.#say(id, "ROLLBACK");
     } catch (error) {
       // A connection that dies here has rolled back as well; the error that led here is the one to tell.
       if (!this.#connection.lost) throw error;
+    }
+  }
+
+  /** Runs a statement that no signal keeps from running. */
+  async #say(id: string, text: string): Promise<object[]> {
+    try {
+      return await this.#connection.query(text);
+    } catch (error) {
+      throw isServerError(error) ? stepFailed(id, text, error) : error;
     }
   }
 }
@@ -223,6 +233,7 @@ export function stepFailed(id: string, statement: string, error: ServerError): S
   const position = error.position === undefined ? null : errorPosition(statement, Number(error.position));
   const where = position === null ? "" : ` at line ${position.line}, column ${position.column}`;
   const told = toldByServer(error);
+  const advice = adviceFor(error);
   return new StepFailedError(`Cannot run ${id}: ${told.message}${where}`, {
     id,
     statement,
@@ -230,39 +241,8 @@ export function stepFailed(id: string, statement: string, error: ServerError): S
     serverCode: error.code,
     detail: told.detail,
     serverHint: told.hint,
-  }, { cause: error, ...hintFor(error) });
+  }, { cause: error, ...(advice === undefined ? {} : { hint: advice }) });
 }
-
-function hintFor(error: ServerError): { readonly hint?: string | Hint } {
-  if (error.code === LOCK_NOT_AVAILABLE) {
-    return { hint: "A long transaction holds the table: end it, or allow more time or more tries for locks" };
-  }
-  if (isCancelled(error)) {
-    return {
-      hint:
-        "Somebody ended the statement, or it took longer than it may: allow it more time, and run the same again",
-    };
-  }
-  if (error.code === "0A000") {
-    return { hint: hint`Something hangs on the table or the column: see with ${"plan"} what it is` };
-  }
-  if (error.code === "25006") {
-    return {
-      hint: "If the server is a standby, connect to the primary: target_session_attrs=read-write finds it",
-    };
-  }
-  if (error.code === "42501") return { hint: deniedHint(error) };
-  if (ALREADY_THERE.has(error.code)) {
-    return {
-      hint:
-        hint`If the database was migrated by other means, set its version by hand with ${"force VERSION"}`,
-    };
-  }
-  return {};
-}
-
-/** A table, column or other object exists, or is gone, that the step creates or changes. */
-const ALREADY_THERE = new Set(["42P07", "42701", "42710", "42P01", "42703", "42704"]);
 
 /** The loss of the lock that the signal fired for, or else that the run was stopped on request. */
 export function interrupted(signal: AbortSignal, stopped: InterruptedError): Error {
@@ -282,7 +262,7 @@ const LOCK_NOT_AVAILABLE = "55P03";
 function busyFrom(error: unknown): { readonly reason: string; readonly held: TablesHeld | null } | null {
   if (error instanceof TablesHeld) return { reason: error.message, held: error };
   const cause = causeOf(error);
-  return isLockTimeout(cause) ? { reason: foreignText((cause as Error).message), held: null } : null;
+  return isTransient(cause) ? { reason: foreignText((cause as Error).message), held: null } : null;
 }
 
 function causeOf(error: unknown): unknown {

@@ -92,9 +92,7 @@ export async function faultRun(
   const find = (what: string) => finds.push(`${what} (exit ${exit}: ${error?.message ?? ""})`);
 
   if (hung) find("It did not end");
-  // Of Postgres, also errors are brought up that no server answers to such a statement: then that is no fault of the program.
-  const isFault = error?.code === "internal" && !trial.stores.includes("postgres");
-  if (![0, 1, 3, 4].includes(code) || isFault) {
+  if (![0, 1, 3, 4].includes(code) || error?.code === "internal") {
     find(`It ended as nothing foresees: ${stderr}`);
   }
   if (trial.reads) {

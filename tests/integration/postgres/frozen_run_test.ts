@@ -40,7 +40,10 @@ Deno.test("A run that stands still keeps nobody from the tables nor the lock for
     const next = backendOver(server.client(url, { max: 1 }), { ...STEP, ...LEASE });
     await sql.unsafe("SET lock_timeout = '10s'");
     await sql.unsafe("SELECT count(*) FROM notes");
-    if ((await next.read()).version === 0) await eventually(() => migrate(next, "new"), 10_000);
+    // A busy machine may need more than a lease for a read, which the server would end like one that is frozen.
+    if ((await backendOver(server.client(url, { max: 1 }), STEP).read()).version === 0) {
+      await eventually(() => migrate(next, "new"), 10_000);
+    }
     const rows = await sql<{ id: number }[]>`SELECT id FROM notes`;
     assertEquals(rows.map(({ id }) => id), [2], `frozen after message ${messages}`);
     proxy.cut();

@@ -11,7 +11,7 @@ const WAIT_MS = 300;
 
 async function start(version: number, hold: string) {
   await using stack = new AsyncDisposableStack();
-  const server = stack.use(await startPostgres());
+  const server = stack.use(await startPostgres({ max_prepared_transactions: "5" }));
   const url = await server.createDatabase();
   const sql = server.client(url, { max: 2 });
   await migrateTo(backendOver(sql), 4);
@@ -66,6 +66,14 @@ Deno.test("read() tells who holds the bookkeeping instead of waiting for ever", 
   assertStringIncludes(error.message, `schema_migrations is held by ${held.who}`);
   await held.holder`ROLLBACK`;
   assertEquals((await held.backend.read()).version, 4);
+});
+
+Deno.test("blockers() waits for no table: a prepared transaction that has all to itself is named too", async () => {
+  await using held = await start(4, "events, deliveries");
+  await held.holder`PREPARE TRANSACTION 'forgotten'`;
+  const blockers = await held.backend.blockers([5, 6, 7]);
+  assertEquals(blockers.map(({ kind, object }) => [kind, object]), [["prepared_transaction", "forgotten"]]);
+  await held.sql`ROLLBACK PREPARED 'forgotten'`;
 });
 
 Deno.test("lockOwner() answers while every table is held", async () => {
