@@ -164,7 +164,7 @@ export type {
   TableRewrite,
   TableUse,
 } from "./engine/sql/step.ts";
-export type { PendingCounts } from "./engine/state.ts";
+export type { PendingCounts, ReadStateOptions, UnreadStore } from "./engine/state.ts";
 export type { SqlStatus, Status } from "./engine/status.ts";
 export { parseTimestamp } from "./engine/timestamp.ts";
 export type { VerifyOptions, VerifyResult } from "./engine/verify.ts";

@@ -26,7 +26,7 @@ import type { ClearedLock, UnlockOptions } from "./lock/clear.ts";
 import type { LockOptions, LockOwner } from "./lock/lock.ts";
 import { resolveId } from "./resolve_id.ts";
 import { makePlan, type Plan, type PlanOptions } from "./plan.ts";
-import { type PendingCounts, readState } from "./state.ts";
+import { type PendingCounts, readState, type ReadStateOptions, type UnreadStore } from "./state.ts";
 import { type KeptForm, planResolve, type PlanResolveOptions, resolveDifferences } from "./resolve.ts";
 import { makeStatus, type Status } from "./status.ts";
 import type { EngineContext } from "./stores.ts";
@@ -41,6 +41,8 @@ export interface MigrationList {
   readonly migrations: readonly MigrationEntry[];
   /** How many keep a server from starting. */
   readonly pending: PendingCounts;
+  /** Stores whose bookkeeping somebody holds, where that was allowed: they count for nothing in `pending`. */
+  readonly unread?: readonly UnreadStore[];
 }
 
 /**
@@ -74,22 +76,25 @@ export class Engine {
   /**
    * Lists every migration with its status. Reads only.
    *
+   * @param options Whether to do without a store whose bookkeeping somebody holds.
    * @returns Postgres first, then ClickHouse, then Redis, each in version order.
    * @throws {StoreUnreachableError | StoreDeniedError} When a store cannot be read: that is never "pending".
    */
-  async list(): Promise<MigrationList> {
-    const { entries, pending } = await this.#read();
-    return { deployment: this.#context.deployment, migrations: entries, pending };
+  async list(options: ReadStateOptions = {}): Promise<MigrationList> {
+    const { entries, pending, unread } = await this.#read(options);
+    const known = { deployment: this.#context.deployment, migrations: entries, pending };
+    return unread.length === 0 ? known : { ...known, unread };
   }
 
   /**
    * Says how far each store is, what is pending, and who holds the lock. Reads only.
    *
+   * @param options Whether to do without a store whose bookkeeping somebody holds.
    * @returns Null for each store that the engine was not given, and for a lock that nobody holds.
    * @throws {StoreUnreachableError | StoreDeniedError} When a store cannot be read.
    */
-  async status(): Promise<Status> {
-    return makeStatus(await this.#read());
+  async status(options: ReadStateOptions = {}): Promise<Status> {
+    return makeStatus(await this.#read(options));
   }
 
   /**
@@ -284,8 +289,8 @@ export class Engine {
     );
   }
 
-  #read() {
-    return readState(this.#context, () => this.lockOwner());
+  #read(options: ReadStateOptions = {}) {
+    return readState(this.#context, () => this.lockOwner(), options);
   }
 
   #known() {

@@ -113,6 +113,9 @@ export class StoreUnreachableError extends MigrationError {
   }
 }
 
+/** A store answers, but somebody holds a table that the answer cannot do without. */
+export class StoreHeldError extends StoreUnreachableError {}
+
 /** A store was reached and refuses: wrong credentials, or missing rights. */
 export class StoreDeniedError extends MigrationError {
   /** Always `store_denied`. */

@@ -6,7 +6,8 @@
 
 import type { RedisState } from "./redis_backend.ts";
 import type { SqlState } from "./sql_backend.ts";
-import { isPending, type MigrationEntry } from "./migration.ts";
+import { StoreHeldError } from "./errors.ts";
+import { isPending, type MigrationEntry, type SqlStoreName } from "./migration.ts";
 import type { LockOwner } from "./lock/lock.ts";
 import { askEach, type BySqlStore, type Stores, together } from "./stores.ts";
 
@@ -18,6 +19,20 @@ export interface PendingCounts {
   readonly redis: number;
 }
 
+/** A store whose bookkeeping somebody holds: nothing of it is known. */
+export interface UnreadStore {
+  /** The store. */
+  readonly store: SqlStoreName;
+  /** Who holds what since when. */
+  readonly message: string;
+}
+
+/** What to do without. */
+export interface ReadStateOptions {
+  /** Leaves out a SQL store whose bookkeeping somebody holds, and names it, instead of failing. @default {false} */
+  readonly unlessHeld?: boolean;
+}
+
 /** What was read. */
 export interface State {
   readonly sql: BySqlStore<SqlState>;
@@ -26,6 +41,8 @@ export interface State {
   /** All migrations, SQL first, in version order, their status seen together with the lock. */
   readonly entries: readonly MigrationEntry[];
   readonly pending: PendingCounts;
+  /** Stores that are missing from all this, where that was allowed. */
+  readonly unread: readonly UnreadStore[];
 }
 
 /**
@@ -38,17 +55,27 @@ export interface State {
 export async function readState(
   stores: Stores,
   readLock: () => Promise<LockOwner | null>,
+  { unlessHeld = false }: ReadStateOptions = {},
 ): Promise<State> {
   const before = await readLock();
-  const [sql, redis] = await together([
-    askEach(stores.sql, (backend) => backend.read()),
+  const unread: UnreadStore[] = [];
+  const [answers, redis] = await together([
+    askEach(stores.sql, (backend, store) =>
+      backend.read().catch((error) => {
+        if (!unlessHeld || !(error instanceof StoreHeldError)) throw error;
+        unread.push({ store, message: error.message });
+        return null;
+      })),
     stores.redis?.read() ?? null,
   ]);
+  const sql = new Map(
+    [...answers].flatMap(([name, state]) => state === null ? [] : [[name, state] as const]),
+  );
   // Seen as held both before and after, or the bookkeeping may be of a run that has ended since.
   const lock = await readLock() ?? before;
   const entries = [...[...sql.values()].flatMap((state) => state.entries), ...(redis?.entries ?? [])]
     .map((entry) => seenWithLock(entry, lock));
-  return { sql, redis, lock, entries, pending: countPending(entries) };
+  return { sql, redis, lock, entries, pending: countPending(entries), unread };
 }
 
 /**

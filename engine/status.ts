@@ -7,7 +7,7 @@
 import type { SqlState } from "./sql_backend.ts";
 import type { LockOwner } from "./lock/lock.ts";
 import { isPending } from "./migration.ts";
-import type { PendingCounts, State } from "./state.ts";
+import type { PendingCounts, State, UnreadStore } from "./state.ts";
 
 /** How far a SQL store is. */
 export interface SqlStatus {
@@ -35,10 +35,12 @@ export interface Status {
   readonly pending: PendingCounts;
   /** Null when nobody holds it; `alive` tells whether its holder is. */
   readonly lock: LockOwner | null;
+  /** Stores whose bookkeeping somebody holds, where that was allowed: they count for nothing in `pending`. */
+  readonly unread?: readonly UnreadStore[];
 }
 
 /** Sums up what was read. */
-export function makeStatus({ sql, redis, entries, pending, lock }: State): Status {
+export function makeStatus({ sql, redis, entries, pending, lock, unread }: State): Status {
   const ofRedis = entries.filter((entry) => entry.store === "redis");
   return {
     postgres: sqlStatus(sql.get("postgres")),
@@ -48,6 +50,7 @@ export function makeStatus({ sql, redis, entries, pending, lock }: State): Statu
       : { applied: ofRedis.filter((entry) => !isPending(entry.status)).length, total: ofRedis.length },
     pending,
     lock,
+    ...(unread.length === 0 ? {} : { unread }),
   };
 }
 

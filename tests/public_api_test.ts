@@ -44,13 +44,13 @@ const TYPES = `
   ConstraintObject CopyChange CopyRules CreateEngineOptions Destination DownForecast DownOptions DownTarget Facts GroupKeys Guess Hint
   Inconvertible IndexObject InitOptions InitResult KeptForm LeyProject ListKeys Lists LockOptions LockOwner Lookalikes
   MigrationEntry MigrationErrorOptions MigrationList MigrationResult MigrationStatus Names ObjectChange OlderState
-  OneStoreOptions OutpostEngineOptions Pace PendingCounts Plan PlanBasis PlanCleanupOptions PlanOptions PlanResolveOptions
+  OneStoreOptions OutpostEngineOptions Pace PendingCounts Plan PlanBasis PlanCleanupOptions PlanOptions PlanResolveOptions ReadStateOptions
   PlannedStore PostgresNames PostgresStore Progress RedisClient RedisDifference RedisExample RedisInvalid RedisLayout
   RedisLockNames RedisMigration RedisMigrationPlan RedisVerification Registry ResolveResult SavedPlan SchemaObjects
   SqlConsequence SqlDownPlan SqlGrouping SqlPlan SqlStatement SqlStatus SqlStep SqlStepPlan SqlSteps SqlStoreName SqlTablePlan
   SqlVerification StatementPosition Status StepFailure StepForecast StepModule StepRemains StepRewrite StepRunner StepVariant
   StoreName StorePlace TableLockMode TableLocks TableObject TableRewrite TableUse TransformChange TransformRules UnlockOptions
-  Values VerifyOptions VerifyResult
+  UnreadStore Values VerifyOptions VerifyResult
 `.trim().split(/\s+/);
 
 Deno.test("mod.ts exports these values", () => {

@@ -28,7 +28,7 @@ export const listCommand: Command = defineCommand(
 
 async function run(context: Context): Promise<number> {
   await using open = await context.openEngine();
-  const list = await context.reading(open.engine.list());
+  const list = await context.reading(open.engine.list({ unlessHeld: true }));
   context.output.result(listJson(list), (layout) => renderList(list, layout));
-  return EXIT.done;
+  return list.unread === undefined ? EXIT.done : EXIT.unreachable;
 }

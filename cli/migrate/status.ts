@@ -30,7 +30,7 @@ export const statusCommand: Command = defineCommand(
 
 async function run(context: Context): Promise<number> {
   await using open = await context.openEngine();
-  const status = await context.reading(open.engine.status());
+  const status = await context.reading(open.engine.status({ unlessHeld: true }));
   context.output.result(statusJson(status), (layout) => renderStatus(status, layout));
-  return EXIT.done;
+  return status.unread === undefined ? EXIT.done : EXIT.unreachable;
 }

@@ -13,6 +13,7 @@ import type { MigrationList } from "../../engine/engine.ts";
 import type { InitResult } from "../../engine/init.ts";
 import type { LockOwner } from "../../engine/lock/lock.ts";
 import type { Plan } from "../../engine/plan.ts";
+import type { PendingCounts, UnreadStore } from "../../engine/state.ts";
 import type { SqlStatus, Status } from "../../engine/status.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
 import { ownerText } from "../render/owner.ts";
@@ -25,7 +26,7 @@ export interface ErrorJson {
 const time = (date: Date | null): string | null => date?.toISOString() ?? null;
 
 /** `outpost migrate list --json` */
-export function listJson({ deployment, migrations, pending }: MigrationList) {
+export function listJson({ deployment, migrations, pending, unread }: MigrationList) {
   return {
     deployment_id: deployment,
     migrations: migrations.map((entry) => ({
@@ -38,17 +39,27 @@ export function listJson({ deployment, migrations, pending }: MigrationList) {
       reason: entry.reason,
       applied_at: time(entry.appliedAt),
     })),
-    pending: { sql: pending.sql, redis: pending.redis },
+    ...pendingJson(pending, unread),
+  };
+}
+
+/** What is pending where a store could not be read is not known. */
+function pendingJson({ sql, redis }: PendingCounts, unread: readonly UnreadStore[] | undefined) {
+  return {
+    pending: { sql: unread === undefined ? sql : null, redis },
+    ...(unread === undefined
+      ? {}
+      : { unread: unread.map(({ store, message }) => ({ type: typeOf(store), message })) }),
   };
 }
 
 /** `outpost migrate status --json` */
-export function statusJson({ postgres, clickhouse, redis, pending, lock }: Status) {
+export function statusJson({ postgres, clickhouse, redis, pending, lock, unread }: Status) {
   return {
     sql: sqlStatusJson(postgres),
     clickhouse: sqlStatusJson(clickhouse),
     redis: redis === null ? null : { applied: redis.applied, total: redis.total },
-    pending: { sql: pending.sql, redis: pending.redis },
+    ...pendingJson(pending, unread),
     lock: lockJson(lock),
   };
 }

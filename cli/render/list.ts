@@ -13,6 +13,8 @@ import { displayWidth, type Style } from "../output/style.ts";
 import { type Column, renderTable, wrap } from "../output/table.ts";
 
 const MIN_DESCRIPTION = 30;
+/** What to do about a store whose bookkeeping somebody holds. */
+export const WHEN_OVER = "again, when that is over";
 
 /** Renders `outpost migrate list`. */
 export function renderList(list: MigrationList, layout: Layout): string {
@@ -42,8 +44,12 @@ export function renderList(list: MigrationList, layout: Layout): string {
     ...renderTable(columns, shown, { width: verbose ? Infinity : width, title: style.dim }),
     ...(reasons.length === 0 ? [] : ["", ...reasons]),
     "",
-    pendingSentence(list.pending, style),
-    nextAfterState(list, layout),
+    ...(list.unread === undefined
+      ? [pendingSentence(list.pending, style)]
+      : list.unread.map(({ message }) => wrap(`${style.red("!")} ${message}`, width, "  "))),
+    list.unread === undefined
+      ? nextAfterState(list, layout)
+      : nextCommand(layout, "outpost migrate list", WHEN_OVER),
   ].join("\n");
 }
 

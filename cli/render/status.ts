@@ -9,7 +9,8 @@ import { formatCount } from "../output/format.ts";
 import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
 import type { Style } from "../output/style.ts";
 import { wrap } from "../output/table.ts";
-import { pendingText } from "./list.ts";
+import { pendingText, WHEN_OVER } from "./list.ts";
+import { storeTitle } from "../../engine/migration.ts";
 import { activityText, ageText, ownerText } from "./owner.ts";
 
 /** Renders `outpost migrate status`. */
@@ -20,6 +21,7 @@ export function renderStatus(status: Status, layout: Layout): string {
     lines.push(`  ${name.padEnd(10)}  ${wrap(text, width - 14, " ".repeat(14))}`);
   if (status.postgres !== null) row("Postgres", sqlText(status.postgres, style));
   if (status.clickhouse !== null) row("ClickHouse", sqlText(status.clickhouse, style));
+  for (const { store, message } of status.unread ?? []) row(storeTitle(store), style.red(message));
   if (status.redis !== null) row("Redis", redisText(status.redis, style));
   const { lock } = status;
   row(
@@ -35,7 +37,10 @@ export function renderStatus(status: Status, layout: Layout): string {
   return [...lines, "", nextStep(status, layout)].join("\n");
 }
 
-function verdict({ pending, postgres, clickhouse, lock }: Status, style: Style): string {
+function verdict({ pending, postgres, clickhouse, lock, unread }: Status, style: Style): string {
+  if (unread !== undefined) {
+    return style.red("Nobody can tell: the bookkeeping of a store is held by somebody else.");
+  }
   const stores = [postgres, clickhouse].filter((store) => store !== null);
   if (stores.some((store) => store.dirty)) {
     return style.red("Do not deploy: another tool failed in the middle of a SQL step.");
@@ -81,7 +86,8 @@ function redisText(
     : `${at}, ${style.green("up to date")}`;
 }
 
-function nextStep({ pending, postgres, clickhouse, redis, lock }: Status, layout: Layout): string {
+function nextStep({ pending, postgres, clickhouse, redis, lock, unread }: Status, layout: Layout): string {
+  if (unread !== undefined) return nextCommand(layout, "outpost migrate status", WHEN_OVER);
   if ([postgres, clickhouse].some((store) => store?.dirty || (store?.drift.length ?? 0) > 0)) {
     return nextCommand(layout, "outpost migrate verify", "what is wrong, in detail");
   }

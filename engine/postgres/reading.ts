@@ -6,7 +6,7 @@
 
 import type postgres from "postgres";
 import { adviceFor } from "./advice.ts";
-import { RefusedError, StoreUnreachableError } from "../errors.ts";
+import { RefusedError, StoreHeldError } from "../errors.ts";
 import { hint } from "../hint.ts";
 import {
   connectionError,
@@ -82,7 +82,7 @@ export async function readAtOnce<T>(
     over = false;
     const held = isLockTimeout(error) ? await whoHolds(through(sql)).catch(() => HELD) : null;
     if (held !== null) {
-      throw new StoreUnreachableError("postgres", `Cannot ${action} Postgres: ${held}`, {
+      throw new StoreHeldError("postgres", `Cannot ${action} Postgres: ${held}`, {
         cause: error,
         hint: "Try again when it is over, or end it",
       });

@@ -37,6 +37,45 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "status and list tell who holds the bookkeeping of Postgres since when, and the rest of the answer",
+  options,
+  async () => {
+    await using redis = await startRedis();
+    await using server = await startPostgres();
+    const POSTGRES_URL = await server.createDatabase();
+    const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(redis.port), POSTGRES_URL };
+    assertEquals((await runInProcess(["migrate", "apply", "--yes"], { env })).code, 0);
+    const holder = await server.client(POSTGRES_URL, {
+      max: 1,
+      connection: { application_name: "vacuum full" },
+    }).reserve();
+    await holder`BEGIN`;
+    await holder`LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE`;
+    const [row] = await holder<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`;
+    const who = `held by process ${row!.pid} (vacuum full, user postgres), idle in transaction since 20`;
+    const [status, list, text] = await Promise.all(
+      ["status --json", "list --json", "status"].map((line) =>
+        runInProcess(["migrate", ...line.split(" ")], { env })
+      ),
+    );
+    for (const { code, stdout } of [status!, list!]) {
+      assertEquals(code, 4);
+      const { pending, unread } = JSON.parse(stdout);
+      assertEquals([pending, unread.length, unread[0].type], [{ sql: null, redis: 0 }, 1, "sql"]);
+      assertStringIncludes(unread[0].message, who);
+    }
+    const { sql, redis: records, lock } = JSON.parse(status!.stdout);
+    assertEquals([sql, records, lock.held], [null, { applied: 3, total: 3 }, false]);
+    assertEquals(JSON.parse(list!.stdout).migrations.length, 3);
+    assertEquals(text!.code, 4);
+    assertStringIncludes(text!.stdout.replaceAll(/\s+/g, " "), who);
+    assertStringIncludes(text!.stdout, "3 of 3 migrations done");
+    await holder`ROLLBACK`;
+    assertEquals((await runInProcess(["migrate", "status"], { env })).code, 0);
+  },
+);
+
 Deno.test("--connect-wait and serve --wait go on as soon as the stores are there", options, async () => {
   for (const line of ["migrate apply --yes --connect-wait 1m", "serve --wait 1m -- true"]) {
     await using stack = new AsyncDisposableStack();

@@ -55,7 +55,11 @@ function next(random: Random): LogHappening {
     case "long_freeze":
       return { type, runner: random.between(0, RUNNERS - 1) };
     case "read_while_locked":
-      return { type, words: ["migrate", random.pick(["verify", "plan", "status", "list"]), ...OUTPUT] };
+      return {
+        type,
+        words: ["migrate", random.pick(["verify", "plan", "status", "list"]), ...OUTPUT],
+        books: random.chance(0.3),
+      };
     case "apply_in_the_way":
       return { type, at: random.between(0, 999) };
     case "down_and_follow":

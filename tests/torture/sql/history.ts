@@ -42,8 +42,8 @@ export type LogHappening =
   | { readonly type: "runner_fault"; readonly runner: number; readonly fault: RunnerFault }
   /** A runner stands still for as long as it takes until the application can read again. */
   | { readonly type: "long_freeze"; readonly runner: number }
-  /** Somebody else has the tables for himself, and a command that only reads is run. */
-  | { readonly type: "read_while_locked"; readonly words: readonly string[] }
+  /** Somebody else has the tables for himself, or the bookkeeping, and a command that only reads is run. */
+  | { readonly type: "read_while_locked"; readonly words: readonly string[]; readonly books: boolean }
   /** Something depends on what a step changes, and everything is to be applied. */
   | { readonly type: "apply_in_the_way"; readonly at: number }
   /** Takes steps back, is disturbed after so many commands, and does what the hint says. */
@@ -78,7 +78,7 @@ export function describeLog(event: LogHappening): string {
     case "long_freeze":
       return `runner ${event.runner}: freezes until others can read`;
     case "read_while_locked":
-      return `while somebody holds the tables: ${event.words.join(" ")}`;
+      return `while somebody holds the ${event.books ? "bookkeeping" : "tables"}: ${event.words.join(" ")}`;
     case "apply_in_the_way":
       return "a view is in the way of an apply";
     case "down_and_follow":

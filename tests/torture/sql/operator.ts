@@ -51,12 +51,12 @@ export class Operator {
     for (const undo of this.#undo.splice(0).reverse()) await undo();
   }
 
-  /** Has the tables for itself while some work is done. */
-  async whileLocked(work: () => Promise<void>): Promise<void> {
+  /** Has tables for itself while some work is done; when it cannot have them, the work is not done. */
+  async whileLocked(tables: readonly string[], work: () => Promise<void>): Promise<void> {
     const client = this.#database.connect("super");
     await client.begin(async (sql) => {
       await sql.unsafe(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`);
-      for (const table of ["events", "deliveries", "attempts"]) {
+      for (const table of tables) {
         const [found] = await sql`select to_regclass(${table}) as name`;
         if (found!.name !== null) await sql.unsafe(`lock table ${table} in access exclusive mode`);
       }

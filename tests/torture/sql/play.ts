@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Answer, describeAnswer, hintOf } from "../answer.ts";
+import { type Answer, describeAnswer, errorOf, hintOf } from "../answer.ts";
 import { type Outcome, Stage } from "../stage.ts";
 import { LogApplication } from "./application.ts";
 import type { Databases, LogDatabase } from "./databases.ts";
@@ -82,7 +82,7 @@ class LogPlay {
       case "long_freeze":
         return await this.#freeze(event.runner);
       case "read_while_locked":
-        return await this.#readWhileLocked(event.words, text);
+        return await this.#readWhileLocked(event, text);
       case "apply_in_the_way":
         return await this.#applyInTheWay(text);
       case "down_and_follow":
@@ -120,12 +120,29 @@ class LogPlay {
     this.#stage.thaw(runner);
   }
 
-  async #readWhileLocked(words: readonly string[], text: string): Promise<void> {
+  /** It answers in time: all that can be known, and who is in the way of the rest. */
+  async #readWhileLocked(
+    { words, books }: LogHappening & { type: "read_while_locked" },
+    text: string,
+  ): Promise<void> {
     await this.#stage.calm();
     await this.#application.settled();
     this.#stage.say(text);
-    await this.#operator.whileLocked(async () => {
-      await this.#stage.ask(words, "", READ_MS);
+    const recorded = await this.#version() > 0;
+    const tables = books ? ["schema_migrations"] : ["events", "deliveries", "attempts"];
+    await this.#operator.whileLocked(tables, async () => {
+      const answer = await this.#stage.ask(words, "", READ_MS);
+      if (answer === null) return;
+      const [told] = answer.objects as { readonly unread?: readonly object[] }[];
+      const held = books && (words.includes("status") || words.includes("list"));
+      if (held && recorded && told?.unread?.length !== 1) {
+        this.#stage.complain(
+          "the program",
+          `${words[1]} does not tell who holds it: ${describeAnswer(answer)}`,
+        );
+      } else if (!books && errorOf(answer)?.code === "store_unreachable") {
+        this.#stage.complain("the program", `${words[1]} gives no answer: ${describeAnswer(answer)}`);
+      }
     });
   }
 
