@@ -5,16 +5,24 @@
  */
 
 import { type Hint, hint } from "../hint.ts";
-import type { ServerError } from "./errors.ts";
+
+/** What tells an error of the server. */
+interface Told {
+  /** SQLSTATE. */
+  readonly code: string;
+  readonly hint?: string;
+  /** The server's function that found fault. */
+  readonly routine?: string;
+}
 
 /** What to do next, or undefined where the code tells nothing. */
-export function adviceFor(error: ServerError): string | Hint | undefined {
+export function adviceFor(error: Told): string | Hint | undefined {
   if (error.code === "42501") return deniedHint(error);
   return BY_CODE[error.code] ?? BY_CLASS[error.code.slice(0, 2)];
 }
 
 /** What to do where the role lacks a right, or a policy would hide rows from it. */
-export function deniedHint({ routine, hint }: ServerError): string {
+export function deniedHint({ routine, hint }: Told): string {
   if (routine !== "check_enable_rls") {
     return "Grant the role the right, or connect as the owner of the tables";
   }

@@ -94,14 +94,15 @@ export class PostgresSession implements SqlSession {
     await this.#guard(() =>
       this.#transactions.run(name, counted, async (query, run) => {
         const begun = performance.now();
+        await this.#records.prepare(query, first.step, "up");
         const anew = first !== last || (await this.#findOwnWork(query, fold)).length === 0;
         if (first === last) assertShown(first.step, options.variant, anew ? BY_EXCHANGE : "");
         const { before, after } = anew ? fold : { before: [], after: [] };
         count = [before, after, ...modules.map(({ step }) => step.up)].flat().length;
         at = 0;
         for (const { step, up } of modules) {
-          await this.#records.prepare(query, step, "up");
-          if (step === first.step && anew) await this.#makeAnew(query, run, fold);
+          if (step !== first.step) await this.#records.prepare(query, step, "up");
+          else if (anew) await this.#makeAnew(query, run, fold);
           await up({ run: (given) => run(given.up) });
           if (step === last.step) await run(after);
           await this.#records.finish(query, step, "up", performance.now() - begun);
