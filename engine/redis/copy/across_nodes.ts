@@ -88,15 +88,21 @@ async function copyOne(context: WriteContext, pair: Pair): Promise<boolean> {
   const { store, fence } = context;
   const original = await readWhole(store, pair.source);
   if (original === null) return false;
+  let earlier: Written | null = null;
   if (await mark(context, pair, original, "new") === "m") {
     const args = [markersOf(context.markers, pair.target), toArgument(pair.target)];
-    const earlier = await store.call("HGET", args) as Buffer | null;
-    return earlier === null ? true : await prove(context, pair, decode(fromBytes(earlier)).written);
+    const marker = await store.call("HGET", args) as Buffer | null;
+    if (marker === null) return true;
+    earlier = decode(fromBytes(marker)).written;
+    // A run that died may have come no further than its marker: then this one writes the copy.
+    await mark(context, pair, { ...original, digest: `${earlier.digest},${original.digest}` }, "over");
   }
   const target = toArgument(pair.target);
   const answer = await store.write(RESTORE_NEW, [target], [original.dump, original.endsAt], fence);
   if (answer === "c") return await prove(context, pair, original);
-  await unmark(context, pair.target);
+  // What has the name now may be that run's copy, or a record that the application made since: it is weighed all the same.
+  if (earlier === null) await unmark(context, pair.target);
+  else await prove(context, pair, earlier);
   return true;
 }
 

@@ -1,0 +1,59 @@
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import type { Cluster } from "ioredis";
+import { startRedisCluster } from "../../support/redis.ts";
+import {
+  allKeys,
+  getHash,
+  HASH_TAGS,
+  NEVER,
+  outpostBackend,
+  putHash,
+  tenantFields,
+} from "../../support/redis_records.ts";
+
+const IDS = ["a", "b", "c"];
+
+/** A client whose process dies before it sends its next script that writes, after so many. */
+function mortal(client: Cluster, writes: number): Cluster & { readonly died: boolean } {
+  const connected = client as unknown as {
+    died: boolean;
+    sendCommand(
+      command: { name: string; promise: unknown; reject(error: Error): void },
+      ...rest: unknown[]
+    ): unknown;
+  };
+  const send = connected.sendCommand.bind(client);
+  connected.died = false;
+  connected.sendCommand = (command, ...rest) => {
+    if (/^eval(sha)?$/i.test(command.name)) connected.died ||= writes-- <= 0;
+    if (!connected.died) return send(command, ...rest);
+    command.reject(new TypeError("This process is dead"));
+    return command.promise;
+  };
+  return client as Cluster & { readonly died: boolean };
+}
+
+Deno.test("apply() copies between nodes what a run left that died before any of its writes", {
+  sanitizeOps: false,
+  sanitizeResources: false,
+}, async () => {
+  await using cluster = await startRedisCluster();
+  const client = cluster.client();
+  let at = 0;
+  for (let died = true; died; at++) {
+    for (const node of cluster.nodes) await node.client().flushall();
+    for (const id of IDS) await putHash(client, `tenant:${id}`, tenantFields(id));
+    const one = mortal(cluster.client(), at);
+    const first = await outpostBackend(one).apply(HASH_TAGS, { signal: NEVER }).catch(() => null);
+    died = one.died;
+    one.disconnect();
+    assert(died || first?.outcome === "applied");
+    const second = await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER, rerun: true });
+    assertEquals([second.outcome, second.failed], ["applied", 0], `after ${at} writes`);
+    for (const id of IDS) {
+      assertEquals((await getHash(client, `tenant:{${id}}:tenant`))?.id, id, `after ${at} writes`);
+    }
+    assertEquals((await allKeys(client)).filter((key) => key.includes("copying")), []);
+  }
+  assertGreater(at, 6);
+});
