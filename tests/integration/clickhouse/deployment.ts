@@ -6,6 +6,7 @@
 
 import type { SqlBackend, SqlRunOptions } from "../../../engine/sql_backend.ts";
 import { createClickHouseBackend } from "../../../engine/clickhouse/backend.ts";
+import type { ClickHouseClient as AnyClient } from "@clickhouse/client";
 import type { ClickHouseClient } from "../../../engine/clickhouse/client.ts";
 import { outpostNames } from "../../../migrations/mod.ts";
 import { frozenRegistry } from "../../support/frozen_registry.ts";
@@ -39,4 +40,20 @@ export function run(more: Partial<SqlRunOptions> = {}): SqlRunOptions {
 export async function up(backend: SqlBackend, to: number, more: Partial<SqlRunOptions> = {}): Promise<void> {
   await using session = await backend.connect();
   for (let at = (await backend.read()).version + 1; at <= to; at++) await session.up(at, run(more));
+}
+
+/** A client for the engine, around each of whose requests something else happens. */
+export function around(client: AnyClient, happens: (query: string) => Promise<void>): ClickHouseClient {
+  const wrap = async <T>(query: string, ask: () => Promise<T>): Promise<T> => {
+    await happens(query);
+    const answer = await ask();
+    await happens(query);
+    return answer;
+  };
+  return {
+    query: (request) => wrap(request.query, () => client.query(request)),
+    command: (request) => wrap(request.query, () => client.command(request)),
+    insert: (request) => wrap("", () => client.insert(request)),
+    ping: () => client.ping(),
+  };
 }

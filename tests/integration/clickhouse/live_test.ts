@@ -2,7 +2,7 @@ import { assertEquals, assertGreater } from "@std/assert";
 import type { ClickHouseClient } from "@clickhouse/client";
 import type { ClickHouseClient as EngineClient } from "../../../engine/clickhouse/client.ts";
 import { startClickHouse } from "../../support/clickhouse.ts";
-import { backendOf, prefix, run, up } from "./deployment.ts";
+import { around, backendOf, prefix, run, up } from "./deployment.ts";
 
 const EVENTS = `\`${prefix}events\``;
 
@@ -31,22 +31,6 @@ class Application {
     }
     this.acknowledged.set(id, destination);
   }
-}
-
-/** A client for the engine, around each of whose requests something else happens. */
-function around(client: ClickHouseClient, happens: (query: string) => Promise<void>): EngineClient {
-  const wrap = async <T>(query: string, ask: () => Promise<T>): Promise<T> => {
-    await happens(query);
-    const answer = await ask();
-    await happens(query);
-    return answer;
-  };
-  return {
-    query: (request) => wrap(request.query, () => client.query(request)),
-    command: (request) => wrap(request.query, () => client.command(request)),
-    insert: (request) => wrap("", () => client.insert(request)),
-    ping: () => client.ping(),
-  };
 }
 
 async function firstDestinations(client: ClickHouseClient, expression: string): Promise<Map<string, string>> {

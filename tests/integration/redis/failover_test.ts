@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Redis } from "ioredis";
 import { keySlot } from "../../../engine/redis/key_slot.ts";
 import { startProxy } from "../../support/proxy.ts";
-import { type RedisServer, startRedis, startRedisCluster, startReplica } from "../../support/redis.ts";
+import { startRedisCluster, startReplica } from "../../support/redis.ts";
 import {
   getHash,
   HASH_TAGS,
@@ -14,30 +14,13 @@ import {
   tenantFields,
   TIMESTAMPS,
 } from "../../support/redis_records.ts";
+import { follows, startPair } from "../../support/redis_pair.ts";
 import { eventually } from "../../support/server.ts";
 
 const CONVERTED = "1705289400123";
 
 // Node's sockets leave timers behind in the oldest Deno, when a connection is lost.
 const quietly = { sanitizeOps: false, sanitizeResources: false };
-
-/** A primary, and a replica that follows it over a proxy of its own, so that it can be made to lag. */
-async function startPair(args: readonly string[] = []) {
-  await using stack = new AsyncDisposableStack();
-  const primary = stack.use(await startRedis(["--repl-diskless-sync-delay", "0", ...args]));
-  const link = stack.use(startProxy(primary.port));
-  const replica = stack.use(await startRedis(["--repl-diskless-sync-delay", "0", ...args]));
-  await replica.client().call("REPLICAOF", "127.0.0.1", link.port);
-  await follows(replica);
-  const moved = stack.move();
-  return { primary, replica, link, [Symbol.asyncDispose]: () => moved.disposeAsync() };
-}
-
-async function follows(replica: RedisServer): Promise<void> {
-  await eventually(async () => {
-    assertStringIncludes(await replica.client().info("replication"), "master_link_status:up");
-  });
-}
 
 async function seed(client: Redis, count: number): Promise<string[]> {
   const ids = Array.from({ length: count }, (_, i) => `t${i}`);
