@@ -78,12 +78,13 @@ export async function snapshot(client: Redis | Cluster): Promise<Map<string, str
   const all = new Map<string, string>();
   for (const key of await allKeys(client)) {
     const type = String(await client.callBuffer("TYPE", [bytes(key)]));
+    if (type === "none") continue; // It ended just now.
     const content = type === "hash"
       ? JSON.stringify(Object.entries(await getHash(client, key) ?? {}).sort())
       : type === "set" // The same set is stored in another order on another server.
       ? JSON.stringify((await client.callBuffer("SMEMBERS", [bytes(key)]) as Buffer[]).map(String).sort())
-      : (await client.callBuffer("DUMP", [bytes(key)]) as Buffer).toString("latin1");
-    all.set(key, `${type} ${await expiryOf(client, key)} ${content}`);
+      : (await client.callBuffer("DUMP", [bytes(key)]) as Buffer | null)?.toString("latin1");
+    if (content !== undefined) all.set(key, `${type} ${await expiryOf(client, key)} ${content}`);
   }
   return all;
 }
