@@ -27,6 +27,56 @@ const WORDS = [
   "0",
 ];
 
+/** What a payload may be once it is text: anything. */
+const TEXTS = [
+  '{"b": 1,  "a": 2, "a": 3}',
+  "not json",
+  "",
+  " ",
+  '{"n": 1e400}',
+  '"\\u0000"',
+  "long ".repeat(3000),
+];
+
+/** Writes events and attempts in the form of a version from 5 on, twins and events without a destination among them. */
+export async function writeAtRandom(sql: postgres.Sql, version: number): Promise<void> {
+  const texts = version < 6 ? ['{"b": 1, "a": [null]}', "null", '""', "[]"] : TEXTS;
+  for (const [i, data] of texts.entries()) {
+    const word = WORDS[i % WORDS.length]!;
+    const answer = version < 9 ? [null, "null", '{"z": 1, "y": {}}'][i % 3]! : data;
+    const event = {
+      id: i % 3 === 0 ? "late_twin" : `late_${i}`,
+      tenant_id: word,
+      time: `2025-10-26T0${i % 4}:30:00.123456Z`,
+      topic: word,
+      eligible_for_retry: i % 2 === 0,
+      data,
+      metadata: "{}",
+      ...(version < 7
+        ? { destination_id: i % 2 === 0 ? "" : word }
+        : { matched_destination_ids: [word, ""] }),
+    };
+    await sql`INSERT INTO events ${sql(event)}`;
+    await sql`INSERT INTO attempts ${
+      sql({
+        id: `late_${i}`,
+        event_id: event.id,
+        destination_id: word,
+        status: word,
+        time: event.time,
+        response_data: answer,
+        tenant_id: word,
+        topic: word,
+        event_time: event.time,
+        eligible_for_retry: true,
+        event_data: data,
+        event_metadata: "{}",
+        ...(version < 8 ? {} : { destination_type: word }),
+      })
+    }`;
+  }
+}
+
 /** Fills it. The same seed gives the same log. */
 export async function fillAtRandom(sql: postgres.Sql, seed: number): Promise<void> {
   const session = await sql.reserve();
