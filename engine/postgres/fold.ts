@@ -164,11 +164,37 @@ function makePartition(
       ...indexes.map(({ temporary, final }) => ({
         text: `ALTER INDEX ${temporary} RENAME TO ${quoteIdentifier(final)}`,
       })),
+      takeOverNames(parent, target.name),
       {
         text: `ALTER TABLE ${quoteIdentifier(parent)} ATTACH PARTITION ${
           quoteIdentifier(target.name)
         } DEFAULT`,
       },
     ],
+  };
+}
+
+/** Newer servers name what is NOT NULL: a partition that was never another table's has the names of its parent. */
+function takeOverNames(parent: string, leaf: string): SqlStatement {
+  const [ofParent, ofLeaf] = [parent, leaf].map((table) =>
+    `'${quoteIdentifier(table).replaceAll("'", "''")}'::regclass`
+  );
+  return {
+    text: `DO $$
+DECLARE
+  own record;
+BEGIN
+  FOR own IN
+    SELECT mine.conrelid::regclass AS leaf, mine.conname AS was, theirs.conname AS name
+      FROM pg_constraint mine
+      JOIN pg_attribute m ON m.attrelid = mine.conrelid AND m.attnum = mine.conkey[1]
+      JOIN pg_attribute t ON t.attrelid = ${ofParent} AND t.attname = m.attname
+      JOIN pg_constraint theirs ON theirs.conrelid = t.attrelid AND theirs.contype = 'n' AND theirs.conkey[1] = t.attnum
+     WHERE mine.conrelid = ${ofLeaf} AND mine.contype = 'n' AND mine.conname <> theirs.conname
+  LOOP
+    EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', own.leaf, own.was, own.name);
+  END LOOP;
+END
+$$`,
   };
 }
