@@ -22,8 +22,8 @@ export interface Content {
   /** What tells any other type apart: its members in an order that does not depend on how they are stored. */
   readonly members: string;
   /**
-   * SHA-1 of the record's dump: proof, for a script, that it is still the same. Of a large hash, of its fields. Empty when it was not
-   * asked for.
+   * SHA-1 of the record's dump: proof, for a script, that it is still the same. Of a large hash, of its fields and their ends.
+   * Empty when it was not asked for.
    */
   readonly digest: string;
   /** When it expires, in Unix milliseconds, or null for never. */
@@ -117,7 +117,7 @@ async function readLarge(store: RedisStore, key: Binary, digests: boolean): Prom
   const [end] = await readEnds(store, [key]);
   if (fields.size === 0 || end?.at === undefined) return null;
   const fieldEnds = await readFieldEnds(store, key, fields);
-  const digest = digests ? sha1(JSON.stringify([...fields].sort())) : "";
+  const digest = digests ? sha1(JSON.stringify([[...fields].sort(), [...fieldEnds].sort()])) : "";
   return { type: "hash", fields, fieldEnds, members: "", digest, ...endOf(end), large: true };
 }
 
