@@ -31,7 +31,7 @@ const ATTEMPTS = 50;
 
 /** A record as it was read, or as a marker tells. */
 interface Written {
-  /** SHA-1 of its dump; in a marker that was to be replaced, of two, parted by a comma. */
+  /** SHA-1 of its dump; where one of several may have been written, of each, parted by commas. */
   readonly digest: string;
   /** Unix milliseconds, or 0 for none. */
   readonly endsAt: string;
@@ -76,7 +76,9 @@ export async function followUp(context: WriteContext): Promise<void> {
         const flat = await store.call("HGETALL", [toArgument(key)]) as Buffer[];
         for (let i = 0; i + 1 < flat.length; i += 2) {
           const { source, written } = decode(fromBytes(flat[i + 1]!));
-          await prove(context, { source, target: fromBytes(flat[i]!) }, written);
+          const pair = { source, target: fromBytes(flat[i]!) };
+          if (await readWhole(store, source) === null) await prove(context, pair, written);
+          else await copyOne(context, pair);
         }
       }
     },
@@ -84,7 +86,7 @@ export async function followUp(context: WriteContext): Promise<void> {
 }
 
 /** @returns True when the target's name is taken. */
-async function copyOne(context: WriteContext, pair: Pair): Promise<boolean> {
+async function copyOne(context: WriteContext, pair: BothKeys): Promise<boolean> {
   const { store, fence } = context;
   const original = await readWhole(store, pair.source);
   if (original === null) return false;
@@ -93,17 +95,23 @@ async function copyOne(context: WriteContext, pair: Pair): Promise<boolean> {
     const args = [markersOf(context.markers, pair.target), toArgument(pair.target)];
     const marker = await store.call("HGET", args) as Buffer | null;
     if (marker === null) return true;
-    earlier = decode(fromBytes(marker)).written;
-    // A run that died may have come no further than its marker: then this one writes the copy.
-    await mark(context, pair, { ...original, digest: `${earlier.digest},${original.digest}` }, "over");
+    earlier = eitherOf(decode(fromBytes(marker)).written, original);
+    await mark(context, pair, earlier, "over");
   }
+  // Also where a marker is: the run that left it may have ended before it wrote anything.
   const target = toArgument(pair.target);
   const answer = await store.write(RESTORE_NEW, [target], [original.dump, original.endsAt], fence);
   if (answer === "c") return await prove(context, pair, original);
-  // What has the name now may be that run's copy, or a record that the application made since: it is weighed all the same.
-  if (earlier === null) await unmark(context, pair.target);
-  else await prove(context, pair, earlier);
+  const copy = earlier === null ? null : await readWhole(store, pair.target);
+  if (copy !== null && earlier!.digest.includes(copy.digest)) return await prove(context, pair, earlier!);
+  await unmark(context, pair.target);
   return true;
+}
+
+/** What may have been written, where one thing was and another is about to be. */
+function eitherOf(one: Written, other: Written): Written {
+  const digests = new Set([...one.digest.split(","), ...other.digest.split(",")]);
+  return { digest: [...digests].join(","), endsAt: other.endsAt };
 }
 
 /** Makes a copy what its original is, while it is still what was written. @returns True when it is not any more. */
@@ -118,9 +126,9 @@ async function prove(context: WriteContext, pair: BothKeys, first: Written): Pro
       tally.recover(pair.source);
       return false;
     }
-    const digests = now === null ? written.digest : `${written.digest},${now.digest}`;
-    if (now !== null) await mark(context, pair, { digest: digests, endsAt: now.endsAt }, "over");
-    const follow = [digests, now?.dump ?? "", now?.endsAt ?? "0"];
+    const either = now === null ? written : eitherOf(written, now);
+    if (now !== null) await mark(context, pair, either, "over");
+    const follow = [either.digest, now?.dump ?? "", now?.endsAt ?? "0"];
     const followed = await store.write(REPLACE_OWN, [toArgument(pair.target)], follow, fence);
     if (now === null || followed !== "1") {
       await unmark(context, pair.target);

@@ -1,0 +1,99 @@
+/** A run in a cluster that ends between any two of its commands: what it left half done, the next one follows up. */
+
+import { assertEquals } from "@std/assert";
+import type { Cluster } from "ioredis";
+import { startRedisCluster } from "../../support/redis.ts";
+import {
+  allKeys,
+  bytes,
+  destinationFieldsOf,
+  getHash,
+  HASH_TAGS,
+  NEVER,
+  outpostBackend,
+  putHash,
+  tenantFields,
+} from "../../support/redis_records.ts";
+
+const ORIGINALS = {
+  "tenant:t": tenantFields("t"),
+  "tenant:t:destination:d": destinationFieldsOf("d"),
+  "tenant:t:destination:e": destinationFieldsOf("e"),
+};
+const COPIES: Readonly<Record<string, string>> = {
+  "tenant:t": "tenant:{t}:tenant",
+  "tenant:t:destination:d": "tenant:{t}:destination:d",
+  "tenant:t:destination:e": "tenant:{t}:destination:e",
+};
+
+/** A fault of the program, as the engine sees it: that is no server which may come back. */
+class Killed extends TypeError {}
+
+/** Runs 001, which is killed before it sends so many commands. @returns False when it came to its end before that. */
+async function applyKilled(client: Cluster, commands: number): Promise<boolean> {
+  const send = client.callBuffer.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  let left = commands;
+  client.callBuffer = (async (...args: unknown[]) => {
+    if (left-- <= 0) throw new Killed();
+    return await send(...args);
+  }) as typeof client.callBuffer;
+  try {
+    await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
+    return false;
+  } catch (error) {
+    if (!(error instanceof Killed)) throw error;
+    return true;
+  } finally {
+    client.callBuffer = send as typeof client.callBuffer;
+  }
+}
+
+/** The names of copies that are marked as not proven yet. */
+async function marked(client: Cluster): Promise<string[]> {
+  const markers = (await allKeys(client)).filter((key) => key.includes(":copying:"));
+  const names = await Promise.all(markers.map((key) => client.callBuffer("HKEYS", [bytes(key)])));
+  return (names as Uint8Array[][]).flat().map(String);
+}
+
+for (
+  const [what, live] of [
+    ["nothing happens", () => Promise.resolve(0)],
+    ["the originals are changed", (client: Cluster, key: string) => client.hset(key, "note", "changed")],
+    ["the originals are deleted", (client: Cluster, key: string) => client.del(key)],
+  ] as const
+) {
+  Deno.test(`apply() in a cluster follows up what a killed run left, when ${what} in the pause`, async () => {
+    await using cluster = await startRedisCluster();
+    const client = cluster.client();
+    for (let commands = 1;; commands++) {
+      await Promise.all(cluster.nodes.map((node) => node.client().flushall()));
+      for (const [key, fields] of Object.entries(ORIGINALS)) await putHash(client, key, fields);
+      const killed = await applyKilled(client, commands);
+      const unproven = new Set(await marked(client));
+      const wanted = new Map<string, Record<string, string> | null>();
+      for (const key of Object.keys(ORIGINALS)) {
+        await live(client, key);
+        const copy = await getHash(client, COPIES[key]!);
+        const original = await getHash(client, key);
+        // What was proven before its original was deleted has become the application's own.
+        const proven = copy !== null && !unproven.has(COPIES[key]!);
+        wanted.set(key, original ?? (proven ? copy : null));
+      }
+      const { outcome, issues } = await outpostBackend(client).apply(HASH_TAGS, {
+        signal: NEVER,
+        rerun: !killed,
+      });
+      const when = `killed before command ${commands + 1}: ${issues.join()}`;
+      for (const [key, fields] of wanted) {
+        const found = await getHash(client, COPIES[key]!);
+        const named = issues.some((issue) => issue.startsWith(`${key}: `));
+        // What was proven and then changed is told, never taken for done.
+        if (JSON.stringify(found) !== JSON.stringify(fields)) {
+          assertEquals([named, outcome], [true, "failed"], when);
+        }
+      }
+      assertEquals(await marked(client), [], when);
+      if (!killed) break;
+    }
+  });
+}
