@@ -57,7 +57,14 @@ export async function prune(
       const records = fields.map((field) => rules.recordOf(list, field)!.target);
       const keys = [list.target, owner, ...records];
       if (store.bySlot(keys).length > 1) continue; // No step of a server can see both.
-      const args = [deletedAt, deleted ? "1" : "0", ...fields];
+      const names = deleted ? listed.slice(0, FIELDS_AT_ONCE) : [];
+      const args = [
+        deletedAt,
+        String(deleted ? listed.length : 0),
+        String(names.length),
+        ...names,
+        ...fields,
+      ];
       await store.write(PRUNE, keys.map(toArgument), args.map(toArgument), fence);
     }
   }
