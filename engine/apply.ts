@@ -31,6 +31,11 @@ export interface ApplyOptions extends LockOptions, Pace {
   readonly ids?: readonly string[];
   /** A saved plan: exactly this is applied, or nothing. */
   readonly plan?: SavedPlan | undefined;
+  /**
+   * True for a plan that a person has just agreed to: then also what others have done of it since is a difference. Else what is done
+   * of a plan counts as done, so that one that was interrupted stays good. @default {false}
+   */
+  readonly justShown?: boolean;
   /** Runs named Redis migrations again although they are applied. */
   readonly rerun?: boolean;
   /** Accepts records that cannot be converted: leaves them as they are, notes them, finishes. */
@@ -78,9 +83,9 @@ export async function apply(
 async function chooseFrom(
   context: EngineContext,
   state: State,
-  { ids = [], rerun = false, plan }: ApplyOptions,
+  { ids = [], rerun = false, plan, justShown = false }: ApplyOptions,
 ): Promise<readonly MigrationEntry[]> {
-  if (plan !== undefined) await assertFits(context, state, plan);
+  if (plan !== undefined) await assertFits(context, state, plan, { justShown });
   const selected = select(ignoreRunning(state.entries), plan?.basis.selected ?? ids, { rerun });
   for (const [name, found] of state.sql) {
     if (selected.some(({ store }) => store === name)) assertSound(name, found);

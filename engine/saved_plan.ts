@@ -46,14 +46,17 @@ export async function assertFits(
   context: Omit<EngineContext, "lock">,
   state: State,
   { digest, basis }: SavedPlan,
+  { justShown = false }: { readonly justShown?: boolean } = {},
 ): Promise<void> {
   const chosen = state.entries.filter(({ id }) => basis.selected.includes(id));
   const changes = digestOf(basis) !== digest
     ? ["The file was changed: its digest does not match its contents"]
-    : compareBasis(basis, await basisOf(context, state, chosen, basis.together));
+    : compareBasis(basis, await basisOf(context, state, chosen, basis.together), { justShown });
   if (changes.length === 0) return;
   throw new PlanStaleError(`The plan no longer fits: ${changes.join("; ")}`, changes, {
-    hint: hint`Plan again: ${"plan --out FILE"}`,
+    hint: justShown
+      ? "Run the same command again: it shows what is left to be done"
+      : hint`Plan again: ${"plan --out FILE"}`,
   });
 }
 
@@ -87,9 +90,14 @@ export async function basisOf(
 
 /**
  * Says what moved between a saved plan and now, one line each; empty when the plan still fits. What the plan itself is for
- * may be done by now, all of it or its beginning.
+ * may be done by now, all of it or its beginning, unless it was just shown.
  */
-export function compareBasis(saved: PlanBasis, now: PlanBasis): readonly string[] {
+export function compareBasis(
+  saved: PlanBasis,
+  now: PlanBasis,
+  { justShown = false }: { readonly justShown?: boolean } = {},
+): readonly string[] {
+  const expected = justShown ? OPEN : EXPECTED;
   const changes: string[] = [];
   if (saved.deployment !== now.deployment) {
     changes.push(`The deployment was "${saved.deployment}" and is "${now.deployment}"`);
@@ -97,7 +105,7 @@ export function compareBasis(saved: PlanBasis, now: PlanBasis): readonly string[
   const was = new Map(saved.migrations.map((migration) => [migration.id, migration]));
   const is = new Map(now.migrations.map((migration) => [migration.id, migration]));
   const planned = new Set(saved.selected.filter((id) => OPEN.includes(was.get(id)?.status ?? "")));
-  const done = [...planned].filter((id) => is.get(id)?.status === "applied");
+  const done = justShown ? [] : [...planned].filter((id) => is.get(id)?.status === "applied");
   for (const store of union(Object.keys(saved.stores), Object.keys(now.stores))) {
     const [before, after] = [saved.stores[store], now.stores[store]];
     if (before !== after) {
@@ -114,7 +122,7 @@ export function compareBasis(saved: PlanBasis, now: PlanBasis): readonly string[
     if (before === undefined) changes.push(`${id} is new`);
     else if (after === undefined) changes.push(`${id} is gone`);
     else if (before.checksum !== after.checksum) changes.push(`${id} was edited: its checksum changed`);
-    else if (before.status !== after.status && !(planned.has(id) && EXPECTED.includes(after.status))) {
+    else if (before.status !== after.status && !(planned.has(id) && expected.includes(after.status))) {
       changes.push(`${id} was ${before.status} and is ${after.status}`);
     }
   }

@@ -107,6 +107,7 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
       rerun: options.rerun,
       skipInvalid: options.skipInvalid,
       plan,
+      justShown: !options.yes,
       onEvent: (event) => events.take(event),
     });
     if (result.results.length === 0) await tellNothing(context, open.engine, result.doneByOther);
@@ -187,7 +188,7 @@ async function agreed(
   if (plan.blockers.length > 0) throw new BlockedError(plan.blockers);
   const { deployment, selected } = plan.basis;
   const where = ` to ${placesText(concerned(plan.stores, selected), deployment)}`;
-  if (await context.confirm(question(selected.length, where))) return saved ?? plan;
+  if (await context.confirm(question(selected.length, where))) return plan;
   throw new DeclinedError("Nothing was applied: the answer was no");
 }
 

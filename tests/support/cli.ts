@@ -24,7 +24,7 @@ export interface CliResult {
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Everything is a terminal, and these are the lines typed. */
-  readonly answers?: readonly string[];
+  readonly answers?: readonly (string | (() => Promise<string>))[];
   /** Columns of the terminal. */
   readonly columns?: number;
   readonly now?: () => Date;
@@ -68,7 +68,10 @@ export async function runInProcess(args: readonly string[], options: CliOptions 
       },
     },
     stdinTerminal: terminal,
-    readLine: () => Promise.resolve(answers.shift() ?? null),
+    readLine: async () => {
+      const answer = answers.shift() ?? null;
+      return typeof answer === "function" ? await answer() : answer;
+    },
     columns: () => options.columns ?? null,
     now: options.now ?? (() => new Date()),
     signal: controller.signal,
