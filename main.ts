@@ -117,22 +117,39 @@ function programWords(): readonly string[] {
     : [Deno.execPath(), "run", "--allow-env", "--no-prompt", import.meta.url];
 }
 
+function reportsMetrics(): boolean {
+  return ["true", "1"].includes(Deno.env.get("OTEL_DENO") ?? "");
+}
+
+/** How long a client may hold a process that has come to its end, in milliseconds. */
+const LEFT_MS = 2000;
+
+/**
+ * Ends the process. Where the runtime reports metrics, and asks for them at that moment, an exit waits for ever for an answer that
+ * only its own thread could give: there nothing is left to be done instead, which ends the process too.
+ */
+function end(status: number): void {
+  if (!reportsMetrics()) Deno.exit(status);
+  Deno.exitCode = status;
+  Deno.unrefTimer(setTimeout(() => Deno.exit(status), LEFT_MS));
+}
+
 /**
  * True where the runtime would export metrics so often that it can block itself while modules are loaded: for ever, and deaf to
  * every signal but one.
  */
 function standsStill(env: Readonly<Record<string, string | undefined>>): boolean {
   const interval = env.OTEL_METRIC_EXPORT_INTERVAL ?? "";
-  return ["true", "1"].includes(env.OTEL_DENO ?? "") && interval !== "" && !(Number(interval) >= 1000);
+  return reportsMetrics() && interval !== "" && !(Number(interval) >= 1000);
 }
 
 /** Starts the program. */
-async function main(): Promise<never> {
+async function main(): Promise<void> {
   const out = sink(Deno.stdout);
   // Asked by scripts again and again: answered before anything else is loaded.
   if (Deno.args.length === 1 && Deno.args[0] === "--version") {
     out.write(`${VERSION}\n`);
-    Deno.exit(EXIT.done);
+    return end(EXIT.done);
   }
   dropPermissions(Deno.args);
   const env = Deno.env.toObject();
@@ -141,7 +158,7 @@ async function main(): Promise<never> {
     err.write(
       "error: OTEL_METRIC_EXPORT_INTERVAL must be 1000 or more: below, the runtime may come to a stand [settings_invalid]\n",
     );
-    Deno.exit(EXIT.usage);
+    return end(EXIT.usage);
   }
   const user = env.USER ?? env.USERNAME;
   const host: Host = {
@@ -163,7 +180,7 @@ async function main(): Promise<never> {
     programWords: programWords(),
   };
   const { run } = await import("./cli/mod.ts");
-  Deno.exit(await run(host));
+  end(await run(host));
 }
 
 if (import.meta.main) await main();

@@ -38,6 +38,21 @@ function startCollector(): { readonly url: string; readonly received: Received }
   };
 }
 
+Deno.test("the program ends although the runtime is asking for metrics at that moment", async () => {
+  await using redis = await startRedis();
+  const asked = { OTEL_DENO: "true", OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" };
+  const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(redis.port), MIGRATE_ONLY: "redis" };
+  const often = { ...asked, OTEL_METRIC_EXPORT_INTERVAL: "1" };
+  for (let n = 0; n < 3; n++) {
+    assertEquals((await runCli(["--version"], { env: often })).code, 0);
+    assertEquals((await runCli(["migrate", "status"], { env: { ...env, ...often } })).code, 2);
+  }
+  const { code, stderr } = await runCli(["migrate", "status"], {
+    env: { ...env, ...asked, OTEL_METRIC_EXPORT_INTERVAL: "1000" },
+  });
+  assertEquals(code, 0, stderr);
+});
+
 Deno.test("apply reports a span for the command and for each migration, and counts records", async () => {
   await using redis = await startRedis();
   await using collector = startCollector();
