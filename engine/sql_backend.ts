@@ -78,8 +78,13 @@ export interface SqlStepPlan {
 export interface SqlGrouping {
   /** Their versions, in order; empty where each step runs by itself. */
   readonly together: readonly number[];
-  /** Why steps that could do so do not, one sentence each. */
+  /** Why tables are not made anew beside the old ones, one sentence each. */
   readonly apart: readonly string[];
+  /**
+   * Bytes of the tables that are made anew, as they are, and about how many it takes beside them until the end, on disk and as much
+   * again of WAL. Absent where nothing runs as one, or while somebody holds a table.
+   */
+  readonly needs?: { readonly bytes: number; readonly disk: number };
 }
 
 /** What would be done to one SQL store. */

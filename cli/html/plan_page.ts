@@ -98,8 +98,12 @@ function groupingSection({ steps, grouping }: SqlPlan): Html {
   if (grouping === undefined) return html``;
   const ids = steps.map(({ id }) => id).filter((id) => grouping.together.includes(Number(id.split("/")[1])));
   return ids.length === 0
-    ? html`<p class="warn">The steps run one by one: ${grouping.apart.join("; ")}</p>`
-    : html`<p>${ids[0]!} to ${ids.at(-1)!} run in one rewrite, all or nothing.</p>`;
+    ? html`<p class="warn">Tables are changed in place, step by step: ${grouping.apart.join("; ")}</p>`
+    : html`<p>${ids[0]!} to ${ids.at(-1)!} run in one rewrite, all or nothing.${
+      grouping.needs === undefined
+        ? ""
+        : ` Disk beside what is there, and WAL as well: about ${formatBytes(grouping.needs.disk)}.`
+    }</p>`;
 }
 
 function stepSection(step: SqlStepPlan): Html {

@@ -17,13 +17,22 @@ const SHORT_MS = 1000;
 
 /** One sentence for each side that has something to do. @param limited True where a rate decides about the Redis side. */
 export function estimates(plan: Plan, { limited }: { readonly limited: boolean }): readonly string[] {
-  const steps = [...(plan.postgres?.steps ?? []), ...(plan.clickhouse?.steps ?? [])];
-  const bytes = steps.flatMap(({ tables, consequences }) =>
-    tables.filter(({ name, rewrite }) =>
-      rewrite || consequences.some(({ kind, table }) => kind === "index_built" && table === name)
-    )
-      .map((table) => table.bytes ?? 0)
-  ).reduce((sum, size) => sum + size, 0);
+  const stores = [plan.postgres, plan.clickhouse].filter((store) => store !== null);
+  const steps = stores.flatMap((store) => store.steps);
+  // What runs as one reads each table once.
+  const asOne = stores.reduce((sum, { grouping }) => sum + (grouping?.needs?.bytes ?? 0), 0);
+  const alone = stores.flatMap(({ steps, grouping }) =>
+    grouping?.needs === undefined
+      ? steps
+      : steps.filter(({ id }) => !grouping.together.includes(Number(id.split("/")[1])))
+  );
+  const bytes = asOne +
+    alone.flatMap(({ tables, consequences }) =>
+      tables.filter(({ name, rewrite }) =>
+        rewrite || consequences.some(({ kind, table }) => kind === "index_built" && table === name)
+      )
+        .map((table) => table.bytes ?? 0)
+    ).reduce((sum, size) => sum + size, 0);
   const records = plan.redis.reduce((sum, { estimatedItems }) => sum + estimatedItems, 0);
   const [slow, fast] = RECORDS_PER_SECOND;
   return [

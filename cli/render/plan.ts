@@ -123,28 +123,34 @@ function pace(plan: Plan, { style }: Layout, { countedMs, maxRate }: PlanView): 
   ];
 }
 
-/** Which steps run as one, or why none do. */
+/** Which steps run as one and what that needs, or why none do. */
 function renderGrouping({ steps, grouping }: SqlPlan, { style, width }: Layout): readonly string[] {
   if (grouping === undefined) return [];
-  const { together, apart } = grouping;
+  const { together, apart, needs } = grouping;
   const ids = steps.map(({ id }) => id).filter((id) => together.includes(Number(id.split("/")[1])));
-  return [
-    ids.length > 0
-      ? style.green(wrap(
-        `${ids[0]} to ${
-          ids.at(-1)
-        } run in one rewrite, all or nothing: each row is written once, and readers wait only ` +
-          "for the moment in which the tables change places",
-        width,
-        "",
-      ))
-      : style.yellow(wrap(
-        `The steps run one by one, because new tables would not have all of this: ${apart.join("; ")}`,
-        width,
-        "",
-      )),
-  ];
+  if (ids.length === 0) {
+    return [style.yellow(wrap(
+      "Tables are changed in place, step by step, and readers wait as well while rows are written: new tables would not have all " +
+        `of this: ${apart.join("; ")}`,
+      width,
+      "",
+    ))];
+  }
+  const space = needs === undefined || needs.disk < WORTH_TELLING
+    ? ""
+    : `. That takes about ${formatBytes(needs.disk)} of disk beside what is there, and as much of WAL`;
+  return [style.green(wrap(
+    `${ids[0]} to ${
+      ids.at(-1)
+    } run in one rewrite, all or nothing: each row is written once, writers of these tables wait until the ` +
+      `end, readers only for the moment in which the tables change places${space}`,
+    width,
+    "",
+  ))];
 }
+
+/** Bytes that somebody may not have. */
+const WORTH_TELLING = 16 * 1024 * 1024;
 
 function renderStep(step: SqlStepPlan, { style, width }: Layout, { statements }: PlanView): string {
   const lines = [

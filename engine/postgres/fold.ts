@@ -69,6 +69,7 @@ export function foldSteps({ steps, schemas, versions: wanted, tool }: FoldOption
   return {
     versions,
     tables: [...replaced, ...drops],
+    made: composed,
     before: [
       lock(locked, "SHARE ROW EXCLUSIVE"),
       MEMORY,

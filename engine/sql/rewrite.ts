@@ -13,8 +13,10 @@ export const BY_EXCHANGE = "by exchange";
 export interface Fold {
   /** The versions that are done together, in order. */
   readonly versions: readonly number[];
-  /** Tables whose only partition is replaced, by their names before. */
+  /** Tables whose only partition is replaced, or that go, by their names before. */
   readonly tables: readonly string[];
+  /** Those that are made anew. */
+  readonly made: readonly Pick<ComposedTable, "was" | "takes">[];
   /** Run before the first step. */
   readonly before: readonly SqlStatement[];
   /** Run after the last step. */
@@ -29,6 +31,8 @@ export interface ComposedTable {
   readonly table: string;
   /** Queries over the tables before the first step that together give the rows after the last. */
   readonly sources: readonly string[];
+  /** The table whose columns each row takes along, by its name before the first step. */
+  readonly takes?: string;
 }
 
 /**
@@ -56,7 +60,12 @@ export function composeRewrites(
     }
   }
   return [...chains].filter(([, { everyRow }]) => everyRow)
-    .map(([table, { was, sources }]) => ({ was, table, sources }));
+    .map(([table, { was, sources, takes }]) => ({
+      was,
+      table,
+      sources,
+      ...(takes === undefined ? {} : { takes }),
+    }));
 }
 
 /** What tables are called before steps that may rename them. */
@@ -76,6 +85,7 @@ interface Chain {
   readonly everyRow: boolean;
   readonly columns: readonly string[];
   readonly sources: readonly string[];
+  readonly takes?: string;
 }
 
 function begin(table: string, columns: readonly string[] | null): Chain | null {
@@ -86,7 +96,10 @@ function begin(table: string, columns: readonly string[] | null): Chain | null {
 function extend(chain: Chain, change: TableRewrite, version: number): Chain {
   const { computed = {}, renamed = {}, dropped = [], joined } = change;
   const everyRow = chain.everyRow || change.everyRow;
-  if (joined !== undefined) return { ...chain, everyRow, columns: joined.columns, sources: joined.queries };
+  if (joined !== undefined) {
+    const { columns, queries: sources, takes } = joined;
+    return { ...chain, everyRow, columns, sources, ...(takes === undefined ? {} : { takes }) };
+  }
   const newName = new Map(Object.entries(renamed).map(([to, from]) => [from, to]));
   const kept = chain.columns.filter((column) => !dropped.includes(column));
   const columns = [

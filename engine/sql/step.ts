@@ -151,7 +151,12 @@ export interface TableRewrite {
   /** Columns that go. */
   readonly dropped?: readonly string[];
   /** Where one table alone does not give the rows: queries that together do, and the columns that each of them has. */
-  readonly joined?: { readonly columns: readonly string[]; readonly queries: readonly string[] };
+  readonly joined?: {
+    readonly columns: readonly string[];
+    readonly queries: readonly string[];
+    /** The table whose columns each row takes along: what is made is the larger for it. */
+    readonly takes?: string;
+  };
 }
 
 /** What a step does to rows, beside what its statements say. */

@@ -22,6 +22,7 @@ import type { Blocker } from "../blocker.ts";
 import { RefusedError, RegistryError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { type Counter, countLosses, planStep, remembering } from "./forecast.ts";
+import { needsOf, WrittenOnce } from "./fold_plan.ts";
 import { BY_EXCHANGE, type Fold } from "./rewrite.ts";
 import { dirtyError, findGaps, lowestOf, type Standing, stateOf } from "./standing.ts";
 import { runThroughLey } from "./ley.ts";
@@ -116,11 +117,16 @@ async function foldTogether(view: StoreView, versions: readonly number[]): Retur
 }
 
 /** How a step runs by itself. @param from Version of the database now. */
-async function wayAlone(view: StoreView, step: SqlStep, from: number): Promise<ChosenWay> {
-  const { fold } = step.variants === undefined ? await view.fold([step.version]) : APART;
-  return fold === null
+async function wayAlone(
+  view: StoreView,
+  step: SqlStep,
+  from: number,
+): Promise<ChosenWay & { readonly apart: readonly string[] }> {
+  const { fold, apart } = step.variants === undefined ? await view.fold([step.version]) : APART;
+  const way = fold === null
     ? await chooseWay(step, from, (query) => view.holds(query))
     : { variant: BY_EXCHANGE, statements: withFold(fold, step) };
+  return { ...way, apart };
 }
 
 /** The backend over a store. */
@@ -164,24 +170,37 @@ export class StepBackend implements SqlBackend {
       const counter = remembering(view.counter);
       const steps: SqlStepPlan[] = [];
       const { fold, apart } = together ? await foldTogether(view, versions) : APART;
+      const reasons = new Set(apart);
+      const written = new WrittenOnce();
       for (const wanted of versions) {
         const step = this.#step(wanted);
         if (step.version <= version && cutOff?.version !== step.version) {
           throw new RefusedError(`Cannot plan ${this.#id(step)}: it is applied`);
         }
-        const statements = fold?.versions.includes(step.version)
-          ? withFold(fold, step)
-          : (await wayAlone(view, step, version)).statements;
-        steps.push(await this.#plan(step, statements, step.forecast(version), counter));
+        const forecast = step.forecast(version);
+        if (fold?.versions.includes(step.version)) {
+          steps.push(await this.#plan(step, withFold(fold, step), written.of(forecast), counter));
+          continue;
+        }
+        const way = await wayAlone(view, step, version);
+        if (apart.length === 0) { for (const reason of way.apart) reasons.add(reason); }
+        steps.push(await this.#plan(step, way.statements, forecast, counter));
       }
+      const needs = fold === null
+        ? null
+        : await needsOf(fold, this.#steps.slice(version, fold.versions[0]! - 1), counter);
       const held = view.held();
       return {
         current: version,
         latest: this.#steps.length,
         steps,
-        ...(fold === null && apart.length === 0
-          ? {}
-          : { grouping: { together: fold?.versions ?? [], apart } }),
+        ...(fold === null && reasons.size === 0 ? {} : {
+          grouping: {
+            together: fold?.versions ?? [],
+            apart: [...reasons],
+            ...(needs === null ? {} : { needs }),
+          },
+        }),
         ...(held === null ? {} : { held }),
       };
     });

@@ -194,7 +194,7 @@ export const step: SqlStep = {
         table: "attempts",
         was: "deliveries",
         everyRow: true,
-        joined: { columns: ATTEMPT_COLUMNS, queries: [ATTEMPTS] },
+        joined: { columns: ATTEMPT_COLUMNS, queries: [ATTEMPTS], takes: "events" },
       },
     ],
     keeps: KEEP_ORPHANS,

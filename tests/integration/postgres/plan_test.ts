@@ -1,7 +1,8 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import type postgres from "postgres";
 import type { SqlConsequence, SqlPlan } from "../../../engine/sql_backend.ts";
 import { StoreDeniedError } from "../../../engine/errors.ts";
+import { fillLegacyLog } from "../../support/legacy_postgres_data.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { backendOver, fill, locked, migrateTo, outpostSchema, running } from "./deployment.ts";
 
@@ -191,4 +192,52 @@ Deno.test("planDown() counts what goes, and down() loses no more", async () => {
     ...destinations,
   ]);
   assertEquals(index.length, indexRows);
+});
+
+Deno.test("plan() of steps that run as one says what they write, once, and what that takes", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 2 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 4);
+  await fillLegacyLog(sql, { events: 20_000, orphans: 100 });
+  await sql`VACUUM ANALYZE`;
+  const number = async (expression: string) =>
+    Number((await sql.unsafe<{ n: string }[]>(`SELECT (${expression})::text AS n`))[0]!.n);
+  const size = (...tables: string[]) =>
+    number(tables.map((table) => `pg_total_relation_size('${table}_default')`).join(" + "));
+  const { steps, grouping } = await backend.plan([5, 6, 7, 8, 9, 10], { together: true });
+  assertEquals(
+    steps.flatMap(({ tables }) => tables.filter(({ rewrite }) => rewrite).map(({ name }) => name)),
+    ["events", "deliveries"],
+  );
+  assertEquals(
+    steps.flatMap(({ consequences }) =>
+      consequences.filter(({ kind }) => kind === "table_rewritten").map(({ table }) => table)
+    ),
+    ["events", "deliveries"],
+  );
+  const { bytes, disk } = grouping!.needs!;
+  assertEquals(bytes, await size("events", "deliveries"));
+  const [begun] = await sql`SELECT pg_current_wal_lsn()::text AS at`;
+  {
+    await using session = await locked(backend);
+    await session.upTogether([5, 6, 7, 8, 9, 10], running());
+  }
+  const written = await number(`pg_wal_lsn_diff(pg_current_wal_lsn(), '${begun!.at}')`);
+  for (const used of [await size("events", "attempts"), written]) {
+    assert(disk / used > 0.8 && disk / used < 1.5, `${disk} said, ${used} used`);
+  }
+});
+
+Deno.test("plan() of a step that is named says why its tables cannot be made anew", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 2 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 6);
+  assertEquals((await backend.plan([7])).grouping, undefined);
+  await sql`ALTER TABLE events_default SET (fillfactor = 80)`;
+  assertEquals((await backend.plan([7])).grouping, {
+    together: [],
+    apart: ['Table "events_default" has storage options of its own'],
+  });
 });
