@@ -63,7 +63,6 @@ chapter("ClickHouse", start, [
     failure: "no lock guards ClickHouse: two runs work on it at once",
     from: `${RUNNER}, its coordinator; golang-migrate #568`,
     shown: "Two runs at once: each ends with 0, and the history has every step once.",
-    covers: ["golang-migrate #568"],
     async prove(world) {
       const { client, run } = await world.database();
       const ends = await Promise.all([1, 2].map(() => run("migrate apply --yes --lock-wait 60s")));

@@ -68,7 +68,8 @@ chapter("Clusters and size", start, [
     id: "B25",
     severity: "S1",
     failure: "on a cluster a third of the keys is found, and the migration is applied",
-    from: `${RUNNER} with go-redis (31.7 to 35.3 % found); RIOT #127, #155; RedisShake #811, #955, #1057`,
+    from:
+      `${RUNNER} with go-redis (31.7 to 35.3 % found); RIOT #127, #155, #88, #165; RedisShake #811, #955, #1057`,
     shown: `${TENANTS} tenants over three masters: every one of them is migrated and converted.`,
     async prove({ client, run }) {
       for (let i = 0; i < TENANTS; i++) await seedLegacyTenant(client as never, `t${i}`, 1);
@@ -85,7 +86,7 @@ chapter("Clusters and size", start, [
     id: "B26",
     severity: "S2",
     failure: "cleanup deletes keys of many slots in one command, which no cluster does",
-    from: `${RUNNER}, 001_hash_tags (CROSSSLOT, measured)`,
+    from: `${RUNNER} #461, 001_hash_tags (CROSSSLOT, measured)`,
     shown: "Cleanup of the same cluster leaves no key of the legacy form, and all of the current one.",
     async prove({ client, run }) {
       const { code, stderr } = await run("migrate cleanup --redis-only --yes");

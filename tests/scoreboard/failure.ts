@@ -18,8 +18,6 @@ export interface Failure<World> {
   readonly from: string;
   /** How it is shown here that it does not happen. */
   readonly shown: string;
-  /** Other entries of the list of known failures that the same proof shows. */
-  readonly covers?: readonly string[];
   /** Does what goes wrong elsewhere. */
   prove(world: World): Promise<void>;
 }

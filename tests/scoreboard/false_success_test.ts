@@ -29,7 +29,8 @@ chapter("False success", Stores.start, [
     id: "B2",
     severity: "S2",
     failure: "a failed migration leaves the database dirty, and no command repairs it",
-    from: `${RUNNER}; golang-migrate #282, #518, #1059`,
+    from:
+      `${RUNNER}; golang-migrate #282, #317, #337, #430, #518, #678, #1059; Flyway #923, #488, #2444, #2492`,
     shown: "A database that another tool left dirty is refused with the way out, which works.",
     async prove(stores) {
       const { outpost, sql } = await stores.deployment();

@@ -125,10 +125,9 @@ chapter("Rows of Postgres", Stores.start, [
     id: "P13",
     severity: "S1",
     failure: "taking step 5 back loses a quarantined row where something else has its key",
-    from: OWN,
+    from: `${OWN}; Flyway #4121`,
     shown:
       "An attempt got the key of a quarantined delivery: after the way down the row is in the quarantine still.",
-    covers: ["Flyway #4121"],
     async prove(stores) {
       const { outpost, sql } = await stores.deployment();
       assertEquals((await outpost("migrate apply 5 --sql-only --yes")).code, 0);
@@ -153,7 +152,6 @@ chapter("Rows of Postgres", Stores.start, [
     from: `${OWN}; Atlas and Flyway, which find such drift in paid editions alone`,
     shown:
       "Eight changes by hand, from UNLOGGED to a trigger that swallows rows: each is named, and the exit is 1.",
-    covers: ["drift"],
     async prove(stores) {
       const { outpost, sql } = await stores.deployment();
       assertEquals((await outpost(APPLY)).code, 0);

@@ -36,6 +36,7 @@ export class Stores implements AsyncDisposable {
   readonly redis: RedisServer;
   readonly postgres: PostgresServer;
   readonly #proxy: FaultProxy;
+  readonly #postgresProxy: FaultProxy;
   readonly #logs: OldLogs;
   readonly #stack: AsyncDisposableStack;
   readonly #client: Redis;
@@ -52,6 +53,9 @@ export class Stores implements AsyncDisposable {
     this.#proxy = stack.use(
       startFaultProxy({ protocol: "redis", target: this.redis.port, decide: () => null }),
     );
+    this.#postgresProxy = stack.use(
+      startFaultProxy({ protocol: "postgres", target: this.postgres.port, decide: () => null }),
+    );
   }
 
   /** Starts them. */
@@ -66,7 +70,7 @@ export class Stores implements AsyncDisposable {
   /** An empty Redis, and the log of an old Outpost at version 4, or an empty database. */
   async deployment(log: "old" | "empty" = "old"): Promise<Deployment> {
     await this.#client.flushall();
-    this.#proxy.decide = () => null;
+    this.#proxy.decide = this.#postgresProxy.decide = () => null;
     const url = log === "empty"
       ? await this.postgres.createDatabase()
       : `postgres://postgres@127.0.0.1:${this.postgres.port}/${await this.#logs.create()}`;
@@ -87,9 +91,10 @@ export class Stores implements AsyncDisposable {
     return { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(this.#proxy.port) };
   }
 
-  /** How many commands passed there so far. */
-  get commands(): number {
-    return this.#proxy.commands;
+  /** The same for a database. @param url Where it is without one. */
+  throughPostgres(url: string, decide: Decide): Record<string, string> {
+    this.#postgresProxy.decide = decide;
+    return { POSTGRES_URL: url.replace(`:${this.postgres.port}/`, `:${this.#postgresProxy.port}/`) };
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -38,7 +38,7 @@ chapter("Configuration and surface", Stores.start, [
     id: "B40",
     severity: "S3",
     failure: "the documentation promises commands and options that do not exist",
-    from: `${RUNNER}, its guide`,
+    from: `${RUNNER} #675, #831, its guide`,
     shown: "status, --redis-host, --rerun and going on after an interruption are there.",
     async prove(stores) {
       const { outpost, client, env } = await stores.deployment();

@@ -95,9 +95,8 @@ chapter("Two forms of one record", Stores.start, [
     id: "R3",
     severity: "S1",
     failure: "a run that was interrupted twice ends as applied, with records left",
-    from: OWN,
+    from: `${OWN}; RedisShake #1007`,
     shown: "Stopped, stopped again, and records written in each pause: the third run converts every one.",
-    covers: ["RedisShake #1007"],
     async prove(stores) {
       const { outpost, client } = await stores.deployment();
       const seed = async (from: number) => {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { connectRedis, type RedisSettings } from "../../../cli/stores/redis.ts";
 import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
+import { certificates } from "../../support/certificates.ts";
 import { startFaultProxy } from "../../support/faults/fault_proxy.ts";
 import { redisKnowsTls, startRedis, startRedisCluster } from "../../support/redis.ts";
 import { freePort } from "../../support/server.ts";
@@ -99,52 +100,6 @@ Deno.test(
     assert(none.message.endsWith("Redis is no cluster"), none.message);
   },
 );
-
-/** Makes an authority and a server's certificate of its own. @returns Their files, and that of the server's key. */
-async function certificates(directory: string): Promise<[string, string, string]> {
-  const [ca, caKey, certificate, key] = ["ca.pem", "ca.key", "server.pem", "server.key"].map((name) =>
-    `${directory}/${name}`
-  ) as [string, string, string, string];
-  const [request, names] = [`${directory}/server.csr`, `${directory}/names`];
-  await Deno.writeTextFile(names, "subjectAltName=DNS:localhost,IP:127.0.0.1");
-  for (
-    const args of [
-      [
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "1",
-        "-subj",
-        "/CN=authority",
-        "-keyout",
-        caKey,
-        "-out",
-        ca,
-      ],
-      ["req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", key, "-out", request],
-      [
-        "x509",
-        "-req",
-        "-days",
-        "1",
-        "-in",
-        request,
-        "-CA",
-        ca,
-        "-CAkey",
-        caKey,
-        "-CAcreateserial",
-        "-extfile",
-        names,
-      ]
-        .concat("-out", certificate),
-    ]
-  ) assert((await new Deno.Command("openssl", { args, stderr: "null" }).output()).success);
-  return [ca, certificate, key];
-}
 
 Deno.test("connectRedis() verifies the server's certificate", quietly, async (t) => {
   const knowsTls = await redisKnowsTls();
