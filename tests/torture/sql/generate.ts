@@ -4,7 +4,7 @@
  * @module
  */
 
-import { logMotif } from "./motifs.ts";
+import { logMotif, openingMotif } from "./motifs.ts";
 import { Random } from "../random.ts";
 import type { RunnerFault } from "../history.ts";
 import type { LogAction, LogEvent, LogHappening, LogHistory, OperatorAction } from "./history.ts";
@@ -24,6 +24,7 @@ export function generateLog(seed: number): LogHistory {
     events: random.pick([5, 20, 60]),
   };
   const events: LogEvent[] = [];
+  if (random.chance(0.3)) events.push(...openingMotif(random));
   const count = random.between(5, 20);
   for (let i = 0; i < count; i++) {
     if (random.chance(0.15)) events.push(...logMotif(random));
@@ -53,7 +54,7 @@ function next(random: Random): LogHappening {
     case "runner_fault":
       return { type, runner: random.between(0, RUNNERS - 1), fault: runnerFault(random) };
     case "long_freeze":
-      return { type, runner: random.between(0, RUNNERS - 1) };
+      return { type, runner: random.between(0, RUNNERS - 1), holding: random.chance(0.5) };
     case "read_while_locked":
       return {
         type,
@@ -65,9 +66,10 @@ function next(random: Random): LogHappening {
     case "down_and_follow":
       return {
         type,
-        steps: random.between(1, 3),
+        begun: random.chance(0.5),
+        steps: random.between(2, 4),
         fault: random.pick<RunnerFault>(["interrupt", "cut", "lost_reply", "half_reply"]),
-        commands: random.between(20, 250),
+        commands: random.between(0, 120),
       };
   }
 }

@@ -41,14 +41,20 @@ export type LogHappening =
   }
   | { readonly type: "runner_fault"; readonly runner: number; readonly fault: RunnerFault }
   /** A runner stands still for as long as it takes until the application can read again. */
-  | { readonly type: "long_freeze"; readonly runner: number }
+  | {
+    readonly type: "long_freeze";
+    readonly runner: number;
+    /** As soon as it keeps readers from the application's tables. */
+    readonly holding: boolean;
+  }
   /** Somebody else has the tables for himself, or the bookkeeping, and a command that only reads is run. */
   | { readonly type: "read_while_locked"; readonly words: readonly string[]; readonly books: boolean }
   /** Something depends on what a step changes, and everything is to be applied. */
   | { readonly type: "apply_in_the_way"; readonly at: number }
-  /** Takes steps back, is disturbed after so many commands, and does what the hint says. */
+  /** Takes steps back, is disturbed after so many commands, or so many after the first step, and does what the hint says. */
   | {
     readonly type: "down_and_follow";
+    readonly begun: boolean;
     readonly steps: number;
     readonly fault: RunnerFault;
     readonly commands: number;
@@ -76,12 +82,16 @@ export function describeLog(event: LogHappening): string {
     case "runner_fault":
       return `runner ${event.runner}: ${event.fault}`;
     case "long_freeze":
-      return `runner ${event.runner}: freezes until others can read`;
+      return `runner ${event.runner}: freezes${
+        event.holding ? " with the tables to itself" : ""
+      } until others can read`;
     case "read_while_locked":
       return `while somebody holds the ${event.books ? "bookkeeping" : "tables"}: ${event.words.join(" ")}`;
     case "apply_in_the_way":
       return "a view is in the way of an apply";
     case "down_and_follow":
-      return `down ${event.steps}, ${event.fault} after ${event.commands} commands, and what its hint says`;
+      return `down ${event.steps}, ${event.fault} after ${
+        event.begun ? "the first step and " : ""
+      }${event.commands} commands, and what its hint says`;
   }
 }

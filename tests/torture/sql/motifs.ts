@@ -26,6 +26,21 @@ export function logMotif(random: Random): LogEvent[] {
   return random.pick([undisturbed, undisturbed, frozen, thereAndBack, cutOffOnTheWayBack])(random);
 }
 
+/** What an old log may meet first of all, before any step has run. */
+export function openingMotif(random: Random): LogEvent[] {
+  return random.pick([hidden, frozen, undisturbed])(random);
+}
+
+/** Policies hide the rows of the tables from the role that migrates, and then no longer. */
+function hidden(random: Random): LogEvent[] {
+  return [
+    { after: 0, type: "operator", action: "row_security", at: 0 },
+    { after: 0, type: "operator", action: "row_security", at: 0 },
+    { after: 0, ...startOf(random, APPLY) },
+    { after: WHOLE_RUN, type: "operator", action: "relax", at: 0 },
+  ];
+}
+
 /** Others in the database, and a run that is given the time to meet them. */
 function undisturbed(random: Random): LogEvent[] {
   const run = startOf(random, random.pick([APPLY, APPLY, ["down", "6", "--yes"]]));
@@ -41,7 +56,9 @@ function frozen(random: Random): LogEvent[] {
   const { process: _, ...run } = startOf(random, APPLY);
   return [
     { after: 0, ...run, process: false },
-    { after: random.between(60, 500), type: "long_freeze", runner: run.runner },
+    random.chance(0.7)
+      ? { after: 0, type: "long_freeze", runner: run.runner, holding: true }
+      : { after: random.between(30, 250), type: "long_freeze", runner: run.runner, holding: false },
   ];
 }
 
@@ -64,9 +81,10 @@ function cutOffOnTheWayBack(random: Random): LogEvent[] {
     {
       after: WHOLE_RUN,
       type: "down_and_follow",
+      begun: random.chance(0.7),
       steps: random.between(2, 4),
       fault: random.pick(["interrupt", "interrupt", "lost_reply"]),
-      commands: random.between(80, 250),
+      commands: random.between(0, 100),
     },
   ];
 }

@@ -21,6 +21,8 @@ const LAST_RUNS = 4;
 const READ_MS = 5000 + 2000;
 /** A frozen run is ended by the server after its lease of a second; a busy machine takes its time. */
 const THAW_MS = 6000;
+/** More commands than a run has. */
+const WHOLE_RUN = 2000;
 const WRITING = ["--json", "--sql-only", "--lock-ttl", "5s", "--lock-wait", "5s"];
 
 /** Plays a history in a database of its own. */
@@ -80,7 +82,7 @@ class LogPlay {
         this.#stage.disturb(event.runner, event.fault);
         return;
       case "long_freeze":
-        return await this.#freeze(event.runner);
+        return await this.#freeze(event);
       case "read_while_locked":
         return await this.#readWhileLocked(event, text);
       case "apply_in_the_way":
@@ -103,7 +105,8 @@ class LogPlay {
     return true;
   }
 
-  async #freeze(runner: number): Promise<void> {
+  async #freeze({ runner, holding }: LogHappening & { type: "long_freeze" }): Promise<void> {
+    if (holding && !await this.#until(() => this.#readersWait())) return;
     if (!this.#stage.disturb(runner, "freeze")) return;
     const before = this.#ledger.waits.length;
     this.#application.act("read", 0);
@@ -118,6 +121,24 @@ class LogPlay {
       );
     }
     this.#stage.thaw(runner);
+  }
+
+  /** Lets commands pass one by one until something holds. @returns False when nothing runs any more before that. */
+  async #until(holds: () => Promise<boolean>): Promise<boolean> {
+    for (let passed = 0; passed < WHOLE_RUN && this.#stage.busy; passed++) {
+      if (await holds()) return true;
+      await this.#stage.after(1);
+    }
+    return false;
+  }
+
+  /** True while somebody has a table of the application to himself. */
+  async #readersWait(): Promise<boolean> {
+    const held = await this.#sql`
+      select from pg_locks l join pg_class c on c.oid = l.relation
+       where l.granted and l.mode = 'AccessExclusiveLock' and c.relname in ('events', 'deliveries', 'attempts')
+         and l.database = (select oid from pg_database where datname = current_database())`;
+    return held.length > 0;
   }
 
   /** It answers in time: all that can be known, and who is in the way of the rest. */
@@ -171,7 +192,7 @@ class LogPlay {
 
   /** What a hint says may be done twice: it takes back no more than was asked for. */
   async #downAndFollow(
-    { steps, fault, commands }: LogHappening & { type: "down_and_follow" },
+    { begun, steps, fault, commands }: LogHappening & { type: "down_and_follow" },
     text: string,
   ): Promise<void> {
     await this.#stage.calm();
@@ -179,23 +200,25 @@ class LogPlay {
     const before = await this.#version();
     const words = ["migrate", "down", String(steps), "--yes", ...WRITING];
     await this.#stage.start(0, { words, deployment: "", process: false }, text);
+    if (begun) await this.#until(async () => await this.#version() < before);
     await this.#stage.after(commands);
     this.#stage.disturb(0, fault);
     const answers = this.#stage.answers.length;
     await this.#stage.calm();
     const answer = this.#stage.answers[answers];
-    const advised = answer === undefined || answer.code === 0
-      ? null
-      : /outpost (migrate down [\w -]+)/.exec(hintOf(answer) ?? "");
-    if (advised === null || advised === undefined) return;
+    if (answer === undefined || answer.code === 0) return;
+    const hint = hintOf(answer) ?? "";
+    const advised = /outpost (migrate down [\w -]+)/.exec(hint)?.[1] ??
+      (hint.includes("same command again") ? `migrate down ${steps}` : undefined);
+    if (advised === undefined) return;
     await this.#operator.relax(); // What it waits for would take longer than a history.
-    const following = advised[1]!.trim().split(" ").filter((word) => word !== "--yes");
+    const following = advised.trim().split(" ").filter((word) => word !== "--yes");
     await this.#stage.ask([...following, "--yes", ...WRITING]);
     const after = await this.#version();
     if (after < before - steps) {
       this.#stage.complain(
         "the version",
-        `down ${steps} from ${before} and its hint "${advised[1]}" led to ${after}`,
+        `down ${steps} from ${before} and its hint "${advised}" led to ${after}`,
       );
     }
   }
