@@ -50,7 +50,7 @@ export class PinnedConnection implements AsyncDisposable {
   /**
    * Connects as the given client does.
    *
-   * @throws {RefusedError} When a pooler in transaction mode stands between, or no schema can be created in.
+   * @throws {RefusedError} For a standby, a pooler in transaction mode between, or a search path without a schema.
    * @throws {StoreUnreachableError} When the server cannot be reached.
    * @throws {StoreDeniedError} When it refuses the credentials.
    */
@@ -61,8 +61,16 @@ export class PinnedConnection implements AsyncDisposable {
       // The first query opens the connection: its errors say why that failed, those of a reservation do not.
       await client.unsafe("SELECT 1");
       const reserved = guardReserved(await client.reserve() as postgres.ReservedSql, () => state.lost);
-      const found = await reserved.unsafe<{ pid: number }[]>("SELECT pg_backend_pid() AS pid");
-      const { pid } = found[0]!;
+      const found = await reserved.unsafe<{ pid: number; standby: boolean }[]>(
+        "SELECT pg_backend_pid() AS pid, pg_is_in_recovery() AS standby",
+      );
+      const { pid, standby } = found[0]!;
+      if (standby) {
+        throw new RefusedError("Cannot migrate Postgres: the server is a standby, which takes no writes", {
+          hint:
+            "Connect to the primary; of several hosts in the Postgres URL target_session_attrs=read-write finds it",
+        });
+      }
       const { schema, database } = await pinSchema(queryThrough(reserved), "session");
       if (schema === null) {
         throw new RefusedError("Cannot migrate Postgres: no schema of the search path exists", {

@@ -44,7 +44,8 @@ type Hosts = { readonly host: readonly string[]; readonly port: readonly number[
 
 function addressOf(hosts: Hosts): { readonly host: string; readonly port: number | null } {
   const [host] = hosts.host;
-  if (hosts.host.length !== 1 || host!.startsWith("/")) return { host: whereOf(hosts), port: null };
+  // Several hosts may come as one, with what each of them is called.
+  if (hosts.host.length !== 1 || /^\/|,/.test(host!)) return { host: whereOf(hosts), port: null };
   return { host: host!, port: hosts.port[0] ?? 5432 };
 }
 

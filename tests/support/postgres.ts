@@ -43,14 +43,16 @@ export function postgresFolders(): string[] {
  * Starts PostgreSQL on a free port, in memory's speed: without fsync.
  *
  * @param settings Server settings, for example `{ max_connections: "200" }`.
+ * @param primary Makes it a standby of this server, which follows it.
  */
 export async function startPostgres(
   settings: Readonly<Record<string, string>> = {},
+  primary?: Server,
 ): Promise<PostgresServer> {
   const user = isRoot() ? "postgres" : undefined;
   const port = Number(settings.port ?? freePort());
   const directory = await makeServerFolder("outpost-postgres-");
-  await fillDataFolder(directory, user);
+  await (primary === undefined ? fillDataFolder(directory, user) : copyPrimary(directory, user, primary));
   if (user !== undefined) await run(["chown", user, directory]);
   await Deno.chmod(directory, 0o700);
   const all = {
@@ -170,7 +172,7 @@ async function fillDataFolder(directory: string, user: string | undefined): Prom
   const template = fromFileUrl(new URL(`../../.cache/${name}`, import.meta.url));
   if (await exists(`${template}/PG_VERSION`)) return await run(["cp", "-a", `${template}/.`, directory]);
   if (user !== undefined) await run(["chown", user, directory]);
-  const as = user === undefined ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups"];
+  const as = runningAs(user);
   const settings = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"];
   await run([...as, program, "-D", directory, ...settings]);
   // Beside the name and then under it, so that parallel tests never copy a half-made one.
@@ -183,6 +185,30 @@ async function fillDataFolder(directory: string, user: string | undefined): Prom
     // Another test was first, or the checkout is somebody else's: then each server makes its own.
     await Deno.remove(making, { recursive: true }).catch(() => {});
   }
+}
+
+/** Fills a folder with what a standby begins with. */
+async function copyPrimary(
+  directory: string,
+  user: string | undefined,
+  { host, port }: Server,
+): Promise<void> {
+  const program = findProgram("pg_basebackup", "postgresql", postgresFolders());
+  if (user !== undefined) await run(["chown", user, directory]);
+  const from = ["-h", host, "-p", String(port), "-U", "postgres", "--checkpoint=fast", "--no-sync"];
+  await run([
+    ...runningAs(user),
+    program,
+    ...from,
+    "-D",
+    directory,
+    "--wal-method=stream",
+    "--write-recovery-conf",
+  ]);
+}
+
+function runningAs(user: string | undefined): string[] {
+  return user === undefined ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups"];
 }
 
 async function exists(path: string): Promise<boolean> {

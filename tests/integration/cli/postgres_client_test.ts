@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { join } from "@std/path";
 import { SettingsError } from "../../../cli/errors.ts";
 import { connectPostgres } from "../../../cli/stores/postgres/client.ts";
 import { StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
 import { startPostgres } from "../../support/postgres.ts";
-import { freePort, isRoot, makeServerFolder } from "../../support/server.ts";
+import { secureServer } from "../../support/secure_postgres.ts";
+import { freePort, makeServerFolder } from "../../support/server.ts";
 import { backendOver } from "../postgres/deployment.ts";
 
 const PASSWORD = "p@ss/w?rd#%:é &=";
@@ -24,76 +24,6 @@ async function connected(url: string): Promise<Record<string, unknown> | string>
   } finally {
     await sql.end({ timeout: 0 });
   }
-}
-
-async function run(directory: string, ...args: string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command(args[0]!, {
-    args: args.slice(1),
-    cwd: directory,
-    stderr: "piped",
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-}
-
-/** An authority and a certificate for "localhost", and a server that only lets encrypted, known people in. */
-async function secureServer(directory: string) {
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  await run(
-    directory,
-    "openssl",
-    "req",
-    "-x509",
-    ...key,
-    "-days",
-    "2",
-    "-subj",
-    "/CN=Test",
-    "-keyout",
-    "ca.key",
-    "-out",
-    "ca.crt",
-  );
-  await run(
-    directory,
-    "openssl",
-    "req",
-    "-x509",
-    ...key,
-    "-days",
-    "2",
-    "-subj",
-    "/CN=Other",
-    "-keyout",
-    "o.key",
-    "-out",
-    "other.crt",
-  );
-  const request = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
-  await run(directory, "openssl", "req", ...key, ...request, "-keyout", "server.key", "-out", "server.csr");
-  const sign = [
-    "-CA",
-    "ca.crt",
-    "-CAkey",
-    "ca.key",
-    "-CAcreateserial",
-    "-days",
-    "2",
-    "-copy_extensions",
-    "copy",
-  ];
-  await run(directory, "openssl", "x509", "-req", "-in", "server.csr", ...sign, "-out", "server.crt");
-  const hba =
-    "host all postgres 127.0.0.1/32 trust\nlocal all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
-  await Deno.writeTextFile(join(directory, "hba.conf"), hba);
-  await Deno.chmod(directory, 0o755);
-  if (isRoot()) await run(directory, "chown", "postgres", "server.key", "hba.conf");
-  await Deno.chmod(join(directory, "server.key"), 0o600);
-  return await startPostgres({
-    ssl: "on",
-    ssl_cert_file: join(directory, "server.crt"),
-    ssl_key_file: join(directory, "server.key"),
-    hba_file: join(directory, "hba.conf"),
-  });
 }
 
 Deno.test("connectPostgres() encrypts and checks certificates as sslmode says", async () => {
