@@ -72,7 +72,7 @@ export function foldSteps({ steps, schemas, versions: wanted, tool }: FoldOption
     made: composed,
     before: [
       lock(locked, "SHARE ROW EXCLUSIVE"),
-      MEMORY,
+      ...SETTINGS,
       ...keeps,
       ...making,
       { ...lock(locked, "ACCESS EXCLUSIVE"), retriesAlone: true },
@@ -89,12 +89,18 @@ export function foldAlone({ step, ...options }: Omit<FoldOptions, "versions"> & 
   return step.variants === undefined ? foldSteps({ ...options, versions: [step.version] }) : null;
 }
 
-/** Joins and indexes of whole tables want more than what a server allows each of many small statements, for this once. */
-const MEMORY: SqlStatement = {
+/**
+ * Joins and indexes of whole tables want more memory than what a server allows each of many small statements, for this once. And
+ * tables that are made now stay where tables are that were there before, whatever is set for new ones.
+ */
+const SETTINGS: readonly SqlStatement[] = [{
   text: `SELECT set_config(name, greatest(setting::int, wanted)::text, true)
   FROM (VALUES ('work_mem', 65536), ('maintenance_work_mem', 262144)) AS more (setting_name, wanted)
   JOIN pg_settings ON name = setting_name`,
-};
+}, {
+  text:
+    "SELECT set_config('default_tablespace', '', true), set_config('default_table_access_method', 'heap', true)",
+}];
 
 function lock(tables: readonly string[], mode: "SHARE ROW EXCLUSIVE" | "ACCESS EXCLUSIVE"): SqlStatement {
   return { text: `LOCK TABLE ${tables.join(", ")} IN ${mode} MODE`, locks: { tables, mode } };

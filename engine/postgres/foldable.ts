@@ -48,7 +48,8 @@ const OWN_WORK = `
     JOIN pg_class leaf ON leaf.oid = parts.leaf
     JOIN pg_class parent ON parent.oid = parts.parent
    CROSS JOIN LATERAL (VALUES
-     (leaf.relkind <> 'r' OR leaf.relpersistence <> 'p', 'another kind of storage'),
+     (leaf.relkind <> 'r' OR leaf.relpersistence <> 'p'
+        OR leaf.relam <> (SELECT oid FROM pg_am WHERE amname = 'heap'), 'another kind of storage'),
      (leaf.relowner <> parent.relowner OR pg_get_userbyid(leaf.relowner) <> current_user, 'another owner'),
      (leaf.relacl::text <> acldefault('r', leaf.relowner)::text, 'privileges of its own'),
      (EXISTS (SELECT FROM pg_default_acl WHERE defaclobjtype = 'r' AND defaclrole = leaf.relowner

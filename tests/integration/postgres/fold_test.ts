@@ -218,32 +218,71 @@ Deno.test("Steps run one by one where anything of an operator's would be lost, a
   }
 });
 
+/** What there is to lose of a table and of its columns, by what it is called after the steps. */
+async function possessions(sql: postgres.Sql): Promise<unknown> {
+  return [
+    ...await sql`SELECT replace(c.relname, 'deliveries', 'attempts') AS name, c.relacl::text, c.reloptions, c.relreplident,
+        pg_get_userbyid(c.relowner) AS owner, obj_description(c.oid, 'pg_class') AS comment,
+        (SELECT spcname FROM pg_tablespace t WHERE t.oid = c.reltablespace) AS tablespace,
+        (SELECT amname FROM pg_am WHERE pg_am.oid = c.relam) AS method,
+        (SELECT json_agg(json_build_array(attname, attacl::text, attstattarget, attstorage, attoptions, col_description(c.oid, attnum))
+                         ORDER BY attname)
+           FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+            AND (attacl IS NOT NULL OR coalesce(attstattarget, -1) >= 0 OR attoptions IS NOT NULL
+                 OR col_description(c.oid, attnum) IS NOT NULL)) AS columns
+      FROM pg_class c WHERE c.relname ~ '^(events|deliveries|attempts)(_default)?$' AND c.relkind IN ('r', 'p') ORDER BY 1`,
+  ];
+}
+
+/** Makes a place for tables, where the server lets a test do so. */
+async function makeTablespace(sql: postgres.Sql): Promise<boolean> {
+  const [setting] = await sql`SELECT current_setting('allow_in_place_tablespaces', true) AS known`;
+  if (setting!.known === null) return false;
+  const session = await sql.reserve();
+  await session`SET allow_in_place_tablespaces = on`;
+  await session`CREATE TABLESPACE elsewhere LOCATION ''`;
+  session.release();
+  return true;
+}
+
 Deno.test("What an operator has on the tables themselves survives steps that run as one", async () => {
   await using server = await startPostgres();
-  const { sql, backend } = await start(server);
+  const { url, sql, backend } = await start(server);
   await sql.unsafe(
     `CREATE ROLE app; GRANT SELECT, INSERT ON events, deliveries TO app; GRANT UPDATE (code) ON deliveries TO app;
     COMMENT ON TABLE deliveries IS 'ours'; COMMENT ON COLUMN events.topic IS 'what it is about';
-    ALTER TABLE events REPLICA IDENTITY FULL`,
+    ALTER TABLE ONLY events ALTER topic SET STATISTICS 500; ALTER TABLE events REPLICA IDENTITY FULL`,
   );
-  const facts = async () => [
-    ...await sql`SELECT c.relname, c.relacl::text, pg_get_userbyid(c.relowner) AS owner, c.relreplident,
-        obj_description(c.oid, 'pg_class') AS comment,
-        (SELECT json_agg(json_build_array(attname, attacl::text, col_description(c.oid, attnum)) ORDER BY attname)
-           FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0
-            AND (attacl IS NOT NULL OR col_description(c.oid, attnum) IS NOT NULL)) AS columns
-      FROM pg_class c WHERE c.relname IN ('events', 'deliveries', 'attempts') AND c.relkind = 'p' ORDER BY 1 DESC`,
-  ];
-  const before = await facts();
+  const before = await possessions(sql);
+  // Whatever is set for new tables, theirs is the place of the old ones.
+  const elsewhere = await makeTablespace(sql);
+  const settings = elsewhere ? { default_tablespace: "elsewhere" } : {};
+  const client = server.client(url, { max: 2, connection: settings });
+  assertEquals((await backend.group(VERSIONS)).apart, []);
   {
-    await using session = await locked(backend);
+    await using session = await locked(backendOver(client));
     await session.upTogether(VERSIONS, running());
   }
-  const renamed = before.map((row) => ({
-    ...row,
-    relname: row.relname === "deliveries" ? "attempts" : row.relname,
-  }));
-  assertEquals(await facts(), renamed.sort((a, b) => (a.relname < b.relname ? 1 : -1)));
+  assertEquals(await possessions(sql), before);
+});
+
+Deno.test("What an operator has on a partition survives steps that run one by one", async () => {
+  await using server = await startPostgres();
+  const { sql, backend } = await start(server);
+  for (const leaf of ["events_default", "deliveries_default"]) {
+    await sql.unsafe(
+      `CREATE ROLE app_${leaf}; GRANT SELECT ON ${leaf} TO app_${leaf}; GRANT UPDATE (id) ON ${leaf} TO app_${leaf};
+      ALTER TABLE ${leaf} SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01), REPLICA IDENTITY FULL,
+        ALTER id SET STATISTICS 500, ALTER id SET STORAGE EXTERNAL, ALTER id SET (n_distinct = -1);
+      COMMENT ON TABLE ${leaf} IS 'mine'; COMMENT ON COLUMN ${leaf}.time IS 'when'`,
+    );
+  }
+  if (await makeTablespace(sql)) await sql`ALTER TABLE deliveries_default SET TABLESPACE elsewhere`;
+  const before = await possessions(sql);
+  const { together, apart } = await backend.group(VERSIONS);
+  assertEquals([together, apart.length > 5], [[], true]);
+  await migrateTo(backend, 10);
+  assertEquals(await possessions(sql), before);
 });
 
 Deno.test("Steps that run as one are done or not, wherever they are cut off", async () => {
