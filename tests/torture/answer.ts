@@ -16,6 +16,8 @@ export interface Answer {
   /** When it was started and when it ended, in Unix milliseconds. */
   readonly startedAt: number;
   readonly endedAt: number;
+  /** When it stood still meanwhile, from and to. */
+  readonly standstills: readonly (readonly [from: number, to: number])[];
 }
 
 /** Reads what was printed. Half a line, of a process that was killed, is nothing. */

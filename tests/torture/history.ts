@@ -9,7 +9,10 @@ import type { Action } from "./redis/application.ts";
 import type { Topology } from "./redis/servers.ts";
 
 /** What happens to a runner or its network. */
-export type RunnerFault = "kill" | "interrupt" | "freeze" | "cut" | "half_reply" | "lost_reply";
+export type RunnerFault = "kill" | "interrupt" | "freeze" | "cut" | "half_reply" | "lost_reply" | AimedFault;
+
+/** Those that wait for a certain command of the runner: the last before it is proven, or the one that records what was done. */
+export type AimedFault = "kill_after_copy" | "freeze_before_record";
 
 /** What happens to the servers. The lasting ones end by themselves after some commands. */
 export type ServerFault =
@@ -64,6 +67,8 @@ export interface History {
   readonly populations: readonly Population[];
   /** Keys of others are there. A Redis with nothing at all is a fresh installation. */
   readonly neighbours: boolean;
+  /** The server throws away what it has no room for, and there is none for two forms of every record. */
+  readonly scarce: boolean;
   readonly events: readonly Event[];
 }
 

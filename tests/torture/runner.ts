@@ -38,6 +38,7 @@ interface Work {
   readonly stop: AbortController;
   readonly child: Deno.ChildProcess | null;
   frozenAt: number | null;
+  readonly standstills: (readonly [from: number, to: number])[];
 }
 
 /** One of those who run the program. */
@@ -100,11 +101,12 @@ export class Runner {
         stderr,
         startedAt,
         endedAt: Date.now(),
+        standstills: work.standstills,
       };
       this.#done(answer);
       return answer;
     });
-    const work: Work = { link, command, end, stop, child, frozenAt: null };
+    const work: Work = { link, command, end, stop, child, frozenAt: null, standstills: [] };
     this.#work = work;
   }
 
@@ -152,6 +154,7 @@ export class Runner {
   thaw(): void {
     const work = this.#work;
     if (work === null || work.frozenAt === null) return;
+    work.standstills.push([work.frozenAt, Date.now()]);
     work.frozenAt = null;
     if (work.child === null) work.link.thaw();
     else signal(work.child, "SIGCONT");

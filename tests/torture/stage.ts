@@ -6,6 +6,8 @@
  */
 
 import { type Answer, describeAnswer, errorOf } from "./answer.ts";
+import { COPY, RESTORE_NEW } from "../../engine/redis/scripts/copying.ts";
+import { RECORD } from "../../engine/redis/scripts/writing.ts";
 import { Gate } from "./faults/gate.ts";
 import type { RunnerFault } from "./history.ts";
 import { type Command, Runner, type Stores } from "./runner.ts";
@@ -73,7 +75,8 @@ export class Stage {
 
   /** Lets so many commands of the runners pass, and holds the next ones from then on. */
   async after(count: number): Promise<void> {
-    const patience = this.#runners.some((runner) => runner.slow) ? SLOW_PATIENCE_MS : PATIENCE_MS;
+    const isSlow = this.#runners.some(({ slow, link }) => slow || link?.aimed === true);
+    const patience = isSlow ? SLOW_PATIENCE_MS : PATIENCE_MS;
     await this.#gate.after(count, patience, () => !this.#runners.some((runner) => runner.moving));
     for (const runner of this.#runners) {
       if (runner.frozenAt !== null && Date.now() > runner.frozenAt + FREEZE_MS) runner.thaw();
@@ -114,8 +117,20 @@ export class Stage {
         break;
       case "lost_reply":
         runner.link?.spoilNextReply("lost");
+        break;
+      case "kill_after_copy":
+        runner.link?.aim("after", [COPY.sha, RESTORE_NEW.sha], () => this.#hit(index, "kill"));
+        break;
+      case "freeze_before_record":
+        runner.link?.aim("before", [RECORD.sha], () => this.#hit(index, "freeze"));
     }
     return true;
+  }
+
+  /** What was aimed at a command that the runner has sent. */
+  #hit(index: number, what: "kill" | "freeze"): void {
+    this.say(`runner ${index}: ${what}, as aimed`);
+    this.#runners[index]![what]();
   }
 
   /** Lets a runner go on that was frozen. */

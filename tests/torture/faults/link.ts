@@ -24,6 +24,14 @@ interface Pair {
 /** What becomes of the next answer. */
 type NextReply = "whole" | "half" | "lost";
 
+/** What happens when a certain command comes by. */
+interface Aim {
+  readonly when: "before" | "after";
+  readonly texts: readonly Uint8Array[];
+  seen: boolean;
+  readonly act: () => void;
+}
+
 /** A runner's network. */
 export class Link implements AsyncDisposable {
   readonly host: string = nextAddress();
@@ -34,6 +42,7 @@ export class Link implements AsyncDisposable {
   readonly #ended: Promise<unknown>;
   #thawed: PromiseWithResolvers<void> | null = null;
   #nextReply: NextReply = "whole";
+  #aim: Aim | null = null;
   #closed = false;
 
   /**
@@ -55,6 +64,16 @@ export class Link implements AsyncDisposable {
   /** The next answer arrives in half, or not at all, and its connection ends: the command was done all the same. */
   spoilNextReply(how: "half" | "lost"): void {
     this.#nextReply = how;
+  }
+
+  /** Does something before the first command with any of these texts in it is passed on, or before the one after that. */
+  aim(when: "before" | "after", texts: readonly string[], act: () => void): void {
+    this.#aim = { when, texts: texts.map((text) => new TextEncoder().encode(text)), seen: false, act };
+  }
+
+  /** True while something waits for a command that was not sent yet. */
+  get aimed(): boolean {
+    return this.#aim !== null;
   }
 
   /** Nothing moves any more, in either direction, until {@linkcode thaw}. */
@@ -112,7 +131,10 @@ export class Link implements AsyncDisposable {
     const buffer = new Uint8Array(65_536);
     try {
       for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
-        if (direction === "ask") await this.#gate.pass();
+        if (direction === "ask") {
+          this.#takeAim(buffer.subarray(0, count));
+          await this.#gate.pass();
+        }
         await this.#thawed?.promise;
         const spoilt = direction === "answer" ? this.#nextReply : "whole";
         if (spoilt !== "whole") this.#nextReply = "whole";
@@ -125,11 +147,28 @@ export class Link implements AsyncDisposable {
     }
   }
 
+  #takeAim(command: Uint8Array): void {
+    const aim = this.#aim;
+    if (aim === null) return;
+    const wasSeen = aim.seen;
+    aim.seen ||= aim.texts.some((text) => includes(command, text));
+    if (aim.when === "after" ? !wasSeen : !aim.seen) return;
+    this.#aim = null;
+    aim.act();
+  }
+
   #drop(pair: Pair): void {
     if (!this.#pairs.delete(pair)) return;
     closeQuietly(pair.client);
     closeQuietly(pair.server);
   }
+}
+
+function includes(whole: Uint8Array, part: Uint8Array): boolean {
+  for (let at = whole.indexOf(part[0]!); at >= 0; at = whole.indexOf(part[0]!, at + 1)) {
+    if (part.every((byte, i) => whole[at + i] === byte)) return true;
+  }
+  return false;
 }
 
 function closeQuietly(connection: Deno.Conn): void {

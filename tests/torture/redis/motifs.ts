@@ -30,6 +30,34 @@ export function freshStart(random: Random, populations: readonly Population[]): 
   return events;
 }
 
+/** A fresh installation is initialized by one that falls asleep when it has looked; data appears before it wakes. */
+export function asleepInInit(random: Random, populations: readonly Population[]): Event[] {
+  const run = startOf(random, populations, ["migrate", "init"]);
+  const setting: Setting = { populations, topology: "single", mix: 0, share: 0 };
+  const create = { ...actOf(random, setting, "old"), action: "create_tenant" as const, tenant: 0 };
+  return [
+    { after: 0, ...run, process: false },
+    { after: 0, type: "runner_fault", runner: run.runner, fault: "freeze_before_record" },
+    { after: 200, ...create },
+    { after: 0, ...create, action: "create_destination" },
+  ];
+}
+
+/** A run of 001 dies when it has written a copy, and before it could prove it; the old application deletes the original. */
+export function killedAfterCopy(random: Random, populations: readonly Population[]): Event[] {
+  const run = slowly(random, startOf(random, populations, [...APPLY, "redis/1"]));
+  const setting: Setting = { populations, topology: "single", mix: 0, share: 0 };
+  const events: Event[] = [
+    { after: 0, ...run },
+    { after: 0, type: "runner_fault", runner: run.runner, fault: "kill_after_copy" },
+  ];
+  const purge = { ...actOf(random, setting, "old"), action: "purge" as const };
+  const records = [0, 1, 2].flatMap((tenant) => [0, 1, 2].map((destination) => ({ tenant, destination })));
+  const gone = records.filter(() => random.chance(0.7));
+  // The first of them waits until the run is dead.
+  return [...events, ...gone.map((record, i) => ({ after: i === 0 ? 400 : 0, ...purge, ...record }))];
+}
+
 /** Cut off again and again, with life in the pauses. */
 function interrupted(random: Random, setting: Setting): Event[] {
   const events: Event[] = [];

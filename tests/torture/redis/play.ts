@@ -5,6 +5,7 @@
  */
 
 import { type Answer, appliedBy, describeAnswer, issuesOf } from "../answer.ts";
+import { RECORD } from "../../../engine/redis/scripts/writing.ts";
 import { describe, type Event, type Happening, type History } from "../history.ts";
 import { type Outcome, Stage } from "../stage.ts";
 import { Application } from "./application.ts";
@@ -17,6 +18,8 @@ import { digestAnywhere, readStored } from "./stored.ts";
 
 /** The lease of every run. */
 const LEASE_MS = 1000;
+/** Records for which a server has no room twice, and what is left for all else: applications, connections, bookkeeping. */
+const LARGE = { records: 50, bytes: 200_000, room: 5_000_000 };
 /** How often the program is run in the end before it counts as unable to finish. */
 const LAST_RUNS = 4;
 
@@ -32,6 +35,8 @@ class Play {
   readonly #ledger = new Ledger();
   readonly #releases: Record<"legacy" | "tagged" | "current", Application>;
   #lasting: LastingFault | null = null;
+  /** When applications wrote while nothing was recorded of 001. */
+  readonly #unmarked: number[] = [];
   #salt = 0;
 
   constructor(history: History, world: RedisWorld) {
@@ -75,6 +80,29 @@ class Play {
       }
     }
     await this.#replicated();
+    if (this.#history.scarce) await this.#limitMemory();
+  }
+
+  /** Fills the server with records that are to be copied, and takes away the room for that. What does not fit is thrown away. */
+  async #limitMemory(): Promise<void> {
+    const { client } = this.#world;
+    const [tenant] = this.#ledger.tenants("");
+    if (tenant === undefined || !/^\w+$/.test(tenant)) return;
+    for (let n = 0; n < LARGE.records; n++) {
+      const [source, target] = [`tenant:${tenant}:large${n}`, `tenant:{${tenant}}:large${n}`];
+      await client.set(source, String(n).repeat(LARGE.bytes));
+      this.#ledger.addOther(
+        tenant,
+        source,
+        target,
+        await digestAnywhere(this.#world.masters(), source) ?? "",
+      );
+    }
+    for (const node of this.#world.masters()) {
+      const used = Number(/used_memory:(\d+)/.exec(await node.info("memory"))![1]);
+      await node.config("SET", "maxmemory", String(used + LARGE.room));
+      await node.config("SET", "maxmemory-policy", "allkeys-random");
+    }
   }
 
   /** Whatever else may hang on a tenant. */
@@ -114,6 +142,10 @@ class Play {
       case "run":
         return await this.#start(event);
       case "runner_fault":
+        if (event.fault === "freeze_before_record") {
+          // A server that does not know the script is asked twice, by one who is awake.
+          for (const node of this.#world.masters()) await node.script("LOAD", RECORD.source);
+        }
         this.#stage.disturb(event.runner, event.fault);
         return;
       case "server_fault":
@@ -136,7 +168,11 @@ class Play {
     const where = { deployment, tenant, destination, salt: this.#salt++ };
     if (event.action === "expire" && !await this.#isApplied(deployment, "001_hash_tags")) return;
     const application = event.release === "new" ? this.#releases.current : this.#old(deployment);
+    const actedAt = Date.now();
     const keys = await application.act(event.action, where);
+    if (keys.length > 0 && await this.#world.client.exists("outpost:migration:001_hash_tags") === 0) {
+      this.#unmarked.push(actedAt);
+    }
     await this.#replicated();
     if (keys.length > 0) {
       this.#stage.say(
@@ -317,11 +353,20 @@ class Play {
 
   #appliedSince(deployment: string, name: string): number {
     const applied = this.#runsThatApplied(deployment, name).map(({ startedAt }) => startedAt);
-    // What was there for longer than a lease before `init` ended, it must have seen: else it wrote without the lock.
     const marked = this.#stage.answers.filter((answer) =>
       answer.deployment === deployment && answer.objects[0]?.redis === "marked"
-    ).map(({ endedAt }) => endedAt - 2 * LEASE_MS);
-    return Math.max(0, ...applied, ...marked);
+    );
+    // What was there for longer than a lease before `init` ended, it must have seen: else it wrote without the lock.
+    const seen = marked.map(({ endedAt }) => endedAt - 2 * LEASE_MS);
+    if (applied.length > 0) return Math.max(...applied, ...seen);
+    // And what came while one stood still for longer than its lease, before anything was marked, whatever it said of itself.
+    const asleep = this.#stage.answers.filter((answer) =>
+      answer.deployment === deployment && answer.words[1] === "init"
+    ).flatMap(({ standstills }) => standstills);
+    const overslept = asleep.flatMap(([from, to]) =>
+      this.#unmarked.filter((at) => at >= from && at < to - LEASE_MS).map((at) => at + 1)
+    );
+    return Math.max(0, ...seen, ...overslept);
   }
 }
 
