@@ -101,10 +101,13 @@ function isTime(value: Binary | null | undefined): boolean {
   return typeof value === "string" && parseTimestamp(value) !== null;
 }
 
+/** Each costs as many bytes as the key has, and only what is left of a deleted record has more than one. */
+const MOST_READINGS = 64;
+
 /** Every way to read a key as one of a destination: the ID of the record decides where there is one. */
 function readings(key: Binary, id: Binary | null): { readonly tenant: Binary; readonly suffix: Binary }[] {
   const found = [];
-  for (let at = key.indexOf("}:"); at >= 0; at = key.indexOf("}:", at + 1)) {
+  for (let at = key.indexOf("}:"); at >= 0 && found.length < MOST_READINGS; at = key.indexOf("}:", at + 1)) {
     const suffix = key.slice(at + 2);
     const meant = id === null ? suffix.startsWith("destination:") : suffix === `destination:${id}`;
     if (meant) found.push({ tenant: key.slice("tenant:{".length, at), suffix });

@@ -118,7 +118,10 @@ function isCurrent(rest: Binary, values: Values | null): boolean {
   return suffix === "destinations" && deletedAt === null && rest.indexOf("}:") === rest.lastIndexOf("}:");
 }
 
-/** The records of every tenant that a key could belong to, old and current, and what tells copies from originals. */
+/**
+ * The records of every tenant that a key could belong to, old and current, and what tells copies from originals: of keys with very
+ * many colons, of those with the shortest and the longest IDs alone.
+ */
 function questions(key: Binary): Binary[] {
   if (key.startsWith(SUMMARY)) {
     const rest = key.slice(SUMMARY.length);
@@ -135,8 +138,13 @@ function questions(key: Binary): Binary[] {
   return asked;
 }
 
-/** What is known of others decides. */
+/** What is known of others decides. Where not all that could decide was asked about, nothing is deleted for the copy. */
 function judge(key: Binary, facts: Facts, known: Known): Destination | null {
+  const found = judgeByOthers(key, facts, known);
+  return found !== null && hasTooMany(occurrences(key, ":")) ? { ...found, ambiguous: true } : found;
+}
+
+function judgeByOthers(key: Binary, facts: Facts, known: Known): Destination | null {
   if (key.startsWith(SUMMARY)) return judgeSummary(key.slice(SUMMARY.length), known);
   const rest = key.slice(TENANT.length);
   const readings = braces(rest);
@@ -177,7 +185,7 @@ function judgeSummary(rest: Binary, known: Known): Destination | null {
 
 /** The longest tenant that exists and that a key can belong to. What is left of a deleted record is no other key. */
 function longestTenant(rest: Binary, facts: Facts, known: Known): Binary | null {
-  const splits = isTombstone(facts) ? occurrences(rest, DESTINATION) : colons(rest);
+  const splits = isTombstone(facts) ? someOf(occurrences(rest, DESTINATION)) : colons(rest);
   const at = splits.findLast((at) => exists(rest.slice(0, at), known));
   return at === undefined ? null : rest.slice(0, at);
 }
@@ -227,7 +235,18 @@ function isBraced(tenant: Binary): boolean {
 
 /** Where a part can end and another begin. An empty part in front is none. */
 function colons(text: Binary): number[] {
-  return occurrences(text, ":");
+  return someOf(occurrences(text, ":"));
+}
+
+/** Ways to read a key that are looked into at either end: each costs as many bytes as the key has, and some have thousands. */
+const READINGS = 32;
+
+function someOf<T>(all: readonly T[]): T[] {
+  return hasTooMany(all) ? [...all.slice(0, READINGS), ...all.slice(-READINGS)] : [...all];
+}
+
+function hasTooMany(all: readonly unknown[]): boolean {
+  return all.length > 2 * READINGS;
 }
 
 function occurrences(text: Binary, part: string): number[] {
@@ -239,7 +258,10 @@ function occurrences(text: Binary, part: string): number[] {
 /** Every way to read a key as `{<inner>}:<suffix>`. */
 function braces(rest: Binary): { readonly inner: Binary; readonly suffix: Binary }[] {
   if (!rest.startsWith("{")) return [];
-  return occurrences(rest, "}:").map((at) => ({ inner: rest.slice(1, at), suffix: rest.slice(at + 2) }));
+  return someOf(occurrences(rest, "}:")).map((at) => ({
+    inner: rest.slice(1, at),
+    suffix: rest.slice(at + 2),
+  }));
 }
 
 /** The part up to the first colon: all keys of a tenant share it, whatever its ID. Current keys are left out. */

@@ -17,7 +17,7 @@ export interface Destination {
   readonly target: Binary;
   /** What kind of record it is, as counted by `plan`. */
   readonly kind: string;
-  /** True where the same key could as well be a current record: it is copied, but never deleted. */
+  /** True where the same key could as well be a current record, or another tenant's: it is copied, but never deleted. */
   readonly ambiguous?: boolean;
 }
 

@@ -80,7 +80,7 @@ async function deleteProven(change: CopyChange, context: WriteContext, work: Wor
     for (const { source, ambiguous } of pairs) {
       // Told by the first walk: in the second one the originals are gone by which a copy is known for one.
       if (ambiguous === true && work.deferred.others) {
-        tally.fail(source, "it may be a current record as well");
+        tally.fail(source, "it may be another record as well");
       }
     }
     const again: Binary[] = [];

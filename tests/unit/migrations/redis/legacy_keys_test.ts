@@ -29,3 +29,15 @@ Deno.test("judge() takes it for one of a tenant with a braced ID where that tena
     }
   }
 });
+
+Deno.test("questions() asks about a bounded number of bytes for each of a key, and what it leaves out is never deleted", () => {
+  const suffix = ":x".repeat(5000);
+  for (const key of [`tenant:t${suffix}`, `tenant:{t}${suffix}`, `destination_summary:t${suffix}`]) {
+    const list: Facts = { type: "list", values: [null, null] };
+    const asked = legacyKeys.questions!(key, list);
+    assertEquals(asked.length > 64 && asked.length < 300, true, `${asked.length} for ${key.slice(0, 20)}`);
+    const known = (other: string) =>
+      other === "tenant:t" || other === "tenant:{t}" ? named(other.slice(7)) : NONE;
+    assertEquals(legacyKeys.judge(key, list, known)?.ambiguous, true);
+  }
+});
