@@ -121,7 +121,7 @@ export type {
   TableObject,
 } from "./engine/postgres/schema_objects.ts";
 export { type Binary, decodeText, encodeText } from "./engine/redis/binary.ts";
-export type { OlderState, RedisLayout } from "./engine/redis/bookkeeping.ts";
+export type { OlderState, RedisLayout } from "./engine/redis/layout.ts";
 export type { Values } from "./engine/redis/bulk_reads.ts";
 export type { RedisClient } from "./engine/redis/client.ts";
 export {

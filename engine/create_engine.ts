@@ -17,7 +17,7 @@ import { createPostgresBackend } from "./postgres/backend.ts";
 import { admitPostgres } from "./postgres/client.ts";
 import type { PostgresNames } from "./postgres/options.ts";
 import { createRedisBackend } from "./redis/backend.ts";
-import type { RedisLayout } from "./redis/bookkeeping.ts";
+import type { RedisLayout } from "./redis/layout.ts";
 import { admitClient, type RedisClient } from "./redis/client.ts";
 import type { SqlStoreName } from "./migration.ts";
 import type { Registry } from "./registry.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { OlderState, RedisLayout } from "../engine/redis/bookkeeping.ts";
+import type { OlderState, RedisLayout } from "../engine/redis/layout.ts";
 
 /** What keys of a deployment begin with: nothing, or its ID and a colon. */
 export function deploymentPrefix(deploymentId: string): string {

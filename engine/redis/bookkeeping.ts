@@ -6,60 +6,14 @@
  */
 
 import { StoreUnreachableError } from "../errors.ts";
-import { foreignText } from "../foreign_text.ts";
 import type { Fence } from "../lock/lock.ts";
-import type { MigrationStatus } from "../migration.ts";
 import { encodeText, fromBytes, toArgument } from "./binary.ts";
 import { parseTimestamp } from "../timestamp.ts";
+import type { OlderState, RedisLayout } from "./layout.ts";
 import { RECORD } from "./scripts/writing.ts";
 import type { RedisStore } from "./store.ts";
+import { done, fromHash, ownState, parseObject, type StoredState, UNKNOWN } from "./stored_state.ts";
 import type { Tally } from "./walk/tally.ts";
-
-/** An older place where a migration's state may stand. */
-export interface OlderState {
-  /** A key of its own, or one that several migrations share. */
-  readonly key: string;
-  /**
-   * - `hash`: as today, under another name.
-   * - `phase`: a string of JSON or a hash, whose field `phase` is one of `donePhases` when the migration was applied.
-   * - `version`: a number; the migrations up to it were applied.
-   */
-  readonly form: "hash" | "phase" | "version";
-}
-
-/** The names of keys that the bookkeeping uses, and which keys tell that an installation is in use. */
-export interface RedisLayout {
-  /** Tells this deployment from another in the same Redis; may be empty. */
-  readonly deployment: string;
-  /** Key of the hash that holds the state of a migration, such as `shop:migration:002_timestamps`. */
-  stateKey(name: string): string;
-  /** Older places where its state may stand, the one that holds first in front; empty for none. */
-  olderStates(name: string): readonly OlderState[];
-  /** Phases of the form `phase` after which a migration counts as applied; empty without that form. */
-  readonly donePhases: readonly string[];
-  /** What the keys begin with that a used installation has, such as `shop:`. */
-  readonly usedPrefixes: readonly string[];
-  /** True for a key with such a beginning that also stands on a fresh installation, such as a lock. */
-  isIgnored(key: string): boolean;
-}
-
-/** What the store says of one migration. */
-export interface StoredState {
-  readonly status: Extract<MigrationStatus, "pending" | "applied" | "not_applicable" | "running" | "failed">;
-  readonly reason: string | null;
-  /** When it was applied, or found not applicable. */
-  readonly at: Date | null;
-  /** True when a key of this deployment under its current name said so. */
-  readonly own: boolean;
-  /** By the server's clock, when a run of this tool first began for this deployment; null where none was recorded. */
-  readonly beganAt: Date | null;
-  /** By the server's clock, when the last run of this tool began that could do everything; null where none was. */
-  readonly doneSince: Date | null;
-  /** The older key that said so, or null. */
-  readonly inheritedFrom: string | null;
-  /** Records that cannot be converted and were accepted so. */
-  readonly accepted: number;
-}
 
 /** When runs began, by the server's clock. */
 export interface RunBegin {
@@ -74,17 +28,6 @@ export type AdoptedState =
   /** `at` is null for now. */
   | { readonly status: "applied"; readonly at: Date | null }
   | { readonly status: "pending" | "not_applicable"; readonly reason: string };
-
-const UNKNOWN: StoredState = {
-  status: "pending",
-  reason: null,
-  at: null,
-  own: false,
-  beganAt: null,
-  doneSince: null,
-  inheritedFrom: null,
-  accepted: 0,
-};
 
 /** What is no promise about records holds on whatever server takes it. */
 const ANY: readonly string[] = [];
@@ -246,84 +189,4 @@ function counts(tally: Tally): string[] {
   return Object.entries({ processed, failed, skipped, conflicts, invalid }).flatMap((
     [name, count],
   ) => [name, String(count)]);
-}
-
-/** What another installation's word is good for: that a migration is done. Its failures and its runs are its own. */
-function done(state: StoredState | null): StoredState | null {
-  return state?.status === "applied" || state?.status === "not_applicable" ? state : null;
-}
-
-/** What the key of this deployment says, with what this tool adds. */
-function ownState(fields: ReadonlyMap<string, string>): StoredState | null {
-  const state = fromHash(fields);
-  const timeOf = (name: string) => parseTimestamp(fields.get(name) ?? "");
-  return state && { ...state, own: true, beganAt: timeOf("first_began_at"), doneSince: timeOf("done_since") };
-}
-
-/** @returns Null for a hash that tells no status that is known. */
-function fromHash(fields: ReadonlyMap<string, string>): StoredState | null {
-  const status = fields.get("status");
-  switch (status) {
-    case "applied":
-      return {
-        ...UNKNOWN,
-        status,
-        at: parseTimestamp(fields.get("applied_at") ?? ""),
-        accepted: Number(fields.get("skipped_invalid") ?? 0) || 0,
-      };
-    case "not_applicable":
-      return {
-        ...UNKNOWN,
-        status,
-        at: parseTimestamp(fields.get("checked_at") ?? ""),
-        reason: told(fields, "reason"),
-      };
-    case "pending":
-      return { ...UNKNOWN, status, reason: told(fields, "reason") };
-    case "failed":
-      return { ...UNKNOWN, status, reason: failure(fields) };
-    case "running":
-      return {
-        ...UNKNOWN,
-        status,
-        reason: `A run that began at ${told(fields, "started_at")} has not ended`,
-      };
-    default:
-      return null;
-  }
-}
-
-/** What another tool, or another version, wrote for people. */
-function told(fields: ReadonlyMap<string, string>, name: string): string | null {
-  const text = fields.get(name);
-  return text === undefined ? null : foreignText(text);
-}
-
-/** Far more than a run names. */
-const MOST_ISSUES = 20;
-
-function failure(fields: ReadonlyMap<string, string>): string {
-  const issues = parseJson(fields.get("issues"));
-  const named = Array.isArray(issues)
-    ? issues.slice(0, MOST_ISSUES).map((issue) => foreignText(String(issue))).join("; ")
-    : "";
-  const failed = told(fields, "failed") ?? "some";
-  if (failed === "0" && named !== "") return named;
-  return `Records that could not be done: ${failed}${named === "" ? "" : `: ${named}`}`;
-}
-
-function parseObject(text: string): Map<string, string> {
-  const value = parseJson(text);
-  if (typeof value !== "object" || value === null) return new Map();
-  return new Map(Object.entries(value).map(([name, field]) => [name, String(field)]));
-}
-
-/** What somebody else wrote may be anything: what is no JSON tells nothing. */
-function parseJson(text: string | undefined): unknown {
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -5,7 +5,7 @@
  */
 
 import { type Binary, encodeText, escapePattern } from "./binary.ts";
-import type { RedisLayout } from "./bookkeeping.ts";
+import type { RedisLayout } from "./layout.ts";
 import type { RedisStore } from "./store.ts";
 import { anyKey } from "./walk/key_search.ts";
 

@@ -6,7 +6,7 @@
 
 import type { RedisVerification, RedisVerifyOptions } from "../redis_backend.ts";
 import type { Binary } from "./binary.ts";
-import type { StoredState } from "./bookkeeping.ts";
+import type { StoredState } from "./stored_state.ts";
 import type { ReadContext, RecordRules, VerifyReport } from "./context.ts";
 import { checkCopies } from "./copy/check.ts";
 import { walkOver } from "./lookalikes.ts";

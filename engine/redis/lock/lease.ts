@@ -14,12 +14,19 @@ import { LockLostError } from "../../errors.ts";
 import type { Fence, LockOwner, RedisLockNames } from "../../lock/lock.ts";
 import { pause } from "../../pause.ts";
 import { within } from "../../within.ts";
-import { type Ioredis, isCluster } from "../client.ts";
+import type { Ioredis } from "../client.ts";
 import { FenceKeys, type PreparedFence } from "./fence.ts";
 import { watchFailures } from "../errors.ts";
-import { THOUGH_FULL } from "../scripts/script.ts";
+import { PROLONG, RELEASE, TAKE } from "./lease_scripts.ts";
 import { decodeOwner, encodeLease, type LeaseOwner, leasePrefix } from "./lease_value.ts";
+import { ownConnection } from "./own_connection.ts";
 import { reachable } from "./reachable.ts";
+
+/** How long a step that holds tables waits for Redis, in milliseconds. */
+const BRIEFLY_MS = 1000;
+
+/** Pause before asking a server again that did not answer, in milliseconds. */
+const RETRY_MS = 100;
 
 /** What a lease needs to know. */
 export interface LeaseOptions {
@@ -32,30 +39,6 @@ export interface LeaseOptions {
   /** Told once when the lease is lost; `silent` where Redis did not say so but said nothing for a whole lease. */
   readonly onLost: (error: LockLostError, silent: boolean) => void;
 }
-
-/**
- * Takes one name. KEYS: 1 name. ARGV: 1 how our values begin, 2 value, 3 lease in ms.
- * Returns {1} when it is ours, else {0, value found, its time left in ms}. Taking twice is harmless.
- */
-const TAKE = `${THOUGH_FULL}
-if redis.call('SET', KEYS[1], ARGV[2], 'NX', 'PX', ARGV[3]) then return {1} end
-local found = redis.call('GET', KEYS[1])
-if string.sub(found, 1, #ARGV[1]) ~= ARGV[1] then return {0, found, redis.call('PTTL', KEYS[1])} end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-return {1}`;
-
-/** Prolongs one name. KEYS: 1 name. ARGV: 1 how our values begin, 2 value, 3 lease in ms. Returns 1, or 0 when it is not ours. */
-const PROLONG = `${THOUGH_FULL}
-local found = redis.call('GET', KEYS[1])
-if not found or string.sub(found, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-return 1`;
-
-/** Gives one name back. KEYS: 1 name. ARGV: 1 how our values begin. Returns how many keys were deleted. */
-const RELEASE = `
-local found = redis.call('GET', KEYS[1])
-if not found or string.sub(found, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
-return redis.call('DEL', KEYS[1])`;
 
 /** A lease being taken, held or given back. */
 export class RedisLease {
@@ -283,33 +266,4 @@ export class RedisLease {
       throw new Error("Redis did not answer in time");
     });
   }
-}
-
-/** How long a step that holds tables waits for Redis, in milliseconds. */
-const BRIEFLY_MS = 1000;
-
-/** Pause before asking a server again that did not answer, in milliseconds. */
-const RETRY_MS = 100;
-
-/**
- * A connection with the caller's settings that never gives up on its own: how long to wait is decided here, command by
- * command. Commands that were cut off are not sent again behind the scenes.
- *
- * @param silenceMs A connection that owes an answer for so long is replaced: a network may drop it without telling.
- */
-function ownConnection(client: Ioredis, silenceMs: number): Ioredis {
-  const options = {
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    connectTimeout: Math.max(silenceMs, 1000),
-    socketTimeout: silenceMs,
-    // A server that was demoted by a failover: the same address may lead to its successor.
-    reconnectOnError: (error: Error) => error.message.startsWith("READONLY "),
-  };
-  const retry = (times: number) => Math.min(times * 50, 500);
-  const connection = isCluster(client)
-    ? client.duplicate([], { redisOptions: options, clusterRetryStrategy: retry, retryDelayOnFailover: 0 })
-    : client.duplicate({ ...options, retryStrategy: retry });
-  watchFailures(connection);
-  return connection;
 }

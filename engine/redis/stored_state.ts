@@ -1,0 +1,120 @@
+/**
+ * What is recorded of one migration, as it is read: whatever stands there, by this tool, another one or a stranger.
+ *
+ * @module
+ */
+
+import { foreignText } from "../foreign_text.ts";
+import type { MigrationStatus } from "../migration.ts";
+import { parseTimestamp } from "../timestamp.ts";
+
+/** What the store says of one migration. */
+export interface StoredState {
+  readonly status: Extract<MigrationStatus, "pending" | "applied" | "not_applicable" | "running" | "failed">;
+  readonly reason: string | null;
+  /** When it was applied, or found not applicable. */
+  readonly at: Date | null;
+  /** True when a key of this deployment under its current name said so. */
+  readonly own: boolean;
+  /** By the server's clock, when a run of this tool first began for this deployment; null where none was recorded. */
+  readonly beganAt: Date | null;
+  /** By the server's clock, when the last run of this tool began that could do everything; null where none was. */
+  readonly doneSince: Date | null;
+  /** The older key that said so, or null. */
+  readonly inheritedFrom: string | null;
+  /** Records that cannot be converted and were accepted so. */
+  readonly accepted: number;
+}
+
+/** What is not recorded anywhere. */
+export const UNKNOWN: StoredState = {
+  status: "pending",
+  reason: null,
+  at: null,
+  own: false,
+  beganAt: null,
+  doneSince: null,
+  inheritedFrom: null,
+  accepted: 0,
+};
+
+/** What another installation's word is good for: that a migration is done. Its failures and its runs are its own. */
+export function done(state: StoredState | null): StoredState | null {
+  return state?.status === "applied" || state?.status === "not_applicable" ? state : null;
+}
+
+/** What the key of this deployment says, with what this tool adds. */
+export function ownState(fields: ReadonlyMap<string, string>): StoredState | null {
+  const state = fromHash(fields);
+  const timeOf = (name: string) => parseTimestamp(fields.get(name) ?? "");
+  return state && { ...state, own: true, beganAt: timeOf("first_began_at"), doneSince: timeOf("done_since") };
+}
+
+/** What a hash tells, whoever's it is. @returns Null for one that tells no status that is known. */
+export function fromHash(fields: ReadonlyMap<string, string>): StoredState | null {
+  const status = fields.get("status");
+  switch (status) {
+    case "applied":
+      return {
+        ...UNKNOWN,
+        status,
+        at: parseTimestamp(fields.get("applied_at") ?? ""),
+        accepted: Number(fields.get("skipped_invalid") ?? 0) || 0,
+      };
+    case "not_applicable":
+      return {
+        ...UNKNOWN,
+        status,
+        at: parseTimestamp(fields.get("checked_at") ?? ""),
+        reason: told(fields, "reason"),
+      };
+    case "pending":
+      return { ...UNKNOWN, status, reason: told(fields, "reason") };
+    case "failed":
+      return { ...UNKNOWN, status, reason: failure(fields) };
+    case "running":
+      return {
+        ...UNKNOWN,
+        status,
+        reason: `A run that began at ${told(fields, "started_at")} has not ended`,
+      };
+    default:
+      return null;
+  }
+}
+
+/** What another tool, or another version, wrote for people. */
+function told(fields: ReadonlyMap<string, string>, name: string): string | null {
+  const text = fields.get(name);
+  return text === undefined ? null : foreignText(text);
+}
+
+/** Far more than a run names. */
+const MOST_ISSUES = 20;
+
+function failure(fields: ReadonlyMap<string, string>): string {
+  const issues = parseJson(fields.get("issues"));
+  const named = Array.isArray(issues)
+    ? issues.slice(0, MOST_ISSUES).map((issue) => foreignText(String(issue))).join("; ")
+    : "";
+  const failed = told(fields, "failed") ?? "some";
+  if (failed === "0" && named !== "") return named;
+  return `Records that could not be done: ${failed}${named === "" ? "" : `: ${named}`}`;
+}
+
+/** The fields of an object in JSON, as text; none for anything else. */
+export function parseObject(text: string): Map<string, string> {
+  const value = parseJson(text);
+  if (typeof value !== "object" || value === null) return new Map();
+  return new Map(Object.entries(value).map(([name, field]) => [name, String(field)]));
+}
+
+/** What somebody else wrote may be anything: what is no JSON tells nothing. */
+function parseJson(text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
