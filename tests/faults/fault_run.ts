@@ -180,6 +180,7 @@ async function outpost(
     objects: parseObjects(result.stdout),
     startedAt,
     endedAt: Date.now(),
+    standstills: [],
     hung: stop.signal.aborted,
   };
 }

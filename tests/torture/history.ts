@@ -11,8 +11,11 @@ import type { Topology } from "./redis/servers.ts";
 /** What happens to a runner or its network. */
 export type RunnerFault = "kill" | "interrupt" | "freeze" | "cut" | "half_reply" | "lost_reply" | AimedFault;
 
-/** Those that wait for a certain command of the runner: the last before it is proven, or the one that records what was done. */
-export type AimedFault = "kill_after_copy" | "freeze_before_record";
+/**
+ * Those that wait for a certain command of the runner: one that copies, or one that records what was done. One that wakes and dies
+ * sends what it was about to, and nothing after it.
+ */
+export type AimedFault = "freeze_before_copy" | "freeze_before_record" | "wake_and_die";
 
 /** What happens to the servers. The lasting ones end by themselves after some commands. */
 export type ServerFault =

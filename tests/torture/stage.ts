@@ -118,11 +118,15 @@ export class Stage {
       case "lost_reply":
         runner.link?.spoilNextReply("lost");
         break;
-      case "kill_after_copy":
-        runner.link?.aim("after", [COPY.sha, RESTORE_NEW.sha], () => this.#hit(index, "kill"));
+      case "freeze_before_copy":
+        runner.link?.aim("coming", [COPY.sha, RESTORE_NEW.sha], () => this.#hit(index, "freeze"));
         break;
       case "freeze_before_record":
-        runner.link?.aim("before", [RECORD.sha], () => this.#hit(index, "freeze"));
+        runner.link?.aim("coming", [RECORD.sha], () => this.#hit(index, "freeze"));
+        break;
+      case "wake_and_die":
+        runner.thaw();
+        runner.link?.aim("passing", [""], () => this.#hit(index, "kill"));
     }
     return true;
   }

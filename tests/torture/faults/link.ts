@@ -26,9 +26,8 @@ type NextReply = "whole" | "half" | "lost";
 
 /** What happens when a certain command comes by. */
 interface Aim {
-  readonly when: "before" | "after";
+  readonly when: "coming" | "passing";
   readonly texts: readonly Uint8Array[];
-  seen: boolean;
   readonly act: () => void;
 }
 
@@ -66,9 +65,12 @@ export class Link implements AsyncDisposable {
     this.#nextReply = how;
   }
 
-  /** Does something before the first command with any of these texts in it is passed on, or before the one after that. */
-  aim(when: "before" | "after", texts: readonly string[], act: () => void): void {
-    this.#aim = { when, texts: texts.map((text) => new TextEncoder().encode(text)), seen: false, act };
+  /**
+   * Does something about the next command with any of these texts in it: when it comes, or before it is passed on, when all that
+   * came before it was.
+   */
+  aim(when: "coming" | "passing", texts: readonly string[], act: () => void): void {
+    this.#aim = { when, texts: texts.map((text) => new TextEncoder().encode(text)), act };
   }
 
   /** True while something waits for a command that was not sent yet. */
@@ -131,11 +133,11 @@ export class Link implements AsyncDisposable {
     const buffer = new Uint8Array(65_536);
     try {
       for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
-        if (direction === "ask") {
-          this.#takeAim(buffer.subarray(0, count));
-          await this.#gate.pass();
-        }
+        const aim = direction === "ask" ? this.#takeAim(buffer.subarray(0, count)) : null;
+        if (aim?.when === "coming") aim.act();
+        if (direction === "ask") await this.#gate.pass();
         await this.#thawed?.promise;
+        if (aim?.when === "passing") aim.act();
         const spoilt = direction === "answer" ? this.#nextReply : "whole";
         if (spoilt !== "whole") this.#nextReply = "whole";
         const part = spoilt === "whole" ? count : spoilt === "half" ? count >> 1 : 0;
@@ -147,14 +149,11 @@ export class Link implements AsyncDisposable {
     }
   }
 
-  #takeAim(command: Uint8Array): void {
+  #takeAim(command: Uint8Array): Aim | null {
     const aim = this.#aim;
-    if (aim === null) return;
-    const wasSeen = aim.seen;
-    aim.seen ||= aim.texts.some((text) => includes(command, text));
-    if (aim.when === "after" ? !wasSeen : !aim.seen) return;
+    if (aim === null || !aim.texts.some((text) => includes(command, text))) return null;
     this.#aim = null;
-    aim.act();
+    return aim;
   }
 
   #drop(pair: Pair): void {
@@ -165,6 +164,7 @@ export class Link implements AsyncDisposable {
 }
 
 function includes(whole: Uint8Array, part: Uint8Array): boolean {
+  if (part.length === 0) return true;
   for (let at = whole.indexOf(part[0]!); at >= 0; at = whole.indexOf(part[0]!, at + 1)) {
     if (part.every((byte, i) => whole[at + i] === byte)) return true;
   }

@@ -6,7 +6,7 @@
 
 import type { Action } from "./application.ts";
 import type { Event, Happening, History, Population, RunnerFault, ServerFault } from "../history.ts";
-import { asleepInInit, freshStart, killedAfterCopy, motif } from "./motifs.ts";
+import { asleepInInit, diesOnCopy, freshStart, motif } from "./motifs.ts";
 import { Random } from "../random.ts";
 import type { Topology } from "./servers.ts";
 
@@ -65,19 +65,20 @@ function aimedHistory(seed: number, topology: Topology): History | null {
   const random = new Random(seed);
   const history = anyHistory(seed, topology);
   const small = { ...history, populations: [{ deployment: "", tenants: fewTenants(random) }] };
+  const events = history.events.map((event) => event.type === "run" ? { ...event, deployment: 0 } : event);
   switch (seed % 14) {
     case 3:
     case 10:
       return {
         ...small,
-        events: [...killedAfterCopy(random, small.populations), ...history.events.slice(0, 6)],
+        events: [...diesOnCopy(random, small.populations), ...events.slice(0, 6)],
       };
     case 6:
       if (topology !== "single") return null;
       return { ...history, neighbours: false, populations: [NOBODY], events: asleepInInit(random, [NOBODY]) };
     case 4:
       if (topology !== "single") return null;
-      return { ...small, scarce: true, events: history.events.filter((event) => !throwsAllAway(event)) };
+      return { ...small, scarce: true, events: events.filter((event) => !throwsAllAway(event)) };
     default:
       return null;
   }

@@ -43,19 +43,24 @@ export function asleepInInit(random: Random, populations: readonly Population[])
   ];
 }
 
-/** A run of 001 dies when it has written a copy, and before it could prove it; the old application deletes the original. */
-export function killedAfterCopy(random: Random, populations: readonly Population[]): Event[] {
+/** While a run of 001 has read and not yet copied, the old application deletes; the run copies what it had read, and dies. */
+export function diesOnCopy(random: Random, populations: readonly Population[]): Event[] {
   const run = slowly(random, startOf(random, populations, [...APPLY, "redis/1"]));
   const setting: Setting = { populations, topology: "single", mix: 0, share: 0 };
   const events: Event[] = [
     { after: 0, ...run },
-    { after: 0, type: "runner_fault", runner: run.runner, fault: "kill_after_copy" },
+    { after: 0, type: "runner_fault", runner: run.runner, fault: "freeze_before_copy" },
   ];
   const purge = { ...actOf(random, setting, "old"), action: "purge" as const };
   const records = [0, 1, 2].flatMap((tenant) => [0, 1, 2].map((destination) => ({ tenant, destination })));
-  const gone = records.filter(() => random.chance(0.7));
-  // The first of them waits until the run is dead.
-  return [...events, ...gone.map((record, i) => ({ after: i === 0 ? 400 : 0, ...purge, ...record }))];
+  const gone = records.filter(() => random.chance(0.9));
+  // The first of them waits until the run stands still.
+  return [
+    ...events,
+    ...gone.map((record, i) => ({ after: i === 0 ? 400 : 0, ...purge, ...record })),
+    { after: 0, type: "runner_fault", runner: run.runner, fault: "wake_and_die" },
+    { after: 100, ...startOf(random, populations, APPLY), runner: (run.runner + 1) % 3 },
+  ];
 }
 
 /** Cut off again and again, with life in the pauses. */

@@ -5,6 +5,7 @@
  */
 
 import { type Answer, appliedBy, describeAnswer, issuesOf } from "../answer.ts";
+import { COPY, RESTORE_NEW } from "../../../engine/redis/scripts/copying.ts";
 import { RECORD } from "../../../engine/redis/scripts/writing.ts";
 import { describe, type Event, type Happening, type History } from "../history.ts";
 import { type Outcome, Stage } from "../stage.ts";
@@ -142,9 +143,11 @@ class Play {
       case "run":
         return await this.#start(event);
       case "runner_fault":
-        if (event.fault === "freeze_before_record") {
-          // A server that does not know the script is asked twice, by one who is awake.
-          for (const node of this.#world.masters()) await node.script("LOAD", RECORD.source);
+        if (event.fault.startsWith("freeze_before_")) {
+          // What a server does not know by its hash is sent to it by its text, which nobody aims at.
+          for (const { source } of [COPY, RESTORE_NEW, RECORD]) {
+            for (const node of this.#world.masters()) await node.script("LOAD", source);
+          }
         }
         this.#stage.disturb(event.runner, event.fault);
         return;
