@@ -8,6 +8,7 @@ import type { EventEmitter } from "node:events";
 import { isIP } from "node:net";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { SettingsError } from "../errors.ts";
+import { GUARD_CODES, guardReplies } from "./redis_guard.ts";
 
 /** Where Redis is and how to get in. */
 export interface RedisSettings {
@@ -66,6 +67,7 @@ export function connectRedis(settings: RedisSettings): Redis | Cluster {
     retryStrategy: (times) => attempts.pause(times),
   });
   attempts.watch(client);
+  guardReplies(client);
   return client;
 }
 
@@ -108,6 +110,13 @@ function readCertificates(path: string): string {
   }
 }
 
+/** What a client says of a failed connection or command. */
+interface ClientError extends Error {
+  readonly code?: string;
+  readonly lastNodeError?: ClientError;
+  readonly command?: { readonly name?: string };
+}
+
 /** Decides whether to try again, by what happened so far. */
 class Attempts {
   #connected = false;
@@ -118,10 +127,11 @@ class Attempts {
     const events = client as unknown as EventEmitter; // Older compilers miss the inherited methods.
     events.on("ready", () => this.#connected = true);
     // Commands report failures themselves; without a listener they would be printed as well.
-    events.on("error", (error: Error & { lastNodeError?: Error; command?: { name?: string } }) => {
+    events.on("error", (error: ClientError) => {
       // The client would go on in database 0: nothing may be read or written there in place of the one that was meant.
       const wrongDatabase = error.command?.name === "select";
-      this.#denied = wrongDatabase || DENIED.test((error.lastNodeError ?? error).message);
+      const cause = error.lastNodeError ?? error;
+      this.#denied = wrongDatabase || DENIED.test(cause.message) || GUARD_CODES.includes(cause.code ?? "");
       if (wrongDatabase) client.disconnect();
     });
   }

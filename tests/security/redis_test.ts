@@ -49,3 +49,31 @@ Deno.test("nothing that a client prints by itself reaches a stream as it is", as
     assertEquals(stderr.includes("ready check"), flags.length > 0, stderr);
   }
 });
+
+/** What a server of bad faith says first, and then for ever. */
+const FLOODS: Readonly<Record<string, readonly [string, string]>> = {
+  "a text that has no end": ["$2147483647\r\n", "x".repeat(65_536)],
+  "a line that has no end": ["+", "x".repeat(65_536)],
+  "a list that has no end": ["*2147483647\r\n", "$6\r\nabcdef\r\n".repeat(5000)],
+  "answers that nobody asked for": ["", "+OK\r\n".repeat(10_000)],
+  "news that nobody asked for": ["", ">2\r\n+a\r\n+b\r\n".repeat(5000)],
+};
+
+Deno.test("connectRedis() collects nothing that has no end, and tries no second time", quietly, async (t) => {
+  for (const [name, [first, then]] of Object.entries(FLOODS)) {
+    await t.step(name, async () => {
+      const flood = new TextEncoder().encode(then);
+      await using server = startFakeServer(async (connection) => {
+        await connection.read();
+        await connection.write(first);
+        while (await connection.write(flood));
+      });
+      const before = Deno.memoryUsage().rss;
+      const { code, stderr } = await runInProcess(["migrate", "list", "--redis-only"], {
+        env: { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port) },
+      });
+      assertEquals([code, server.connections()], [4, 1], stderr);
+      assert(Deno.memoryUsage().rss - before < 1_000_000_000, "what was refused was kept");
+    });
+  }
+});
