@@ -100,11 +100,11 @@ export class PostgresSession implements SqlSession {
         const { before, after } = anew ? fold : { before: [], after: [] };
         count = [before, after, ...modules.map(({ step }) => step.up)].flat().length;
         at = 0;
-        for (const { step, up } of modules) {
-          if (step !== first.step) await this.#records.prepare(query, step, "up");
-          else if (anew) await this.#makeAnew(query, run, fold);
-          await up({ run: (given) => run(given.up) });
-          if (step === last.step) await run(after);
+        if (anew) await this.#makeAnew(query, run, fold);
+        // Readers wait from here on: the books are written once everything is done.
+        for (const { up } of modules) await up({ run: (given) => run(given.up) });
+        await run(after);
+        for (const { step } of modules) {
           await this.#records.finish(query, step, "up", performance.now() - begun);
         }
       })
