@@ -17,8 +17,70 @@ export interface ClickHouseServer extends Server {
   createDatabase(): Promise<{ readonly name: string; readonly client: ClickHouseClient }>;
 }
 
-/** Starts the engine on a free port. */
+/**
+ * Starts the engine on a free port. The variable `OUTPOST_TESTS_CLICKHOUSE` names a server that runs, as `host:port` of its HTTP
+ * interface, where the default user may create databases without a password: then tests have theirs there.
+ */
 export async function startClickHouse(): Promise<ClickHouseServer> {
+  const address = Deno.env.get("OUTPOST_TESTS_CLICKHOUSE");
+  return address === undefined ? await startEngine() : useServer(address);
+}
+
+/** A server that is there before a test and after it. */
+function useServer(address: string): ClickHouseServer {
+  const [host = "127.0.0.1", port = "8123"] = address.split(":");
+  const clients = new Clients(address);
+  const names: string[] = [];
+  return {
+    host,
+    port: Number(port),
+    pid: 0,
+    async createDatabase() {
+      const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
+      names.push(name);
+      return await clients.createDatabase(name);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const name of names) await clients.admin.command({ query: `DROP DATABASE IF EXISTS ${name}` });
+      await clients.close();
+    },
+  };
+}
+
+/** The clients of a test. */
+class Clients {
+  readonly admin: ClickHouseClient;
+  readonly #address: string;
+  readonly #open: ClickHouseClient[] = [];
+
+  constructor(address: string) {
+    this.#address = address;
+    this.admin = this.#connect("default");
+  }
+
+  async createDatabase(name: string): Promise<{ readonly name: string; readonly client: ClickHouseClient }> {
+    await this.admin.command({ query: `CREATE DATABASE ${name}` });
+    return { name, client: this.#connect(name) };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#open.map((client) => client.close()));
+  }
+
+  #connect(database: string): ClickHouseClient {
+    const client = connectClickHouse({
+      addr: this.#address,
+      username: "",
+      password: "",
+      database,
+      tls: false,
+    });
+    this.#open.push(client);
+    return client;
+  }
+}
+
+async function startEngine(): Promise<ClickHouseServer> {
   const packages = await installed();
   const data = await Deno.makeTempDir({ prefix: "outpost-clickhouse-" });
   const node = findProgram("node", "nodejs");
@@ -32,31 +94,15 @@ export async function startClickHouse(): Promise<ClickHouseServer> {
   const reader = process.stdout.getReader();
   const { value } = await reader.read();
   const port = Number(new TextDecoder().decode(value));
-  const clients: ClickHouseClient[] = [];
-  const open = (database: string) => {
-    const client = connectClickHouse({
-      addr: `127.0.0.1:${port}`,
-      username: "",
-      password: "",
-      database,
-      tls: false,
-    });
-    clients.push(client);
-    return client;
-  };
-  const admin = open("default");
+  const clients = new Clients(`127.0.0.1:${port}`);
   let databases = 0;
   return {
     host: "127.0.0.1",
     port,
     pid: process.pid,
-    async createDatabase() {
-      const name = `test_${++databases}`;
-      await admin.command({ query: `CREATE DATABASE ${name}` });
-      return { name, client: open(name) };
-    },
+    createDatabase: () => clients.createDatabase(`test_${++databases}`),
     async [Symbol.asyncDispose]() {
-      await Promise.all(clients.map((client) => client.close()));
+      await clients.close();
       await stop(process);
       await reader.cancel();
       await Deno.remove(data, { recursive: true }).catch(() => {});

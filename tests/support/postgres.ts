@@ -27,9 +27,14 @@ export interface PostgresServer extends Server {
   client(url: string, options?: postgres.Options<Record<string, never>>): postgres.Sql;
 }
 
-/** The newest PostgreSQL of this machine. */
+/**
+ * Where programs of PostgreSQL are on this machine, the newest first. The variable `OUTPOST_TESTS_POSTGRES` names a folder that
+ * holds those of another one, `initdb` and `postgres` at least.
+ */
 export function postgresFolders(): string[] {
+  const chosen = Deno.env.get("OUTPOST_TESTS_POSTGRES");
   try {
+    if (chosen !== undefined) return [chosen];
     return [...Deno.readDirSync("/usr/lib/postgresql")]
       .map(({ name }) => name).sort((a, b) => Number(b) - Number(a)).map((name) =>
         `/usr/lib/postgresql/${name}/bin`

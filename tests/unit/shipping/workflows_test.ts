@@ -45,7 +45,7 @@ const allSteps = [...workflows].flatMap(([file, { jobs }]) =>
 );
 
 Deno.test("workflows: every job waits for jobs that exist, runs somewhere, and has no more than it needs", () => {
-  assertEquals([...workflows.keys()].sort(), ["ci.yml", "release.yml"]);
+  assertEquals([...workflows.keys()].sort(), ["ci.yml", "release.yml", "servers.yml"]);
   for (const [file, { jobs, permissions }] of workflows) {
     assertEquals(permissions, { contents: "read" }, file);
     for (const [name, job] of Object.entries(jobs)) {
@@ -131,4 +131,12 @@ Deno.test("release.yml runs every binary that deno task compile:all makes, and b
     jobs[job]!.strategy!.matrix.include!.map((one) => one[key]!).sort();
   assertEquals(included("run-binaries", "file"), Object.values(TARGETS).sort());
   assertEquals(included("image", "platform"), ["linux/amd64", "linux/arm64"]);
+});
+
+Deno.test("servers.yml runs tests on every server that the documentation names", () => {
+  const { jobs } = workflows.get("servers.yml")!;
+  const images = jobs["redis"]!.strategy!.matrix.include!.map(({ image }) => image);
+  assertEquals(images, ["redis:6.2", "redis:7.4", "redis:8", "valkey/valkey:8", "valkey/valkey:9"]);
+  const { version } = jobs["postgres"]!.strategy!.matrix as { readonly version?: readonly number[] };
+  assertEquals(version, [14, 15, 16, 17, 18]);
 });
