@@ -24,7 +24,7 @@ export function chooseSqlStore(
   const [first] = sql.keys();
   if (first === undefined) {
     throw new RefusedError("Cannot change the SQL version: no SQL store is configured", {
-      hint: "Pass --postgres-url",
+      hint: "Give createEngine() a Postgres or a ClickHouse",
     });
   }
   const name = store ?? first;

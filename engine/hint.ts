@@ -34,10 +34,13 @@ export function hint(texts: TemplateStringsArray, ...commands: readonly string[]
 
 /** The way out when another tool failed in the middle of a version. */
 export function dirtyHint(version: number): Hint {
-  // Below version 1 it was the first step that was being taken back.
-  const [whole, before] = version === 0
-    ? ["force 1", "force 0"]
-    : [`force ${version}`, `force ${version - 1}`];
+  const [whole, before] = dirtyVersions(version).map((one) => `force ${one}`) as [string, string];
   return hint`Compare the schema (${"verify"}), repair it, then set the version that it really has: ${whole} when the step \
 is complete, or ${before}`;
+}
+
+/** The versions that a dirty database may really be at: when the step is complete, and when it is not. */
+export function dirtyVersions(version: number): readonly [whole: number, before: number] {
+  // Below version 1 it was the first step that was being taken back.
+  return version === 0 ? [1, 0] : [version, version - 1];
 }

@@ -5,6 +5,7 @@
  */
 
 import type { SqlVerification } from "../../engine/sql_backend.ts";
+import { dirtyVersions } from "../../engine/hint.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
 import { formatCount } from "../output/format.ts";
 import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
@@ -75,7 +76,10 @@ function next(
   }
   if (ok && named) return nextCommand(layout, "outpost migrate status", "and the others?");
   if (ok) return nextWhenDone(layout, { pending: false, partial });
-  const behind = [postgres, clickhouse].some((store) => store !== null && store.current < store.latest) ||
+  const sql = [postgres, clickhouse].filter((store) => store !== null);
+  const dirty = sql.find((store) => store.dirty);
+  if (dirty !== undefined) return nextAfterRepair(dirty, layout);
+  const behind = sql.some((store) => store.current < store.latest) ||
     redis.some(({ valid, checksRun }) => !valid && checksRun === 0);
   if (behind) return nextCommand(layout, "outpost migrate plan", "something is pending");
   const wrong = redis.find(({ valid }) => !valid);
@@ -83,11 +87,21 @@ function next(
     const command = `outpost migrate resolve ${wrong.id} --all --keep copy`;
     return nextCommand(layout, command, "or original: shows both forms, and asks");
   }
-  return wrong === undefined
-    ? nextCommand(layout, "outpost migrate list", "which steps the schema above should be the result of")
-    : nextCommand(
-      layout,
-      `outpost migrate apply ${wrong.id} --rerun${wrong.accepted > 0 ? " --skip-invalid" : ""}`,
-      "convert what was left",
-    );
+  if (wrong !== undefined) {
+    const command = `outpost migrate apply ${wrong.id} --rerun${wrong.accepted > 0 ? " --skip-invalid" : ""}`;
+    return nextCommand(layout, command, "convert what was left");
+  }
+  return sql.some((store) => store.current > store.latest)
+    ? nextCommand(layout, "outpost migrate verify", "with the release that applied these steps")
+    : nextCommand(layout, "outpost migrate verify", "once what is listed above is repaired");
+}
+
+/** The way out of what another tool left half done, as every refusal says it. */
+function nextAfterRepair({ current }: SqlVerification, layout: Layout): string {
+  const [whole, before] = dirtyVersions(current);
+  return nextCommand(
+    layout,
+    `outpost migrate force ${whole}`,
+    `once the schema is repaired; ${before} where the step is not complete`,
+  );
 }

@@ -8,7 +8,9 @@
 import { FileError } from "../errors.ts";
 import type { SettingKey } from "./table.ts";
 
-const NAME_IT = (path: string) => `If it is yours, name it: outpost --config ${path}, or CONFIG=${path}`;
+function nameItHint(path: string): string {
+  return `If it is yours, name it: outpost --config ${path}, or CONFIG=${path}`;
+}
 
 /**
  * Makes sure that nobody but this user and root could have written a file that was found.
@@ -22,13 +24,13 @@ export function assertOwn(path: string, { uid, mode }: Pick<Deno.FileInfo, "uid"
   if (own !== null && uid !== own && uid !== 0) {
     throw new FileError(
       `Cannot trust the configuration file "${path}", which was found and not named: it belongs to another user`,
-      { hint: NAME_IT(path) },
+      { hint: nameItHint(path) },
     );
   }
   if ((mode & 0o022) !== 0) {
     throw new FileError(
       `Cannot trust the configuration file "${path}", which was found and not named: others may write to it`,
-      { hint: `Take the right away: chmod go-w ${path}. ${NAME_IT(path)}` },
+      { hint: `Take the right away: chmod go-w ${path}. ${nameItHint(path)}` },
     );
   }
 }

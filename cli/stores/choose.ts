@@ -13,6 +13,7 @@ import type { Settings } from "../settings/table.ts";
 export const STORE_FLAG: FlagSpec = {
   flags: "--store <postgres|clickhouse>",
   description: "Which SQL store, where both are configured",
+  values: SQL_STORES,
 };
 
 /** Reads the flag. @throws {UsageError} When it names no store. */

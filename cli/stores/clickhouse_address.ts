@@ -57,7 +57,5 @@ function decode(text: string): string {
 }
 
 function invalid(reason: string): SettingsError {
-  return new SettingsError([`The ClickHouse address cannot be used: ${reason}`], {
-    hint: "Write it as HOST:PORT, or as https://HOST:PORT",
-  });
+  return new SettingsError([`The ClickHouse address cannot be used: ${reason}`]);
 }

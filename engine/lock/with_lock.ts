@@ -90,7 +90,7 @@ function interruption(signal: AbortSignal | undefined): AbortSignal {
   const abort = () =>
     controller.abort(
       new InterruptedError("Stopped on request, after the batch in hand", {
-        hint: "Run the same command again: it continues where it was",
+        hint: "Run the same command again: it continues where this one stopped",
       }),
     );
   if (signal?.aborted) abort();

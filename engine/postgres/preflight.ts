@@ -24,7 +24,7 @@ export interface PreflightOptions {
 /** What stands in the way; empty when nothing does. */
 export async function findSqlBlockers(
   query: Query,
-  { tables, changes }: PendingChanges,
+  { tables, changes, from }: PendingChanges,
   { schema, own, made, released }: PreflightOptions,
 ): Promise<readonly Blocker[]> {
   const dependants = await query<Dependant>(DEPENDANTS, [
@@ -43,11 +43,16 @@ export async function findSqlBlockers(
         "name",
         name,
         `There is ${kind} called ${name} already, which a step makes`,
-        "Rename what is there",
+        from === 0 ? UNRECORDED_HINT : "Rename what is there",
       )
     ),
   ];
 }
+
+/** Where nothing is recorded, tables of these names are most likely the real ones. */
+const UNRECORDED_HINT =
+  "If these are the application's own, made by other means, set the version that they have by hand " +
+  "(force VERSION); if not, rename what is there";
 
 function blocker(kind: string, object: string, detail: string, hint: string): Blocker {
   return { store: "postgres", kind, object, detail, hint };

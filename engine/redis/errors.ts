@@ -6,6 +6,7 @@
 
 import type { EventEmitter } from "node:events";
 import { MigrationError, RefusedError, StoreDeniedError, StoreUnreachableError } from "../errors.ts";
+import { hint } from "../hint.ts";
 import type { Ioredis } from "./client.ts";
 import { failLeftBehind } from "./left_behind.ts";
 
@@ -61,7 +62,7 @@ export function toStoreError(error: unknown, action: string, last: Error | null 
     return new StoreDeniedError("redis", `${action}: Redis refuses (${code})`, {
       cause: error,
       hint: code === "NOPERM"
-        ? "Give the Redis user the rights that the documentation lists"
+        ? hint`Give the Redis user the rights that ${"grants"} shows`
         : "Check the Redis user name and password",
     });
   }

@@ -143,7 +143,5 @@ function orNull(text: string): string | null {
 
 /** An error that names the setting and never its value. */
 export function invalid(reason: string): SettingsError {
-  return new SettingsError([`The Postgres URL cannot be used: ${reason}`], {
-    hint: "Write it as postgres://USER:PASSWORD@HOST:PORT/DATABASE, special characters percent-encoded",
-  });
+  return new SettingsError([`The Postgres URL cannot be used: ${reason}`]);
 }

@@ -1,0 +1,168 @@
+/**
+ * Advice on what state a deployment is in, and on the lock.
+ *
+ * @module
+ */
+
+import { ends, followAll } from "./follow.ts";
+import { besideRun, leaveDeadLock, leaveDirty } from "./held.ts";
+import { type Proof, proof } from "./proof.ts";
+
+/** All of it. */
+export const STATE_ADVICE: readonly Proof[] = [
+  proof("Apply them first: {}", "starts the server too early", async (world, see) => {
+    await world.old();
+    const [apply] = see(await world.outpost("serve -- true"));
+    ends(await world.agreed(apply!));
+    return await world.outpost("serve -- true");
+  }),
+  proof("Look at it: {}", "starts the server of a dirty database", async (world, see) => {
+    await leaveDirty(world);
+    const [verify] = see(await world.outpost("serve -- true"));
+    return await followAll(world, verify!);
+  }),
+  proof(
+    "{} is at work: try again when it is done, or outpost serve --wait 5m",
+    "starts the server beside a run",
+    async (world, see) => {
+      let waiting: ReturnType<typeof world.outpost> | null = null;
+      await besideRun(world, async () => {
+        const refused = await world.outpost("serve -- true");
+        see(refused);
+        waiting = world.outpost("serve --wait 5m -- true");
+        return refused;
+      }, "finish");
+      return await waiting!;
+    },
+  ),
+  proof(
+    "Compare the schema ({}), repair it, then set the version that it really has: {} when the step is complete, or {}",
+    "applies to a dirty database",
+    async (world, see) => {
+      await leaveDirty(world);
+      const [verify, complete] = see(await world.outpost("migrate apply --yes"));
+      if ((await world.outpost(verify!)).code !== 1) throw new Error("It is said to be in order");
+      ends(await world.agreed(complete!));
+      return await world.outpost("migrate apply --yes");
+    },
+  ),
+  proof(
+    "Run {}, and use the release that applied these steps",
+    "has another release's steps",
+    async (world, see) => {
+      await world.current();
+      const sql = world.sql();
+      const [{ checksum } = {}] = await sql`update outpost_migrations set checksum = 'other' where version = 4
+      returning (select checksum from outpost_migrations where version = 4)`;
+      await sql`update schema_migrations set version = 9`;
+      await sql`delete from outpost_migrations where version = 10`;
+      const [verify] = see(await world.outpost("migrate apply --yes"));
+      const found = await world.outpost(verify!);
+      if (!found.stdout.includes("Version 4 (delivery_manual_attempt) was changed")) {
+        throw new Error(found.stdout);
+      }
+      // What the release that applied it would find.
+      await sql`update outpost_migrations set checksum = ${checksum} where version = 4`;
+      await sql`update schema_migrations set version = 10`;
+      return await world.outpost("migrate apply --yes");
+    },
+  ),
+  proof("Use the release that applied them", "takes back steps of a newer release", async (world, see) => {
+    await world.current();
+    await world.sql()`update schema_migrations set version = 12`;
+    see(await world.outpost("migrate down 1 --yes"));
+    await world.sql()`update schema_migrations set version = 10`;
+    return await world.outpost("migrate down 1 --yes");
+  }),
+  proof("Apply it first: {}", "cleans up too early", async (world, see) => {
+    await world.old();
+    const [apply] = see(await world.outpost("migrate cleanup redis/1 --yes"));
+    ends(await world.agreed(apply!));
+    return await world.outpost("migrate cleanup redis/1 --yes");
+  }),
+  proof(
+    "Look at {}; --force skips this check, never the proof of each record",
+    "cleans up what differs",
+    async (world, see) => {
+      await world.current();
+      await world.client.hset("tenant:acme", { name: "since" });
+      const [verify] = see(await world.outpost("migrate cleanup redis/1 --yes"));
+      ends(await followAll(world, verify!));
+      return await world.outpost("migrate cleanup redis/1 --yes");
+    },
+  ),
+  proof("Plan again: {}", "has a plan of before", async (world, see) => {
+    await world.old();
+    ends(await world.outpost("migrate plan sql/5 --out FOLDER/stale.json"));
+    ends(await world.outpost("migrate apply sql/5 sql/6 --yes"));
+    const [plan] = see(await world.outpost("migrate apply --plan FOLDER/stale.json --yes"));
+    ends(await world.outpost(plan!.replace("FILE", "FOLDER/anew.json")));
+    return await world.outpost("migrate apply --plan FOLDER/anew.json --yes");
+  }),
+  proof("Wait until it is done; {} shows how far it is", "applies beside a run", async (world, see) => {
+    const { run } = await besideRun(world, async () => {
+      const refused = await world.outpost("migrate apply --yes --lock-wait 0");
+      const status = await world.outpost(see(refused)[0]!);
+      if (!status.stdout.includes("sql/00000")) throw new Error(status.stdout);
+      return status;
+    }, "finish");
+    ends(run);
+    return await world.outpost("migrate apply --yes --lock-wait 0");
+  }),
+  proof(
+    "Its holder seems dead: the lock ends by itself soon, or {} clears it",
+    "applies after a crash",
+    async (world, see) => {
+      await world.old();
+      await leaveDeadLock(world);
+      const [unlock] = see(await world.outpost("migrate apply --yes --lock-wait 0"));
+      ends(await world.agreed(unlock!));
+      return await world.outpost("migrate apply --yes --lock-wait 0");
+    },
+  ),
+  proof(
+    "Wait for it, or stop it; {} takes the lock away from it",
+    "unlocks beside a run",
+    async (world, see) => {
+      const { run } = await besideRun(world, async () => {
+        const refused = await world.outpost("migrate unlock --yes");
+        return await world.agreed(see(refused)[0]!);
+      }, "finish");
+      if (run.code !== 3) throw new Error(run.stdout + run.stderr);
+      return await world.outpost("migrate apply --yes");
+    },
+  ),
+  proof(
+    "Run the same command again: it continues where this one stopped",
+    "loses the lock",
+    async (world, see) => {
+      const { run } = await besideRun(world, () => world.outpost("migrate unlock --force --yes"), "finish");
+      see(run);
+      return await world.outpost("migrate apply --yes");
+    },
+  ),
+  proof("Run the same command again to continue", "stops a run", async (world, see) => {
+    const { run } = await besideRun(world, () => world.outpost("migrate status"));
+    see(run);
+    return await world.outpost("migrate apply --yes");
+  }),
+  proof("Run the same command again", "stops a look", async (world, see) => {
+    await world.old();
+    see(await world.outpost("migrate plan", { stop: AbortSignal.abort() }));
+    return await world.outpost("migrate plan");
+  }),
+  proof(
+    "Repair the records named and run {} again. Where two forms differ, {} or original shows both and asks; {} accepts " +
+      "what cannot be converted",
+    "has a time that is none",
+    async (world, see) => {
+      await world.old();
+      await world.client.hset("tenant:odd", { id: "odd", created_at: "next tuesday" });
+      const [apply, , accept] = see(await world.outpost("migrate apply --yes"));
+      ends(await world.agreed(accept!));
+      await world.client.hset("tenant:{odd}:tenant", { created_at: "2024-01-15T10:30:00Z" });
+      ends(await world.agreed(apply!));
+      return await followAll(world, "migrate verify --full");
+    },
+  ),
+];
