@@ -39,6 +39,7 @@
  */
 
 export type { ApplyEvent, ApplyOptions, ApplyResult } from "./engine/apply.ts";
+export type { StatementProgress } from "./engine/apply_run.ts";
 export type {
   CleanupResult,
   MigrationEntry,
@@ -165,6 +166,7 @@ export type {
   TableUse,
 } from "./engine/sql/step.ts";
 export type { PendingCounts, ReadStateOptions, UnreadStore } from "./engine/state.ts";
+export type { SqlActivity, SqlWait, SqlWork } from "./engine/sql/activity.ts";
 export type { SqlStatus, Status } from "./engine/status.ts";
 export { parseTimestamp } from "./engine/timestamp.ts";
 export type { VerifyOptions, VerifyResult } from "./engine/verify.ts";

@@ -10,6 +10,8 @@ import type { Locked } from "./lock/with_lock.ts";
 import type { MigrationEntry, MigrationResult, Pace, Progress, SqlStoreName } from "./migration.ts";
 import type { PlannedStore } from "./plan.ts";
 import type { SavedPlan } from "./saved_plan.ts";
+import type { SqlActivity } from "./sql/activity.ts";
+import { watching } from "./sql/watch.ts";
 import type { Stores } from "./stores.ts";
 import { toldError } from "./told_error.ts";
 
@@ -19,6 +21,8 @@ export type ApplyEvent =
   | { readonly event: "begin"; readonly ids: readonly string[]; readonly stores: readonly PlannedStore[] }
   | { readonly event: "start"; readonly id: string }
   | { readonly event: "progress"; readonly id: string; readonly progress: Progress }
+  /** A SQL step at work: with each statement, and once a second. */
+  | ({ readonly event: "statement"; readonly id: string } & StatementProgress)
   | {
     readonly event: "retry";
     readonly id: string;
@@ -27,6 +31,18 @@ export type ApplyEvent =
     readonly reason: string;
   }
   | { readonly event: "done" | "failed"; readonly id: string; readonly result: MigrationResult };
+
+/** How far a SQL step is. */
+export interface StatementProgress {
+  /** The statement at work, counted from 1. */
+  readonly statement: number;
+  /** Of how many; a few more where a server does not allow the shorter way. */
+  readonly statements: number;
+  /** For how long it has been at work, with all its tries, in milliseconds. */
+  readonly forMs: number;
+  /** What the server tells of it; null where it tells nothing, or was not asked yet. */
+  readonly activity: SqlActivity | null;
+}
 
 /** How migrations are run. */
 interface ApplyRunOptions extends Pace {
@@ -42,14 +58,14 @@ interface ApplyRunOptions extends Pace {
 
 /** What one apply does, in order. */
 export class ApplyRun {
-  readonly #context: Pick<Stores, "redis">;
+  readonly #context: Stores;
   readonly #locked: Locked;
   readonly #options: ApplyRunOptions;
   readonly #results: MigrationResult[];
 
   /** @param selected All that is to be done, in order. */
   constructor(
-    context: Pick<Stores, "redis">,
+    context: Stores,
     locked: Locked,
     selected: readonly MigrationEntry[],
     options: ApplyRunOptions,
@@ -111,17 +127,42 @@ export class ApplyRun {
     const { lock, runStep } = this.#locked;
     const [first, last] = [entries[0]!, entries.at(-1)!];
     const upTo = first === last ? "" : `up to ${last.id}, `;
+    const at = { statement: 0, statements: 0, since: startedAt };
+    const report = (more = "") =>
+      lock.report({
+        migration: first.id,
+        progress: `${upTo}statement ${at.statement} of ${at.statements}${more}`,
+      });
+    const tell = (activity: SqlActivity | null) => {
+      if (at.statement === 0) return;
+      const { statement, statements, since } = at;
+      const forMs = performance.now() - since;
+      this.#options.onEvent?.({ event: "statement", id: first.id, statement, statements, forMs, activity });
+    };
     await runStep(store, first.version, async (session, guard) => {
       const options = {
         ...guard,
-        onRetry: (attempt: number, waitMs: number, reason: string) =>
-          this.#options.onEvent?.({ event: "retry", id: first.id, attempt, waitMs, reason }),
-        onStatement: (index: number, count: number) =>
-          lock.report({ migration: first.id, progress: `${upTo}statement ${index + 1} of ${count}` }),
+        onRetry: (attempt: number, waitMs: number, reason: string) => {
+          report(`, attempt ${attempt}: ${reason}`);
+          this.#options.onEvent?.({ event: "retry", id: first.id, attempt, waitMs, reason });
+        },
+        onStatement: (index: number, count: number) => {
+          if (at.statement !== index + 1) at.since = performance.now();
+          Object.assign(at, { statement: index + 1, statements: count });
+          report();
+          tell(null);
+        },
       };
       const variant = this.#options.plan?.basis.variants[first.id];
-      if (first === last) await session.up(first.version, { ...options, variant });
-      else await session.upTogether(entries.map(({ version }) => version), options);
+      const backend = this.#context.sql.get(store)!;
+      await watching(
+        () =>
+          first === last
+            ? session.up(first.version, { ...options, variant })
+            : session.upTogether(entries.map(({ version }) => version), options),
+        () => backend.activity(),
+        tell,
+      );
     });
     for (const { id } of entries) {
       // The time of all is that of the last.

@@ -29,7 +29,7 @@ import { makePlan, type Plan, type PlanOptions } from "./plan.ts";
 import { type PendingCounts, readState, type ReadStateOptions, type UnreadStore } from "./state.ts";
 import { type KeptForm, planResolve, type PlanResolveOptions, resolveDifferences } from "./resolve.ts";
 import { makeStatus, type Status } from "./status.ts";
-import type { EngineContext } from "./stores.ts";
+import { askEach, type EngineContext } from "./stores.ts";
 import { lockOwner, unlock } from "./unlock.ts";
 import { verify, type VerifyOptions, type VerifyResult } from "./verify.ts";
 
@@ -94,7 +94,10 @@ export class Engine {
    * @throws {StoreUnreachableError | StoreDeniedError} When a store cannot be read.
    */
   async status(options: ReadStateOptions = {}): Promise<Status> {
-    return makeStatus(await this.#read(options));
+    const state = await this.#read(options);
+    if (state.lock === null) return makeStatus(state);
+    const seen = await askEach(this.#context.sql, (backend) => backend.activity());
+    return makeStatus(state, [...seen.values()].find((activity) => activity !== null));
   }
 
   /**

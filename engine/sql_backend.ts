@@ -7,6 +7,7 @@
 import type { Blocker } from "./blocker.ts";
 import type { LockOwner } from "./lock/lock.ts";
 import type { MigrationEntry, MigrationInfo, StorePlace } from "./migration.ts";
+import type { SqlActivity } from "./sql/activity.ts";
 
 /** What a SQL store's bookkeeping says, read without writing. */
 export interface SqlState {
@@ -219,4 +220,6 @@ export interface SqlBackend {
   connect(): Promise<SqlSession>;
   /** Who holds the store's half of the lock, or null. */
   lockOwner(): Promise<LockOwner | null>;
+  /** What the connection does that holds it, or null when nobody does and where the store does not tell. */
+  activity(): Promise<SqlActivity | null>;
 }

@@ -6,6 +6,7 @@
 
 import type { SqlState } from "./sql_backend.ts";
 import type { LockOwner } from "./lock/lock.ts";
+import type { SqlActivity } from "./sql/activity.ts";
 import { isPending } from "./migration.ts";
 import type { PendingCounts, State, UnreadStore } from "./state.ts";
 
@@ -35,12 +36,17 @@ export interface Status {
   readonly pending: PendingCounts;
   /** Null when nobody holds it; `alive` tells whether its holder is. */
   readonly lock: LockOwner | null;
+  /** What the holder does in Postgres at this moment; null when nobody is at work there. */
+  readonly activity: SqlActivity | null;
   /** Stores whose bookkeeping somebody holds, where that was allowed: they count for nothing in `pending`. */
   readonly unread?: readonly UnreadStore[];
 }
 
 /** Sums up what was read. */
-export function makeStatus({ sql, redis, entries, pending, lock, unread }: State): Status {
+export function makeStatus(
+  { sql, redis, entries, pending, lock, unread }: State,
+  activity: SqlActivity | null = null,
+): Status {
   const ofRedis = entries.filter((entry) => entry.store === "redis");
   return {
     postgres: sqlStatus(sql.get("postgres")),
@@ -50,6 +56,7 @@ export function makeStatus({ sql, redis, entries, pending, lock, unread }: State
       : { applied: ofRedis.filter((entry) => !isPending(entry.status)).length, total: ofRedis.length },
     pending,
     lock,
+    activity,
     ...(unread.length === 0 ? {} : { unread }),
   };
 }

@@ -47,8 +47,8 @@ const TYPES = `
   OneStoreOptions OutpostEngineOptions Pace PendingCounts Plan PlanBasis PlanCleanupOptions PlanOptions PlanResolveOptions ReadStateOptions
   PlannedStore PostgresNames PostgresStore Progress RedisClient RedisDifference RedisExample RedisInvalid RedisLayout
   RedisLockNames RedisMigration RedisMigrationPlan RedisVerification Registry ResolveResult SavedPlan SchemaObjects
-  SqlConsequence SqlDownPlan SqlGrouping SqlPlan SqlStatement SqlStatus SqlStep SqlStepPlan SqlSteps SqlStoreName SqlTablePlan
-  SqlVerification StatementPosition Status StepFailure StepForecast StepModule StepRemains StepRewrite StepRunner StepVariant
+  SqlActivity SqlConsequence SqlDownPlan SqlGrouping SqlPlan SqlStatement SqlStatus SqlStep SqlStepPlan SqlSteps SqlStoreName SqlTablePlan
+  SqlVerification SqlWait SqlWork StatementPosition StatementProgress Status StepFailure StepForecast StepModule StepRemains StepRewrite StepRunner StepVariant
   StoreName StorePlace TableLockMode TableLocks TableObject TableRewrite TableUse TransformChange TransformRules UnlockOptions
   UnreadStore Values VerifyOptions VerifyResult
 `.trim().split(/\s+/);

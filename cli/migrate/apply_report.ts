@@ -9,6 +9,7 @@ import type { MigrationResult } from "../../engine/migration.ts";
 import type { Context } from "../context.ts";
 import { formatCounted, formatDuration } from "../output/format.ts";
 import { applyEventJson } from "../output/json.ts";
+import { statementText } from "../render/activity.ts";
 import { resultSentence } from "../render/apply.ts";
 import { placesText, placeText } from "../render/place.ts";
 
@@ -43,6 +44,15 @@ export class ApplyReport {
       log.debug(`starting ${event.id}`, { event: "start", migration: event.id });
     }
     if (event.event === "progress") progress.update(event.progress);
+    if (event.event === "statement") {
+      progress.say(statementText(event.id, event), {
+        event: "progress",
+        migration: event.id,
+        statement: event.statement,
+        statements: event.statements,
+        statement_ms: Math.round(event.forMs),
+      });
+    }
     if (event.event === "retry") {
       log.warn(
         `${event.id}: ${event.reason}; attempt ${event.attempt}, again in ${formatDuration(event.waitMs)}`,
@@ -64,8 +74,9 @@ export class ApplyReport {
   /** Progress comes with every batch; a program that reads along needs no more than a few lines a second. */
   #tooSoon({ event }: ApplyEvent): boolean {
     const now = this.#context.host.now().getTime();
-    if (event === "progress" && now - this.#progressAt < PROGRESS_EVERY_MS) return true;
-    this.#progressAt = event === "progress" ? now : -Infinity;
+    const often = event === "progress" || event === "statement";
+    if (often && now - this.#progressAt < PROGRESS_EVERY_MS) return true;
+    this.#progressAt = often ? now : -Infinity;
     return false;
   }
 

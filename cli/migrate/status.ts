@@ -7,7 +7,7 @@
 import { type Command, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../output/error_catalogue.ts";
-import { statusJson } from "../output/json.ts";
+import { statusJson } from "../output/status_json.ts";
 import { renderStatus } from "../render/status.ts";
 
 /** The short answer: can I deploy? */

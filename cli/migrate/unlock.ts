@@ -12,7 +12,7 @@ import { assertCanAsk, type Question } from "../output/confirm.ts";
 import type { Context } from "../context.ts";
 import { DeclinedError } from "../errors.ts";
 import { EXIT } from "../output/error_catalogue.ts";
-import { unlockJson } from "../output/json.ts";
+import { unlockJson } from "../output/status_json.ts";
 import { type Layout, nextCommand } from "../output/output.ts";
 import { activityText, ageText, ownerText } from "../render/owner.ts";
 

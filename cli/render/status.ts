@@ -9,6 +9,7 @@ import { formatCount } from "../output/format.ts";
 import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
 import type { Style } from "../output/style.ts";
 import { wrap } from "../output/table.ts";
+import { activityLines } from "./activity.ts";
 import { pendingText, WHEN_OVER } from "./list.ts";
 import { storeTitle } from "../../engine/migration.ts";
 import { activityText, ageText, ownerText } from "./owner.ts";
@@ -30,6 +31,9 @@ export function renderStatus(status: Status, layout: Layout): string {
   );
   if (lock !== null) {
     for (const more of [activityText(lock), ageText(lock, now)]) if (more !== "") row("", more);
+  }
+  if (status.activity !== null) {
+    activityLines(status.activity, now).forEach((line, i) => row(i === 0 ? "At work" : "", line));
   }
   for (const sql of [status.postgres, status.clickhouse]) {
     for (const drift of sql?.drift ?? []) lines.push("", wrap(`${style.red("!")} ${drift}`, width, "  "));
@@ -98,7 +102,9 @@ function nextStep({ pending, postgres, clickhouse, redis, lock, unread }: Status
     const partial = redis === null || (postgres === null && clickhouse === null);
     return nextWhenDone(layout, { pending: false, partial });
   }
-  return lock === null
-    ? nextCommand(layout, "outpost migrate plan", "what apply would change")
+  if (lock === null) return nextCommand(layout, "outpost migrate plan", "what apply would change");
+  // Other tools leave no sign of life: theirs may be of a run that ended long ago.
+  return lock.heartbeatAt === null && lock.source !== "postgres"
+    ? nextCommand(layout, "outpost migrate unlock", "only when that tool is no longer at work")
     : nextCommand(layout, "outpost migrate status", "again, when the other is done");
 }

@@ -6,7 +6,9 @@
 
 import type { SqlBackend, SqlSession } from "../sql_backend.ts";
 import type { LockOwner } from "../lock/lock.ts";
+import type { SqlActivity } from "../sql/activity.ts";
 import { StepBackend, type StepStore, type StoreView } from "../sql/step_backend.ts";
+import { readActivity } from "./activity.ts";
 import { ownTables } from "./bookkeeping.ts";
 import { compareSchema } from "./compare_schema.ts";
 import { countWith } from "./counter.ts";
@@ -16,7 +18,7 @@ import { findOwnWork } from "./foldable.ts";
 import { readAdvisoryLockOwner } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
 import { PinnedConnection } from "./pinned_connection.ts";
-import { readAtOnce } from "./reading.ts";
+import { readAtOnce, type Reading } from "./reading.ts";
 import { findSqlBlockers } from "./preflight.ts";
 import { findRowDangers } from "./row_dangers.ts";
 import { readSchemaObjects, type SchemaObjects } from "./schema_objects.ts";
@@ -141,11 +143,19 @@ class PostgresStore implements StepStore {
   }
 
   async lockOwner(): Promise<LockOwner | null> {
-    const { names } = this.#options;
-    return await readAtOnce(this.#options, "read the lock in", async ({ query, schema }) => {
-      if (schema === null) return null;
-      const [place] = await query<{ database: string }>("SELECT current_database() AS database");
-      return await readAdvisoryLockOwner(query, names.lockKey(schema, place!.database));
+    return await this.#underKey(({ query }, key) => readAdvisoryLockOwner(query, key));
+  }
+
+  async activity(): Promise<SqlActivity | null> {
+    return await this.#underKey(({ query }, key) => readActivity(query, key));
+  }
+
+  /** Reads by the key of the advisory lock. @returns Null where there is no schema, and so no lock. */
+  async #underKey<T>(read: (reading: Reading, key: bigint) => Promise<T>): Promise<T | null> {
+    return await readAtOnce(this.#options, "read the lock in", async (reading) => {
+      if (reading.schema === null) return null;
+      const [place] = await reading.query<{ database: string }>("SELECT current_database() AS database");
+      return await read(reading, this.#options.names.lockKey(reading.schema, place!.database));
     });
   }
 }

@@ -48,7 +48,7 @@ export async function findHolders(
     transaction: row.transaction,
     pid: row.pid,
     tables: row.tables.split(", "),
-    description: describe(row),
+    description: describeBackend(row),
     ageMs: row.age === null ? null : Number(row.age),
     waitsForUs: row.waits,
   }));
@@ -62,21 +62,29 @@ export function describeHolders(holders: readonly LockHolder[]): string {
   return `${whose} held by ${holders.slice(0, 3).map(({ description }) => description).join("; ")}${more}`;
 }
 
-interface HolderRow {
+interface HolderRow extends DescribedBackend {
   readonly transaction: string;
-  readonly pid: number | null;
   readonly tables: string;
+  readonly age: string | null;
+}
+
+/** What is told of a transaction's connection. */
+export interface DescribedBackend {
+  readonly pid: number | null;
   readonly application: string;
   readonly role: string | null;
   readonly state: string | null;
   readonly kind: string | null;
   readonly prepared: string | null;
   readonly since: string | null;
-  readonly age: string | null;
+  /** It waits for the step in its turn. */
   readonly waits: boolean;
 }
 
-function describe({ pid, application, role, state, kind, prepared, since, waits }: HolderRow): string {
+/** `process 4711 (psql, user bob), idle in transaction since 2026-01-01T00:00:00Z`, as far as it is known. */
+export function describeBackend(
+  { pid, application, role, state, kind, prepared, since, waits }: DescribedBackend,
+): string {
   const who = prepared !== null
     ? `prepared transaction ${JSON.stringify(prepared)}`
     : `process ${pid}${inBrackets([kind ?? application, role === null ? "" : `user ${role}`])}`;

@@ -17,6 +17,7 @@ import type {
   SqlVerification,
 } from "../sql_backend.ts";
 import { migrationId, type MigrationInfo, type SqlStoreName, storeTitle } from "../migration.ts";
+import type { SqlActivity } from "./activity.ts";
 import { harmless } from "../foreign_text.ts";
 import type { Blocker } from "../blocker.ts";
 import { RefusedError, RegistryError } from "../errors.ts";
@@ -97,6 +98,7 @@ export interface StepStore {
   expand(text: string): string;
   connect(): Promise<SqlSession>;
   lockOwner(): Promise<LockOwner | null>;
+  activity(): Promise<SqlActivity | null>;
 }
 
 const APART = { fold: null, apart: [] };
@@ -313,6 +315,10 @@ export class StepBackend implements SqlBackend {
 
   lockOwner(): Promise<LockOwner | null> {
     return this.#store.lockOwner();
+  }
+
+  activity(): Promise<SqlActivity | null> {
+    return this.#store.activity();
   }
 
   async #state(view: StoreView): Promise<SqlState> {

@@ -19,6 +19,7 @@ import { settleAll } from "../../settle_all.ts";
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
 import { OpenSlotsError, replyCode, toStoreError } from "../errors.ts";
 import { BatchSize, RateLimit, ReplyClock, throwIfAborted } from "./pacing.ts";
+import { shareOfCursor } from "./share_of_cursor.ts";
 import type { RedisStore } from "../store.ts";
 import { type MasterNode, processOf, readTopology, waitForSlots, watchConnection } from "../topology.ts";
 
@@ -45,6 +46,8 @@ export interface WalkOptions {
   readonly visit: (keys: readonly Binary[], size: BatchSize) => Promise<void>;
   /** Told, after each batch, of the share of the walk that is done, 0 to 1. */
   readonly onStep?: ((share: number) => void) | undefined;
+  /** Set by the walk itself. */
+  readonly clustered?: boolean;
 }
 
 /**
@@ -83,7 +86,11 @@ async function tryPass(store: RedisStore, options: WalkOptions, rate: RateLimit)
       const sum = [...shares.values()].reduce((one, other) => one + other, 0);
       options.onStep?.(sum / before.nodes.length);
     };
-    await settleAll(before.nodes.map((node) => new NodeWalk(node, options, rate, onShare).run()));
+    await settleAll(
+      before.nodes.map((node) =>
+        new NodeWalk(node, { ...options, clustered: store.clustered }, rate, onShare).run()
+      ),
+    );
     throwIfAborted(options.signal);
     if (!store.clustered) return "complete";
     const after = await readTopology(store);
@@ -160,6 +167,7 @@ class NodeWalk {
     const isSame = async () => process !== null && await processOf(client) === process;
     let looked = 0;
     const total = Math.max(1, Number(await client.call("DBSIZE")));
+    const { clustered } = this.#options;
     /** How often the connection had been closed when it was last known to lead to the process. */
     let trusted = 0;
     // One page ahead of the visits, for the server to have work while this program converts.
@@ -178,7 +186,13 @@ class NodeWalk {
         ahead = next === "0" ? null : this.#send(next, closed);
         looked += count;
         await this.#visitAll(keys);
-        this.#onShare(this.#node, Math.min(1, looked / total));
+        // A cursor of a cluster may be led by the number of its slot.
+        const share = clustered === true
+          ? Math.min(1, looked / total)
+          : next === "0"
+          ? 1
+          : shareOfCursor(next);
+        this.#onShare(this.#node, share);
       }
     } finally {
       while (this.#flying.size > 0) await Promise.allSettled([...this.#flying]);

@@ -19,6 +19,7 @@ const ready: Status = {
   redis: { applied: 3, total: 3 },
   pending: { sql: 0, redis: 0 },
   lock: null,
+  activity: null,
 };
 const owner: LockOwner = {
   host: "db-1",

@@ -1,0 +1,79 @@
+/**
+ * The shapes of what is so at this moment: stores, lock, what is at work.
+ *
+ * @module
+ */
+
+import type { LockOwner } from "../../engine/lock/lock.ts";
+import { typeOf } from "../../engine/migration.ts";
+import type { SqlActivity } from "../../engine/sql/activity.ts";
+import type { PendingCounts, UnreadStore } from "../../engine/state.ts";
+import type { SqlStatus, Status } from "../../engine/status.ts";
+import { ownerText } from "../render/owner.ts";
+
+/** RFC 3339 in UTC. */
+export const time = (date: Date | null): string | null => date?.toISOString() ?? null;
+
+/** `outpost migrate status --json` */
+export function statusJson({ postgres, clickhouse, redis, pending, lock, activity, unread }: Status) {
+  return {
+    sql: sqlStatusJson(postgres),
+    clickhouse: sqlStatusJson(clickhouse),
+    redis: redis === null ? null : { applied: redis.applied, total: redis.total },
+    ...pendingJson(pending, unread),
+    lock: lockJson(lock),
+    activity: activityJson(activity),
+  };
+}
+
+/** What is pending where a store could not be read is not known. */
+export function pendingJson({ sql, redis }: PendingCounts, unread: readonly UnreadStore[] | undefined) {
+  return {
+    pending: { sql: unread === undefined ? sql : null, redis },
+    ...(unread === undefined
+      ? {}
+      : { unread: unread.map(({ store, message }) => ({ type: typeOf(store), message })) }),
+  };
+}
+
+function sqlStatusJson(status: SqlStatus | null) {
+  if (status === null) return null;
+  const { version, latest, dirty, ahead } = status;
+  return { version, latest, dirty, ahead };
+}
+
+/** What a SQL step does at this moment, or null. */
+export function activityJson(activity: SqlActivity | null) {
+  if (activity === null) return null;
+  const { pid, statement, since, waitsFor, work } = activity;
+  return {
+    pid,
+    statement,
+    since: time(since),
+    waits_for: waitsFor.map((wait) => ({
+      pid: wait.pid,
+      application: wait.application,
+      user: wait.user,
+      since: time(wait.since),
+    })),
+    work: work === null ? null : { phase: work.phase, done: work.done, total: work.total, unit: work.unit },
+  };
+}
+
+/** The lock: always an object, its other fields null when nobody holds it. */
+export function lockJson(owner: LockOwner | null) {
+  return {
+    held: owner !== null,
+    owner: owner === null ? null : ownerText(owner),
+    command: owner?.command ?? null,
+    migration: owner?.migration ?? null,
+    acquired_at: time(owner?.acquiredAt ?? null),
+    heartbeat_at: time(owner?.heartbeatAt ?? null),
+    alive: owner?.alive ?? null,
+  };
+}
+
+/** `outpost migrate unlock --json` */
+export function unlockJson(cleared: readonly string[], owner: LockOwner | null) {
+  return { cleared: [...cleared], lock: lockJson(owner) };
+}
