@@ -15,6 +15,8 @@ export interface FlagSpec {
   /** What holds when it is not given, for the help. */
   readonly default?: string;
   readonly group?: string;
+  /** What a shell may offer as its value. */
+  readonly values?: readonly string[];
 }
 
 /** An argument of a command. */

@@ -7,7 +7,8 @@
 import { COMMANDS } from "./commands.ts";
 import { type Context, makeContext, type OutputFlags } from "./context.ts";
 import { InterruptedError } from "../engine/errors.ts";
-import { EXIT } from "./output/error_catalogue.ts";
+import { docsOf, EXIT } from "./output/error_catalogue.ts";
+import { Logger } from "./output/log.ts";
 import { UsageError } from "./errors.ts";
 import type { Host } from "./host.ts";
 import { printable } from "./output/printable.ts";
@@ -16,7 +17,7 @@ import { type ParsedLine, parseLine } from "./line/program.ts";
 import { describeError, errorJson, type ErrorReport, renderError } from "./output/report_error.ts";
 import type { Scrub } from "./output/scrub.ts";
 import { makeScrub, secretsOfClients } from "./settings/secrets.ts";
-import type { Settings } from "./settings/table.ts";
+import { SETTINGS, type Settings } from "./settings/table.ts";
 import { checkSettings, redirectedSecrets, resolveSettings } from "./settings/resolve.ts";
 import { readSecretFiles } from "./settings/secret_files.ts";
 import { readSettingsFile } from "./settings/file.ts";
@@ -52,6 +53,8 @@ export async function run(host: Host): Promise<number> {
 interface Reporting {
   scrub: Scrub;
   context: Context | null;
+  /** What was found of the settings, before it was known whether all can be used. */
+  settings?: Partial<Settings>;
 }
 
 async function dispatch(host: Host, state: Reporting): Promise<number> {
@@ -122,6 +125,7 @@ async function prepareContext(
     secretFiles: readSecretFiles(env),
   });
   const tentative = Object.fromEntries(resolved.map(({ key, value }) => [key, value])) as unknown as Settings;
+  state.settings = tentative;
   state.scrub = makeScrub(tentative, secretsOfClients(host.env));
   const settings = command.reportsProblems === true ? tentative : checkSettings(resolved);
   const telemetry = await openTelemetry(host.env, VERSION);
@@ -138,7 +142,8 @@ function passwordVariables(env: Host["env"]): readonly string[] {
   return ["PGPASSWORD", "POSTGRES_PASSWORD_FILE"].filter((name) => (env[name] ?? "") !== "");
 }
 
-function report(host: Host, error: unknown, { scrub, context }: Reporting): number {
+function report(host: Host, error: unknown, reporting: Reporting): number {
+  const { scrub, context } = reporting;
   context?.progress.clear();
   const described = describeError(error, {
     scrub,
@@ -149,17 +154,18 @@ function report(host: Host, error: unknown, { scrub, context }: Reporting): numb
   if (wantsJson(host, context?.flags)) {
     host.stdout.write(`${JSON.stringify(errorJson(described))}\n`);
   } else {
-    writeError(host, { scrub, context }, described);
+    writeError(host, reporting, described);
     if (error instanceof UsageError && host.args.length === 0) host.stderr.write(`\n${helpOf(host)}`);
   }
   return described.exitStatus;
 }
 
 /** On standard error, as text or as an event. */
-function writeError(host: Host, { context }: Reporting, described: ErrorReport): void {
-  if (context?.log.format === "json") {
+function writeError(host: Host, { context, settings, scrub }: Reporting, described: ErrorReport): void {
+  const log = context?.log ?? (wantsJsonLog(host, settings) ? jsonLog(host, scrub) : null);
+  if (log?.format === "json") {
     const { code, message, hint, details } = described;
-    return context.log.error(message, { code, hint, details });
+    return log.error(message, { code, hint, details, docs: docsOf(code) });
   }
   const colours = wantsColours(context?.flags.colours, host.env, host.stderr.terminal);
   const width = host.stderr.terminal ? host.columns() ?? 100 : Infinity;
@@ -169,9 +175,33 @@ function writeError(host: Host, { context }: Reporting, described: ErrorReport):
 
 /** A line that could not be parsed may still have asked for JSON. */
 function wantsJson(host: Host, flags: OutputFlags | undefined): boolean {
-  if (flags !== undefined) return flags.json;
-  const end = host.args.indexOf("--");
-  return host.args.slice(0, end < 0 ? undefined : end).includes("--json");
+  return flags === undefined ? ownWords(host).includes("--json") : flags.json;
+}
+
+/** Settings of which another cannot be used, or a line that could not be parsed, may still ask for events. */
+function wantsJsonLog(host: Host, settings: Partial<Settings> | undefined): boolean {
+  if (settings !== undefined) return settings.logFormat === "json";
+  const { flag, env } = SETTINGS.logFormat;
+  const words = ownWords(host).join(" ");
+  const said = new RegExp(`(?:^| )--${flag}[ =](\\S+)`).exec(words)?.[1] ?? host.env[env];
+  return said === "json";
+}
+
+function jsonLog(host: Host, scrub: Scrub): Logger {
+  return new Logger({
+    sink: host.stderr,
+    format: "json",
+    level: "error",
+    style: makeStyle({ colours: false }),
+    scrub,
+    now: () => host.now(),
+  });
+}
+
+/** The words that are not of the command after `--`. */
+function ownWords({ args }: Host): readonly string[] {
+  const end = args.indexOf("--");
+  return args.slice(0, end < 0 ? undefined : end);
 }
 
 function helpOf(host: Host): string {

@@ -8,12 +8,15 @@ import { type Command as TabCommand, RootCommand, script } from "@bomb.sh/tab";
 import { migrationId, type SqlStoreName } from "../../engine/migration.ts";
 import type { StepModule } from "../../engine/sql/step.ts";
 import type { Command } from "../command.ts";
+import { bashScript, OTHER_COMMAND } from "./bash_script.ts";
 import { type SettingDefinition, SETTINGS } from "../settings/table.ts";
 import { SHARED_FLAGS, SHARED_SETTINGS } from "./shared_options.ts";
 
 /** The script for a shell. @param words What starts this program. */
 export async function completionScript(shell: string, words: readonly string[]): Promise<string> {
-  return await capture(() => script(shell, "outpost", words.map(quoted).join(" ")));
+  const start = words.map(quoted).join(" ");
+  if (shell === "bash") return bashScript(start);
+  return await capture(() => script(shell, "outpost", start)) + OTHER_COMMAND[shell];
 }
 
 /** A word as bash, zsh and fish all read it: a folder may have a space in its name. */
@@ -23,6 +26,7 @@ function quoted(word: string): string {
 
 /** What may come after the words typed so far, one a line, in the form that the scripts read. */
 export async function suggestions(words: readonly string[], commands: readonly Command[]): Promise<string> {
+  if (wantsFile(words, commands)) return FILES;
   const root = new RootCommand();
   const ids = await migrationIds();
   root.command("migrate", "Preview, apply, verify and clean up migrations");
@@ -32,6 +36,19 @@ export async function suggestions(words: readonly string[], commands: readonly C
   root.option("version", "Show the version", "V");
   root.option("help", "Show the help", "h");
   return await capture(() => root.parse([...words]));
+}
+
+/** How a shell is told to offer files, or what it has for another command's arguments. */
+const FILES = ":0\n";
+
+/** True after an option that takes a file, and after `--`, where another command begins. */
+function wantsFile(words: readonly string[], commands: readonly Command[]): boolean {
+  const before = words.slice(0, -1);
+  if (before.includes("--")) return true;
+  const takers = [...SHARED_FLAGS, ...commands.flatMap(({ flags }) => flags ?? [])]
+    .filter(({ flags }) => flags.endsWith(" <FILE>")).flatMap(({ flags }) => flags.split(/,? /).slice(0, -1));
+  const settings = Object.values(SETTINGS).filter(({ type }) => type.placeholder === "FILE");
+  return [...takers, ...settings.map(({ flag }) => `--${flag}`)].includes(before.at(-1) ?? "");
 }
 
 /** Known without contacting a store. */
@@ -59,13 +76,13 @@ function describe(
   ids: readonly { readonly id: string; readonly description: string }[],
 ): void {
   for (
-    const { flags, description } of [
+    const { flags, description, values } of [
       ...(command.flags ?? []),
       ...(command.needs === "none" ? [] : SHARED_FLAGS),
     ]
   ) {
     const [, short, long, value] = /^(?:-(\w), )?--([\w-]+)(?: <(.+)>)?$/.exec(flags)!;
-    addOption(tab, long!, description, value !== undefined, short);
+    addOption(tab, long!, description, value !== undefined, short, values);
   }
   const settings = [...(command.settings ?? []), ...(command.needs === "none" ? [] : SHARED_SETTINGS)];
   for (const key of settings) {

@@ -81,8 +81,9 @@ export function parseLine(
   return result;
 }
 
-/** `help migrate plan` and `migrate help plan` as `migrate plan --help`. */
+/** `help migrate plan` and `migrate help plan` as `migrate plan --help`, and `version` as `--version`. */
 function withHelpFlag(args: readonly string[]): readonly string[] {
+  if (args[0] === "version" && args.length === 1) return ["--version"];
   const at = args[0] === "migrate" ? 1 : 0;
   return args[at] === "help" ? [...args.slice(0, at), ...args.slice(at + 1), "--help"] : args;
 }

@@ -25,7 +25,14 @@ export function programHelp(commands: readonly Command[], options: HelpOptions):
     ],
     groups: [
       { title: "Migrations", lines: commandLines(commands, (path) => path.startsWith("migrate ")) },
-      { title: "Commands", lines: commandLines(commands, (path) => !path.startsWith("migrate ")) },
+      {
+        title: "Commands",
+        lines: [
+          ...commandLines(commands, (path) => !path.startsWith("migrate ")),
+          { term: "help [COMMAND...]", text: "Show this help, or that of a command" },
+          { term: "version", text: "Show the version" },
+        ],
+      },
       {
         title: "Options",
         lines: [

@@ -45,5 +45,7 @@ export const ERROR_CODES: Readonly<Record<string, number>> = {
   usage: EXIT.usage,
 };
 
-/** Where the codes are explained. */
-export const ERRORS_PAGE = "docs/errors.md";
+/** Where a code is explained, from the root of the project: `docs/errors.md#lock_held`. */
+export function docsOf(code: string): string {
+  return `docs/errors.md#${code}`;
+}

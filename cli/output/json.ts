@@ -1,5 +1,5 @@
 /**
- * The shapes that programs read: snake_case keys, times in RFC 3339 UTC. The only place where names change their form.
+ * The shapes that programs read: snake_case keys, times in RFC 3339 UTC. Here and in `status_json.ts` alone names change their form.
  *
  * @module
  */
@@ -11,19 +11,20 @@ import type { KeptForm } from "../../engine/resolve.ts";
 import type { ApplyEvent } from "../../engine/apply.ts";
 import type { MigrationList } from "../../engine/engine.ts";
 import type { InitResult } from "../../engine/init.ts";
-import type { LockOwner } from "../../engine/lock/lock.ts";
 import type { Plan } from "../../engine/plan.ts";
-import type { PendingCounts, UnreadStore } from "../../engine/state.ts";
-import type { SqlStatus, Status } from "../../engine/status.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
-import { ownerText } from "../render/owner.ts";
+import { activityJson, pendingJson, time } from "./status_json.ts";
 
 /** An error on standard output. */
 export interface ErrorJson {
-  readonly error: { readonly code: string; readonly message: string; readonly hint: string | null };
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string | null;
+    /** Where the code is explained, from the root of the project. */
+    readonly docs: string;
+  };
 }
-
-const time = (date: Date | null): string | null => date?.toISOString() ?? null;
 
 /** `outpost migrate list --json` */
 export function listJson({ deployment, migrations, pending, unread }: MigrationList) {
@@ -40,46 +41,6 @@ export function listJson({ deployment, migrations, pending, unread }: MigrationL
       applied_at: time(entry.appliedAt),
     })),
     ...pendingJson(pending, unread),
-  };
-}
-
-/** What is pending where a store could not be read is not known. */
-function pendingJson({ sql, redis }: PendingCounts, unread: readonly UnreadStore[] | undefined) {
-  return {
-    pending: { sql: unread === undefined ? sql : null, redis },
-    ...(unread === undefined
-      ? {}
-      : { unread: unread.map(({ store, message }) => ({ type: typeOf(store), message })) }),
-  };
-}
-
-/** `outpost migrate status --json` */
-export function statusJson({ postgres, clickhouse, redis, pending, lock, unread }: Status) {
-  return {
-    sql: sqlStatusJson(postgres),
-    clickhouse: sqlStatusJson(clickhouse),
-    redis: redis === null ? null : { applied: redis.applied, total: redis.total },
-    ...pendingJson(pending, unread),
-    lock: lockJson(lock),
-  };
-}
-
-function sqlStatusJson(status: SqlStatus | null) {
-  if (status === null) return null;
-  const { version, latest, dirty, ahead } = status;
-  return { version, latest, dirty, ahead };
-}
-
-/** The lock: always an object, its other fields null when nobody holds it. */
-export function lockJson(owner: LockOwner | null) {
-  return {
-    held: owner !== null,
-    owner: owner === null ? null : ownerText(owner),
-    command: owner?.command ?? null,
-    migration: owner?.migration ?? null,
-    acquired_at: time(owner?.acquiredAt ?? null),
-    heartbeat_at: time(owner?.heartbeatAt ?? null),
-    alive: owner?.alive ?? null,
   };
 }
 
@@ -173,6 +134,22 @@ export function applyEventJson(event: ApplyEvent, durationMs: number) {
         remaining_ms: remainingMs === null ? null : Math.round(remainingMs),
       };
     }
+    case "statement": {
+      const { id, statement, statements, forMs, activity } = event;
+      return {
+        event: "progress",
+        id,
+        processed: 0,
+        failed: 0,
+        skipped: 0,
+        total: null,
+        duration_ms: Math.round(durationMs),
+        statement,
+        statements,
+        statement_ms: Math.round(forMs),
+        activity: activityJson(activity),
+      };
+    }
     default: {
       const { processed, failed, skipped, conflicts, issues } = event.result;
       return {
@@ -250,9 +227,4 @@ export function downJson(ids: readonly string[]) {
 /** `outpost migrate force --json` */
 export function forceJson(version: number) {
   return { version, dirty: false };
-}
-
-/** `outpost migrate unlock --json` */
-export function unlockJson(cleared: readonly string[], owner: LockOwner | null) {
-  return { cleared: [...cleared], lock: lockJson(owner) };
 }

@@ -18,7 +18,7 @@ import { harmless } from "../../engine/foreign_text.ts";
 import type { StoreName } from "../../engine/migration.ts";
 import { toldError } from "../../engine/told_error.ts";
 import { quotesRows } from "../../engine/postgres/server_message.ts";
-import { ERROR_CODES, EXIT } from "./error_catalogue.ts";
+import { docsOf, ERROR_CODES, EXIT } from "./error_catalogue.ts";
 import { SettingsError } from "../errors.ts";
 import type { StopSignal } from "../host.ts";
 import type { ErrorJson } from "./json.ts";
@@ -79,9 +79,9 @@ function headlineOf(error: MigrationError, listed: boolean): string {
   return listed ? error.message.split(": ")[0]! : error.message;
 }
 
-/** The JSON form: `{"error": {"code", "message", "hint"}}`. */
+/** The JSON form: `{"error": {"code", "message", "hint", "docs"}}`. */
 export function errorJson({ code, message, hint }: ErrorReport): ErrorJson {
-  return { error: { code, message, hint } };
+  return { error: { code, message, hint, docs: docsOf(code) } };
 }
 
 /** The text form: what failed, where, and what to do next. */
@@ -92,6 +92,7 @@ export function renderError(report: ErrorReport, { style, width }: { style: Styl
     ...details.map((line) => `  ${line}`),
   ];
   if (hint !== null) lines.push(wrap(`${style.cyan("hint:")}  ${hint}`, width, "       "));
+  lines.push(style.dim(`docs:  ${docsOf(code)}`));
   return lines.join("\n");
 }
 

@@ -59,40 +59,74 @@ Deno.test("outpost complete offers commands, options, values and migration IDs",
 });
 
 Deno.test({
-  name: "bash completes commands and IDs",
-  ignore: !installed(BASH_COMPLETION),
+  name:
+    "bash completes commands, IDs, values, files and the command after --, by itself and with its package",
   async fn() {
     await using program = await programOnPath();
-    const ask = (line: string) =>
-      `COMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); COMP_LINE="${line}"; COMP_POINT=\${#COMP_LINE}
-       __outpost_complete 2>/dev/null; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const script = [
-      `source ${BASH_COMPLETION}`,
-      "source <(outpost completions bash)",
-      ask("outpost migrate sta"),
-      ask("outpost migrate plan redis/003"),
-    ].join("\n");
-    assertEquals(await shell("bash", ["-c", script], program.folder), "status\nredis/003_entity\n");
+    await Deno.writeTextFile(`${program.folder}/a plan.json`, "");
+    await Deno.writeTextFile(`${program.folder}/outpost-server-of-a-test`, "#!/bin/sh\n", { mode: 0o755 });
+    const ask = (words: readonly string[]) =>
+      `COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}
+       COMP_LINE='${words.join(" ")}'; COMP_POINT=\${#COMP_LINE}
+       __outpost_complete 2>/dev/null; (IFS='|'; printf '%s\\n' "\${COMPREPLY[*]}")`;
+    const packages = installed(BASH_COMPLETION) ? [[], [`source ${BASH_COMPLETION}`]] : [[]];
+    for (const before of packages) {
+      const lines = [
+        ...before,
+        "source <(outpost completions bash)",
+        "source <(outpost completions bash)",
+        ask(["outpost", "migrate", "sta"]),
+        ask(["outpost", "migrate", "plan", "redis/003"]),
+        ask(["outpost", "migrate", "plan", "--log-level", "="]),
+        ask(["outpost", "migrate", "down", "--store", ""]),
+        ask(["outpost", "migrate", "apply", "--plan", "a"]),
+        ask(["outpost", "serve", "--", "outpost-server-of"]),
+        ask(["outpost", "migrate", "plan", "$(touch evil)"]),
+      ];
+      const [first, ...more] = (await shell("bash", ["--norc", "-c", lines.join("\n")], program.folder))
+        .trim().split("\n");
+      assertEquals([first, ...more], [
+        "status",
+        "redis/003_entity",
+        "debug|info|warn|error",
+        "postgres|clickhouse",
+        "a plan.json",
+        "outpost-server-of-a-test",
+      ]);
+    }
+    assertEquals(installed(`${program.folder}/evil`), false, "what is typed is not run");
   },
 });
 
 Deno.test({
-  name: "fish completes commands and IDs",
+  name: "fish completes commands, IDs, values, files and the command after --",
   ignore: !installed("/usr/bin/fish"),
   async fn() {
     await using program = await programOnPath();
-    const script = 'outpost completions fish | source; complete -C "outpost migrate plan redis/003"; ' +
-      'complete -C "outpost migrate sta"';
+    await Deno.writeTextFile(`${program.folder}/plan.json`, "");
+    const asked = [
+      "migrate plan redis/003",
+      "migrate sta",
+      "migrate down --store c",
+      "migrate apply --plan pla",
+    ];
+    const script = [
+      "outpost completions fish | source",
+      ...[...asked, "serve -- fish_inden"].map((line) => `complete -C "outpost ${line}"`),
+    ].join("; ");
     const lines = (await shell("fish", ["--no-config", "-c", script], program.folder)).trim().split("\n");
-    assertEquals(lines.map((line) => line.split("\t")[0]), ["redis/003_entity", "status"]);
+    assertEquals(lines.map((line) => line.split("\t")[0]), [
+      ...["redis/003_entity", "status", "clickhouse", "plan.json", "fish_indent"],
+    ]);
   },
 });
 
 Deno.test({
-  name: "zsh completes commands and IDs",
+  name: "zsh completes commands, IDs and the command after --",
   ignore: !installed("/usr/bin/zsh"),
   async fn() {
     await using program = await programOnPath();
+    await Deno.writeTextFile(`${program.folder}/outpost-server-of-a-test`, "#!/bin/sh\n", { mode: 0o755 });
     // zpty reads until the pattern appears: nothing here waits for the clock.
     const script = [
       "zmodload zsh/zpty",
@@ -101,6 +135,8 @@ Deno.test({
       "zpty -r -m z out '*loaded*'",
       "zpty -n -w z $'outpost migrate plan redis/003\\t'",
       "zpty -r -m z out '*redis/003_entity*'; print -r -- $out",
+      "zpty -n -w z $'\\025outpost serve -- outpost-server-of\\t'",
+      "zpty -r -m z out '*outpost-server-of-a-test*'; print -r -- $out",
       "zpty -d z",
     ].join("\n");
     assertStringIncludes(await shell("zsh", ["-f", "-c", script], program.folder), "redis/003_entity");

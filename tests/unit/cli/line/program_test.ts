@@ -141,7 +141,7 @@ Deno.test("every command has a flag for each of its settings", () => {
 
 Deno.test("--version prints the version alone", async () => {
   const { version } = JSON.parse(await Deno.readTextFile(new URL("../../../../deno.json", import.meta.url)));
-  for (const flag of ["--version", "-V"]) {
+  for (const flag of ["--version", "-V", "version"]) {
     assertEquals(await runInProcess([flag]), { code: 0, stdout: `${version}\n`, stderr: "" });
   }
 });

@@ -4,11 +4,10 @@ import {
   applySummaryJson,
   cleanupJson,
   listJson,
-  lockJson,
   planJson,
-  statusJson,
   verifyJson,
 } from "../../../../cli/output/json.ts";
+import { lockJson, statusJson } from "../../../../cli/output/status_json.ts";
 import type { LockOwner } from "../../../../engine/lock/lock.ts";
 import type { MigrationResult } from "../../../../engine/migration.ts";
 
@@ -77,13 +76,17 @@ Deno.test("statusJson() has the documented shape, absent stores null", () => {
     alive: null,
   };
   const pending = { sql: 6, redis: 0 };
-  assertEquals(statusJson({ postgres: sql, clickhouse: null, redis: null, pending, lock: null }), {
-    sql: { version: 4, latest: 10, dirty: false, ahead: false },
-    clickhouse: null,
-    redis: null,
-    pending,
-    lock: nobody,
-  });
+  assertEquals(
+    statusJson({ postgres: sql, clickhouse: null, redis: null, pending, lock: null, activity: null }),
+    {
+      sql: { version: 4, latest: 10, dirty: false, ahead: false },
+      clickhouse: null,
+      redis: null,
+      pending,
+      activity: null,
+      lock: nobody,
+    },
+  );
   assertEquals(lockJson(owner), {
     held: true,
     owner: "db-1 (pid 4711, outpost 0.1.0)",
@@ -195,7 +198,7 @@ Deno.test("applyEventJson() and applySummaryJson() have the documented shape", (
   const failed: MigrationResult = { ...result, id: "redis/003_entity", outcome: "failed" };
   const notRun: MigrationResult = { ...result, id: "redis/004", outcome: "not_run" };
   assertEquals(applySummaryJson([result]), { event: "summary", ok: true, applied: [id], failed: [] });
-  const error = { code: "apply_failed", message: "m", hint: null };
+  const error = { code: "apply_failed", message: "m", hint: null, docs: "docs/errors.md#x" };
   assertEquals(applySummaryJson([result, failed, notRun], error), {
     event: "summary",
     ok: false,

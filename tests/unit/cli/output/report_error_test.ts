@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import * as cliErrors from "../../../../cli/errors.ts";
-import { ERROR_CODES } from "../../../../cli/output/error_catalogue.ts";
+import { docsOf, ERROR_CODES } from "../../../../cli/output/error_catalogue.ts";
 import { describeError, errorJson, renderError } from "../../../../cli/output/report_error.ts";
 import { makeScrub } from "../../../../cli/settings/secrets.ts";
 import { PLAIN } from "../../../../cli/output/style.ts";
@@ -27,8 +27,29 @@ Deno.test("docs/errors.md explains every code, and no other", async () => {
   const sections = [...page.matchAll(/^## (\w+)$/gm)].map(([, code]) => code!);
   assertEquals(sections, Object.keys(ERROR_CODES).toSorted());
   for (const [code, status] of Object.entries(ERROR_CODES)) {
+    // The anchor that a heading gets, which is what errors link to.
+    assertEquals(docsOf(code), `docs/errors.md#${code}`);
     const section = page.split(`\n## ${code}\n`)[1]!.split("\n## ")[0]!;
     assertStringIncludes(section, `Exit status ${status}`, code);
+  }
+});
+
+Deno.test("settings that cannot be used and lines that make no sense are events where events were asked for", async () => {
+  const cases: readonly (readonly [string, Record<string, string>, string])[] = [
+    ["migrate status --log-format json", { REDIS_PORT: "many" }, "settings_invalid"],
+    ["migrate status", { REDIS_PORT: "many", MIGRATE_LOG_FORMAT: "json" }, "settings_invalid"],
+    ["migrate stat --log-format=json", {}, "usage"],
+    ["serve -- true --log-format json", { REDIS_PORT: "many" }, ""],
+  ];
+  for (const [line, env, code] of cases) {
+    const { stderr, stdout } = await runInProcess(line.split(" "), { env });
+    assertEquals(stdout, "");
+    if (code === "") {
+      assertStringIncludes(stderr, "docs:  docs/errors.md#settings_invalid\n");
+      continue;
+    }
+    const event = JSON.parse(stderr);
+    assertEquals([event.level, event.code, event.docs], ["error", code, `docs/errors.md#${code}`]);
   }
 });
 
@@ -85,7 +106,7 @@ Deno.test("renderError() shows a failed statement with its place, a caret and wh
       "  server code: 42601",
       "  detail: some detail",
       "  server's hint: some hint",
-      "hint:  Run outpost migrate apply",
+      "hint:  Run outpost migrate apply\ndocs:  docs/errors.md#step_failed",
     ].join("\n"),
   );
 });
@@ -94,13 +115,14 @@ Deno.test("renderError() lists problems instead of repeating them in a sentence"
   const error = new cliErrors.SettingsError(["A is wrong", "B is wrong"]);
   assertEquals(
     renderError(describeError(error, plainly), layout),
-    "error: 2 settings cannot be used [settings_invalid]\n  - A is wrong\n  - B is wrong",
+    "error: 2 settings cannot be used [settings_invalid]\n  - A is wrong\n  - B is wrong\ndocs:  docs/errors.md#settings_invalid",
   );
   assertEquals(errorJson(describeError(error, plainly)), {
     error: {
       code: "settings_invalid",
       message: "2 settings cannot be used: A is wrong; B is wrong",
       hint: null,
+      docs: "docs/errors.md#settings_invalid",
     },
   });
 });

@@ -95,7 +95,7 @@ Deno.test("logs and results stay JSON, and say what they say, with any password"
     const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: "1", REDIS_PASSWORD: password };
     const args = ["migrate", "status", "--redis-only"];
     const { stdout } = await runInProcess([...args, "--json"], { env });
-    assertEquals(Object.keys(JSON.parse(stdout).error), ["code", "message", "hint"]);
+    assertEquals(Object.keys(JSON.parse(stdout).error), ["code", "message", "hint", "docs"]);
     const { stderr } = await runInProcess([...args, "--log-format", "json"], { env });
     const lines = stderr.trim().split("\n").map((line) => JSON.parse(line));
     assertEquals(lines.map(({ level, code }) => [level, code]), [["error", "store_unreachable"]]);
