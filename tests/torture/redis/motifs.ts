@@ -46,9 +46,11 @@ export function asleepInInit(random: Random, populations: readonly Population[])
 /** While a run of 001 has read and not yet copied, the old application deletes; the run copies what it had read, and dies. */
 export function diesOnCopy(random: Random, populations: readonly Population[]): Event[] {
   const run = slowly(random, startOf(random, populations, [...APPLY, "redis/1"]));
+  // Its lease outlasts the standstill: what it sends when it wakes is written.
+  const words = run.words.map((word, i) => run.words[i - 1] === "--lock-ttl" ? "6s" : word);
   const setting: Setting = { populations, topology: "single", mix: 0, share: 0 };
   const events: Event[] = [
-    { after: 0, ...run },
+    { after: 0, ...run, words },
     { after: 0, type: "runner_fault", runner: run.runner, fault: "freeze_before_copy" },
   ];
   const purge = { ...actOf(random, setting, "old"), action: "purge" as const };
