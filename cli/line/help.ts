@@ -120,6 +120,6 @@ function examples(shown: CommandSpec["examples"], width: number, style: Style): 
   return shown.map(({ command, does }) =>
     longest + does.length + 4 <= width
       ? `${command.padEnd(longest)}  ${style.dim(does)}`
-      : `${style.dim(`# ${does}`)}\n  ${command}`
+      : `${wrap(`# ${does}`, width - 2, "  # ").split("\n").map(style.dim).join("\n")}\n  ${command}`
   );
 }

@@ -187,3 +187,14 @@ Deno.test("every example of a help text parses", () => {
     }
   }
 });
+
+Deno.test("help is readable at 60 columns: only a command to copy is longer", () => {
+  for (const path of ["", "migrate", ...shown.map((command) => command.path)]) {
+    const line = parseLine([...path.split(" ").filter((word) => word !== ""), "--help"], COMMANDS, "1", {
+      width: 60,
+    });
+    const lines = line.kind === "help" ? line.text.split("\n") : [];
+    const long = lines.filter((text) => text.length > 60 && !text.trimStart().startsWith("outpost "));
+    assertEquals([path, lines.length > 5, long], [path, true, []]);
+  }
+});
