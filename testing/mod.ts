@@ -23,7 +23,7 @@
  *   seed: async () => {
  *     await redis.hset("user:1", { email: "Ada@Example.com" });
  *     await redis.hset("user:2", { email: "bob@example.com" });
- *     await redis.pexpire("user:2", 60_000);
+ *     await redis.pexpireat("user:2", 4_102_444_800_000);
  *     await redis.set("user:count", "2");
  *   },
  *   foreign: ["user:count"],

@@ -102,11 +102,11 @@ Deno.test("${name} keeps the promises: twice, interrupted anywhere, cleaned up",
     engine: (client) =>
       createOutpostEngine({ redis: client, version: "test", owner: { host: "test", pid: Deno.pid } }),
     async seed() {
-      // Records of the old form, odd ones too, some with a time to live.
+      // Records of the old form, odd ones too, some that end: at a fixed time, as each run is compared with the first.
       await redis.hset("tenant:{t}:tenant", { id: "t", created_at: "1705289400123", entity: "tenant" });
       await redis.hset("tenant:{t}:destination:d", { id: "d", field: "old", entity: "destination" });
       await redis.hset("tenant:{t}:destination:gone", { id: "gone", field: "old", entity: "destination" });
-      await redis.pexpire("tenant:{t}:destination:gone", 600_000);
+      await redis.pexpireat("tenant:{t}:destination:gone", 4_102_444_800_000);
       await redis.set("rsmq:queue", "not ours");
     },
     foreign: ["rsmq:queue"],

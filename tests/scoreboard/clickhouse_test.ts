@@ -166,11 +166,12 @@ chapter("ClickHouse", start, [
     severity: "S1",
     failure: "verify passes on tables that lose rows or fill columns with something else",
     from: OWN,
-    shown: "A TTL, a materialized column: each is an issue by name, and the exit is 1.",
+    shown: "A TTL, a default, a materialized column: each is an issue by name, and the exit is 1.",
     async prove(world) {
       const { client, run } = await world.database();
       assertEquals((await run("migrate apply --yes")).code, 0);
       const changes = {
+        eligible_for_retry: "MODIFY COLUMN eligible_for_retry Bool DEFAULT true",
         TTL: "MODIFY TTL toDateTime(event_time) + INTERVAL 1 DAY",
         topic: "MODIFY COLUMN topic String MATERIALIZED 'x'",
       };

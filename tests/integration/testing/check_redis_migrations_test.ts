@@ -43,8 +43,8 @@ function check(server: RedisServer, redis: readonly RedisMigration[], more: Part
         await client.hset(`user:${i}`, { email: `User${i}@Example.com`, name: "Ada" });
         await client.rpush(`cart:${i}`, "apple", `pear ${i}`);
       }
-      await client.pexpire("user:3", 600_000);
-      await client.pexpire("cart:3", 600_000);
+      await client.pexpireat("user:3", 4_102_444_800_000);
+      await client.pexpireat("cart:3", 4_102_444_800_000);
       await client.hset("user:settings", { email: "Nobody@Example.com" });
       await client.set("cart:total", "20");
     },
