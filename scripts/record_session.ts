@@ -45,6 +45,9 @@ export async function recordSession(): Promise<string[]> {
   );
 }
 
+/** How far a migration is, told every few seconds: on a fast machine never. */
+const PROGRESS = /^(sql|redis)\/\S+ {2}(statement )?\d/;
+
 async function run(args: readonly string[], env: Record<string, string>): Promise<string[]> {
   const program = fromFileUrl(new URL("../main.ts", import.meta.url));
   // Through a shell, so that both streams come in the order in which they were written.
@@ -55,7 +58,7 @@ async function run(args: readonly string[], env: Record<string, string>): Promis
     stdout: "piped",
     stderr: "inherit",
   }).output();
-  return new TextDecoder().decode(stdout).trimEnd().split("\n");
+  return new TextDecoder().decode(stdout).trimEnd().split("\n").filter((line) => !PROGRESS.test(line));
 }
 
 /** A recording without what differs from run to run and from server to server: durations, sizes, and their padding. */
