@@ -32,6 +32,8 @@ const FREEZE_MS = 1400;
 /** When no command passes for so long, whatever comes next happens all the same. */
 const PATIENCE_MS = 60;
 const SLOW_PATIENCE_MS = 1500;
+/** Longest that one may take that goes on sending commands. */
+const LONGEST_MS = 300_000;
 /** How long a runner may take to end by itself once nothing is in its way. */
 const END_MS = 8000;
 
@@ -153,13 +155,24 @@ export class Stage {
     for (const index of this.#runners.keys()) await this.#end(index);
   }
 
-  /** Runs one command undisturbed. @returns Null when it does not end, which is a find. */
-  async ask(words: readonly string[], deployment = "", patienceMs = 4 * END_MS): Promise<Answer | null> {
+  /**
+   * Runs one command undisturbed.
+   *
+   * @param patienceMs How long it may take. By default as long as it sends commands now and then, but not for ever: how fast it can
+   * be depends on the machine.
+   * @returns Null when it does not end, which is a find.
+   */
+  async ask(words: readonly string[], deployment = "", patienceMs?: number): Promise<Answer | null> {
     this.#gate.open();
     await this.#end(0);
     const runner = this.#runners[0]!;
     runner.start({ words, deployment, process: false });
-    const answer = await runner.ended(patienceMs);
+    let answer = await runner.ended(patienceMs ?? 4 * END_MS);
+    for (let more = LONGEST_MS; answer === null && patienceMs === undefined && more > 0; more -= END_MS) {
+      const { passed } = this.#gate;
+      answer = await runner.ended(END_MS);
+      if (answer === null && this.#gate.passed === passed) break;
+    }
     if (answer === null) {
       this.complain("the program", `${words.join(" ")} does not end`);
       runner.kill();
