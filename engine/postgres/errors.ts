@@ -13,6 +13,8 @@ import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../erro
 export interface ServerError extends Error {
   /** SQLSTATE, for example `55P03`. */
   readonly code: string;
+  /** `ERROR`, or `FATAL` where the connection ends with it. */
+  readonly severity?: string;
   readonly detail?: string;
   readonly hint?: string;
   /** Characters from the start of the statement, counted from 1. */
@@ -68,7 +70,10 @@ export function connectionError(error: unknown, action: string, where: string): 
         cause: error,
       });
     }
-    if (NOT_NOW.test(error.code)) return unreachable(error, action, where);
+    // What is wrong with a setting of the URL ends a connection before it begins.
+    if (NOT_NOW.test(error.code) || (error.severity === "FATAL" && /^(42704|22023)$/.test(error.code))) {
+      return unreachable(error, action, where);
+    }
     return error;
   }
   if (!isNetworkError(error)) return error;
@@ -89,6 +94,8 @@ export function storeError(error: unknown, action: string, where: string): unkno
 function unreachable(error: ServerError, action: string, where: string): StoreUnreachableError {
   const hint = error.code === "3D000"
     ? "Check the name of the database in the Postgres URL"
+    : /^(42704|22023)$/.test(error.code) && error.severity === "FATAL"
+    ? "Check the parameters of the Postgres URL: what no client knows is taken for a setting of the server, and this is none"
     : adviceFor(error) ?? HINT;
   return new StoreUnreachableError("postgres", `${action} at ${where}: ${toldByServer(error).message}`, {
     hint,

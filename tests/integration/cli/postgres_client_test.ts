@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { SettingsError } from "../../../cli/errors.ts";
 import { connectPostgres } from "../../../cli/stores/postgres/client.ts";
 import { StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
@@ -63,6 +70,15 @@ Deno.test("connectPostgres() encrypts and checks certificates as sslmode says", 
       await encrypted(`sslmode=verify-ca&${ca}`, { host: "127.0.0.1" }),
       true,
       "the name does not count",
+    );
+    assertEquals(
+      await encrypted(`sslmode=verify-full&${ca}&hostaddr=127.0.0.1`),
+      true,
+      "the name is what the certificate is for, wherever it is looked for",
+    );
+    assertEquals(
+      await encrypted(`sslmode=verify-full&${ca}&hostaddr=127.0.0.1`, { host: "elsewhere" }),
+      false,
     );
     const prefer = await connected(`postgres://postgres@127.0.0.1:${plain.port}/postgres`);
     assertEquals((prefer as Record<string, unknown>).encrypted, false);
@@ -148,5 +164,16 @@ Deno.test("connectPostgres() refuses parameters that make no sense, without conn
       () => connectPostgres(`postgres://u:${encodeURIComponent(PASSWORD)}@h/d?${query}`),
       SettingsError,
     );
+  }
+});
+
+Deno.test("a parameter of the URL that is no setting of the server is told as that", async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase();
+  for (const parameter of ["serach_path=a", "work_mem=much"]) {
+    const sql = connectPostgres(`${url}?${parameter}`);
+    const error = await assertRejects(() => backendOver(sql).read(), StoreUnreachableError);
+    assertStringIncludes(error.hint ?? "", "Check the parameters of the Postgres URL");
+    await sql.end({ timeout: 0 });
   }
 });
