@@ -6,13 +6,8 @@
 
 import type { SqlBackend, SqlSession } from "../sql_backend.ts";
 import type { Blocker } from "../blocker.ts";
-import {
-  type Findings,
-  type PendingChanges,
-  StepBackend,
-  type StepStore,
-  type StoreView,
-} from "../sql/step_backend.ts";
+import { StepBackend } from "../sql/step_backend.ts";
+import type { Findings, PendingChanges, StepStore, StoreView } from "../sql/step_store.ts";
 import type { StepModule } from "../sql/step.ts";
 import { type ClickHouseTables, quoteName, type Recorder, select, tableExists } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Findings } from "../sql/step_backend.ts";
+import type { Findings } from "../sql/step_store.ts";
 import { select } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
 

@@ -7,7 +7,8 @@
 import type { SqlBackend, SqlSession } from "../sql_backend.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import type { SqlActivity } from "../sql/activity.ts";
-import { StepBackend, type StepStore, type StoreView } from "../sql/step_backend.ts";
+import { StepBackend } from "../sql/step_backend.ts";
+import type { StepStore, StoreView } from "../sql/step_store.ts";
 import { readActivity } from "./activity.ts";
 import { ownTables } from "./bookkeeping.ts";
 import { compareSchema } from "./compare_schema.ts";

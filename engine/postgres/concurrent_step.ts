@@ -12,7 +12,8 @@ import { isServerError } from "./errors.ts";
 import type { PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";
 import { quoteIdentifier } from "./query.ts";
-import { interrupted, stepFailed } from "./transaction.ts";
+import { stepFailed } from "./step_failed.ts";
+import { interrupted } from "./transaction.ts";
 
 /**
  * Runs each statement by itself. An index that is there and valid is not built again; an invalid one is dropped first.

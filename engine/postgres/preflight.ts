@@ -6,7 +6,7 @@
  */
 
 import type { Blocker } from "../blocker.ts";
-import type { PendingChanges } from "../sql/step_backend.ts";
+import type { PendingChanges } from "../sql/step_store.ts";
 import type { Query } from "./query.ts";
 
 /** What is looked at beside the changes. */

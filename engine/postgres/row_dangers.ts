@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Findings } from "../sql/step_backend.ts";
+import type { Findings } from "../sql/step_store.ts";
 import type { Query } from "./query.ts";
 import type { SchemaObjects } from "./schema_objects.ts";
 

@@ -15,7 +15,8 @@ import { confirmAdvisoryLock, releaseAdvisoryLock, tryAdvisoryLock } from "./loc
 import type { PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";
 import { StepRecords } from "./step_records.ts";
-import { assertShown, chooseUp, type RunStatements, TransactionRunner } from "./transaction.ts";
+import { assertShown, chooseUp } from "./chosen_way.ts";
+import { type RunStatements, TransactionRunner } from "./transaction.ts";
 import { runOutsideTransaction } from "./concurrent_step.ts";
 import { foldAlone, foldSteps } from "./fold.ts";
 import { findOwnWork } from "./foldable.ts";

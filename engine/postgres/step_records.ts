@@ -6,15 +6,8 @@
 
 import { assertNext } from "../sql/standing.ts";
 import { type SqlStep, stepChecksum } from "../sql/step.ts";
-import {
-  type Bookkeeping,
-  ensureBookkeeping,
-  ownTables,
-  readBookkeeping,
-  trimHistory,
-  writeHistory,
-  writeVersion,
-} from "./bookkeeping.ts";
+import { type Bookkeeping, ownTables, readBookkeeping } from "./bookkeeping.ts";
+import { ensureBookkeeping, trimHistory, writeHistory, writeVersion } from "./write_bookkeeping.ts";
 import type { Query } from "./query.ts";
 import type { PostgresOptions } from "./options.ts";
 import { cutOffOf } from "./standing.ts";

@@ -6,17 +6,13 @@
  */
 
 import type { SqlRunOptions } from "../sql_backend.ts";
-import { InterruptedError, LockLostError, PlanStaleError } from "../errors.ts";
+import { InterruptedError, LockLostError } from "../errors.ts";
 import { StepFailedError } from "../sql/step_failed_error.ts";
-import { migrationId } from "../migration.ts";
-import { hint } from "../hint.ts";
-import { chooseWay, type SqlStatement, type SqlStep } from "../sql/step.ts";
+import type { SqlStatement } from "../sql/step.ts";
 import { foreignText } from "../foreign_text.ts";
 import type { Query } from "./query.ts";
-import { adviceFor } from "./advice.ts";
-import { isServerError, isTransient, type ServerError } from "./errors.ts";
-import { toldByServer } from "./server_message.ts";
-import { errorPosition } from "./error_position.ts";
+import { isServerError, isTransient } from "./errors.ts";
+import { stepFailed } from "./step_failed.ts";
 import { describeHolders, findHolders } from "./lock_holders.ts";
 import type { PostgresOptions } from "./options.ts";
 import { Patience } from "./patience.ts";
@@ -199,50 +195,6 @@ const SETTINGS = `
     FROM (VALUES ('lock_timeout', $1::text), ('statement_timeout', $2::text), ('TimeZone', 'UTC'),
                  ('idle_in_transaction_session_timeout', $3::text), ('transaction_timeout', '0')) AS wanted (name, value)
     JOIN pg_settings USING (name)`;
-
-/**
- * The statements of the way up that this database allows.
- *
- * @param shown The way that was shown; undefined for whichever it is.
- * @throws {PlanStaleError} When it is another one.
- */
-export async function chooseUp(
-  query: Query,
-  step: SqlStep,
-  shown: string | undefined,
-): Promise<readonly SqlStatement[]> {
-  const { variant, statements } = await chooseWay(step, step.version - 1, async (question) => {
-    const [answer] = await query<Record<string, boolean>>(question);
-    return answer !== undefined && Object.values(answer)[0] === true;
-  });
-  assertShown(step, shown, variant);
-  return statements;
-}
-
-/** @throws {PlanStaleError} When a step would not run in the way that was shown. */
-export function assertShown(step: SqlStep, shown: string | undefined, variant: string): void {
-  if (shown === undefined || shown === variant) return;
-  const id = migrationId("postgres", step.version, step.name);
-  throw new PlanStaleError(`The plan no longer fits: ${id} would run in another way than was shown`, [
-    `The way of ${id} was "${shown}" and is "${variant}"`,
-  ], { hint: hint`Look at it again with ${"plan"}` });
-}
-
-/** Wraps what the server said of a statement. */
-export function stepFailed(id: string, statement: string, error: ServerError): StepFailedError {
-  const position = error.position === undefined ? null : errorPosition(statement, Number(error.position));
-  const where = position === null ? "" : ` at line ${position.line}, column ${position.column}`;
-  const told = toldByServer(error);
-  const advice = adviceFor(error);
-  return new StepFailedError(`Cannot run ${id}: ${told.message}${where}`, {
-    id,
-    statement,
-    position,
-    serverCode: error.code,
-    detail: told.detail,
-    serverHint: told.hint,
-  }, { cause: error, ...(advice === undefined ? {} : { hint: advice }) });
-}
 
 /** The loss of the lock that the signal fired for, or else that the run was stopped on request. */
 export function interrupted(signal: AbortSignal, stopped: InterruptedError): Error {

@@ -16,7 +16,7 @@ import type {
   SqlStepPlan,
   SqlVerification,
 } from "../sql_backend.ts";
-import { migrationId, type MigrationInfo, type SqlStoreName, storeTitle } from "../migration.ts";
+import { migrationId, type MigrationInfo, storeTitle } from "../migration.ts";
 import type { SqlActivity } from "./activity.ts";
 import { harmless } from "../foreign_text.ts";
 import type { Blocker } from "../blocker.ts";
@@ -24,112 +24,11 @@ import { RefusedError, RegistryError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { type Counter, countLosses, planStep, remembering } from "./forecast.ts";
 import { needsOf, WrittenOnce } from "./fold_plan.ts";
-import { BY_EXCHANGE, type Fold } from "./rewrite.ts";
-import { dirtyError, findGaps, lowestOf, type Standing, stateOf } from "./standing.ts";
+import { dirtyError, findGaps, lowestOf, stateOf } from "./standing.ts";
 import { runThroughLey } from "./ley.ts";
-import {
-  checkSteps,
-  chooseWay,
-  type ChosenWay,
-  type ObjectChange,
-  type SqlStatement,
-  type SqlStep,
-  stepChecksum,
-  type StepModule,
-  type TableUse,
-} from "./step.ts";
-
-/** What pending steps work on, by the names of today. */
-export interface PendingChanges {
-  /** Tables that are locked or rewritten. */
-  readonly tables: readonly string[];
-  /** What is dropped or retyped, and by which step. */
-  readonly changes: readonly (ObjectChange & { readonly step: string })[];
-  /** Those of the tables that are written anew. */
-  readonly rewritten: readonly string[];
-  /** The version reached, and the last one that is planned. */
-  readonly from: number;
-  readonly to: number;
-}
-
-/** What was found of live tables, one sentence each. */
-export interface Findings {
-  /** What is not as it should be, and whatever loses or refuses rows. */
-  readonly faults: readonly string[];
-  /** What is strange, and does no harm to rows. */
-  readonly warnings: readonly string[];
-}
-
-/** What can be asked of a store at one moment, without writing. */
-export interface StoreView {
-  readonly counter: Counter;
-  /** Who held a table for so long that something could not be counted, or null. */
-  held(): string | null;
-  standing(): Promise<Standing>;
-  /** @throws {RefusedError} When a table of the tool's own is not what it would make. */
-  assertTrusted(): Promise<void>;
-  /** What {@linkcode StoreView.assertTrusted} would refuse, one sentence each. */
-  untrusted(): Promise<readonly string[]>;
-  /** Answers a query for one boolean. */
-  holds(query: string): Promise<boolean>;
-  /** True where a table of this name is. */
-  hasTable(name: string): Promise<boolean>;
-  /** What stands in the way of pending steps. */
-  blockers(pending: PendingChanges): Promise<readonly Blocker[]>;
-  /** What several steps do as one, and why they do not. */
-  fold(
-    versions: readonly number[],
-  ): Promise<{ readonly fold: Fold | null; readonly apart: readonly string[] }>;
-  /** What differs between the live tables and those that a version should have. */
-  findings(version: number): Promise<Findings>;
-}
-
-/** What a store is. */
-export interface StepStore {
-  readonly name: SqlStoreName;
-  readonly steps: readonly StepModule[];
-  /** Folder of the step files, or null where there is none. */
-  readonly directory: string | null;
-  /** The schema after each version; as many as there are steps. */
-  readonly schemas: readonly unknown[];
-  /** @param action For messages: `Cannot <action> Postgres`. */
-  read<T>(action: string, work: (view: StoreView) => Promise<T>): Promise<T>;
-  /** Makes a statement what the server is given. */
-  expand(text: string): string;
-  connect(): Promise<SqlSession>;
-  lockOwner(): Promise<LockOwner | null>;
-  activity(): Promise<SqlActivity | null>;
-}
-
-const APART = { fold: null, apart: [] };
-
-/** The statements of a step as they run among the others. */
-function withFold({ versions, before, after }: Fold, step: SqlStep): readonly SqlStatement[] {
-  return [
-    ...(step.version === versions[0] ? before : []),
-    ...step.up,
-    ...(step.version === versions.at(-1) ? after : []),
-  ];
-}
-
-/** Several steps as one. */
-async function foldTogether(view: StoreView, versions: readonly number[]): ReturnType<StoreView["fold"]> {
-  const found = await view.fold(versions);
-  return found.fold?.versions.length === 1 ? APART : found;
-}
-
-/** How a step runs by itself. @param from Version of the database now. */
-async function wayAlone(
-  view: StoreView,
-  step: SqlStep,
-  from: number,
-): Promise<ChosenWay & { readonly apart: readonly string[] }> {
-  const { fold, apart } = step.variants === undefined ? await view.fold([step.version]) : APART;
-  const way = fold === null
-    ? await chooseWay(step, from, (query) => view.holds(query))
-    : { variant: BY_EXCHANGE, statements: withFold(fold, step) };
-  return { ...way, apart };
-}
+import { checkSteps, type SqlStatement, type SqlStep, stepChecksum, type TableUse } from "./step.ts";
+import type { StepStore, StoreView } from "./step_store.ts";
+import { APART, foldTogether, wayAlone, withFold } from "./ways.ts";
 
 /** The backend over a store. */
 export class StepBackend implements SqlBackend {

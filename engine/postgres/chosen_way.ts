@@ -1,0 +1,39 @@
+/**
+ * The way up that a database allows, which has to be the one that was shown.
+ *
+ * @module
+ */
+
+import { PlanStaleError } from "../errors.ts";
+import { hint } from "../hint.ts";
+import { migrationId } from "../migration.ts";
+import { chooseWay, type SqlStatement, type SqlStep } from "../sql/step.ts";
+import type { Query } from "./query.ts";
+
+/**
+ * The statements of the way up that this database allows.
+ *
+ * @param shown The way that was shown; undefined for whichever it is.
+ * @throws {PlanStaleError} When it is another one.
+ */
+export async function chooseUp(
+  query: Query,
+  step: SqlStep,
+  shown: string | undefined,
+): Promise<readonly SqlStatement[]> {
+  const { variant, statements } = await chooseWay(step, step.version - 1, async (question) => {
+    const [answer] = await query<Record<string, boolean>>(question);
+    return answer !== undefined && Object.values(answer)[0] === true;
+  });
+  assertShown(step, shown, variant);
+  return statements;
+}
+
+/** @throws {PlanStaleError} When a step would not run in the way that was shown. */
+export function assertShown(step: SqlStep, shown: string | undefined, variant: string): void {
+  if (shown === undefined || shown === variant) return;
+  const id = migrationId("postgres", step.version, step.name);
+  throw new PlanStaleError(`The plan no longer fits: ${id} would run in another way than was shown`, [
+    `The way of ${id} was "${shown}" and is "${variant}"`,
+  ], { hint: hint`Look at it again with ${"plan"}` });
+}

@@ -1,0 +1,77 @@
+/**
+ * What a SQL store is: how to read it at one moment, and how to write to it.
+ *
+ * @module
+ */
+
+import type { Blocker } from "../blocker.ts";
+import type { LockOwner } from "../lock/lock.ts";
+import type { SqlStoreName } from "../migration.ts";
+import type { SqlSession } from "../sql_backend.ts";
+import type { SqlActivity } from "./activity.ts";
+import type { Counter } from "./forecast.ts";
+import type { Fold } from "./rewrite.ts";
+import type { Standing } from "./standing.ts";
+import type { ObjectChange, StepModule } from "./step.ts";
+
+/** What pending steps work on, by the names of today. */
+export interface PendingChanges {
+  /** Tables that are locked or rewritten. */
+  readonly tables: readonly string[];
+  /** What is dropped or retyped, and by which step. */
+  readonly changes: readonly (ObjectChange & { readonly step: string })[];
+  /** Those of the tables that are written anew. */
+  readonly rewritten: readonly string[];
+  /** The version reached, and the last one that is planned. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What was found of live tables, one sentence each. */
+export interface Findings {
+  /** What is not as it should be, and whatever loses or refuses rows. */
+  readonly faults: readonly string[];
+  /** What is strange, and does no harm to rows. */
+  readonly warnings: readonly string[];
+}
+
+/** What can be asked of a store at one moment, without writing. */
+export interface StoreView {
+  readonly counter: Counter;
+  /** Who held a table for so long that something could not be counted, or null. */
+  held(): string | null;
+  standing(): Promise<Standing>;
+  /** @throws {RefusedError} When a table of the tool's own is not what it would make. */
+  assertTrusted(): Promise<void>;
+  /** What {@linkcode StoreView.assertTrusted} would refuse, one sentence each. */
+  untrusted(): Promise<readonly string[]>;
+  /** Answers a query for one boolean. */
+  holds(query: string): Promise<boolean>;
+  /** True where a table of this name is. */
+  hasTable(name: string): Promise<boolean>;
+  /** What stands in the way of pending steps. */
+  blockers(pending: PendingChanges): Promise<readonly Blocker[]>;
+  /** What several steps do as one, and why they do not. */
+  fold(
+    versions: readonly number[],
+  ): Promise<{ readonly fold: Fold | null; readonly apart: readonly string[] }>;
+  /** What differs between the live tables and those that a version should have. */
+  findings(version: number): Promise<Findings>;
+}
+
+/** What a store is. */
+export interface StepStore {
+  readonly name: SqlStoreName;
+  readonly steps: readonly StepModule[];
+  /** Folder of the step files, or null where there is none. */
+  readonly directory: string | null;
+  /** The schema after each version; as many as there are steps. */
+  readonly schemas: readonly unknown[];
+  /** @param action For messages: `Cannot <action> Postgres`. */
+  read<T>(action: string, work: (view: StoreView) => Promise<T>): Promise<T>;
+  /** Makes a statement what the server is given. */
+  expand(text: string): string;
+  connect(): Promise<SqlSession>;
+  lockOwner(): Promise<LockOwner | null>;
+  activity(): Promise<SqlActivity | null>;
+}
