@@ -31,6 +31,8 @@ const RUNNERS = 3;
 const FREEZE_MS = 1400;
 /** When no command passes for so long, whatever comes next happens all the same. */
 const PATIENCE_MS = 60;
+/** More commands than a run has: it ends, or waits for somebody. */
+export const WHOLE_RUN = 2000;
 const SLOW_PATIENCE_MS = 1500;
 /** Longest that one may take that goes on sending commands. */
 const LONGEST_MS = 300_000;
@@ -77,7 +79,8 @@ export class Stage {
 
   /** Lets so many commands of the runners pass, and holds the next ones from then on. */
   async after(count: number): Promise<void> {
-    const isSlow = this.#runners.some(({ slow, link }) => slow || link?.aimed === true);
+    // Whoever lets a whole run pass wants it to have begun, which on a busy machine takes its time.
+    const isSlow = count >= WHOLE_RUN || this.#runners.some(({ slow, link }) => slow || link?.aimed === true);
     const patience = isSlow ? SLOW_PATIENCE_MS : PATIENCE_MS;
     await this.#gate.after(count, patience, () => !this.#runners.some((runner) => runner.moving));
     for (const runner of this.#runners) {

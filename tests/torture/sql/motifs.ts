@@ -5,11 +5,10 @@
  */
 
 import type { Random } from "../random.ts";
+import { WHOLE_RUN } from "../stage.ts";
 import { startOf } from "./generate.ts";
 import type { LogEvent, OperatorAction } from "./history.ts";
 
-/** More commands than a run has: it ends, or waits for somebody. */
-const WHOLE_RUN = 2000;
 const APPLY = ["apply", "--yes"];
 /** What a run may meet. */
 const OTHERS: readonly OperatorAction[] = [

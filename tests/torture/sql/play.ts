@@ -6,7 +6,7 @@
  */
 
 import { type Answer, describeAnswer, errorOf, hintOf } from "../answer.ts";
-import { type Outcome, Stage } from "../stage.ts";
+import { type Outcome, Stage, WHOLE_RUN } from "../stage.ts";
 import { LogApplication } from "./application.ts";
 import type { Databases, LogDatabase } from "./databases.ts";
 import { differences, fingerprint } from "./fingerprint.ts";
@@ -21,8 +21,6 @@ const LAST_RUNS = 4;
 const READ_MS = 5000 + 2000;
 /** A frozen run is ended by the server after its lease of a second; a busy machine takes its time. */
 const THAW_MS = 6000;
-/** More commands than a run has. */
-const WHOLE_RUN = 2000;
 const WRITING = ["--json", "--sql-only", "--lock-ttl", "5s", "--lock-wait", "5s"];
 
 /** Plays a history in a database of its own. */
