@@ -30,11 +30,10 @@ export function openingMotif(random: Random): LogEvent[] {
   return random.pick([hidden, frozen, undisturbed])(random);
 }
 
-/** Policies hide the rows of the tables from the role that migrates, and then no longer. */
+/** Policies hide the rows of a table from the role that migrates, and then no longer. */
 function hidden(random: Random): LogEvent[] {
   return [
-    { after: 0, type: "operator", action: "row_security", at: 0 },
-    { after: 0, type: "operator", action: "row_security", at: 0 },
+    { after: 0, type: "operator", action: "row_security", at: random.between(0, 2) },
     { after: 0, ...startOf(random, APPLY) },
     { after: WHOLE_RUN, type: "operator", action: "relax", at: 0 },
   ];

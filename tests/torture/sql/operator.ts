@@ -33,8 +33,8 @@ export class Operator {
   }
 
   /** Begins something. What a lock keeps from happening does not happen. */
-  act(action: OperatorAction): void {
-    const done = this.#work.then(() => this.#do(action)).catch((error) => {
+  act(action: OperatorAction, at: number): void {
+    const done = this.#work.then(() => this.#do(action, at)).catch((error) => {
       if (!isRefusal(error)) throw error;
     });
     this.#work = done;
@@ -67,7 +67,7 @@ export class Operator {
     await client.end({ timeout: 0 });
   }
 
-  async #do(action: OperatorAction): Promise<void> {
+  async #do(action: OperatorAction, at: number): Promise<void> {
     await this.#owner.unsafe(`set lock_timeout = ${LOCK_TIMEOUT_MS}`);
     switch (action) {
       case "long_reader":
@@ -77,7 +77,7 @@ export class Operator {
       case "partition":
         return await this.#partition();
       case "row_security":
-        return await this.#secure();
+        return await this.#secure(at);
       case "view":
         return await this.#view();
       case "relax":
@@ -127,12 +127,14 @@ export class Operator {
     this.partitioned = true;
   }
 
-  async #secure(): Promise<void> {
-    const table = ++this.#count % 2 === 0 ? "events" : await this.#deliveries();
+  async #secure(at: number): Promise<void> {
+    const tables = ["events", await this.#deliveries()];
+    if ((await this.#columns("event_delivery_index")).length > 0) tables.push("event_delivery_index");
+    const table = tables[at % tables.length]!;
     await this.#owner.unsafe(`alter table ${table} enable row level security, force row level security`);
     this.#undo.push(async () => {
       // By whichever name it has now.
-      for (const name of [table, "attempts", "deliveries"]) {
+      for (const name of ["events", "attempts", "deliveries", "event_delivery_index"]) {
         await this.#owner.unsafe(
           `alter table if exists ${name} disable row level security, no force row level security`,
         );

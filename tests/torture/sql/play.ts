@@ -73,7 +73,7 @@ class LogPlay {
         return this.#application.act(event.action, event.at);
       case "operator":
         this.#stage.say(text);
-        return this.#operator.act(event.action);
+        return this.#operator.act(event.action, event.at);
       case "run":
         return await this.#start(event, text);
       case "runner_fault":
@@ -173,7 +173,7 @@ class LogPlay {
   async #applyInTheWay(text: string): Promise<void> {
     await this.#stage.calm();
     await this.#operator.relax();
-    this.#operator.act("view");
+    this.#operator.act("view", 0);
     await this.#operator.settled();
     const before = await this.#version();
     this.#stage.say(text);
