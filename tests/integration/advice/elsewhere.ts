@@ -99,6 +99,11 @@ export const ELSEWHERE: Readonly<Record<string, readonly [file: string, test: st
     "integration/clickhouse/backend_test.ts",
     "read() says that the store refuses, or cannot be reached",
   ],
+  "Check the parameters of the Postgres URL: what no client knows is taken for a setting of the server, and this is none":
+    [
+      "integration/cli/postgres_client_test.ts",
+      "a parameter of the URL that is no setting of the server is told as that",
+    ],
   "Check the name of the database": [
     "integration/clickhouse/backend_test.ts",
     "read() says that the store refuses, or cannot be reached",
