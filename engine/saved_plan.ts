@@ -141,7 +141,7 @@ export function compareBasis(
 }
 
 /** How a step runs, for people. */
-export function wayText(variant: string | undefined): string {
+function wayText(variant: string | undefined): string {
   return variant === undefined || variant === "" ? "in the ordinary way" : variant;
 }
 

@@ -68,7 +68,7 @@ export function groupHelp(
 }
 
 /** All options of a command by group, in the order in which groups are shown. */
-export function optionLines(spec: CommandSpec): readonly (readonly [string, readonly Line[]])[] {
+function optionLines(spec: CommandSpec): readonly (readonly [string, readonly Line[]])[] {
   const lines = new Map<string, Line[]>(GROUPS.map((group) => [group, []]));
   const add = (group: string, line: Line) => lines.get(group)!.push(line);
   for (const flag of spec.flags ?? []) add(flag.group ?? "Options", flagLine(flag));

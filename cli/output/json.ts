@@ -101,9 +101,6 @@ function sqlPlanJson(plan: SqlPlan | null) {
   };
 }
 
-/** The JSON form of a plan, as a file holds it too. */
-export type PlanJson = ReturnType<typeof planJson>;
-
 /** One line of `outpost migrate apply --json`, or null for what only logs tell. */
 export function applyEventJson(event: ApplyEvent, durationMs: number) {
   switch (event.event) {

@@ -54,7 +54,7 @@ export function renderList(list: MigrationList, layout: Layout): string {
 }
 
 /** A status in its colour, `not applicable` without its underscore. */
-export function paintStatus(status: MigrationStatus, style: Style): string {
+function paintStatus(status: MigrationStatus, style: Style): string {
   const text = status.replace("_", " ");
   if (status === "applied") return style.green(text);
   if (status === "not_applicable") return style.dim(text);

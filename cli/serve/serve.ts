@@ -72,7 +72,7 @@ async function run(context: Context, { command, waitMs }: ServeOptions): Promise
  * The settings that a flag or a file said, as variables: without them the server might use other stores than those that were
  * proven. What its environment says already stays as it is written there.
  */
-export function provenSettings(resolved: readonly ResolvedSetting[]): Readonly<Record<string, string>> {
+function provenSettings(resolved: readonly ResolvedSetting[]): Readonly<Record<string, string>> {
   return Object.fromEntries(
     resolved.filter(({ origin }) => origin.kind === "flag" || origin.kind === "file")
       .map(({ definition, value }) => [definition.env, definition.type.show(value)]),

@@ -72,7 +72,7 @@ export function checkedText(
 }
 
 /** A text of a certain form. */
-export function matching(placeholder: string, pattern: RegExp, problem: string): SettingType<string> {
+function matching(placeholder: string, pattern: RegExp, problem: string): SettingType<string> {
   return checkedText(placeholder, (text) => pattern.test(text) ? null : problem);
 }
 

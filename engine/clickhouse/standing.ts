@@ -59,7 +59,7 @@ export function cutOffOf(recorded: RecordedVersion, history: readonly HistoryRow
 }
 
 /** What counts as applied after all that happened, in the order of recording. Steps of another tool have no history. */
-export function appliedOf(history: readonly HistoryRow[]): readonly RecordedStep[] {
+function appliedOf(history: readonly HistoryRow[]): readonly RecordedStep[] {
   let applied: RecordedStep[] = [];
   for (const { version, name, checksum, state, at } of history) {
     if (state === "applied") {

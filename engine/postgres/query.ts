@@ -28,7 +28,7 @@ export function queryThrough(client: Pick<postgres.ISql, "unsafe">): Query {
  *
  * @throws {TypeError} When a value is missing, or cannot be in any text of Postgres.
  */
-export function withValues(text: string, parameters: readonly QueryParameter[] = []): string {
+function withValues(text: string, parameters: readonly QueryParameter[] = []): string {
   if (parameters.length === 0) return text;
   return text.replaceAll(/\$(\d+)/g, (_, number: string) => {
     const value = parameters[Number(number) - 1];

@@ -76,14 +76,3 @@ export function afterGreeting(...said: readonly Uint8Array[]): Behaviour {
     await connection.gone();
   };
 }
-
-/** A server that lets anybody in and answers each statement with an error. */
-export function failingStatements(fields: Readonly<Record<string, string>>): Behaviour {
-  return async (connection) => {
-    if (!await greeted(connection)) return;
-    await connection.write(welcome());
-    while (await connection.read() !== null) {
-      await connection.write(join([errorMessage(fields), message("Z", "I")]));
-    }
-  };
-}
