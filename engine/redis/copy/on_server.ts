@@ -44,6 +44,9 @@ export async function copyOnServer(
   for (let attempt = 1; unclear.length > 0; attempt++) {
     const pairs = await findPairs(change, context.store, lookalikes, unclear);
     const wanted = context.doneSince === null ? pairs : await toBeCopied(change, context, pairs);
+    // A run that ended between copying and converting left copies that are there, and are not converted.
+    const rest = pairs.filter((pair) => !wanted.includes(pair));
+    await convertAfter(context, rest.map(({ target }) => target));
     unclear = await execute(change, context, wanted.map(toOrder), size);
     if (attempt === ATTEMPTS) {
       for (const key of unclear) context.tally.fail(key, "it changed each time before it could be copied");

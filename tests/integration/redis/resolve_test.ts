@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   applyAll,
@@ -205,4 +205,23 @@ Deno.test("settle() keeps an original in one step: its copy is never seen unconv
   const found = await backend.differences(HASH_TAGS, null, { signal: NEVER });
   assertEquals((await backend.settle(HASH_TAGS, found, "original", { signal: NEVER })).resolved, 1);
   assertEquals([...seen], ["1705368600500 destination", "4102444800000 destination"]);
+});
+
+Deno.test("apply --rerun converts what an earlier one copied that ended before it could", async () => {
+  await using server = await startRedis();
+  const [client, application] = [server.client(), server.client()];
+  await putHash(client, "tenant:t", tenantFields("t"));
+  await applyAll(outpostBackend(client));
+  await putHash(application, OLD, { ...destinationFieldsOf("d"), updated_at: LATER });
+  const send = client.callBuffer.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  client.callBuffer = (async (...args: unknown[]) => {
+    if (await application.exists(NEW) === 1) throw new TypeError("killed");
+    return await send(...args);
+  }) as typeof client.callBuffer;
+  const rerun = { signal: NEVER, rerun: true };
+  await assertRejects(() => outpostBackend(client).apply(HASH_TAGS, rerun), TypeError, "killed");
+  assertEquals((await getHash(application, NEW))?.entity, undefined);
+  await outpostBackend(application).apply(HASH_TAGS, { signal: NEVER });
+  assertEquals((await getHash(application, NEW))?.entity, "destination");
+  assertEquals((await getHash(application, NEW))?.updated_at, "4102444800000");
 });
