@@ -57,6 +57,7 @@ export type {
   SqlDownPlan,
   SqlGrouping,
   SqlPlan,
+  SqlPrepared,
   SqlStepPlan,
   SqlTablePlan,
   SqlVerification,
@@ -110,6 +111,7 @@ export type { InitOptions, InitResult } from "./engine/init.ts";
 export type { ClearedLock, UnlockOptions } from "./engine/lock/clear.ts";
 export type { LockOptions, LockOwner, RedisLockNames } from "./engine/lock/lock.ts";
 export type { Plan, PlannedStore, PlanOptions } from "./engine/plan.ts";
+export type { PrepareOptions } from "./engine/prepare.ts";
 export type { PlanBasis, SavedPlan } from "./engine/saved_plan.ts";
 export type { BookkeepingNames } from "./engine/postgres/bookkeeping.ts";
 export { type LeyProject, readLeyProject } from "./engine/postgres/ley_project.ts";
@@ -151,7 +153,10 @@ export { createRegistry, type Registry, type SqlSteps } from "./engine/registry.
 export type {
   ConsequenceQuery,
   DownForecast,
+  Follows,
   ObjectChange,
+  RowRewrite,
+  RowsKept,
   SqlStatement,
   SqlStep,
   StepForecast,

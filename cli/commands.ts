@@ -16,6 +16,7 @@ import { initCommand } from "./migrate/init.ts";
 import { listCommand } from "./migrate/list.ts";
 import { newCommand } from "./migrate/new.ts";
 import { planCommand } from "./migrate/plan.ts";
+import { prepareCommand } from "./migrate/prepare.ts";
 import { resolveCommand } from "./migrate/resolve.ts";
 import { statusCommand } from "./migrate/status.ts";
 import { unlockCommand } from "./migrate/unlock.ts";
@@ -28,6 +29,7 @@ export const COMMANDS: readonly Command[] = [
   listCommand,
   statusCommand,
   planCommand,
+  prepareCommand,
   applyCommand,
   verifyCommand,
   cleanupCommand,

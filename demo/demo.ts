@@ -39,19 +39,27 @@ note(
   } deliveries, ${ORPHANS} of them without an event.`,
 );
 
+/** Said of the one command for which nothing may run. */
+const OUTAGE = "The old server is stopped. Switch, and migrate Redis.";
+
 /** What a person would type, and the exit status that it should have. */
 const steps: readonly (readonly [why: string, status: number, ...args: readonly string[]])[] = [
   ["An old deployment, a new server: it refuses to start.", 1, "serve", "--", "echo", "server is running"],
   ["What is there to do?", 0, "migrate", "status"],
   ["And what exactly would change?", 0, "migrate", "plan"],
-  ["Do it.", 0, "migrate", "apply", "--yes"],
+  ["The long work, while the old server goes on.", 0, "migrate", "prepare"],
+  [OUTAGE, 0, "migrate", "apply", "--yes"],
   ["Again: nothing to do.", 0, "migrate", "apply", "--yes"],
   ["Prove it, every record.", 0, "migrate", "verify", "--full"],
   ["Delete the old keys, each only with its copy proven.", 0, "migrate", "cleanup", "--yes"],
   ["The server starts.", 0, "serve", "--", "echo", "server is running"],
 ];
 for (const [why, expected, ...args] of steps) {
+  const begun = performance.now();
   const status = await step(why, args);
+  if (why === OUTAGE) {
+    note(`The outage: ${Math.round(performance.now() - begun)} ms, with the start of the program.`);
+  }
   if (status === expected) continue;
   print(red(`The demo expected exit status ${expected}.`));
   Deno.exitCode = 1;

@@ -4,23 +4,17 @@
  * @module
  */
 
-import type { SqlBackend, SqlState } from "./sql_backend.ts";
-import { BlockedError, DirtyError, DriftError, PlanStaleError } from "./errors.ts";
-import { dirtyHint, hint } from "./hint.ts";
+import type { SqlBackend } from "./sql_backend.ts";
+import { BlockedError, PlanStaleError } from "./errors.ts";
+import { hint } from "./hint.ts";
 import { type ApplyEvent, ApplyRun } from "./apply_run.ts";
 import type { LockOptions } from "./lock/lock.ts";
 import { type Locked, withLock } from "./lock/with_lock.ts";
-import {
-  type MigrationEntry,
-  type MigrationResult,
-  type Pace,
-  type SqlStoreName,
-  type StoreName,
-  storeTitle,
-} from "./migration.ts";
+import type { MigrationEntry, MigrationResult, Pace, StoreName } from "./migration.ts";
 import { assertFits, type SavedPlan } from "./saved_plan.ts";
 import { findBlockers, maySelectedRunAsOne, placesOf, select } from "./plan.ts";
-import type { State } from "./state.ts";
+import { takeAway } from "./prepare.ts";
+import { assertSound, type State } from "./state.ts";
 import type { EngineContext } from "./stores.ts";
 
 export type { ApplyEvent } from "./apply_run.ts";
@@ -40,6 +34,8 @@ export interface ApplyOptions extends LockOptions, Pace {
   readonly rerun?: boolean;
   /** Accepts records that cannot be converted: leaves them as they are, notes them, finishes. */
   readonly skipInvalid?: boolean;
+  /** Takes away what is prepared, and does all of the work now. */
+  readonly noPrepared?: boolean;
   /** Told of everything that happens, in order. */
   readonly onEvent?: (event: ApplyEvent) => void;
 }
@@ -63,6 +59,7 @@ export async function apply(
   return await withLock(context, "apply", options, async (locked) => {
     const { lock: { fence }, signal } = locked;
     await context.redis?.adopt({ signal, ...(fence === null ? {} : { fence }) });
+    if (options.noPrepared) await takeAway(locked);
     // Read again under the lock: while this run waited, another one may have done the work.
     const state = await read();
     const selected = await chooseFrom(context, state, options);
@@ -96,25 +93,6 @@ async function chooseFrom(
 /** Under the lock nobody else runs, and before it a running migration is one to wait for: pending in both cases. */
 function ignoreRunning(entries: readonly MigrationEntry[]): readonly MigrationEntry[] {
   return entries.map((entry) => (entry.status === "running" ? { ...entry, status: "pending" } : entry));
-}
-
-/** @throws {DirtyError | DriftError} When the SQL bookkeeping does not allow going on. */
-function assertSound(store: SqlStoreName, state: SqlState): void {
-  if (state.dirty) {
-    throw new DirtyError(
-      state.version,
-      `Cannot apply ${
-        storeTitle(store)
-      } steps: another tool failed in the middle of version ${state.version} and left it dirty`,
-      { hint: dirtyHint(state.version) },
-    );
-  }
-  const [drift] = state.drift;
-  if (drift !== undefined) {
-    throw new DriftError(`Cannot apply ${storeTitle(store)} steps: ${state.drift.join("; ")}`, {
-      hint: hint`Run ${"verify"}, and use the release that applied these steps`,
-    });
-  }
 }
 
 async function runAll(

@@ -14,7 +14,7 @@ import {
   type PlanCleanupOptions,
 } from "./cleanup.ts";
 import type { CleanupResult, MigrationEntry } from "./migration.ts";
-import type { DownTarget, SqlDownPlan } from "./sql_backend.ts";
+import type { DownTarget, SqlDownPlan, SqlPrepared } from "./sql_backend.ts";
 import type { RedisDifference, ResolveResult } from "./redis_backend.ts";
 import type { OneStoreOptions } from "./choose_sql_store.ts";
 import { down, type DownOptions, planDown } from "./down.ts";
@@ -25,6 +25,7 @@ import { init, type InitOptions, type InitResult } from "./init.ts";
 import type { ClearedLock, UnlockOptions } from "./lock/clear.ts";
 import type { LockOptions, LockOwner } from "./lock/lock.ts";
 import { resolveId } from "./resolve_id.ts";
+import { abortPrepared, prepare, type PrepareOptions } from "./prepare.ts";
 import { makePlan, type Plan, type PlanOptions } from "./plan.ts";
 import { type PendingCounts, readState, type ReadStateOptions, type UnreadStore } from "./state.ts";
 import { type KeptForm, planResolve, type PlanResolveOptions, resolveDifferences } from "./resolve.ts";
@@ -128,6 +129,30 @@ export class Engine {
    */
   async apply(options: ApplyOptions = {}): Promise<ApplyResult> {
     return await apply(this.#context, () => this.#read(), options);
+  }
+
+  /**
+   * Builds the tables of pending Postgres steps anew beside the running application, in step with what it writes, so that
+   * {@linkcode Engine.apply} only puts them in their places. What is prepared is still pending. Takes the lock.
+   *
+   * @param options How long to wait for the lock, and how fast to go.
+   * @returns What is prepared by now; null when nothing is pending.
+   * @throws {BlockedError} When something stands in the way of the steps.
+   * @throws {RefusedError} When the tables have anything that new ones would not have, or were changed since it was begun.
+   * @throws {InterruptedError} When the signal fired; the next call continues.
+   */
+  async prepare(options: PrepareOptions = {}): Promise<SqlPrepared | null> {
+    return await prepare(this.#context, () => this.#read(), options);
+  }
+
+  /**
+   * Takes away what {@linkcode Engine.prepare} made: new tables, triggers and notes. Takes the lock.
+   *
+   * @param options How long to wait for the lock.
+   * @returns False where nothing was prepared.
+   */
+  async abortPrepared(options: LockOptions = {}): Promise<boolean> {
+    return await abortPrepared(this.#context, options);
   }
 
   /**

@@ -21,6 +21,8 @@ export interface PlanOptions {
   readonly ids?: readonly string[];
   /** Plans named Redis migrations although they are applied. */
   readonly rerun?: boolean;
+  /** Plans as if nothing were prepared. */
+  readonly noPrepared?: boolean;
   /** Plans what is left of a saved plan, as things are now. */
   readonly saved?: SavedPlan | undefined;
   /** Ends the counting after the batch in hand. */
@@ -57,7 +59,7 @@ export interface Plan {
 export async function makePlan(
   context: Omit<EngineContext, "lock">,
   state: State,
-  { ids = [], rerun = false, saved, signal }: PlanOptions,
+  { ids = [], rerun = false, noPrepared = false, saved, signal }: PlanOptions,
 ): Promise<Plan> {
   if (saved !== undefined) await assertFits(context, state, saved);
   const selected = select(state.entries, saved?.basis.selected ?? ids, { rerun });
@@ -67,6 +69,7 @@ export async function makePlan(
     (backend, name) =>
       backend.plan(selected.filter(({ store }) => store === name).map(({ version }) => version), {
         together,
+        noPrepared,
       }),
   );
   const grouped = selected.filter(({ store, version }) =>
@@ -86,7 +89,9 @@ export async function makePlan(
     redis: context.redis === null || redisIds.length === 0
       ? []
       : await context.redis.plan(redisIds, { signal: signal ?? new AbortController().signal }),
-    blockers: await findBlockers(context, selected),
+    blockers: (await findBlockers(context, selected)).filter(({ kind }) =>
+      !noPrepared || kind !== PREPARED_BLOCKER
+    ),
     basis,
   };
 }
@@ -95,6 +100,9 @@ export async function makePlan(
 export function maySelectedRunAsOne(ids: readonly string[], saved: SavedPlan | undefined): boolean {
   return saved === undefined ? ids.length === 0 : saved.basis.together !== undefined;
 }
+
+/** The kind of what stands in the way where something is prepared that cannot be used. */
+export const PREPARED_BLOCKER = "prepared";
 
 /** What stands in the way of migrations, in each store. */
 export async function findBlockers(

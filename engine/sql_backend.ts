@@ -6,7 +6,7 @@
 
 import type { Blocker } from "./blocker.ts";
 import type { LockOwner } from "./lock/lock.ts";
-import type { MigrationEntry, MigrationInfo, StorePlace } from "./migration.ts";
+import type { MigrationEntry, MigrationInfo, Pace, StorePlace } from "./migration.ts";
 import type { SqlActivity } from "./sql/activity.ts";
 
 /** What a SQL store's bookkeeping says, read without writing. */
@@ -25,6 +25,8 @@ export interface SqlState {
   /** What tells this database from another, without secrets: for saved plans. */
   readonly identity: string;
   readonly place: StorePlace;
+  /** Absent where nothing is prepared. Prepared is still pending. */
+  readonly prepared?: SqlPrepared;
 }
 
 /** The strongest lock a step takes on a table, and whether it is rewritten. */
@@ -86,6 +88,8 @@ export interface SqlGrouping {
    * again of WAL. Absent where nothing runs as one, or while somebody holds a table.
    */
   readonly needs?: { readonly bytes: number; readonly disk: number };
+  /** True where the long work is done already, beside the application. */
+  readonly prepared?: boolean;
 }
 
 /** What would be done to one SQL store. */
@@ -147,6 +151,34 @@ export interface SqlRunOptions {
   readonly onStatement?: (index: number, count: number, statement: string) => void;
 }
 
+/** What is prepared beside a running application. What this role may not read is null. */
+export interface SqlPrepared {
+  /** The versions that `apply` would put in place together. */
+  readonly versions: readonly number[];
+  /** True when all is built and proven. */
+  readonly ready: boolean;
+  /** What was done last, for people, for example `copying events`. */
+  readonly phase: string;
+  /** Rows copied so far. */
+  readonly rows: number | null;
+  /** Writes of the application that are yet to be taken in. */
+  readonly backlog: number | null;
+  /** When it was begun. */
+  readonly since: Date | null;
+  /** Who began it, for example `user@host`. */
+  readonly by: string | null;
+  /** Space on disk that it takes. */
+  readonly bytes: number;
+  /** Why it is of no use, or null. */
+  readonly problem: string | null;
+}
+
+/** How a rewrite is prepared beside a running application. */
+export interface SqlPrepareOptions extends SqlRunOptions, Pace {
+  /** Told of each batch and each stage that is done. */
+  readonly onPrepared?: (progress: { readonly phase: string; readonly rows: number }) => void;
+}
+
 /** A SQL store's half of the lock. Disposing gives it back and ends its connection. */
 export interface SqlLock extends AsyncDisposable {
   /**
@@ -176,6 +208,16 @@ export interface SqlSession extends SqlLock {
    * @throws {RefusedError} When that no longer holds. Everything is undone.
    */
   upTogether(versions: readonly number[], options: SqlRunOptions): Promise<void>;
+  /**
+   * Builds beside the running application what {@linkcode SqlSession.upTogether} then only puts in its place; goes on where an
+   * earlier call was cut off. Absent where the store cannot.
+   *
+   * @param versions All pending versions.
+   * @throws {RefusedError} When they cannot be prepared.
+   */
+  prepare?(versions: readonly number[], options: SqlPrepareOptions): Promise<void>;
+  /** Takes away what is prepared. @returns False where nothing was. */
+  abortPrepared?(options: SqlRunOptions): Promise<boolean>;
   /** Takes one step back and records it. */
   down(version: number, options: SqlRunOptions): Promise<void>;
   /** Sets the version by hand and clears dirty. */
@@ -191,9 +233,12 @@ export interface SqlBackend {
   read(): Promise<SqlState>;
   /**
    * @param versions The pending versions to plan, in order: the whole rest or its beginning.
-   * @param options `together`: steps may run as one. @default {false}
+   * @param options `together`: steps may run as one; `noPrepared`: what is prepared is taken away before. Both false by default.
    */
-  plan(versions: readonly number[], options?: { readonly together?: boolean }): Promise<SqlPlan>;
+  plan(
+    versions: readonly number[],
+    options?: { readonly together?: boolean; readonly noPrepared?: boolean },
+  ): Promise<SqlPlan>;
   /** Which of the pending versions would run as one, as things are now. */
   group(versions: readonly number[]): Promise<SqlGrouping>;
   /** Which way the pending versions that have several would take, by ID; empty for the ordinary one. */

@@ -6,8 +6,9 @@
 
 import type { RedisState } from "./redis_backend.ts";
 import type { SqlState } from "./sql_backend.ts";
-import { StoreHeldError } from "./errors.ts";
-import { isPending, type MigrationEntry, type SqlStoreName } from "./migration.ts";
+import { DirtyError, DriftError, StoreHeldError } from "./errors.ts";
+import { dirtyHint, hint } from "./hint.ts";
+import { isPending, type MigrationEntry, type SqlStoreName, storeTitle } from "./migration.ts";
 import type { LockOwner } from "./lock/lock.ts";
 import { askEach, type BySqlStore, type Stores, together } from "./stores.ts";
 
@@ -99,4 +100,23 @@ export function countPending(entries: readonly MigrationEntry[]): PendingCounts 
   const pending = entries.filter((entry) => isPending(entry.status));
   const redis = pending.filter((entry) => entry.store === "redis").length;
   return { sql: pending.length - redis, redis };
+}
+
+/** @throws {DirtyError | DriftError} When the SQL bookkeeping does not allow going on. */
+export function assertSound(store: SqlStoreName, state: SqlState): void {
+  if (state.dirty) {
+    throw new DirtyError(
+      state.version,
+      `Cannot apply ${
+        storeTitle(store)
+      } steps: another tool failed in the middle of version ${state.version} and left it dirty`,
+      { hint: dirtyHint(state.version) },
+    );
+  }
+  const [drift] = state.drift;
+  if (drift !== undefined) {
+    throw new DriftError(`Cannot apply ${storeTitle(store)} steps: ${state.drift.join("; ")}`, {
+      hint: hint`Run ${"verify"}, and use the release that applied these steps`,
+    });
+  }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlState } from "./sql_backend.ts";
+import type { SqlPrepared, SqlState } from "./sql_backend.ts";
 import type { LockOwner } from "./lock/lock.ts";
 import type { SqlActivity } from "./sql/activity.ts";
 import { isPending } from "./migration.ts";
@@ -22,6 +22,8 @@ export interface SqlStatus {
   readonly ahead: boolean;
   /** Changed, missing, unknown or out-of-order applied steps, one sentence each. */
   readonly drift: readonly string[];
+  /** Absent where nothing is prepared. */
+  readonly prepared?: SqlPrepared;
 }
 
 /** How far everything is. A store that the engine was not given is null. */
@@ -63,6 +65,6 @@ export function makeStatus(
 
 function sqlStatus(state: SqlState | undefined): SqlStatus | null {
   if (state === undefined) return null;
-  const { version, latest, dirty, ahead, drift } = state;
-  return { version, latest, dirty, ahead, drift };
+  const { version, latest, dirty, ahead, drift, prepared } = state;
+  return { version, latest, dirty, ahead, drift, ...(prepared === undefined ? {} : { prepared }) };
 }

@@ -41,16 +41,17 @@ const VALUES = [
 const TYPES = `
   ApplyEvent ApplyOptions ApplyResult Binary Blocker BookkeepingNames BothKeys Changes CleanupItem CleanupOptions CleanupPlan
   CleanupResult ClearedLock ClickHouseClient ClickHouseStore ClickHouseTable ClickHouseTables ColumnObject ConsequenceQuery
-  ConstraintObject CopyChange CopyRules CreateEngineOptions Destination DownForecast DownOptions DownTarget Facts GroupKeys Guess Hint
-  Inconvertible IndexObject InitOptions InitResult KeptForm LeyProject ListKeys Lists LockOptions LockOwner Lookalikes
-  MigrationEntry MigrationErrorOptions MigrationList MigrationResult MigrationStatus Names ObjectChange OlderState
-  OneStoreOptions OutpostEngineOptions Pace PendingCounts Plan PlanBasis PlanCleanupOptions PlanOptions PlanResolveOptions ReadStateOptions
-  PlannedStore PostgresNames PostgresStore Progress RedisClient RedisDifference RedisExample RedisInvalid RedisLayout
-  RedisLockNames RedisMigration RedisMigrationPlan RedisVerification Registry ResolveResult SavedPlan SchemaObjects
-  SqlActivity SqlConsequence SqlDownPlan SqlGrouping SqlPlan SqlStatement SqlStatus SqlStep SqlStepPlan SqlSteps SqlStoreName SqlTablePlan
-  SqlVerification SqlWait SqlWork StatementPosition StatementProgress Status StepFailure StepForecast StepModule StepRemains StepRewrite StepRunner StepVariant
-  StoreName StorePlace TableLockMode TableLocks TableObject TableRewrite TableUse TransformChange TransformRules UnlockOptions
-  UnreadStore Values VerifyOptions VerifyResult
+  ConstraintObject CopyChange CopyRules CreateEngineOptions Destination DownForecast DownOptions DownTarget Facts Follows
+  GroupKeys Guess Hint Inconvertible IndexObject InitOptions InitResult KeptForm LeyProject ListKeys Lists LockOptions
+  LockOwner Lookalikes MigrationEntry MigrationErrorOptions MigrationList MigrationResult MigrationStatus Names ObjectChange
+  OlderState OneStoreOptions OutpostEngineOptions Pace PendingCounts Plan PlanBasis PlanCleanupOptions PlanOptions
+  PlanResolveOptions PlannedStore PostgresNames PostgresStore PrepareOptions Progress ReadStateOptions RedisClient
+  RedisDifference RedisExample RedisInvalid RedisLayout RedisLockNames RedisMigration RedisMigrationPlan RedisVerification
+  Registry ResolveResult RowRewrite RowsKept SavedPlan SchemaObjects SqlActivity SqlConsequence SqlDownPlan SqlGrouping
+  SqlPlan SqlPrepared SqlStatement SqlStatus SqlStep SqlStepPlan SqlSteps SqlStoreName SqlTablePlan SqlVerification SqlWait
+  SqlWork StatementPosition StatementProgress Status StepFailure StepForecast StepModule StepRemains StepRewrite StepRunner
+  StepVariant StoreName StorePlace TableLockMode TableLocks TableObject TableRewrite TableUse TransformChange TransformRules
+  UnlockOptions UnreadStore Values VerifyOptions VerifyResult
 `.trim().split(/\s+/);
 
 Deno.test("mod.ts exports these values", () => {

@@ -97,6 +97,11 @@ function storeSection(name: string, store: SqlPlan | null): Html {
 function groupingSection({ steps, grouping }: SqlPlan): Html {
   if (grouping === undefined) return html``;
   const ids = steps.map(({ id }) => id).filter((id) => grouping.together.includes(Number(id.split("/")[1])));
+  if (grouping.prepared) {
+    return html`<p>${ids[0]!} to ${ids.at(
+      -1,
+    )!} are prepared: the new tables only change places with the old ones.</p>`;
+  }
   return ids.length === 0
     ? html`<p class="warn">Tables are changed in place, step by step: ${grouping.apart.join("; ")}</p>`
     : html`<p>${ids[0]!} to ${ids.at(-1)!} run in one rewrite, all or nothing.${

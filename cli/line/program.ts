@@ -128,7 +128,11 @@ function toParsedLine(
   return {
     kind: "command",
     command,
-    input: { args, has: (flag) => flags.get(flag) === true, text },
+    input: {
+      args,
+      has: (flag) => flag.startsWith("no-") ? flags.get(flag.slice(3)) === false : flags.get(flag) === true,
+      text,
+    },
     output: {
       json: flags.has("json"),
       verbose: flags.has("verbose"),

@@ -32,6 +32,7 @@ interface ApplyCommandOptions {
   readonly rerun: boolean;
   readonly plan: string | undefined;
   readonly skipInvalid: boolean;
+  readonly noPrepared: boolean;
 }
 
 /** Applies what is pending. */
@@ -64,6 +65,7 @@ export const applyCommand: Command = defineCommand(
         flags: "--skip-invalid",
         description: "Accept records that cannot be converted: leave them as they are, note them, finish",
       },
+      { flags: "--no-prepared", description: "Take away what is prepared first, and do all of the work now" },
     ],
     settings: [...LOCK_SETTINGS, ...PACE_SETTINGS, ...STEP_SETTINGS],
   },
@@ -84,7 +86,14 @@ function read(input: CommandInput): ApplyCommandOptions {
       hint: "For example: outpost migrate apply redis/002_timestamps --rerun",
     });
   }
-  return { ids, yes: input.has("yes"), rerun, plan, skipInvalid: input.has("skip-invalid") };
+  return {
+    ids,
+    yes: input.has("yes"),
+    rerun,
+    plan,
+    skipInvalid: input.has("skip-invalid"),
+    noPrepared: input.has("no-prepared"),
+  };
 }
 
 function contradiction(one: string, other: string): UsageError {
@@ -106,6 +115,7 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
       ids,
       rerun: options.rerun,
       skipInvalid: options.skipInvalid,
+      noPrepared: options.noPrepared,
       plan,
       justShown: !options.yes,
       onEvent: (event) => events.take(event),
@@ -153,7 +163,7 @@ function assertRedis(ids: readonly string[]): void {
 async function agreed(
   context: Context,
   engine: Engine,
-  { ids, rerun, plan: file }: ApplyCommandOptions,
+  { ids, rerun, noPrepared, plan: file }: ApplyCommandOptions,
   saved: SavedPlan | undefined,
 ): Promise<SavedPlan | null> {
   const { output, host } = context;
@@ -161,6 +171,7 @@ async function agreed(
     "apply",
     ...ids,
     ...(rerun ? ["--rerun"] : []),
+    ...(noPrepared ? ["--no-prepared"] : []),
     ...(file ? [`--plan ${file}`] : []),
   ];
   const question = (count: number, where: string): Question => ({
@@ -176,7 +187,7 @@ async function agreed(
   const started = host.now().getTime();
   const plan = pending === 0 && saved === undefined
     ? null
-    : await context.reading(engine.plan({ ids, rerun, saved, signal: context.signal }));
+    : await context.reading(engine.plan({ ids, rerun, noPrepared, saved, signal: context.signal }));
   if (plan === null || !plan.hasChanges) {
     await tellNothing(context, engine, false);
     return null;

@@ -7,6 +7,7 @@
 import type { LockOwner } from "../../engine/lock/lock.ts";
 import { typeOf } from "../../engine/migration.ts";
 import type { SqlActivity } from "../../engine/sql/activity.ts";
+import type { SqlPrepared } from "../../engine/sql_backend.ts";
 import type { PendingCounts, UnreadStore } from "../../engine/state.ts";
 import type { SqlStatus, Status } from "../../engine/status.ts";
 import { ownerText } from "../render/owner.ts";
@@ -38,8 +39,19 @@ export function pendingJson({ sql, redis }: PendingCounts, unread: readonly Unre
 
 function sqlStatusJson(status: SqlStatus | null) {
   if (status === null) return null;
-  const { version, latest, dirty, ahead } = status;
-  return { version, latest, dirty, ahead };
+  const { version, latest, dirty, ahead, prepared } = status;
+  return {
+    version,
+    latest,
+    dirty,
+    ahead,
+    ...(prepared === undefined ? {} : { prepared: preparedJson(prepared) }),
+  };
+}
+
+/** What is prepared; the key is absent where nothing is. */
+export function preparedJson({ since, ...prepared }: SqlPrepared) {
+  return { ...prepared, versions: [...prepared.versions], since: time(since) };
 }
 
 /** What a SQL step does at this moment, or null. */

@@ -126,8 +126,17 @@ function pace(plan: Plan, { style }: Layout, { countedMs, maxRate }: PlanView): 
 /** Which steps run as one and what that needs, or why none do. */
 function renderGrouping({ steps, grouping }: SqlPlan, { style, width }: Layout): readonly string[] {
   if (grouping === undefined) return [];
-  const { together, apart, needs } = grouping;
+  const { together, apart, needs, prepared = false } = grouping;
   const ids = steps.map(({ id }) => id).filter((id) => together.includes(Number(id.split("/")[1])));
+  if (prepared) {
+    return [style.green(wrap(
+      `${ids[0]} to ${
+        ids.at(-1)
+      } are prepared: the new tables are there, and only change places with the old ones, all or nothing`,
+      width,
+      "",
+    ))];
+  }
   if (ids.length === 0) {
     return [style.yellow(wrap(
       "Tables are changed in place, step by step, and readers wait as well while rows are written: new tables would not have all " +

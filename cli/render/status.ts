@@ -4,8 +4,9 @@
  * @module
  */
 
+import type { SqlPrepared } from "../../engine/sql_backend.ts";
 import type { SqlStatus, Status } from "../../engine/status.ts";
-import { formatCount } from "../output/format.ts";
+import { formatBytes, formatCount, formatCounted, formatDuration } from "../output/format.ts";
 import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
 import type { Style } from "../output/style.ts";
 import { wrap } from "../output/table.ts";
@@ -21,6 +22,8 @@ export function renderStatus(status: Status, layout: Layout): string {
   const row = (name: string, text: string) =>
     lines.push(`  ${name.padEnd(10)}  ${wrap(text, width - 14, " ".repeat(14))}`);
   if (status.postgres !== null) row("Postgres", sqlText(status.postgres, style));
+  const prepared = status.postgres?.prepared;
+  if (prepared !== undefined) row("Prepared", preparedText(prepared, layout));
   if (status.clickhouse !== null) row("ClickHouse", sqlText(status.clickhouse, style));
   for (const { store, message } of status.unread ?? []) row(storeTitle(store), style.red(message));
   if (status.redis !== null) row("Redis", redisText(status.redis, style));
@@ -78,6 +81,21 @@ function sqlText({ version, latest, dirty, ahead }: SqlStatus, style: Style): st
   return behind > 0
     ? `${at}, ${style.yellow(`${formatCount(behind)} pending`)}`
     : `${at}, ${style.green("up to date")}`;
+}
+
+function preparedText(
+  { versions, ready, phase, rows, backlog, since, bytes, problem }: SqlPrepared,
+  { style, now }: Layout,
+): string {
+  const facts = [
+    ...(versions.length === 0 ? [] : [`versions ${versions[0]} to ${versions.at(-1)}`]),
+    ready ? style.green("ready") : style.yellow(phase),
+    ...(rows === null ? [] : [`${formatCounted(rows, "row")} copied`]),
+    ...(backlog === null ? [] : [`${formatCounted(backlog, "write")} to take in`]),
+    formatBytes(bytes),
+    ...(since === null ? [] : [`begun ${formatDuration(now.getTime() - since.getTime())} ago`]),
+  ].join(", ");
+  return problem === null ? facts : `${facts}; ${style.red(`of no use: ${problem}`)}`;
 }
 
 function redisText(

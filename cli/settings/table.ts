@@ -244,7 +244,7 @@ export const SETTINGS = {
     optionalInteger("N", 1, 100_000_000),
     null,
     PACE,
-    "Redis records a second at most",
+    "Records of Redis, or rows that are prepared, a second at most",
     { takenBy: "walk" },
   ),
   batchSize: define(
@@ -252,7 +252,7 @@ export const SETTINGS = {
     optionalInteger("N", 1, 100_000),
     null,
     PACE,
-    "Redis records in one batch, instead of adapting to the server",
+    "Records or rows in one batch, instead of adapting to the server",
     { takenBy: "walk" },
   ),
   logLevel: define(

@@ -21,6 +21,11 @@ import type { PostgresOptions } from "./options.ts";
 import { PinnedConnection } from "./pinned_connection.ts";
 import { readAtOnce, type Reading } from "./reading.ts";
 import { findSqlBlockers } from "./preflight.ts";
+import { isPrepared } from "./prepare/books.ts";
+import { describePreparation, preparationName } from "./prepare/describe.ts";
+import { triggersOf } from "./prepare/notes.ts";
+import { readPrepared, withPrepared } from "./prepare/read.ts";
+import { switchOf } from "./prepare/switch.ts";
 import { findRowDangers } from "./row_dangers.ts";
 import { readSchemaObjects, type SchemaObjects } from "./schema_objects.ts";
 import { PostgresSession } from "./session.ts";
@@ -62,6 +67,11 @@ class PostgresStore implements StepStore {
     const { names, schemas } = this.#options;
     const steps = this.#options.steps.map(({ step }) => step);
     const own = ownTables(names, steps);
+    const made = preparationName(this.#options.tool);
+    const describe = (from: number, to: number) => {
+      const versions = Array.from({ length: to - from }, (_, index) => from + 1 + index);
+      return describePreparation({ ...this.#options, versions });
+    };
     return await readAtOnce(this.#options, action, async ({ query, schema, unlessHeld }) => {
       let holding: string | null = null;
       const orNull = async (
@@ -80,14 +90,20 @@ class PostgresStore implements StepStore {
           bytes: (table) => orNull((counter) => counter.bytes(table)),
         },
         held: () => holding,
-        fold: async (versions) => {
+        prepared: (version) =>
+          readPrepared(query, schema, made, (from) => describe(from, steps.length), version),
+        fold: async (versions, { noPrepared } = { noPrepared: false }) => {
+          const preparation = !noPrepared && await isPrepared(query, made)
+            ? describePreparation({ ...this.#options, versions })
+            : null;
+          if (preparation !== null) return { fold: switchOf(preparation), apart: [], prepared: true };
           const fold = foldSteps({ ...this.#options, versions });
           if (fold === null) return { fold, apart: [] };
           const { version } = await readStanding(query, schema, names, steps, this.#options.sql.options);
           const at = Math.min(version, fold.versions[0]! - 1);
           const tables = namesBefore(fold.tables, steps.slice(at, fold.versions[0]! - 1));
           const found = await unlessHeld((within) =>
-            findOwnWork(within, schema, schemas[at - 1] ?? [], tables)
+            findOwnWork(within, schema, schemas[at - 1] ?? [], tables, triggersOf(made))
           );
           const apart = "held" in found ? [found.held] : found.value;
           return { fold: apart.length === 0 ? fold : null, apart };
@@ -106,16 +122,29 @@ class PostgresStore implements StepStore {
           );
           return found!.there;
         },
-        blockers: (pending) => {
+        blockers: async (pending) => {
           const [now, then] = [pending.from, pending.to].map((version) =>
             namesIn(schemas[version - 1] ?? [])
           );
-          return findSqlBlockers(query, pending, {
+          const found = await findSqlBlockers(query, pending, {
             schema,
             own: own.map(({ name }) => name),
             made: then!.filter((name) => !now!.includes(name)),
             released: [...new Set(schemas.flatMap(namesIn))],
           });
+          const prepared = await readPrepared(
+            query,
+            schema,
+            made,
+            (from) => describe(from, pending.to),
+            pending.from,
+          );
+          if (prepared === null) return found;
+          const fold = describe(pending.from, pending.to)?.fold;
+          const mine = fold === undefined
+            ? []
+            : await findOwnWork(query, schema, schemas[pending.from - 1]!, fold.tables, triggersOf(made));
+          return withPrepared(found, prepared, made, mine);
         },
         async findings(version) {
           const expected = schemas[version - 1]!;

@@ -23,17 +23,84 @@ export interface FoldOptions {
   readonly tool: { readonly name: string };
 }
 
+/** What steps do as one, in parts that need not run at once. */
+export interface FoldParts {
+  readonly versions: readonly number[];
+  /** Tables whose only partition is replaced, by their names before, and those that go. */
+  readonly tables: readonly string[];
+  readonly made: Fold["made"];
+  /** Keeps writers away. */
+  readonly lock: SqlStatement;
+  /** Keep elsewhere what has no place afterwards. */
+  readonly keeps: readonly SqlStatement[];
+  readonly partitions: readonly NewPartition[];
+  /** Keeps readers away. */
+  readonly lateLock: SqlStatement;
+  /** Drops the old partitions. */
+  readonly drop: SqlStatement;
+}
+
+/** A partition that is made beside the one whose place it takes. */
+export interface NewPartition {
+  /** Name of the partitioned table before. */
+  readonly was: string;
+  /** What it is in the end. */
+  readonly target: TableObject;
+  /** What it is called meanwhile. */
+  readonly name: string;
+  /** Queries over the tables before that together give its rows, with the columns of the target. */
+  readonly sources: readonly string[];
+  readonly create: SqlStatement;
+  readonly constraints: readonly SqlStatement[];
+  readonly indexes: readonly SqlStatement[];
+  readonly analyze: SqlStatement;
+  /** Put it in its place. */
+  readonly place: readonly SqlStatement[];
+}
+
 /**
  * Folds steps.
  *
  * @returns Null where there is nothing to gain, or where a step says too little of itself.
  */
-export function foldSteps({ steps, schemas, versions: wanted, tool }: FoldOptions): Fold | null {
+export function foldSteps(options: FoldOptions): Fold | null {
+  const parts = foldParts(options, (step) => step, "new");
+  if (parts === null) return null;
+  const { versions, tables, made, lock, keeps, partitions, lateLock, drop } = parts;
+  return {
+    versions,
+    tables,
+    made,
+    before: [lock, ...SETTINGS, ...keeps, ...partitions.flatMap(making), lateLock, drop],
+    after: partitions.flatMap(({ place }) => place),
+  };
+}
+
+function making({ name, target, sources, create, constraints, indexes, analyze }: NewPartition) {
+  const columns = target.columns.map((column) => quoteIdentifier(column.name)).join(", ");
+  const fill = sources.map((source) => ({
+    text: `INSERT INTO ${name} (${columns})\nSELECT ${columns}\n  FROM (${source}) AS source`,
+  }));
+  return [create, ...fill, ...constraints, ...indexes, analyze];
+}
+
+/**
+ * What folded steps consist of.
+ *
+ * @param as What stands for a step.
+ * @param word What the names of new tables have in them.
+ * @returns Null as with {@linkcode foldSteps}.
+ */
+export function foldParts(
+  { steps, schemas, versions: wanted, tool }: FoldOptions,
+  as: (step: SqlStep) => SqlStep,
+  word: string,
+): FoldParts | null {
   const begins = wanted.findIndex((version) => steps[version - 1]?.step.rewrite !== undefined);
   const versions = begins < 0 ? [] : wanted.slice(begins);
   const [first, last] = [versions[0], versions.at(-1)];
   if (first === undefined || last === undefined || first < 2) return null;
-  const folded = steps.slice(first - 1, last).map(({ step }) => step);
+  const folded = steps.slice(first - 1, last).map(({ step }) => as(step));
   const [before, after] = [schemas[first - 2]!, schemas[last - 1]!];
   if (!folded.every(({ transactional }) => transactional)) return null;
   const composed = composeRewrites(folded, (table) => writableColumns(partitionOf(before, table)));
@@ -44,20 +111,14 @@ export function foldSteps({ steps, schemas, versions: wanted, tool }: FoldOption
   if (folded.slice(1).some(({ rewrite }) => rewrite?.keeps !== undefined || rewrite?.drops !== undefined)) {
     return null;
   }
-  const making: SqlStatement[] = [];
-  const placing: SqlStatement[] = [];
-  for (const [index, { table, sources }] of composed.entries()) {
+  const partitions: NewPartition[] = [];
+  for (const [index, { was, table, sources }] of composed.entries()) {
     const target = partitionOf(after, table);
     if (target === null) return null;
-    const made = makePartition(
-      target,
-      table,
-      sources,
-      `${tool.name.replaceAll(/\W/g, "_")}_new_${index + 1}`,
-    );
+    const name = `${tool.name.replaceAll(/\W/g, "_")}_${word}_${index + 1}`;
+    const made = makePartition(target, table, name);
     if (made === null) return null;
-    making.push(...made.make);
-    placing.push(...made.place);
+    partitions.push({ was, target, name, sources, ...made });
   }
   const replaced = composed.map(({ was }) => was);
   const going = replaced.map((table) => partitionOf(before, table));
@@ -70,15 +131,11 @@ export function foldSteps({ steps, schemas, versions: wanted, tool }: FoldOption
     versions,
     tables: [...replaced, ...drops],
     made: composed,
-    before: [
-      lock(locked, "SHARE ROW EXCLUSIVE"),
-      ...SETTINGS,
-      ...keeps,
-      ...making,
-      { ...lock(locked, "ACCESS EXCLUSIVE"), retriesAlone: true },
-      { text: `DROP TABLE ${going.map((partition) => quoteIdentifier(partition!.name)).join(", ")}` },
-    ],
-    after: placing,
+    lock: lock(locked, "SHARE ROW EXCLUSIVE"),
+    keeps,
+    partitions,
+    lateLock: { ...lock(locked, "ACCESS EXCLUSIVE"), retriesAlone: true },
+    drop: { text: `DROP TABLE ${going.map((partition) => quoteIdentifier(partition!.name)).join(", ")}` },
   };
 }
 
@@ -93,7 +150,7 @@ export function foldAlone({ step, ...options }: Omit<FoldOptions, "versions"> & 
  * Joins and indexes of whole tables want more memory than what a server allows each of many small statements, for this once. And
  * tables that are made now stay where tables are that were there before, whatever is set for new ones.
  */
-const SETTINGS: readonly SqlStatement[] = [{
+export const SETTINGS: readonly SqlStatement[] = [{
   text: `SELECT set_config(name, greatest(setting::int, wanted)::text, true)
   FROM (VALUES ('work_mem', 65536), ('maintenance_work_mem', 262144)) AS more (setting_name, wanted)
   JOIN pg_settings ON name = setting_name`,
@@ -117,20 +174,18 @@ function writableColumns(partition: TableObject | null): readonly string[] | nul
   return partition?.columns.filter(({ generated }) => generated === null).map(({ name }) => name) ?? null;
 }
 
-/** Statements that make and fill a partition under a name of its own, and those that put it in its place. */
+/** Statements that make a partition under a name of its own, and those that put it in its place. */
 function makePartition(
   target: TableObject,
   parent: string,
-  sources: readonly string[],
   name: string,
-): { readonly make: readonly SqlStatement[]; readonly place: readonly SqlStatement[] } | null {
+): Pick<NewPartition, "create" | "constraints" | "indexes" | "analyze" | "place"> | null {
   if (target.columns.some(({ generated }) => generated !== null)) return null;
   const columns = target.columns.map((column) =>
     `  ${quoteIdentifier(column.name)} ${column.type}${
       column.default === null ? "" : ` DEFAULT ${column.default}`
     }${column.notNull ? " NOT NULL" : ""}`
   );
-  const names = target.columns.map((column) => quoteIdentifier(column.name)).join(", ");
   const constraints = target.constraints.map(({ name: final, definition }, i) => ({
     final,
     temporary: `${name}_key_${i + 1}`,
@@ -150,17 +205,12 @@ function makePartition(
     });
   if (indexes.some(({ found }) => !found)) return null;
   return {
-    make: [
-      { text: `CREATE TABLE ${name} (\n${columns.join(",\n")}\n)` },
-      ...sources.map((source) => ({
-        text: `INSERT INTO ${name} (${names})\nSELECT ${names}\n  FROM (${source}) AS source`,
-      })),
-      ...constraints.map(({ temporary, definition }) => ({
-        text: `ALTER TABLE ${name} ADD CONSTRAINT ${temporary} ${definition}`,
-      })),
-      ...indexes.map(({ text }) => ({ text })),
-      { text: `ANALYZE ${name}` },
-    ],
+    create: { text: `CREATE TABLE ${name} (\n${columns.join(",\n")}\n)` },
+    constraints: constraints.map(({ temporary, definition }) => ({
+      text: `ALTER TABLE ${name} ADD CONSTRAINT ${temporary} ${definition}`,
+    })),
+    indexes: indexes.map(({ text }) => ({ text })),
+    analyze: { text: `ANALYZE ${name}` },
     place: [
       { text: `ALTER TABLE ${name} RENAME TO ${quoteIdentifier(target.name)}` },
       ...constraints.map(({ temporary, final }) => ({

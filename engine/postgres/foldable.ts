@@ -13,6 +13,7 @@ import { readSchemaObjects, type SchemaObjects } from "./schema_objects.ts";
  *
  * @param expected The schema that the tables should have.
  * @param tables Names of partitioned tables.
+ * @param triggers Names of triggers that are this tool's own.
  * @returns One sentence each, without a final period; empty where they may be made anew.
  */
 export async function findOwnWork(
@@ -20,6 +21,7 @@ export async function findOwnWork(
   schema: string | null,
   expected: SchemaObjects,
   tables: readonly string[],
+  triggers: readonly string[] = [],
 ): Promise<readonly string[]> {
   const of = (objects: SchemaObjects) =>
     objects.filter(({ name, partitionOf }) =>
@@ -32,7 +34,10 @@ export async function findOwnWork(
   const own = compareSchema(found, wanted, order).length > 0 && differences.length === 0
     ? [`${tables.join(", ")} have columns, constraints, indexes or partitions of their own`]
     : [];
-  const rows = await query<{ table: string; what: string }>(OWN_WORK, [JSON.stringify(tables)]);
+  const rows = await query<{ table: string; what: string }>(OWN_WORK, [
+    JSON.stringify(tables),
+    JSON.stringify(triggers),
+  ]);
   return [...differences, ...own, ...rows.map(({ table, what }) => `Table "${table}" has ${what}`)];
 }
 
@@ -71,7 +76,8 @@ const OWN_WORK = `
                       OR NOT i.indisready
                       OR EXISTS (SELECT FROM pg_description WHERE classoid = 'pg_class'::regclass AND objoid = x.oid))),
       'indexes with settings or comments of their own'),
-     (EXISTS (SELECT FROM pg_trigger WHERE tgrelid IN (leaf.oid, parent.oid)), 'triggers'),
+     (EXISTS (SELECT FROM pg_trigger WHERE tgrelid IN (leaf.oid, parent.oid)
+                 AND tgname NOT IN (SELECT jsonb_array_elements_text($2::text::jsonb))), 'triggers'),
      (EXISTS (SELECT FROM pg_rewrite WHERE ev_class IN (leaf.oid, parent.oid)), 'rules'),
      (EXISTS (SELECT FROM pg_depend WHERE refclassid = 'pg_class'::regclass AND refobjid IN (leaf.oid, parent.oid)
                  AND classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass)), 'views or functions over it'),

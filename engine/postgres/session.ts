@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlRunOptions, SqlSession } from "../sql_backend.ts";
+import type { SqlPrepareOptions, SqlRunOptions, SqlSession } from "../sql_backend.ts";
 import { LockLostError, RefusedError, StoreUnreachableError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { migrationId } from "../migration.ts";
@@ -22,6 +22,12 @@ import { foldAlone, foldSteps } from "./fold.ts";
 import { findOwnWork } from "./foldable.ts";
 import { BY_EXCHANGE, type Fold } from "../sql/rewrite.ts";
 import type { Query } from "./query.ts";
+import { readBookkeeping } from "./bookkeeping.ts";
+import { hint } from "../hint.ts";
+import { describePreparation, type Preparation, preparationName } from "./prepare/describe.ts";
+import { triggersOf } from "./prepare/notes.ts";
+import { Preparer } from "./prepare/preparer.ts";
+import { switchOf } from "./prepare/switch.ts";
 
 /** A session over one connection. Made by the backend's `connect()`. */
 export class PostgresSession implements SqlSession {
@@ -30,6 +36,8 @@ export class PostgresSession implements SqlSession {
   readonly #key: bigint;
   readonly #transactions: TransactionRunner;
   readonly #records: StepRecords;
+  readonly #quick: TransactionRunner;
+  readonly #preparer: Preparer;
   #locked = false;
 
   constructor(connection: PinnedConnection, options: PostgresOptions) {
@@ -38,6 +46,22 @@ export class PostgresSession implements SqlSession {
     this.#key = options.names.lockKey(connection.schema, connection.database);
     this.#transactions = new TransactionRunner(connection, options);
     this.#records = new StepRecords(connection.schema, options);
+    // The application is at work: where its transactions and this one wait for each other, this one must step back before the
+    // server, after a second, finds a deadlock and ends one of them.
+    const { lockTimeoutMs = QUICK_MS, lockRetries = 10 } = options;
+    this.#quick = new TransactionRunner(connection, {
+      ...options,
+      lockTimeoutMs: lockTimeoutMs === 0 ? QUICK_MS : Math.min(lockTimeoutMs, QUICK_MS),
+      lockRetries: lockRetries * 3,
+    });
+    this.#preparer = new Preparer({
+      transactions: this.#quick,
+      schema: connection.schema,
+      name: preparationName(options.tool),
+      tool: options.tool,
+      assertTrusted: (query) => this.#records.assertTrusted(query),
+      version: async (query) => (await readBookkeeping(query, connection.schema, options.names)).version,
+    });
   }
 
   async tryLock(lease: string | null): Promise<LockOwner | null> {
@@ -69,21 +93,67 @@ export class PostgresSession implements SqlSession {
 
   async up(version: number, options: SqlRunOptions): Promise<void> {
     const module = this.#module(version);
-    const fold = foldAlone({ ...this.#options, step: module.step });
+    const preparation = await this.#prepared([version]);
+    const fold = preparation === null
+      ? foldAlone({ ...this.#options, step: module.step })
+      : switchOf(preparation);
     if (fold === null) await this.#run("up", module, options);
-    else await this.#runFold(fold, options);
+    else await this.#runFold(fold, preparation, options);
   }
 
   async upTogether(versions: readonly number[], options: SqlRunOptions): Promise<void> {
-    const fold = foldSteps({ ...this.#options, versions });
+    const preparation = await this.#prepared(versions);
+    const fold = preparation === null ? foldSteps({ ...this.#options, versions }) : switchOf(preparation);
     if (fold === null || fold.versions.length !== versions.length) {
       throw new RefusedError(`Cannot run the versions ${versions.join(", ")} as one`);
     }
-    await this.#runFold(fold, options);
+    await this.#runFold(fold, preparation, options);
   }
 
+  async prepare(versions: readonly number[], options: SqlPrepareOptions): Promise<void> {
+    await this.#guard(() => this.#preparer.build(this.#describe(versions), options));
+  }
+
+  async abortPrepared(options: SqlRunOptions): Promise<boolean> {
+    return await this.#guard(() => this.#preparer.abort(options));
+  }
+
+  /** What is prepared for these versions, or null where nothing is prepared. @throws {RefusedError} When it is for others. */
+  async #prepared(versions: readonly number[]): Promise<Preparation | null> {
+    return await this.#guard(() => this.#preparer.isThere(this.#query)) ? this.#describe(versions) : null;
+  }
+
+  #describe(versions: readonly number[]): Preparation {
+    const preparation = describePreparation({ ...this.#options, versions });
+    if (preparation !== null && preparation.versions.length === versions.length) return preparation;
+    const names = versions.map((version) => idOf(this.#module(version).step)).join(", ");
+    const before = preparation === null ? [] : versions.slice(0, versions.indexOf(preparation.versions[0]!));
+    throw new RefusedError(
+      `Cannot prepare ${names} together: no row is written anew for ${
+        before.length === 0 ? "them" : "the first"
+      }`,
+      {
+        hint: before.length === 0
+          ? hint`Nothing of it takes long: ${"apply"} does it`
+          : hint`Do first what takes no time: ${`apply ${
+            before.map((version) => idOf(this.#module(version).step)).join(" ")
+          }`}`,
+      },
+    );
+  }
+
+  /** @throws {RefusedError} When tables are watched for a change of their own. */
+  async #assertNotPrepared(): Promise<void> {
+    if (!await this.#guard(() => this.#preparer.isThere(this.#query))) return;
+    throw new RefusedError("Cannot change single versions: the switch to the latest one is being prepared", {
+      hint: hint`Go on with ${"apply"}, or take away what is prepared with ${"prepare --abort"}`,
+    });
+  }
+
+  readonly #query: Query = (text, parameters) => this.#connection.query(text, parameters);
+
   /** All steps and their records, or none. A step alone runs by its own statements where its tables cannot be made anew. */
-  async #runFold(fold: Fold, options: SqlRunOptions): Promise<void> {
+  async #runFold(fold: Fold, preparation: Preparation | null, options: SqlRunOptions): Promise<void> {
     const modules = fold.versions.map((version) => this.#module(version));
     const [first, last] = [modules[0]!, modules.at(-1)!];
     const name = first === last ? idOf(first.step) : `${idOf(first.step)} to ${idOf(last.step)}`;
@@ -92,51 +162,68 @@ export class PostgresSession implements SqlSession {
       ...options,
       onStatement: (_index: number, _count: number, text: string) => options.onStatement?.(at++, count, text),
     };
-    await this.#guard(() =>
-      this.#transactions.run(name, counted, async (query, run) => {
+    const transactions = preparation === null ? this.#transactions : this.#quick;
+    await this.#guard(async () => {
+      if (preparation !== null) await this.#preparer.catchUp(preparation, options);
+      await transactions.run(name, counted, async (query, run) => {
         const begun = performance.now();
         await this.#records.prepare(query, first.step, "up");
-        const anew = first !== last || (await this.#findOwnWork(query, fold)).length === 0;
+        const anew = first !== last || preparation !== null ||
+          (await this.#findOwnWork(query, fold)).length === 0;
         if (first === last) assertShown(first.step, options.variant, anew ? BY_EXCHANGE : "");
         const { before, after } = anew ? fold : { before: [], after: [] };
         count = [before, after, ...modules.map(({ step }) => step.up)].flat().length;
         at = 0;
-        if (anew) await this.#makeAnew(query, run, fold);
+        if (anew) await this.#makeAnew(query, run, fold, preparation);
         // Readers wait from here on: the books are written once everything is done.
         for (const { up } of modules) await up({ run: (given) => run(given.up) });
         await run(after);
         for (const { step } of modules) {
           await this.#records.finish(query, step, "up", performance.now() - begun);
         }
-      })
-    );
+        if (preparation !== null) await this.#preparer.clear(query);
+      });
+    });
   }
 
   /** What would be lost with the tables that are made anew. */
   async #findOwnWork(query: Query, { versions, tables }: Fold): Promise<readonly string[]> {
     const expected = this.#options.schemas[versions[0]! - 2]!;
-    return await findOwnWork(query, this.#connection.schema, expected, tables);
+    const triggers = triggersOf(preparationName(this.#options.tool));
+    return await findOwnWork(query, this.#connection.schema, expected, tables, triggers);
   }
 
   /** What comes before the steps; under each lock it is looked again whether anything would be lost. */
-  async #makeAnew(query: Query, run: RunStatements, fold: Fold): Promise<void> {
+  async #makeAnew(
+    query: Query,
+    run: RunStatements,
+    fold: Fold,
+    preparation: Preparation | null,
+  ): Promise<void> {
     for (const statement of fold.before) {
       await run([statement]);
       if (statement.locks === undefined) continue;
       const own = await this.#findOwnWork(query, fold);
+      if (preparation !== null && statement === fold.before[0]) {
+        await this.#preparer.finish(query, preparation);
+      }
       if (own.length === 0) continue;
       throw new RefusedError(`Cannot make the tables anew: ${own.join("; ")}`, {
-        hint: "Run the same command again: they are then changed in place, step by step",
+        hint: preparation === null
+          ? "Run the same command again: they are then changed in place, step by step"
+          : hint`Remove it, or do without what is prepared: ${"apply --no-prepared"}`,
       });
     }
   }
 
   async down(version: number, options: SqlRunOptions): Promise<void> {
+    await this.#assertNotPrepared();
     await this.#run("down", this.#module(version), options);
   }
 
   async force(version: number): Promise<void> {
     assertForceable(version, this.#options.steps.length);
+    await this.#assertNotPrepared();
     await this.#guard(() =>
       this.#transactions.run(`version ${version}`, quiet(), (query) => this.#records.force(query, version))
     );
@@ -248,6 +335,9 @@ export class PostgresSession implements SqlSession {
     }
   }
 }
+
+/** How long a lock may be queued for beside an application at work, in milliseconds. */
+const QUICK_MS = 250;
 
 function idOf(step: SqlStep): string {
   return migrationId("postgres", step.version, step.name);

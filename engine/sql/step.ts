@@ -169,6 +169,47 @@ export interface StepRewrite {
   readonly drops?: readonly string[];
 }
 
+/** Rows that depend on rows of another table. */
+export interface Follows {
+  /** The other table. */
+  readonly table: string;
+  /** A column of its key. */
+  readonly column: string;
+  /** The column of this table that has the same value. */
+  readonly by: string;
+}
+
+/**
+ * Queries for single rows, where {@linkcode StepRewrite} has such for whole tables: so that new tables can be made beside an
+ * application that goes on. What stands in double braces is the name of a table: of the new one that is made for the table named,
+ * with its indexes, which holds at least the keys of all rows that were not changed lately.
+ */
+export interface RowRewrite {
+  /** For each table that is joined, by its name before: a query that gives each of its rows by itself. */
+  readonly joined: Readonly<Record<string, { readonly query: string; readonly follows: Follows }>>;
+  /** What is kept elsewhere. */
+  readonly kept: readonly RowsKept[];
+}
+
+/** Rows that have no place afterwards, and where they go. */
+export interface RowsKept {
+  /** The table that they are in. */
+  readonly table: string;
+  /** Gives the key of the table, and the columns to be written. */
+  readonly query: string;
+  /** Left out where they depend on no other table. */
+  readonly follows?: Follows;
+  /** Where they are kept. */
+  readonly into: {
+    readonly table: string;
+    /** Makes it where it is not there. */
+    readonly make: SqlStatement;
+    /** Its key, a number with a sequence. */
+    readonly id: string;
+    readonly columns: readonly string[];
+  };
+}
+
 /** What a step leaves behind for `cleanup`. */
 export interface StepRemains {
   /** The table that holds them, which may not exist yet. */
@@ -201,6 +242,8 @@ export interface SqlStep {
   readonly variants?: readonly StepVariant[];
   /** What it does to rows, for doing it together with other steps; absent where it leaves every row as it is. */
   readonly rewrite?: StepRewrite;
+  /** The same for single rows; needed where {@linkcode SqlStep.rewrite} joins or keeps. It changes no checksum. */
+  readonly rows?: RowRewrite;
   /** The statements that take it back, in order. */
   readonly down: readonly SqlStatement[];
   /**

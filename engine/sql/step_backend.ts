@@ -63,14 +63,16 @@ export class StepBackend implements SqlBackend {
     return await this.#store.read("read the migrations in", (view) => this.#state(view));
   }
 
-  async plan(versions: readonly number[], { together = false } = {}): Promise<SqlPlan> {
+  async plan(versions: readonly number[], { together = false, noPrepared = false } = {}): Promise<SqlPlan> {
     return await this.#store.read("plan the migration of", async (view) => {
       await view.assertTrusted();
       const { version, dirty, cutOff } = await view.standing();
       if (dirty && versions.length > 0) throw dirtyError(this.#store.name, version);
       const counter = remembering(view.counter);
       const steps: SqlStepPlan[] = [];
-      const { fold, apart } = together ? await foldTogether(view, versions) : APART;
+      const { fold, apart, prepared = false } = together
+        ? await foldTogether(view, versions, { noPrepared })
+        : APART;
       const reasons = new Set(apart);
       const written = new WrittenOnce();
       for (const wanted of versions) {
@@ -87,7 +89,7 @@ export class StepBackend implements SqlBackend {
         if (apart.length === 0) { for (const reason of way.apart) reasons.add(reason); }
         steps.push(await this.#plan(step, way.statements, forecast, counter));
       }
-      const needs = fold === null
+      const needs = fold === null || prepared
         ? null
         : await needsOf(fold, this.#steps.slice(version, fold.versions[0]! - 1), counter);
       const held = view.held();
@@ -100,6 +102,7 @@ export class StepBackend implements SqlBackend {
             together: fold?.versions ?? [],
             apart: [...reasons],
             ...(needs === null ? {} : { needs }),
+            ...(prepared ? { prepared } : {}),
           },
         }),
         ...(held === null ? {} : { held }),
@@ -221,7 +224,12 @@ export class StepBackend implements SqlBackend {
   }
 
   async #state(view: StoreView): Promise<SqlState> {
-    return stateOf(this.#store.name, this.#steps, await view.standing());
+    const standing = await view.standing();
+    const prepared = await view.prepared?.(standing.version) ?? null;
+    return {
+      ...stateOf(this.#store.name, this.#steps, standing),
+      ...(prepared === null ? {} : { prepared }),
+    };
   }
 
   async #plan(

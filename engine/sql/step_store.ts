@@ -7,7 +7,7 @@
 import type { Blocker } from "../blocker.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import type { SqlStoreName } from "../migration.ts";
-import type { SqlSession } from "../sql_backend.ts";
+import type { SqlPrepared, SqlSession } from "../sql_backend.ts";
 import type { SqlActivity } from "./activity.ts";
 import type { Counter } from "./forecast.ts";
 import type { Fold } from "./rewrite.ts";
@@ -35,6 +35,16 @@ export interface Findings {
   readonly warnings: readonly string[];
 }
 
+/** What several steps do as one, as things are now. */
+export interface FoldNow {
+  /** Null where each runs by itself. */
+  readonly fold: Fold | null;
+  /** Why they do not run as one, one sentence each. */
+  readonly apart: readonly string[];
+  /** True where what takes long is done. */
+  readonly prepared?: boolean;
+}
+
 /** What can be asked of a store at one moment, without writing. */
 export interface StoreView {
   readonly counter: Counter;
@@ -52,9 +62,9 @@ export interface StoreView {
   /** What stands in the way of pending steps. */
   blockers(pending: PendingChanges): Promise<readonly Blocker[]>;
   /** What several steps do as one, and why they do not. */
-  fold(
-    versions: readonly number[],
-  ): Promise<{ readonly fold: Fold | null; readonly apart: readonly string[] }>;
+  fold(versions: readonly number[], options?: { readonly noPrepared: boolean }): Promise<FoldNow>;
+  /** What is prepared for steps; absent for a store that prepares nothing. */
+  prepared?(version: number): Promise<SqlPrepared | null>;
   /** What differs between the live tables and those that a version should have. */
   findings(version: number): Promise<Findings>;
 }

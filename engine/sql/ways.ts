@@ -6,10 +6,10 @@
 
 import { BY_EXCHANGE, type Fold } from "./rewrite.ts";
 import { chooseWay, type ChosenWay, type SqlStatement, type SqlStep } from "./step.ts";
-import type { StoreView } from "./step_store.ts";
+import type { FoldNow, StoreView } from "./step_store.ts";
 
 /** No step runs with another. */
-export const APART = { fold: null, apart: [] };
+export const APART: FoldNow = { fold: null, apart: [] };
 
 /** The statements of a step as they run among the others. */
 export function withFold({ versions, before, after }: Fold, step: SqlStep): readonly SqlStatement[] {
@@ -24,8 +24,9 @@ export function withFold({ versions, before, after }: Fold, step: SqlStep): read
 export async function foldTogether(
   view: StoreView,
   versions: readonly number[],
-): ReturnType<StoreView["fold"]> {
-  const found = await view.fold(versions);
+  options = { noPrepared: false },
+): Promise<FoldNow> {
+  const found = await view.fold(versions, options);
   return found.fold?.versions.length === 1 ? APART : found;
 }
 

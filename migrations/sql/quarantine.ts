@@ -7,22 +7,25 @@
  * @module
  */
 
-import type { SqlStatement, StepRemains } from "../../engine/sql/step.ts";
+import type { RowsKept, SqlStatement, StepRemains } from "../../engine/sql/step.ts";
+import { BY_EVENT, ITS_EVENTS } from "./attempts.ts";
 
 /** Names step 5 in the quarantine. */
 const ID = "sql/000005";
 
-/** Deliveries whose event is gone are copied; the application may go on reading. */
-export const KEEP_ORPHANS: readonly SqlStatement[] = [
-  {
-    text: `CREATE TABLE IF NOT EXISTS outpost_quarantine (
+const MAKE: SqlStatement = {
+  text: `CREATE TABLE IF NOT EXISTS outpost_quarantine (
   id bigserial PRIMARY KEY,
   migration text NOT NULL,
   source_table text NOT NULL,
   row jsonb NOT NULL,
   quarantined_at timestamptz NOT NULL DEFAULT now()
 )`,
-  },
+};
+
+/** Deliveries whose event is gone are copied; the application may go on reading. */
+export const KEEP_ORPHANS: readonly SqlStatement[] = [
+  MAKE,
   {
     text: `INSERT INTO outpost_quarantine (migration, source_table, row)
 SELECT '${ID}', 'deliveries', to_jsonb(d)
@@ -30,6 +33,16 @@ SELECT '${ID}', 'deliveries', to_jsonb(d)
  WHERE NOT EXISTS (SELECT FROM events e WHERE e.id = d.event_id)`,
   },
 ];
+
+/** The same, row by row. */
+export const EACH_ORPHAN: RowsKept = {
+  table: "deliveries",
+  query: `SELECT d.time, d.id, '${ID}' AS migration, 'deliveries' AS source_table, to_jsonb(d) AS row
+  FROM deliveries d
+ WHERE NOT EXISTS (SELECT FROM ${ITS_EVENTS})`,
+  follows: BY_EVENT,
+  into: { table: "outpost_quarantine", make: MAKE, id: "id", columns: ["migration", "source_table", "row"] },
+};
 
 const INDEX_COLUMNS =
   "event_id, delivery_id, tenant_id, destination_id, event_time, delivery_time, topic, status, manual, attempt";

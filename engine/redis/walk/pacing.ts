@@ -6,7 +6,6 @@
  */
 
 import { InterruptedError, MigrationError } from "../../errors.ts";
-import { pause } from "../../pause.ts";
 
 /** A command is meant to take this long at most on the server. What is measured is rather more than that. */
 const TARGET_MS = 2;
@@ -75,28 +74,6 @@ export class BatchSize {
     const byBytes = LARGEST_BYTES / Math.max(bytesPerRecord, 1);
     const wanted = Math.min(Math.max(SMALLEST, byTime), byBytes, this.#size * 1.5, this.#largest);
     this.#size = Math.max(1, Math.round(wanted));
-  }
-}
-
-/** Lets records pass at a given rate. */
-export class RateLimit {
-  readonly #perSecond: number | undefined;
-  readonly #signal: AbortSignal;
-  #freeAt = 0;
-
-  /** @param perSecond Records a second, or undefined for no limit. */
-  constructor(perSecond: number | undefined, signal: AbortSignal) {
-    this.#perSecond = perSecond;
-    this.#signal = signal;
-  }
-
-  /** Waits until so many more records may be handled; returns at once when the signal has fired. */
-  async take(records: number): Promise<void> {
-    if (this.#perSecond === undefined) return;
-    const now = performance.now();
-    const start = Math.max(now, this.#freeAt);
-    this.#freeAt = start + (records / this.#perSecond) * 1000;
-    await pause(start - now, this.#signal);
   }
 }
 

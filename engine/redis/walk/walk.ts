@@ -18,8 +18,9 @@ import { pause } from "../../pause.ts";
 import { settleAll } from "../../settle_all.ts";
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
 import { OpenSlotsError, replyCode, toStoreError } from "../errors.ts";
-import { BatchSize, RateLimit, ReplyClock, throwIfAborted } from "./pacing.ts";
+import { BatchSize, ReplyClock, throwIfAborted } from "./pacing.ts";
 import { shareOfCursor } from "./share_of_cursor.ts";
+import { RateLimit } from "../../rate_limit.ts";
 import type { RedisStore } from "../store.ts";
 import { type MasterNode, processOf, readTopology, waitForSlots, watchConnection } from "../topology.ts";
 

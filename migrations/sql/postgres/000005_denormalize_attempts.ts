@@ -13,8 +13,16 @@
 
 import type { SqlStatement, SqlStep, StepRunner } from "../../../engine/sql/step.ts";
 import { lockTables } from "../lock_tables.ts";
-import { ATTEMPT_COLUMNS, ATTEMPTS, BEST_FIRST, EVENT_COLUMNS, TWINS } from "../attempts.ts";
-import { BRING_BACK, KEEP_ORPHANS, QUARANTINED, TAKE_INDEX_AWAY } from "../quarantine.ts";
+import {
+  ATTEMPT_COLUMNS,
+  ATTEMPTS,
+  BEST_FIRST,
+  BY_EVENT,
+  EACH_ATTEMPT,
+  EVENT_COLUMNS,
+  TWINS,
+} from "../attempts.ts";
+import { BRING_BACK, EACH_ORPHAN, KEEP_ORPHANS, QUARANTINED, TAKE_INDEX_AWAY } from "../quarantine.ts";
 import {
   all,
   changed,
@@ -200,6 +208,7 @@ export const step: SqlStep = {
     keeps: KEEP_ORPHANS,
     drops: ["event_delivery_index"],
   },
+  rows: { joined: { deliveries: { query: EACH_ATTEMPT, follows: BY_EVENT } }, kept: [EACH_ORPHAN] },
   down: BACK,
   forecast: (from) => ({
     changes: [

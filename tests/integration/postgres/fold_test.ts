@@ -3,44 +3,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RefusedError } from "../../../engine/errors.ts";
 import type postgres from "postgres";
-import { eventually, findProgram } from "../../support/server.ts";
-import { postgresFolders, type PostgresServer, startPostgres } from "../../support/postgres.ts";
+import { eventually } from "../../support/server.ts";
+import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
 import { backendOver, contents, everything, locked, lockHolder, migrateTo, running } from "./deployment.ts";
+import { books, constraints, dump, quarantine } from "./ends.ts";
+import { OWN_WORK } from "./own_work.ts";
 import { fillAtRandom, writeAtRandom } from "./random_log.ts";
-
-/** The schema as the server's own program writes it. */
-async function dump(server: PostgresServer, database: string): Promise<string> {
-  const { stdout, success } = await new Deno.Command(
-    findProgram("pg_dump", "postgresql", postgresFolders()),
-    {
-      args: ["--schema-only", "--no-comments", `postgres://postgres@127.0.0.1:${server.port}/${database}`],
-      env: { TZ: "UTC" },
-    },
-  ).output();
-  assert(success);
-  // Newer servers write a random word.
-  return new TextDecoder().decode(stdout).replaceAll(/^\\(un)?restrict .*$/gm, "");
-}
-
-/** What is NOT NULL has a name as well on newer servers, whatever `pg_dump` is at hand. */
-const constraints = async (sql: postgres.Sql) =>
-  (await sql`SELECT conrelid::regclass::text || ' ' || conname AS name FROM pg_constraint
-              WHERE connamespace = 'public'::regnamespace ORDER BY 1`).map(({ name }) => name);
-
-/** Version and history, but for when and how long. */
-async function books(sql: postgres.Sql): Promise<unknown> {
-  return [
-    [...await sql`SELECT * FROM schema_migrations`],
-    [
-      ...await sql`SELECT version, id, name, checksum, status, applied_by, applied_at IS NOT NULL AS timed, tool_version
-                    FROM outpost_migrations ORDER BY id`,
-    ],
-  ];
-}
-
-const quarantine = async (sql: postgres.Sql) => [
-  ...await sql`SELECT migration, source_table, row::text FROM outpost_quarantine ORDER BY 2, 3`,
-];
 
 /** Another number plays other data; the gate plays the same every time. */
 const SEED = Number(Deno.env.get("OUTPOST_TESTS_FOLD_SEED") ?? 0);
@@ -136,68 +104,10 @@ async function start(server: PostgresServer) {
   return { url, sql, backend: backendOver(sql) };
 }
 
-/** What an operator may have on a table or its partition, and what it takes to be rid of it. */
-const OWN: readonly (readonly [string, string])[] = [
-  ["GRANT SELECT ON deliveries_default TO PUBLIC", "REVOKE ALL ON deliveries_default FROM PUBLIC"],
-  [
-    "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
-    "ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM PUBLIC",
-  ],
-  ["GRANT SELECT (id) ON events_default TO PUBLIC", "REVOKE ALL (id) ON events_default FROM PUBLIC"],
-  ["ALTER TABLE events_default SET (fillfactor = 80)", "ALTER TABLE events_default RESET (fillfactor)"],
-  [
-    "ALTER TABLE events_default ALTER topic SET STATISTICS 500",
-    "ALTER TABLE events_default ALTER topic SET STATISTICS -1",
-  ],
-  [
-    "ALTER TABLE events_default ALTER data SET STORAGE EXTERNAL",
-    "ALTER TABLE events_default ALTER data SET STORAGE EXTENDED",
-  ],
-  [
-    "ALTER TABLE deliveries_default REPLICA IDENTITY FULL",
-    "ALTER TABLE deliveries_default REPLICA IDENTITY DEFAULT",
-  ],
-  ["ALTER TABLE events_default SET UNLOGGED", "ALTER TABLE events_default SET LOGGED"],
-  ["COMMENT ON TABLE deliveries_default IS 'mine'", "COMMENT ON TABLE deliveries_default IS NULL"],
-  ["COMMENT ON INDEX events_default_pkey IS 'mine'", "COMMENT ON INDEX events_default_pkey IS NULL"],
-  ["CREATE INDEX mine ON deliveries (code)", "DROP INDEX mine"],
-  ["CREATE INDEX mine ON events_default (topic)", "DROP INDEX mine"],
-  [
-    "ALTER INDEX events_default_pkey SET (fillfactor = 50)",
-    "ALTER INDEX events_default_pkey RESET (fillfactor)",
-  ],
-  ["ALTER TABLE events ADD mine int", "ALTER TABLE events DROP mine"],
-  [
-    "ALTER TABLE deliveries ADD CONSTRAINT mine CHECK (id <> 'never')",
-    "ALTER TABLE deliveries DROP CONSTRAINT mine",
-  ],
-  [
-    "ALTER TABLE events_default ENABLE ROW LEVEL SECURITY",
-    "ALTER TABLE events_default DISABLE ROW LEVEL SECURITY",
-  ],
-  ["CREATE VIEW mine AS SELECT id FROM deliveries_default", "DROP VIEW mine"],
-  ["CREATE VIEW mine AS SELECT data FROM events", "DROP VIEW mine"],
-  ["CREATE RULE mine AS ON DELETE TO events DO INSTEAD NOTHING", "DROP RULE mine ON events"],
-  [
-    "CREATE TRIGGER mine BEFORE UPDATE ON deliveries FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
-    "DROP TRIGGER mine ON deliveries",
-  ],
-  ["CREATE PUBLICATION mine FOR TABLE events_default", "DROP PUBLICATION mine"],
-  ["CREATE STATISTICS mine ON topic, tenant_id FROM events_default", "DROP STATISTICS mine"],
-  [
-    "CREATE TABLE mine PARTITION OF deliveries FOR VALUES FROM ('1900-01-01') TO ('1901-01-01')",
-    "DROP TABLE mine",
-  ],
-  [
-    "ALTER TABLE event_delivery_index_default SET (fillfactor = 90)",
-    "ALTER TABLE event_delivery_index_default RESET (fillfactor)",
-  ],
-];
-
 Deno.test("Steps run one by one where anything of an operator's would be lost, and the plan says why", async () => {
   await using server = await startPostgres();
   const { sql, backend } = await start(server);
-  for (const [add, remove] of OWN) {
+  for (const [add, remove] of OWN_WORK) {
     await sql.unsafe(add);
     const { together, apart } = await backend.group(VERSIONS);
     assertEquals([together, apart.length > 0], [[], true], add);

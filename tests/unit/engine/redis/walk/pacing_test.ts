@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { InterruptedError, LockLostError } from "../../../../../engine/errors.ts";
 import { pause } from "../../../../../engine/pause.ts";
-import { BatchSize, RateLimit, ReplyClock, throwIfAborted } from "../../../../../engine/redis/walk/pacing.ts";
+import { RateLimit } from "../../../../../engine/rate_limit.ts";
+import { BatchSize, ReplyClock, throwIfAborted } from "../../../../../engine/redis/walk/pacing.ts";
 import { Tally } from "../../../../../engine/redis/walk/tally.ts";
 
 Deno.test("BatchSize grows while commands are quick, shrinks with large records, and stays when fixed", async () => {

@@ -1,0 +1,126 @@
+/**
+ * How far a preparation is, and whether it can be used, read without writing.
+ *
+ * @module
+ */
+
+import type { Blocker } from "../../blocker.ts";
+import type { SqlPrepared } from "../../sql_backend.ts";
+import { type Query, quoteIdentifier } from "../query.ts";
+import { mismatch, readBooks } from "./books.ts";
+import type { Preparation } from "./describe.ts";
+import { fingerprint, triggersOf } from "./notes.ts";
+import { stageText } from "./stages.ts";
+
+/** More notes than these are not counted. */
+const COUNTED = 1_000_000;
+
+/**
+ * Reads it.
+ *
+ * @param name What the names of all that is made begin with.
+ * @param describe Says what would be prepared from a version on.
+ * @param version The version that the database is at.
+ * @returns Null where nothing is prepared.
+ */
+export async function readPrepared(
+  query: Query,
+  schema: string | null,
+  name: string,
+  describe: (from: number) => Preparation | null,
+  version: number,
+): Promise<SqlPrepared | null> {
+  if (schema === null) return null;
+  const [facts] = await query<Facts>(FACTS, [name, `^${name}(_[0-9]+|_notes_[0-9]+|_kept_[0-9]+)?$`]);
+  if (!facts!.there) return null;
+  const bytes = Number(facts!.bytes);
+  if (!facts!.readable) {
+    return {
+      versions: [],
+      ready: false,
+      phase: "unknown",
+      rows: null,
+      backlog: null,
+      since: null,
+      by: null,
+      bytes,
+      problem: `this role may not read "${name}"`,
+    };
+  }
+  const books = (await readBooks(query, schema, name))!;
+  const { from, to, rows, ready, startedAt, startedBy } = books;
+  const preparation = describe(from);
+  const phase = preparation === null ? "unknown" : stageText(preparation, books.stage);
+  let problem = mismatch(books, preparation, version);
+  if (problem === null && await fingerprint(query, preparation!) !== books.fingerprint) {
+    problem = "the tables, or the triggers on them, were changed meanwhile";
+  }
+  return {
+    versions: Array.from({ length: to - from }, (_, index) => from + 1 + index),
+    ready,
+    phase,
+    rows,
+    backlog: await countNotes(query, facts!.notes),
+    since: startedAt,
+    by: startedBy,
+    bytes,
+    problem,
+  };
+}
+
+/**
+ * What stands in the way, where something is prepared: its own triggers do not, and it has to be of use.
+ *
+ * @param own What the tables have that new ones would not have, one sentence each.
+ */
+export function withPrepared(
+  found: readonly Blocker[],
+  { ready, phase, problem }: SqlPrepared,
+  name: string,
+  own: readonly string[],
+): readonly Blocker[] {
+  const triggers = triggersOf(name);
+  const others = found.filter(({ kind, object }) =>
+    kind !== "trigger" || !triggers.some((trigger) => object.startsWith(`${trigger} on `))
+  );
+  if (ready && problem === null && own.length === 0) return others;
+  const why = problem ?? (ready ? own.join("; ") : `it is not finished (${phase})`);
+  return [...others, {
+    store: "postgres",
+    kind: "prepared",
+    object: name,
+    detail: `What is prepared cannot be put in place: ${why}`,
+    hint: !ready && problem === null
+      ? "Finish it with prepare, or do without it: apply --no-prepared"
+      : "Take it away with prepare --abort, or in one go with apply --no-prepared",
+  }];
+}
+
+async function countNotes(query: Query, tables: readonly string[] | null): Promise<number | null> {
+  if (tables === null) return null;
+  const parts = tables.map((table) => `SELECT FROM ${quoteIdentifier(table)}`).join(" UNION ALL ");
+  if (parts === "") return 0;
+  const [found] = await query<{ n: string }>(
+    `SELECT count(*)::text AS n FROM (SELECT FROM (${parts}) AS notes LIMIT ${COUNTED}) AS counted`,
+  );
+  return Number(found!.n);
+}
+
+interface Facts {
+  readonly there: boolean;
+  readonly readable: boolean;
+  readonly bytes: string;
+  /** Null where this role may not read them. */
+  readonly notes: readonly string[] | null;
+}
+
+const FACTS = `
+  WITH made AS (
+    SELECT oid, relname, has_table_privilege(oid, 'SELECT') AS readable FROM pg_class
+     WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND relname ~ $2::text
+  )
+  SELECT to_regclass($1::text) IS NOT NULL AS there,
+         coalesce((SELECT readable FROM made WHERE relname = $1::text), true) AS readable,
+         (SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM made)::text AS bytes,
+         (SELECT CASE WHEN coalesce(bool_and(readable), true) THEN coalesce(json_agg(relname), '[]') END
+            FROM made WHERE relname ~ '_notes_[0-9]+$') AS notes`;

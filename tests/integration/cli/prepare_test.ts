@@ -1,0 +1,89 @@
+/** Preparing as an operator sees it: what it says, what status and plan say of it, and that apply then only switches. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { runInProcess } from "../../support/cli.ts";
+import { fillLegacyLog } from "../../support/legacy_postgres_data.ts";
+import { bringToVersion } from "../../support/outpost_database.ts";
+import { startPostgres } from "../../support/postgres.ts";
+
+Deno.test("prepare, status, plan and apply tell one story", async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase();
+  await bringToVersion(url, 4, (sql) => fillLegacyLog(sql, { events: 300, orphans: 5 }));
+  const env = { POSTGRES_URL: url };
+  const outpost = (line: string) => runInProcess(["migrate", ...line.split(" "), "--sql-only"], { env });
+  const ok = async (line: string) => {
+    const { code, stdout, stderr } = await outpost(line);
+    assertEquals(code, 0, stdout + stderr);
+    return stdout;
+  };
+
+  assertEquals(JSON.parse(await ok("prepare --abort --json")), { prepared: null, aborted: false });
+  assertStringIncludes(
+    await ok("prepare"),
+    "Versions 5 to 10 are prepared: 605 rows were copied and compared",
+  );
+  const status = JSON.parse(await ok("status --json"));
+  const { since, bytes, by, ...prepared } = status.sql.prepared;
+  assertEquals(prepared, {
+    versions: [5, 6, 7, 8, 9, 10],
+    ready: true,
+    phase: "ready",
+    rows: 605,
+    backlog: 0,
+    problem: null,
+  });
+  assert(!isNaN(Date.parse(since)) && bytes > 0 && by !== "");
+  assertEquals(status.pending.sql, 6);
+  assertStringIncludes(
+    await ok("status"),
+    "Prepared    versions 5 to 10, ready, 605 rows copied, 0 writes to take in",
+  );
+  assertStringIncludes(await ok("plan"), "sql/000005 to sql/000010 are prepared");
+  assertEquals((await outpost("plan --check")).code, 1);
+  assert(!(await ok("plan --sql")).includes("INSERT INTO outpost_prepared"));
+
+  // Taken away, and prepared again.
+  assertStringIncludes(await ok("prepare --abort"), "Took away what was prepared");
+  assertEquals("prepared" in JSON.parse(await ok("status --json")).sql, false);
+  assertStringIncludes(await ok("plan"), "run in one rewrite");
+  assertEquals(
+    JSON.parse(await ok("prepare --json --max-rate 100000 --batch-size 100")).prepared.ready,
+    true,
+  );
+  const down = await outpost("down 1 --yes");
+  assertEquals(down.code, 2);
+  assertStringIncludes(down.stderr, "outpost migrate prepare --abort");
+
+  // A plan that was saved before is still what runs.
+  const file = await Deno.makeTempFile();
+  await ok(`plan --out ${file}`);
+  await ok(`apply --yes --plan ${file}`);
+  await Deno.remove(file);
+  assertStringIncludes(await ok("verify"), "version 10 of 10");
+  assertStringIncludes(await ok("prepare"), "Nothing to prepare");
+
+  // From a version on whose rows are not written anew, there is nothing to do beforehand.
+  await ok("down --to 9 --yes");
+  const nothing = await outpost("prepare");
+  assertEquals(nothing.code, 2);
+  assertStringIncludes(nothing.stderr, "Cannot prepare");
+});
+
+Deno.test("apply --no-prepared takes away what is prepared and does all of the work", async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase();
+  await bringToVersion(url, 4, (sql) => fillLegacyLog(sql, { events: 100, orphans: 5 }));
+  const env = { POSTGRES_URL: url };
+  const outpost = (line: string) => runInProcess(["migrate", ...line.split(" "), "--sql-only"], { env });
+  assertEquals((await outpost("prepare")).code, 0);
+  const sql = server.client(url, { max: 1 });
+  await sql`ALTER TABLE events_default SET (fillfactor = 90)`;
+  const refused = await outpost("apply --yes");
+  assertEquals(refused.code, 1, refused.stderr);
+  const { code, stdout, stderr } = await outpost("apply --yes --no-prepared");
+  assertEquals(code, 0, stdout + stderr);
+  assertEquals((await outpost("verify")).code, 0);
+  const [left] = await sql`SELECT count(*)::int AS n FROM pg_class WHERE relname LIKE 'outpost\\_prepared%'`;
+  assertEquals(left!.n, 0);
+});
