@@ -5,6 +5,7 @@
  */
 
 import { BlockedError, RefusedError } from "./errors.ts";
+import { hint } from "./hint.ts";
 import type { LockOptions } from "./lock/lock.ts";
 import { type Locked, withLock } from "./lock/with_lock.ts";
 import { isPending, type Pace } from "./migration.ts";
@@ -62,7 +63,7 @@ export async function takeAway(locked: Locked): Promise<boolean> {
 function pendingOf(state: State) {
   if (!state.sql.has("postgres")) {
     throw new RefusedError("Cannot prepare: only Postgres can, and it is not among the stores", {
-      hint: "Say where it is",
+      hint: hint`Nothing else takes long: ${"apply"} does it`,
     });
   }
   return state.entries.filter(({ store, status }) => store === "postgres" && isPending(status));

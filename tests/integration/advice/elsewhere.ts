@@ -138,6 +138,47 @@ export const ELSEWHERE: Readonly<Record<string, readonly [file: string, test: st
     "contract/sql_contract.ts",
     "down() takes the newest step back alone, down to nothing",
   ],
+  // What is prepared beside the application.
+  "Next: outpost migrate apply  once the old server is stopped: it only switches": [
+    "integration/cli/prepare_test.ts",
+    "prepare, status, plan and apply tell one story",
+  ],
+  "Go on with {}, or take away what is prepared with {}": [
+    "integration/cli/prepare_test.ts",
+    "prepare, status, plan and apply tell one story",
+  ],
+  "Nothing of it takes long: {} does it": [
+    "integration/cli/prepare_test.ts",
+    "prepare, status, plan and apply tell one story",
+  ],
+  "Do first what takes no time: {}": [
+    "integration/cli/prepare_test.ts",
+    "prepare says what has to be done before it, and what is left for it to do",
+  ],
+  "Nothing else takes long: {} does it": [
+    "integration/cli/prepare_test.ts",
+    "prepare says what has to be done before it, and what is left for it to do",
+  ],
+  "Take it away with {}, and prepare anew": [
+    "integration/postgres/prepare_test.ts",
+    "An application goes on while its tables are prepared, killed, taken away and prepared again",
+  ],
+  "Finish it with {}, or do without it: {}": [
+    "integration/postgres/prepare_refusals_test.ts",
+    "What is not finished is refused by the session itself, and so is a database without an encoding",
+  ],
+  "Finish it with prepare, or do without it: apply --no-prepared": [
+    "integration/postgres/prepare_refusals_test.ts",
+    "What is not finished is not used: apply refuses, or takes it away when it is told to",
+  ],
+  "Take it away with prepare --abort, or in one go with apply --no-prepared": [
+    "integration/cli/prepare_test.ts",
+    "apply --no-prepared takes away what is prepared and does all of the work",
+  ],
+  "Remove it, or do without what is prepared: {}": [
+    "integration/cli/prepare_test.ts",
+    "apply --no-prepared takes away what is prepared and does all of the work",
+  ],
 };
 
 /** Advice that no test follows, with the reason. */

@@ -5,6 +5,7 @@ import { runInProcess } from "../../support/cli.ts";
 import { fillLegacyLog } from "../../support/legacy_postgres_data.ts";
 import { bringToVersion } from "../../support/outpost_database.ts";
 import { startPostgres } from "../../support/postgres.ts";
+import { startRedis } from "../../support/redis.ts";
 
 Deno.test("prepare, status, plan and apply tell one story", async () => {
   await using server = await startPostgres();
@@ -68,6 +69,34 @@ Deno.test("prepare, status, plan and apply tell one story", async () => {
   const nothing = await outpost("prepare");
   assertEquals(nothing.code, 2);
   assertStringIncludes(nothing.stderr, "Cannot prepare");
+  assertStringIncludes(nothing.stderr, "outpost migrate apply");
+  await ok("apply --yes");
+});
+
+Deno.test("prepare says what has to be done before it, and what is left for it to do", async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase();
+  await bringToVersion(url, 3, () => Promise.resolve());
+  const env = { POSTGRES_URL: url };
+  const early = await runInProcess(["migrate", "prepare", "--sql-only"], { env });
+  assertEquals(early.code, 2);
+  assertStringIncludes(early.stderr, "outpost migrate apply sql/000004");
+  for (const line of ["apply sql/000004 --yes", "prepare", "apply --yes", "verify"]) {
+    const { code, stdout, stderr } = await runInProcess(["migrate", ...line.split(" "), "--sql-only"], {
+      env,
+    });
+    assertEquals(code, 0, line + stdout + stderr);
+  }
+
+  await using redis = await startRedis();
+  const redisOnly = (line: string) =>
+    runInProcess(["migrate", ...line.split(" "), "--redis-only"], {
+      env: { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(redis.port) },
+    });
+  const elsewhere = await redisOnly("prepare");
+  assertEquals(elsewhere.code, 2, elsewhere.stderr);
+  assertStringIncludes(elsewhere.stderr, "outpost migrate apply");
+  assertEquals((await redisOnly("apply --yes")).code, 0);
 });
 
 Deno.test("apply --no-prepared takes away what is prepared and does all of the work", async () => {
