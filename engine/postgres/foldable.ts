@@ -91,4 +91,16 @@ const OWN_WORK = `
      (EXISTS (SELECT FROM pg_seclabel WHERE classoid = 'pg_class'::regclass AND objoid = leaf.oid), 'security labels')
    ) AS found (there, what)
    WHERE found.there
+   UNION ALL
+  -- What tables will have that earlier steps are yet to make.
+  SELECT name, found.what
+    FROM jsonb_array_elements_text($1::text::jsonb) AS name
+   CROSS JOIN LATERAL (VALUES
+     (EXISTS (SELECT FROM pg_default_acl WHERE defaclobjtype = 'r' AND pg_get_userbyid(defaclrole) = current_user
+                 AND (defaclnamespace = 0 OR defaclnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()))),
+      'privileges by default for new tables'),
+     (current_setting('default_tablespace') <> '', 'a tablespace of its own'),
+     (EXISTS (SELECT FROM pg_publication WHERE puballtables), 'a publication')
+   ) AS found (there, what)
+   WHERE to_regclass(name) IS NULL AND found.there
    ORDER BY 1, 2`;

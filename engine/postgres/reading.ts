@@ -91,11 +91,14 @@ export async function readAtOnce<T>(
     if (!isServerError(known)) throw known;
     throw new RefusedError(`Cannot ${action} Postgres: ${toldByServer(known).message}`, {
       cause: known,
-      hint: adviceFor(known) ??
+      hint: (GONE.has(known.code) ? undefined : adviceFor(known)) ??
         hint`The tables are not what the recorded version says: see what differs with ${"verify"}`,
     });
   }
 }
+
+/** A table or a column is not there that the recorded version has. A step that meets this may be one that is done already. */
+const GONE: ReadonlySet<string> = new Set(["42P01", "42703"]);
 
 const NEVER = new Promise<never>(() => {});
 

@@ -109,12 +109,12 @@ const FINGERPRINT = `
 const WATCHED = `
   SELECT DISTINCT g.tgrelid::regclass::text AS name
     FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid
-   WHERE p.pronamespace = current_schema()::regnamespace AND p.proname ~ $1::text
+   WHERE p.pronamespace = quote_ident(current_schema())::regnamespace AND p.proname ~ $1::text
    ORDER BY 1`;
 
 const MADE = `
   SELECT format('DROP FUNCTION %s CASCADE', p.oid::regprocedure) AS text FROM pg_proc p
-   WHERE p.pronamespace = current_schema()::regnamespace AND p.proname ~ $2::text
+   WHERE p.pronamespace = quote_ident(current_schema())::regnamespace AND p.proname ~ $2::text
    UNION ALL
   SELECT format('DROP TABLE %s', c.oid::regclass) FROM pg_class c
-   WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND c.relname ~ $1::text`;
+   WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind = 'r' AND c.relname ~ $1::text`;

@@ -117,7 +117,7 @@ interface Facts {
 const FACTS = `
   WITH made AS (
     SELECT oid, relname, has_table_privilege(oid, 'SELECT') AS readable FROM pg_class
-     WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND relname ~ $2::text
+     WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind = 'r' AND relname ~ $2::text
   )
   SELECT to_regclass($1::text) IS NOT NULL AS there,
          coalesce((SELECT readable FROM made WHERE relname = $1::text), true) AS readable,

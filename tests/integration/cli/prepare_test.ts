@@ -99,6 +99,21 @@ Deno.test("prepare says what has to be done before it, and what is left for it t
   assertEquals((await redisOnly("apply --yes")).code, 0);
 });
 
+Deno.test("prepare works in a schema with a name that needs quotes", async () => {
+  await using server = await startPostgres();
+  const database = await server.createDatabase();
+  await server.client(database, { max: 1 }).unsafe('CREATE SCHEMA "Out.post-1"');
+  const url = `${database}?search_path=${encodeURIComponent('"Out.post-1"')}`;
+  await bringToVersion(url, 4, (sql) => fillLegacyLog(sql, { events: 100, orphans: 5 }));
+  for (const line of ["prepare", "prepare --abort", "prepare", "status", "apply --yes", "verify"]) {
+    const { code, stdout, stderr } = await runInProcess(["migrate", ...line.split(" "), "--sql-only"], {
+      env: { POSTGRES_URL: url },
+    });
+    assertEquals(code, 0, line + stdout + stderr);
+    if (line === "status") assertStringIncludes(stdout, "205 rows copied");
+  }
+});
+
 Deno.test("apply --no-prepared takes away what is prepared and does all of the work", async () => {
   await using server = await startPostgres();
   const url = await server.createDatabase();

@@ -96,7 +96,8 @@ Deno.test("A step that began ends by the advisory lock alone while Redis is sile
     Deno.kill(stores.redis.pid, "SIGCONT");
   }
   assertEquals(await stores.version(), 1);
-  assertEquals(events, ["start sql/000001", "done sql/000001"]);
+  const told = events.filter((event) => !event.startsWith("statement "));
+  assertEquals(told, ["start sql/000001", "done sql/000001"]);
   await eventually(async () => assertEquals((await stores.engine.apply({ waitMs: 5000 })).results.length, 1));
   assertEquals(await stores.version(), 2);
 });
