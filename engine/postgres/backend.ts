@@ -19,6 +19,7 @@ import { findOwnWork } from "./foldable.ts";
 import { readAdvisoryLockOwner } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
 import { PinnedConnection } from "./pinned_connection.ts";
+import { tableExists } from "./query.ts";
 import { readAtOnce, type Reading } from "./reading.ts";
 import { findSqlBlockers } from "./preflight.ts";
 import { isPrepared } from "./prepare/books.ts";
@@ -113,15 +114,7 @@ class PostgresStore implements StepStore {
           const [answer] = await query<Record<string, boolean>>(question);
           return answer !== undefined && Object.values(answer)[0] === true;
         },
-        async hasTable(name) {
-          const [found] = await query<{ there: boolean }>(
-            "SELECT to_regclass($1::text) IS NOT NULL AS there",
-            [
-              name,
-            ],
-          );
-          return found!.there;
-        },
+        hasTable: (name) => tableExists(query, name),
         blockers: async (pending) => {
           const [now, then] = [pending.from, pending.to].map((version) =>
             namesIn(schemas[version - 1] ?? [])

@@ -6,7 +6,7 @@
  */
 
 import type { SqlStep } from "../sql/step.ts";
-import { type Query, quoteIdentifier } from "./query.ts";
+import { type Query, quoteIdentifier, tableExists } from "./query.ts";
 import { assertReadable, type OwnTable } from "./trusted_tables.ts";
 
 /** Names of the two tables. */
@@ -159,10 +159,7 @@ export function findFaults(
 
 /** True where a table of this name is in the schema. */
 export async function hasTable(query: Query, schema: string, name: string): Promise<boolean> {
-  const [found] = await query<{ there: boolean }>("SELECT to_regclass($1::text) IS NOT NULL AS there", [
-    tableName(schema, name),
-  ]);
-  return found!.there;
+  return await tableExists(query, tableName(schema, name));
 }
 
 /** The name of a table in full, for a statement. */

@@ -43,6 +43,14 @@ function quoteLiteral(text: string): string {
   return `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 }
 
+/** True where a table of this name is, or a view. @param name As in a statement, with quotes where it needs them. */
+export async function tableExists(query: Query, name: string): Promise<boolean> {
+  const [found] = await query<{ there: boolean }>("SELECT to_regclass($1::text) IS NOT NULL AS there", [
+    name,
+  ]);
+  return found!.there;
+}
+
 /** Quotes a name for use in a statement. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;

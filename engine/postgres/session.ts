@@ -21,7 +21,7 @@ import { runOutsideTransaction } from "./concurrent_step.ts";
 import { foldAlone, foldSteps } from "./fold.ts";
 import { findOwnWork } from "./foldable.ts";
 import { BY_EXCHANGE, type Fold } from "../sql/rewrite.ts";
-import type { Query } from "./query.ts";
+import { type Query, tableExists } from "./query.ts";
 import { readBookkeeping } from "./bookkeeping.ts";
 import { hint } from "../hint.ts";
 import { describePreparation, type Preparation, preparationName } from "./prepare/describe.ts";
@@ -236,10 +236,7 @@ export class PostgresSession implements SqlSession {
     let deleted = 0;
     await this.#guard(() =>
       this.#transactions.run(idOf(step), options, async (query) => {
-        const [found] = await query<{ there: boolean }>("SELECT to_regclass($1::text) IS NOT NULL AS there", [
-          remains.table,
-        ]);
-        if (!found!.there) return;
+        if (!await tableExists(query, remains.table)) return;
         await this.#records.assertTrusted(query);
         // Only a run that holds the lock writes there: what is counted is what goes.
         const [count] = await query<Record<string, string>>(remains.count);

@@ -6,7 +6,7 @@
 
 import { RefusedError } from "../../errors.ts";
 import { hint } from "../../hint.ts";
-import type { Query } from "../query.ts";
+import { type Query, tableExists } from "../query.ts";
 import { assertReadable, assertTrusted } from "../trusted_tables.ts";
 import type { Preparation } from "./describe.ts";
 
@@ -54,10 +54,7 @@ export function makeBooks(name: string): string {
 
 /** True where something is prepared, or was begun. */
 export async function isPrepared(query: Query, name: string): Promise<boolean> {
-  const [found] = await query<{ there: boolean }>("SELECT to_regclass($1::text) IS NOT NULL AS there", [
-    name,
-  ]);
-  return found!.there;
+  return await tableExists(query, name);
 }
 
 /**
