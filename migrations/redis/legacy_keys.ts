@@ -66,6 +66,7 @@ export const legacyKeys: CopyRules = {
   }),
   times: TIMES,
   deletedAt: "deleted_at",
+  takenAway: ["disabled_at", "deleted_at"], // By enabling a destination, and by making anew what was deleted.
   secrets: ["credentials", "config", "delivery_metadata"],
   lists,
   lookalikes: { pattern: "tenant:{*}", isOne: isBracedTenant },

@@ -83,7 +83,7 @@ export function isSame(
 
 /**
  * True when the application has changed or deleted the copy, and nobody the original since it was to be copied. A copy that
- * lacks a field is none that was changed, but another record; only a time, such as that of being disabled, may go.
+ * lacks a field is none that was changed, but another record; only what the application takes away by itself may be gone.
  */
 export function isNewer({ change, beganAt }: Rules, original: Content, copy: Content): boolean {
   if (original.fields === null || copy.fields === null || beganAt === null) return false;
@@ -92,7 +92,7 @@ export function isNewer({ change, beganAt }: Rules, original: Content, copy: Con
   const deletedAt = deletionOf(change, copy.fields);
   if (deletedAt !== null) return deletedAt > before;
   return [...original.fields.keys()].every((field) =>
-    copy.fields!.has(field) || change.times?.includes(field) === true
+    copy.fields!.has(field) || change.takenAway?.includes(field) === true
   );
 }
 

@@ -136,8 +136,6 @@ export class Application {
       return { fields: { ...rest, updated_at: this.#time(time) }, expiresAt: -1 };
     });
     if (changed.length === 0) return [];
-    // A field that the old form has and the new one lacks: nothing tells that it was taken away on purpose.
-    if (this.#form !== "legacy") destination.mayDiffer = list.mayDiffer = true;
     return [...changed, ...await this.#list(list, where, summary(where, false))];
   }
 

@@ -125,6 +125,9 @@ function judgeRecord(judgement: Judgement): void {
   }
 }
 
+/** What the new application takes away by itself when it enables a destination. */
+const TAKEN_AWAY = "disabled_at";
+
 /** True when the new application's record holds what the old one wrote, or rightly stands for something later. */
 function supersedes({ record, ledger }: Judgement, last: OldVersion): boolean {
   const { now, old } = record;
@@ -135,7 +138,7 @@ function supersedes({ record, ledger }: Judgement, last: OldVersion): boolean {
   if (isTombstone(last.stored)) return true; // Deleted, and made anew: there is nothing left to lose.
   if (timeOf(now.stored.fields) <= timeOf(fieldsOf(last.stored))) return false;
   return isTombstone(now.stored) ||
-    Object.keys(fieldsOf(last.stored)).every((name) => name in now.stored!.fields);
+    Object.keys(fieldsOf(last.stored)).every((name) => name === TAKEN_AWAY || name in now.stored!.fields);
 }
 
 function complainUnlessNamed(

@@ -44,6 +44,22 @@ Deno.test("judge() takes a repair of what could not be converted for no differen
   assertEquals(standing(sound, { id: "t", created_at: "1605314600000" }), "different");
 });
 
+Deno.test("judge() takes a copy for newer that lacks no more than what the application takes away by itself", () => {
+  const times = { created_at: "2024-01-15T10:30:00Z", updated_at: "2024-01-16T10:30:00Z" };
+  const disabled = { id: "d", ...times, disabled_at: "2024-01-17T10:30:00Z" };
+  const now = { id: "d", created_at: "1705314600000", updated_at: "1755314600000" };
+  // Enabled since, or made anew: one that was disabled, or deleted, before.
+  assertEquals(standing(disabled, now), "newer");
+  assertEquals(standing({ id: "d", ...times, deleted_at: disabled.disabled_at }, now), "newer");
+  assertEquals(standing({ deleted_at: disabled.disabled_at }, now), "newer");
+  // No application takes the other times away, or anything else: that is another record.
+  const { created_at: _created, ...unborn } = now;
+  assertEquals(standing(disabled, unborn), "different");
+  const { updated_at: _updated, ...untouched } = { ...now, disabled_at: "2025-08-16T03:23:20Z" };
+  assertEquals(standing(disabled, untouched), "different");
+  assertEquals(standing({ ...disabled, metadata: "{}" }, now), "different");
+});
+
 Deno.test("judge() takes two ends for one only where moves of slots make them drift, or nobody tells them exactly", () => {
   const tombstone = (endsAt: number | null) => ({ ...hash({ deleted_at: "1900000000000" }), endsAt });
   const standings = (drifts: boolean, ends: readonly (number | null)[], roughly = {}) =>
