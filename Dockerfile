@@ -3,7 +3,8 @@
 #   docker build -t outpost .
 #   docker run --rm --env-file .env outpost migrate plan
 #
-# Both bases are build arguments, so that a mirror can be used:
+# Both bases are build arguments, so that a mirror can be used. Here they are pinned to the index of all architectures that the tag
+# named, which .github/renovate.json keeps fresh:
 #
 #   docker build --build-arg DENO_IMAGE=MIRROR/denoland/deno:2.4.2 --build-arg BASE_IMAGE=MIRROR/... .
 #
@@ -11,8 +12,8 @@
 #
 #   FROM outpost
 #   COPY outpost-server /usr/local/bin/
-ARG DENO_IMAGE=denoland/deno:2.4.2
-ARG BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot
+ARG DENO_IMAGE=denoland/deno:2.4.2@sha256:467d41805c2f531a48f84dfcd1b4f9244b8ebdbd505f752011d6d1b7daacc489
+ARG BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f
 
 FROM ${DENO_IMAGE} AS build
 WORKDIR /build

@@ -40,7 +40,9 @@ export async function assertComposeServes(compose: readonly string[], images: Te
   const project = `outpost-${crypto.randomUUID().slice(0, 8)}`;
   await Deno.copyFile(join(ROOT, "deploy/compose.yaml"), join(folder, "compose.yaml"));
   const example = await Deno.readTextFile(join(ROOT, "deploy/.env.example"));
-  const settings = example.replace(/^OUTPOST_IMAGE=.*$/m, `OUTPOST_IMAGE=${images.withServer}`);
+  const [postgres, redis] = COMPOSE_IMAGES;
+  const settings = example.replace(/^OUTPOST_IMAGE=.*$/m, `OUTPOST_IMAGE=${images.withServer}`) +
+    `POSTGRES_IMAGE=${postgres}\nREDIS_IMAGE=${redis}\n`;
   assert(settings.includes(images.withServer));
   await Deno.writeTextFile(join(folder, ".env"), settings);
   await Deno.writeTextFile(join(folder, "override.yaml"), OVERRIDE);

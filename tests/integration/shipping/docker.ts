@@ -9,7 +9,7 @@ import { join } from "@std/path";
 import { ROOT } from "./compiler.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 
-/** What the image is built from: pulled, or provided, beforehand. */
+/** What the image is built from: pulled by its digest, or provided, beforehand. */
 export const BASES: readonly string[] = ["denoland/deno:2.4.2", "gcr.io/distroless/cc-debian12:nonroot"];
 
 /** Runs `docker`. */
@@ -61,9 +61,11 @@ export async function buildImages(): Promise<TestImages> {
   const [plain, withServer] = [`${name}:plain`, `${name}:server`];
   await using stack = new AsyncDisposableStack();
   stack.defer(async () => void await docker(["rmi", "--force", withServer, plain]));
-  await dockerOutput(["build", "--network=host", "--build-arg=VERSION=test", "--tag", plain, "."], {
-    cwd: ROOT,
-  });
+  const [deno, base] = BASES;
+  const given = [`DENO_IMAGE=${deno}`, `BASE_IMAGE=${base}`, "VERSION=test"].map((arg) =>
+    `--build-arg=${arg}`
+  );
+  await dockerOutput(["build", "--network=host", ...given, "--tag", plain, "."], { cwd: ROOT });
   const folder = await Deno.makeTempDir({ prefix: "outpost-server-" });
   try {
     const lines = [

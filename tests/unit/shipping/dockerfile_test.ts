@@ -16,15 +16,28 @@ function argumentOf(list: readonly string[], instruction: string): string {
   return found[0]!.slice(instruction.length + 1);
 }
 
-Deno.test("Dockerfile: both bases are build arguments with pinned defaults", () => {
-  assertEquals(instructions.slice(0, 2), [
-    "ARG DENO_IMAGE=denoland/deno:2.4.2",
-    "ARG BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot",
+const PINNED = /^[a-z0-9./-]+:[a-z0-9.-]+@sha256:[0-9a-f]{64}$/;
+
+Deno.test("Dockerfile: both bases are build arguments, pinned by tag and digest", () => {
+  const bases = instructions.slice(0, 2).map((line) => /^ARG (\w+)=(\S+)$/.exec(line)!.slice(1));
+  assertEquals(bases.map(([name, image]) => [name, image!.split("@")[0]]), [
+    ["DENO_IMAGE", "denoland/deno:2.4.2"],
+    ["BASE_IMAGE", "gcr.io/distroless/cc-debian12:nonroot"],
   ]);
+  for (const [, image] of bases) assertMatch(image!, PINNED);
   assertEquals(instructions.filter((line) => line.startsWith("FROM ")), [
     "FROM ${DENO_IMAGE} AS build",
     "FROM ${BASE_IMAGE}",
   ]);
+});
+
+Deno.test("compose: the stores are pinned by tag and digest", async () => {
+  const { services } = parse(await Deno.readTextFile(join(ROOT, "deploy/compose.yaml"))) as {
+    readonly services: Readonly<Record<string, { readonly image: string }>>;
+  };
+  for (const name of ["postgres", "redis"]) {
+    assertMatch(/^\$\{\w+:-(\S+)\}$/.exec(services[name]!.image)![1]!, PINNED);
+  }
 });
 
 Deno.test("Dockerfile: the last stage needs no shell and no root", () => {
@@ -65,5 +78,5 @@ Deno.test("release.yml and the Dockerfile use one Deno for binaries", async () =
   const { env } = parse(await Deno.readTextFile(join(ROOT, ".github/workflows/release.yml"))) as {
     readonly env: { readonly DENO_VERSION: string };
   };
-  assertEquals(instructions[0], `ARG DENO_IMAGE=denoland/deno:${env.DENO_VERSION}`);
+  assert(instructions[0]!.startsWith(`ARG DENO_IMAGE=denoland/deno:${env.DENO_VERSION}@`));
 });
