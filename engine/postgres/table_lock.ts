@@ -44,8 +44,10 @@ export class TableLocker {
   readonly #lockTimeoutMs: number;
   /** From this age on a transaction is not expected to be over in time, in milliseconds. */
   readonly #longMs: number;
-  /** Who was seen before, for servers that do not tell how old a transaction is. */
-  #seen: ReadonlySet<string> = new Set();
+  /** Who was in the way at the last look; null where nothing was in vain since. */
+  #seen: ReadonlySet<string> | null = null;
+  /** Tables that were not had in time, the last one first. */
+  #first: readonly string[] = [];
 
   /** @param lockTimeoutMs How long a strong lock may be queued for; 0 for no limit. */
   constructor(lockTimeoutMs: number) {
@@ -63,15 +65,35 @@ export class TableLocker {
     await this.#look(query, text, locks);
     // After long work the weaker lock is held already.
     if (!retriesAlone) await this.#sendAutovacuumAway(query, locks.tables);
-    await query(text);
+    for (const table of this.#inOrder(locks.tables)) {
+      try {
+        await query(`LOCK TABLE ${table} IN ${locks.mode} MODE`);
+      } catch (error) {
+        // Whoever has it and is waited for in vain may itself wait for one that was locked before.
+        this.#first = [table, ...this.#first.filter((other) => other !== table)];
+        throw error;
+      }
+    }
+    this.#seen = null;
+  }
+
+  /** An application that writes its tables in one order is met in that order, after a few tries at most. */
+  #inOrder(tables: readonly string[]): readonly string[] {
+    return [
+      ...this.#first.filter((table) => tables.includes(table)),
+      ...tables.filter((table) => !this.#first.includes(table)),
+    ];
   }
 
   async #look(query: Query, statement: string, locks: TableLocks): Promise<void> {
     const holders = await findHolders(query, { ...locks, server: false });
     const before = this.#seen;
     this.#seen = new Set(holders.map(({ transaction }) => transaction));
+    // Who was waited for is followed by others of the same length where that is how the application works: they are queued for.
+    const again = (transaction: string, first: boolean) => before === null ? first : before.has(transaction);
     const long = holders.filter(({ transaction, ageMs, waitsForUs }) =>
-      waitsForUs || (ageMs === null ? before.has(transaction) : ageMs >= this.#longMs)
+      waitsForUs ||
+      (ageMs === null ? again(transaction, false) : ageMs >= this.#longMs && again(transaction, true))
     );
     if (long.length > 0) throw new TablesHeld(statement, locks, long);
   }

@@ -20,6 +20,8 @@ export class OldApplication implements AsyncDisposable {
       { length: writers },
       (_, i) => this.#write(connect(), numbers(seed * 1000 + i)),
     );
+    // What ends one is told by `stop()`, and keeps nobody waiting until then.
+    Promise.all(this.#writers).catch(() => this.#stopped = true);
   }
 
   /** Waits until so many transactions more are committed. */

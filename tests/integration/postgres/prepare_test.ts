@@ -181,11 +181,11 @@ Deno.test("What an application had committed when the tables changed places is t
     events: new Map<string, number>(),
     deliveries: new Map<string, string>(),
   }));
-  let commits = 0;
+  let [commits, stopped] = [0, false];
   // Each writes rows of its own until the tables that it knows are gone.
-  const writers = ledgers.map(async ({ events, deliveries }, writer) => {
+  const write = async ({ events, deliveries }: typeof ledgers[number], writer: number) => {
     const client = server.client(url, { max: 1 });
-    for (let n = 0;; n++) {
+    for (let n = 0; !stopped; n++) {
       const [event, delivery, status] = [
         `w${writer}_${n}`,
         `w${writer}_d${n}`,
@@ -211,9 +211,17 @@ Deno.test("What an application had committed when the tables changed places is t
       deliveries.set(delivery, status);
       if (deliveries.has(`w${writer}_d${before}`)) deliveries.set(`w${writer}_d${before}`, "again");
     }
-  });
+  };
+  const writers = ledgers.map((ledger, writer) => write(ledger, writer).finally(() => stopped = true));
+  // Before the server goes, and whatever else fails.
+  await using _ending = {
+    async [Symbol.asyncDispose]() {
+      stopped = true;
+      await Promise.allSettled(writers);
+    },
+  };
   const more = async (wanted: number) => {
-    for (const until = commits + wanted; commits < until;) {
+    for (const until = commits + wanted; commits < until && !stopped;) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   };

@@ -147,6 +147,43 @@ Deno.test("up() steps back at once from a late lock whose holder waits for the s
   assertEquals([...await sql`SELECT n FROM t`], [{ n: 1 }]);
 });
 
+Deno.test("up() takes its locks in the order in which an application writes, wherever that one began", async () => {
+  await using server = await startPostgres({ deadlock_timeout: "20s" });
+  const url = await server.createDatabase();
+  const sql = server.client(url, { max: 3 });
+  await sql.unsafe("CREATE TABLE a (n int); CREATE TABLE b (n int); CREATE TABLE c (n int)");
+  const backend = backendOver(sql, {
+    ...stepOf([
+      lockTables(["a", "b", "c"], "SHARE ROW EXCLUSIVE"),
+      { text: "ALTER TABLE a ADD COLUMN m int" },
+    ]),
+    lockTimeoutMs: 100,
+    lockRetries: 20,
+  });
+  const application = server.client(url, { max: 1 });
+  let [tries, commits, done] = [0, 0, false];
+  /** Never out of a transaction for longer than it takes to begin the next one, and in each until the step is in its way. */
+  const writing = (async () => {
+    while (!done) {
+      const begun = tries;
+      await application.begin(async (transaction) => {
+        await transaction`INSERT INTO c VALUES (1)`;
+        await transaction`INSERT INTO b VALUES (1)`;
+        await eventually(async () => assert(done || tries > begun || (await waitingIn(sql)).length > 0));
+        await transaction`INSERT INTO a (n) VALUES (1)`;
+      });
+      commits++;
+    }
+  })();
+  await using session = await locked(backend);
+  await eventually(async () =>
+    assert((await sql`SELECT FROM pg_locks WHERE relation = 'b'::regclass`).length > 0)
+  );
+  const applied = session.up(1, running({ onRetry: () => void tries++ })).finally(() => done = true);
+  await Promise.all([applied, writing]);
+  assertEquals([...await sql`SELECT count(*)::int AS n FROM a`], [{ n: commits }]);
+});
+
 Deno.test("up() names a prepared transaction that holds a table", async () => {
   await using server = await startPostgres({ max_prepared_transactions: "5" });
   const sql = server.client(await server.createDatabase(), { max: 3 });
