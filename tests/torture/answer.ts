@@ -49,6 +49,15 @@ export function issuesOf({ objects }: Answer): string[] {
   return found;
 }
 
+/** How many things are not as they should be beyond those that an answer names, which are ten at most. */
+export function unnamedIn(answer: Answer): number {
+  const told = issuesOf(answer).map((issue) => Number(/^Others\b.*: (\d+)$/.exec(issue)?.[1] ?? 0));
+  const counted = answer.objects.map(({ failed, kept, issues }) =>
+    Array.isArray(issues) ? Math.max(Number(failed) || 0, Number(kept) || 0) - issues.length : 0
+  );
+  return Math.max(0, ...told, ...counted);
+}
+
 /** Code and message of the error that ended it; null where there was none. */
 export function errorOf({ objects }: Answer): { readonly code: string; readonly message: string } | null {
   for (const { error } of objects) {

@@ -60,13 +60,17 @@ export async function copyAcrossNodes(
     settleAll(rest.map(async (pair) => {
       if (await copyOne(context, pair)) taken.push(pair);
     })));
-  await prune(change, context, rest);
+  await prune(change, context, wanted);
   await convertAfter(context, pairs.map(({ target }) => target));
   await weigh(change, context, taken);
 }
 
-/** Follows up what earlier runs wrote and did not prove, and whose originals are gone: others were found by them. */
-export async function followUp(context: WriteContext): Promise<void> {
+/** Follows up what earlier runs wrote and did not prove, as far as it was not found by its original. */
+export async function followUp(
+  change: CopyChange,
+  context: WriteContext,
+  lookalikes: boolean,
+): Promise<void> {
   const { store, markers } = context;
   await walk(store, {
     signal: context.signal,
@@ -77,8 +81,12 @@ export async function followUp(context: WriteContext): Promise<void> {
         for (let i = 0; i + 1 < flat.length; i += 2) {
           const { source, written } = decode(fromBytes(flat[i + 1]!));
           const pair = { source, target: fromBytes(flat[i]!) };
+          const pairs = await findPairs(change, store, lookalikes, [source]);
+          const isDead = (await deadLists(change, store, pairs)).size > 0;
           if (await readWhole(store, source) === null) await prove(context, pair, written);
-          else await copyOne(context, pair);
+          else if (!isDead) await copyOne(context, pair);
+          await prune(change, context, pairs);
+          if (isDead) await unmark(context, pair.target); // What a run had copied of it was just taken away.
         }
       }
     },

@@ -20,5 +20,5 @@ export async function copyRecords(change: CopyChange, context: WriteContext): Pr
     pattern: change.pattern,
     visit: (keys, size) => copy(change, context, lookalikes, keys, size),
   });
-  if (context.store.clustered && context.unfinished) await followUp(context);
+  if (context.store.clustered && context.unfinished) await followUp(change, context, lookalikes);
 }

@@ -49,7 +49,7 @@ export async function prune(
   const { lists: rules, deletedAt } = change;
   if (rules === undefined || deletedAt === undefined) return;
   for (const { list, orphaned, dead, fields: listed } of await readListings(change, store, lists, "target")) {
-    const deleted = orphaned && await isCopied(store, list, listed);
+    const deleted = orphaned && listed.length > 0 && await isCopied(store, list, listed);
     if (!deleted && dead.length === 0) continue;
     const owner = rules.ownerOf(list)!.target;
     for (let at = 0; at === 0 || at < dead.length; at += FIELDS_AT_ONCE) {

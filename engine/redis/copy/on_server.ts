@@ -91,7 +91,7 @@ async function execute(
     }
     rest = rest.slice(answer.length);
   }
-  await prune(change, context, [...copied, ...others]);
+  await prune(change, context, [...dead, ...copied, ...others]);
   await convertAfter(context, [...copied, ...others].map(({ target }) => target));
   await weigh(change, context, others);
   return again;

@@ -1,8 +1,8 @@
 /** A run in a cluster that ends between any two of its commands: what it left half done, the next one follows up. */
 
 import { assertEquals } from "@std/assert";
-import type { Cluster } from "ioredis";
-import { startRedisCluster } from "../../support/redis.ts";
+import type { Cluster, Redis } from "ioredis";
+import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   allKeys,
   bytes,
@@ -26,16 +26,33 @@ const COPIES: Readonly<Record<string, string>> = {
   "tenant:t:destination:e": "tenant:{t}:destination:e",
 };
 
+async function startOne() {
+  const server = await startRedis();
+  return { ...server, nodes: [server] };
+}
+
 /** A fault of the program, as the engine sees it: that is no server which may come back. */
 class Killed extends TypeError {}
 
-/** Runs 001, which is killed before it sends so many commands. @returns False when it came to its end before that. */
-async function applyKilled(client: Cluster, commands: number): Promise<boolean> {
+/**
+ * Runs 001, which is killed when it has sent so many commands.
+ *
+ * @param beforeLast Done just before the last of them is sent.
+ * @returns False when it came to its end before that.
+ */
+async function applyKilled(
+  client: Redis | Cluster,
+  commands: number,
+  beforeLast = () => Promise.resolve(),
+): Promise<boolean> {
   const send = client.callBuffer.bind(client) as (...args: unknown[]) => Promise<unknown>;
   let left = commands;
+  let last: Promise<unknown> = Promise.resolve();
   client.callBuffer = (async (...args: unknown[]) => {
     if (left-- <= 0) throw new Killed();
-    return await send(...args);
+    if (left > 0) return await send(...args);
+    last = beforeLast().then(() => send(...args));
+    return await last;
   }) as typeof client.callBuffer;
   try {
     await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
@@ -44,12 +61,13 @@ async function applyKilled(client: Cluster, commands: number): Promise<boolean> 
     if (!(error instanceof Killed)) throw error;
     return true;
   } finally {
+    await last.catch(() => {}); // What was sent is done, though nobody hears of it.
     client.callBuffer = send as typeof client.callBuffer;
   }
 }
 
 /** The names of copies that are marked as not proven yet. */
-async function marked(client: Cluster): Promise<string[]> {
+async function marked(client: Redis | Cluster): Promise<string[]> {
   const markers = (await allKeys(client)).filter((key) => key.includes(":copying:"));
   const names = await Promise.all(markers.map((key) => client.callBuffer("HKEYS", [bytes(key)])));
   return (names as Uint8Array[][]).flat().map(String);
@@ -94,6 +112,35 @@ for (
       }
       assertEquals(await marked(client), [], when);
       if (!killed) break;
+    }
+  });
+}
+
+for (const [where, start] of [["on one server", startOne], ["in a cluster", startRedisCluster]] as const) {
+  Deno.test(`apply() ${where} brings back no list whose tenant is deleted just before the last command of a killed run`, async () => {
+    await using servers = await start();
+    const [client, runner] = [servers.client(), servers.client()];
+    const list = "tenant:{t}:destinations";
+    const deleteTenant = async () => {
+      for (const key of Object.values(COPIES)) {
+        await client.del(key);
+        await putHash(client, key, { deleted_at: String(Date.now()) });
+      }
+      await client.del(list);
+    };
+    for (let [commands, killed] = [1, true]; killed; commands++) {
+      await Promise.all(servers.nodes.map((node) => node.client().flushall()));
+      for (const [key, fields] of Object.entries(ORIGINALS)) {
+        await putHash(client, key, fields);
+        await putHash(client, COPIES[key]!, fields); // By a run before that: only the list is left to be copied.
+      }
+      await putHash(client, "tenant:t:destinations", { d: "{}", e: "{}" });
+      killed = await applyKilled(runner, commands, deleteTenant);
+      const deleted = "deleted_at" in (await getHash(client, COPIES["tenant:t"]!) ?? {});
+      await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER, rerun: !killed });
+      const left = await getHash(client, list);
+      assertEquals(left === null, deleted, `killed after command ${commands}: ${JSON.stringify(left)}`);
+      assertEquals(await marked(client), []);
     }
   });
 }

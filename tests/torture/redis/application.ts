@@ -6,9 +6,8 @@
  */
 
 import type { Cluster, Redis } from "ioredis";
-import { isTombstone, type Ledger, type LedgerRecord } from "./ledger.ts";
+import { entityOf, fieldsOf, isTombstone, type Ledger, type LedgerRecord } from "./ledger.ts";
 import { converted, type Fields, readStored, replaceStored, sameStored, type Stored } from "./stored.ts";
-import { entityOf } from "./ledger.ts";
 
 /**
  * - `legacy`: names without hash tags, times in RFC 3339.
@@ -30,6 +29,9 @@ export type Action =
   | "delete_destination"
   | "purge"
   | "expire";
+
+/** What an application takes away by itself: by enabling a destination, and by making anew what was deleted. */
+const TAKEN_AWAY = new Set(["disabled_at", "deleted_at"]);
 
 /** How long a deleted record is kept. */
 const KEPT_MS = 7 * 86_400_000;
@@ -232,6 +234,10 @@ export class Application {
     }
     if (this.#form === "tagged") record.oldFormAt = time;
     if (record.kind === "list") {
+      // Made anew beside an old one that was not copied yet: it lacks what that lists, and nothing tells why.
+      if (was === null && record.listed.size === 0 && record.old.at(-1)?.stored != null) {
+        record.mayDiffer = true;
+      }
       const names = listed === undefined ? Object.keys(was?.fields ?? {}) : [listed];
       for (const name of names) record.listed.set(name, next?.fields[name] ?? null);
       return;
@@ -240,6 +246,9 @@ export class Application {
     if (was === null && record.now === undefined && record.old.at(-1)?.stored != null) {
       record.mayDiffer = true;
     }
+    // Deleted and made anew with less than the old form has: nothing tells that it once grew out of that.
+    const left = record.old.at(-1)?.stored ?? null;
+    if (!isLive(was) && isLive(next) && lacksSome(next, left)) record.mayDiffer = true;
     record.now = { stored: next, at: time, grownFrom };
   }
 
@@ -268,6 +277,12 @@ export class Application {
 
 function isLive(stored: Stored): boolean {
   return stored !== null && !isTombstone(stored);
+}
+
+/** True when a record lacks a field of another that no application takes away by itself. */
+export function lacksSome(record: Stored, other: Stored): boolean {
+  const left = fieldsOf(record);
+  return Object.keys(fieldsOf(other)).some((name) => !TAKEN_AWAY.has(name) && !(name in left));
 }
 
 /** RFC 3339, in the zones and fractions that releases have written. */

@@ -19,6 +19,7 @@ import {
   type OldVersion,
 } from "./ledger.ts";
 import type { Find } from "../stage.ts";
+import { lacksSome } from "./application.ts";
 import type { RedisWorld } from "./servers.ts";
 import {
   converted,
@@ -119,14 +120,13 @@ function judgeRecord(judgement: Judgement): void {
   if (last === undefined || last.stored === null) return;
   const settled = sameStored(copy, last.stored, entity) || supersedes(judgement, last);
   const named = isNamed(record, verdicts);
-  if (!settled) complainUnlessNamed(judgement, last.at, original !== null, named, showStored(last.stored));
-  else if (named && !record.mayDiffer && original !== null) {
+  if (!settled) {
+    const mayBe = named || verdicts.unnamed > 0;
+    complainUnlessNamed(judgement, last.at, original !== null, mayBe, showStored(last.stored));
+  } else if (named && !record.mayDiffer && original !== null) {
     complain("it is named, and nothing is wrong with it");
   }
 }
-
-/** What the new application takes away by itself when it enables a destination. */
-const TAKEN_AWAY = "disabled_at";
 
 /** True when the new application's record holds what the old one wrote, or rightly stands for something later. */
 function supersedes({ record, ledger }: Judgement, last: OldVersion): boolean {
@@ -137,8 +137,7 @@ function supersedes({ record, ledger }: Judgement, last: OldVersion): boolean {
   if (now.stored === null) return true;
   if (isTombstone(last.stored)) return true; // Deleted, and made anew: there is nothing left to lose.
   if (timeOf(now.stored.fields) <= timeOf(fieldsOf(last.stored))) return false;
-  return isTombstone(now.stored) ||
-    Object.keys(fieldsOf(last.stored)).every((name) => name === TAKEN_AWAY || name in now.stored!.fields);
+  return isTombstone(now.stored) || !lacksSome(now.stored, last.stored);
 }
 
 function complainUnlessNamed(

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Answer, appliedBy, describeAnswer, issuesOf } from "../answer.ts";
+import { type Answer, appliedBy, describeAnswer, issuesOf, unnamedIn } from "../answer.ts";
 import { COPY, RESTORE_NEW } from "../../../engine/redis/scripts/copying.ts";
 import { RECORD } from "../../../engine/redis/scripts/writing.ts";
 import { describe, type Event, type Happening, type History } from "../history.ts";
@@ -335,11 +335,10 @@ class Play {
     const alarms = said.filter(({ code }) => code !== 0).flatMap(issuesOf).filter((issue) =>
       !issue.includes(": kept, ")
     );
-    const unnamed = issues.map((issue) => Number(/^Others\b.*: (\d+)$/.exec(issue)?.[1] ?? 0));
     const verdicts: Verdicts = {
       issues,
       alarms,
-      unnamed: Math.max(0, ...unnamed),
+      unnamed: Math.max(0, ...[...said, ...cleaned].map(unnamedIn)),
       status: (deployment, name) => statuses.get(`${deployment} ${name}`) ?? "unknown",
       appliedSince: (deployment, name) => this.#appliedSince(deployment, name),
     };
