@@ -118,7 +118,7 @@ function isExplained(
   if (copy === null) return !listedNow && (original === null || rules.doneSince !== null);
   if (!listedNow) return false;
   const time = ownTime(rules.change, copy.fields) ?? -Infinity;
-  // Without its original a record that was listed from the start tells nothing: cleanup may have deleted that.
-  if (original === null) return !listedBefore;
+  // Cleanup has deleted the original, which proved it: of what was listed from the start only a later change tells.
+  if (original === null) return !listedBefore || time >= (rules.beganAt?.getTime() ?? Infinity);
   return time > (ownTime(rules.change, original.fields) ?? Infinity);
 }

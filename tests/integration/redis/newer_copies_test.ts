@@ -55,9 +55,23 @@ Deno.test("001 takes a summary for newer that the application changed together w
   assertEquals(Object.keys(await getHash(client, SUMMARY) ?? {}).sort(), ["a", "c", "new"]);
 });
 
+Deno.test("001 takes a summary for newer whose destination the application changed in the pause of a cleanup", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const { judged } = await migrated(client);
+  await client.del("tenant:t:destination:a"); // Cleanup had got that far.
+  await putHash(client, "tenant:{t}:destination:a", { topics: '["x"]', updated_at: String(Date.now()) });
+  await putHash(client, SUMMARY, { a: '{"id":"a","topics":["x"]}' });
+  assertEquals(await judged(), { issues: [], deleted: 4, kept: 0, reasons: [] });
+});
+
 for (
-  const [what, spoil] of [
+  const [what, spoil, deleted] of [
     ["an entry was changed whose destination was not", (client: Redis) => client.hset(SUMMARY, "a", "{}")],
+    ["such an entry is of a destination whose original is gone", async (client: Redis) => {
+      await client.del("tenant:t:destination:a");
+      await client.hset(SUMMARY, "a", "{}");
+    }, 3],
     ["an entry is missing whose destination lives", (client: Redis) => client.hdel(SUMMARY, "b")],
     ["an entry has no destination", (client: Redis) => client.hset(SUMMARY, "ghost", "{}")],
   ] as const
@@ -68,7 +82,12 @@ for (
     const { judged } = await migrated(client);
     await spoil(client);
     const difference = `tenant:t:destinations: its copy ${SUMMARY} is different`;
-    assertEquals(await judged(), { issues: [difference], deleted: 4, kept: 1, reasons: [difference] });
+    assertEquals(await judged(), {
+      issues: [difference],
+      deleted: deleted ?? 4,
+      kept: 1,
+      reasons: [difference],
+    });
   });
 }
 
