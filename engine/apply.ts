@@ -5,7 +5,7 @@
  */
 
 import type { SqlBackend } from "./sql_backend.ts";
-import { BlockedError, PlanStaleError } from "./errors.ts";
+import { PlanStaleError, refusalFor } from "./errors.ts";
 import { hint } from "./hint.ts";
 import { type ApplyEvent, ApplyRun } from "./apply_run.ts";
 import type { LockOptions } from "./lock/lock.ts";
@@ -65,7 +65,7 @@ export async function apply(
     const selected = await chooseFrom(context, state, options);
     if (selected.length === 0) return { results: [], doneByOther: true };
     const blockers = await findBlockers(context, selected);
-    if (blockers.length > 0) throw new BlockedError(blockers);
+    if (blockers.length > 0) throw refusalFor(blockers);
     const concerned = new Set<StoreName>(selected.map(({ store }) => store));
     options.onEvent?.({
       event: "begin",

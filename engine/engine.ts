@@ -138,6 +138,7 @@ export class Engine {
    * @param options How long to wait for the lock, and how fast to go.
    * @returns What is prepared by now; null when nothing is pending.
    * @throws {BlockedError} When something stands in the way of the steps.
+   * @throws {StoreDeniedError} When that is rights alone.
    * @throws {RefusedError} When the tables have anything that new ones would not have, or were changed since it was begun.
    * @throws {InterruptedError} When the signal fired; the next call continues.
    */

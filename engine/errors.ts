@@ -130,6 +130,14 @@ export class StoreDeniedError extends MigrationError {
   }
 }
 
+/** What to throw for obstacles: where nothing but rights are missing, a store refuses. */
+export function refusalFor(blockers: readonly Blocker[]): BlockedError | StoreDeniedError {
+  const blocked = new BlockedError(blockers);
+  if (blockers.some(({ kind }) => kind !== "rights" && kind !== "ownership")) return blocked;
+  const { message, hint } = blocked;
+  return new StoreDeniedError(blockers[0]!.store, message, hint === undefined ? {} : { hint });
+}
+
 /** More than one store cannot be reached, or refuses. */
 export class StoresFailedError extends MigrationError {
   /** Always `stores_failed`. */

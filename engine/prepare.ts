@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BlockedError, RefusedError } from "./errors.ts";
+import { refusalFor, RefusedError } from "./errors.ts";
 import { hint } from "./hint.ts";
 import type { LockOptions } from "./lock/lock.ts";
 import { type Locked, withLock } from "./lock/with_lock.ts";
@@ -35,7 +35,7 @@ export async function prepare(
     if (pending.length === 0) return null;
     assertSound("postgres", state.sql.get("postgres")!);
     const blockers = (await findBlockers(context, pending)).filter(({ kind }) => kind !== PREPARED_BLOCKER);
-    if (blockers.length > 0) throw new BlockedError(blockers);
+    if (blockers.length > 0) throw refusalFor(blockers);
     await preparing(locked).prepare!(pending.map(({ version }) => version), {
       ...guardOf(locked),
       maxRate: options.maxRate,

@@ -160,7 +160,7 @@ export interface RedisBackend {
   read(): Promise<RedisState>;
   /** @param ids The pending migrations in order; each is planned as if those before it had run. */
   plan(ids: readonly string[], options: RedisRunOptions): Promise<readonly RedisMigrationPlan[]>;
-  /** What stands in the way of migrations: a server without room for what they make. */
+  /** What stands in the way of migrations: rights that the user lacks, a server without room for what they make. */
   blockers(ids: readonly string[]): Promise<readonly Blocker[]>;
   /** Runs one migration and records the outcome truthfully. Every run is one whole pass; what is done is skipped. */
   apply(id: string, options: RedisApplyOptions): Promise<MigrationResult>;

@@ -23,6 +23,8 @@ export interface Grant {
 /** Where the rights are given. */
 export interface GrantsOptions {
   readonly database: string;
+  /** The database in ClickHouse, or null where there is none. */
+  readonly clickhouse: string | null;
   readonly schema: string;
   /** The role that owns the tables: only an owner may change one. */
   readonly owner: string;
@@ -49,8 +51,35 @@ const REDIS: Readonly<Record<Purpose, readonly [rights: string, note: string]>> 
   ],
 };
 
+/** What is asked of ClickHouse's own tables: sizes and parts, and for a step what it has to wait for. */
+const SYSTEM = {
+  read: ["disks", "parts"],
+  apply: ["disks", "mutations", "parts", "parts_columns", "processes"],
+};
+
+const CLICKHOUSE_NOTES: Readonly<Record<Purpose, string>> = {
+  read: "Reads the application's tables, the bookkeeping and the catalogue.",
+  apply: "A step looks at processes, parts and mutations for what it has to wait for.",
+  serve: "The check before the start only reads; the rest is what the server itself works with.",
+};
+
+function clickhouseStatements(purpose: Purpose, database: string): readonly string[] {
+  const [user, on] = [USERS[purpose], `\`${database.replaceAll("`", "\\`")}\``];
+  const rights = {
+    read: "SELECT, SHOW TABLES, SHOW COLUMNS",
+    apply: "SELECT, INSERT, SHOW TABLES, SHOW COLUMNS, CREATE TABLE, DROP TABLE, ALTER TABLE",
+    serve: "SELECT, INSERT, SHOW TABLES, SHOW COLUMNS",
+  }[purpose];
+  const system = SYSTEM[purpose === "apply" ? "apply" : "read"];
+  return [
+    `CREATE USER ${user} IDENTIFIED BY 'PASSWORD'`,
+    `GRANT ${rights} ON ${on}.* TO ${user}`,
+    ...system.map((table) => `GRANT SELECT ON system.${table} TO ${user}`),
+  ];
+}
+
 /** The rights, by purpose and store. */
-export function outpostGrants({ database, schema, owner }: GrantsOptions): readonly Grant[] {
+export function outpostGrants({ database, clickhouse, schema, owner }: GrantsOptions): readonly Grant[] {
   const [on, within, as] = [quote(database), quote(schema), quote(owner)];
   const login = (user: string) => [
     `CREATE ROLE ${user} LOGIN PASSWORD 'PASSWORD'`,
@@ -87,6 +116,13 @@ export function outpostGrants({ database, schema, owner }: GrantsOptions): reado
     const redis = `ACL SETUSER ${user} on >PASSWORD resetkeys ~* resetchannels &* -@all ${rights}`;
     return [
       { purpose, store: "postgres", user, statements, note: postgresNote },
+      ...(clickhouse === null ? [] : [{
+        purpose,
+        store: "clickhouse" as const,
+        user,
+        statements: clickhouseStatements(purpose, clickhouse),
+        note: CLICKHOUSE_NOTES[purpose],
+      }]),
       { purpose, store: "redis", user, statements: [redis], note },
     ];
   });

@@ -5,7 +5,7 @@
  */
 
 import type { Engine } from "../../engine/engine.ts";
-import { ApplyError, BlockedError } from "../../engine/errors.ts";
+import { ApplyError, refusalFor } from "../../engine/errors.ts";
 import { ApplyReport } from "./apply_report.ts";
 import type { MigrationResult } from "../../engine/migration.ts";
 import type { SavedPlan } from "../../engine/saved_plan.ts";
@@ -196,7 +196,7 @@ async function agreed(
   output.text(
     renderPlan(plan, output.layout, { statements: false, countedMs, maxRate: context.settings.maxRate }),
   );
-  if (plan.blockers.length > 0) throw new BlockedError(plan.blockers);
+  if (plan.blockers.length > 0) throw refusalFor(plan.blockers);
   const { deployment, selected } = plan.basis;
   const where = ` to ${placesText(concerned(plan.stores, selected), deployment)}`;
   if (await context.confirm(question(selected.length, where))) return plan;

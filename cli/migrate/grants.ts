@@ -28,10 +28,10 @@ const PURPOSES = {
 export const grantsCommand: Command = defineCommand(
   {
     path: "migrate grants",
-    summary: "The rights in Redis and Postgres for reading, applying and serving",
+    summary: "The rights in the stores for reading, applying and serving",
     details: [
       "Prints statements for an administrator; PASSWORD stands for the password of each user. Contacts no store: the database is " +
-      "that of the Postgres URL, the owner of the tables its user, unless said otherwise.",
+      "that of the Postgres URL, the owner of the tables its user, unless said otherwise. ClickHouse is there where it is configured.",
     ],
     examples: [
       { command: "outpost migrate grants", does: "who needs what" },
@@ -57,6 +57,7 @@ async function run({ settings, output }: Context, { schema, owner }: GrantsComma
   const url = settings.postgresUrl === null ? null : parsePostgresUrl(settings.postgresUrl);
   const grants = outpostGrants({
     database: url?.database ?? "outpost",
+    clickhouse: settings.clickhouseAddr === null ? null : settings.clickhouseDatabase,
     schema,
     owner: owner ?? url?.user ?? "outpost",
   }).filter(({ store }) => settings.only === null || (store === "redis") === (settings.only === "redis"));
@@ -83,7 +84,7 @@ function renderGrants(grants: readonly Grant[], layout: Layout): string {
     lines.push(style.bold(title), "");
     for (const { store, statements, note } of grants.filter((grant) => grant.purpose === purpose)) {
       lines.push(`  ${style.cyan(storeTitle(store))}  ${style.dim(wrap(note, width - 12, "    "))}`);
-      lines.push(...statements.map((statement) => `    ${statement}${store === "postgres" ? ";" : ""}`), "");
+      lines.push(...statements.map((statement) => `    ${statement}${store === "redis" ? "" : ";"}`), "");
     }
   }
   return [...lines, nextCommand(layout, "outpost migrate plan", "as the user who looks")].join("\n");

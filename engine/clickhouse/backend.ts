@@ -12,6 +12,7 @@ import type { StepModule } from "../sql/step.ts";
 import { type ClickHouseTables, quoteName, type Recorder, select, tableExists } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
 import { connectionError } from "./errors.ts";
+import { findRightsBlockers } from "./rights.ts";
 import { findRowDangers } from "./row_dangers.ts";
 import { type ClickHouseTable, compareTables, readTables } from "./schema.ts";
 import { ClickHouseSession } from "./session.ts";
@@ -117,14 +118,16 @@ class ClickHouseStore implements StepStore {
     return { faults: [...compareTables(expected, await readTables(client, names)), ...faults], warnings };
   }
 
-  /** A rewrite needs the table's size again, for as long as it takes; merges only the parts that they work on. */
+  /** Rights, and room: a rewrite needs the table's size again, for as long as it takes; merges only the parts that they work on. */
   async #blockers({ rewritten }: PendingChanges): Promise<readonly Blocker[]> {
-    const blockers: Blocker[] = [];
+    const { client, tables, schemas, prefix } = this.#options;
+    const all = schemas.at(-1)!.map(({ name }) => prefix + name);
+    const blockers = [...await findRightsBlockers(client, tables, all)];
     for (const table of rewritten) {
-      const name = this.#options.prefix + table;
+      const name = prefix + table;
       const need = await this.#bytes(table);
       const [disk] = await select<{ free: string | number }>(
-        this.#options.client,
+        client,
         `SELECT sum(free_space) AS free FROM system.disks WHERE name IN (
           SELECT disk_name FROM system.parts WHERE active AND database = currentDatabase() AND table = {name:String})`,
         { name },

@@ -6,10 +6,15 @@
 
 import { ClickHouseError } from "@clickhouse/client";
 import { foreignText, withoutQuoted } from "../foreign_text.ts";
+import { type Hint, hint } from "../hint.ts";
 import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../errors.ts";
 
-/** Authentication failed, wrong password, required password, unknown user, access denied. */
-const DENIED = new Set(["516", "193", "194", "192", "497"]);
+/** Authentication failed, wrong password, required password, unknown user. */
+const UNKNOWN = new Set(["516", "193", "194", "192"]);
+const ACCESS_DENIED = "497";
+
+/** What to do where a right is missing. */
+export const GRANTS_HINT: Hint = hint`Give the ClickHouse user the rights that ${"grants"} shows`;
 
 /**
  * Turns an error met while reading or writing into one of the engine's.
@@ -20,10 +25,15 @@ const DENIED = new Set(["516", "193", "194", "192", "497"]);
 export function connectionError(error: unknown, action: string): unknown {
   if (!(error instanceof Error) || error instanceof MigrationError) return error;
   if (error instanceof ClickHouseError) {
-    if (DENIED.has(error.code)) {
+    if (error.code === ACCESS_DENIED) {
+      const lacking = /have the grant (.+?)(?:\.?\s*\(|$)/s.exec(error.message)?.[1];
+      const told = lacking === undefined ? toldByClickHouse(error) : `the user lacks ${foreignText(lacking)}`;
+      return new StoreDeniedError("clickhouse", `${action}: ${told}`, { cause: error, hint: GRANTS_HINT });
+    }
+    if (UNKNOWN.has(error.code)) {
       return new StoreDeniedError("clickhouse", `${action}: ${toldByClickHouse(error)}`, {
         cause: error,
-        hint: "Check the user, its password and its rights",
+        hint: "Check the user and its password",
       });
     }
     if (error.code === "81") {

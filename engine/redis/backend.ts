@@ -41,6 +41,7 @@ import { changesAfter, reasonAgainst, type RedisMigration } from "./migration.ts
 import { MasterWatch } from "./master_watch.ts";
 import { forecast } from "./plan.ts";
 import { ProgressReporter } from "./walk/progress.ts";
+import { findRightsBlockers } from "./rights.ts";
 import { findRoomBlockers } from "./room.ts";
 import { firstBegin, runMigration } from "./run.ts";
 import { RedisStore } from "./store.ts";
@@ -123,7 +124,13 @@ class Backend implements RedisBackend {
     return this.#asking("Cannot look for what stands in the way", async () => {
       const chosen = ids.map((id) => this.#find(id)).filter((migration) => reasonAgainst(migration) === null);
       const copies = chosen.flatMap(({ change }) => change.type === "copy" ? [change] : []);
-      return await findRoomBlockers(this.#store, copies);
+      if (chosen.length === 0) return [];
+      const changes = chosen.map(({ change }) => change);
+      const states = chosen.map(({ name }) => encodeText(this.#layout.stateKey(name)));
+      return [
+        ...await findRightsBlockers(this.#store, changes, states),
+        ...await findRoomBlockers(this.#store, copies),
+      ];
     });
   }
 

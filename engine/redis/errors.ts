@@ -6,12 +6,15 @@
 
 import type { EventEmitter } from "node:events";
 import { MigrationError, RefusedError, StoreDeniedError, StoreUnreachableError } from "../errors.ts";
-import { hint } from "../hint.ts";
+import { type Hint, hint } from "../hint.ts";
 import type { Ioredis } from "./client.ts";
 import { failLeftBehind } from "./left_behind.ts";
 
 const DENIED = new Set(["NOAUTH", "WRONGPASS", "NOPERM"]);
 const UNAVAILABLE = new Set(["LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "BUSY"]);
+
+/** Who may do what it needs is another command's business. */
+export const GRANTS_HINT: Hint = hint`Give the Redis user the rights that ${"grants"} shows`;
 
 /** Slots that an error names. */
 const NAMED_SLOTS = 5;
@@ -59,12 +62,15 @@ export function toStoreError(error: unknown, action: string, last: Error | null 
   const inner = last !== null && replyCode(told) === null && !("code" in told) ? innermost(last) : told;
   const code = isDeniedWithin(inner) ? "NOPERM" : replyCode(inner);
   if (code !== null && DENIED.has(code)) {
-    return new StoreDeniedError("redis", `${action}: Redis refuses (${code})`, {
-      cause: error,
-      hint: code === "NOPERM"
-        ? hint`Give the Redis user the rights that ${"grants"} shows`
-        : "Check the Redis user name and password",
-    });
+    const refused = code === "NOPERM" ? refusedCommand(inner) : null;
+    return new StoreDeniedError(
+      "redis",
+      `${action}: Redis refuses ${refused === null ? "" : `${refused} `}(${code})`,
+      {
+        cause: error,
+        hint: code === "NOPERM" ? GRANTS_HINT : "Check the Redis user name and password",
+      },
+    );
   }
   const whole = inner === told ? error : last!;
   const isNode = code === "MOVED" || code === "CROSSSLOT"; // Of a cluster, though it was taken for a server of its own.
@@ -138,6 +144,13 @@ function beginWatch(client: Ioredis): () => Error | null {
 function isDeniedWithin(error: Error): boolean {
   return replyCode(error) === "ERR" &&
     /The user executing the script can't run|ACL failure in script/.test(error.message);
+}
+
+/** The command that this user may not run. One within a script only the server's text names, and not that of every server. */
+function refusedCommand(error: Error): string | null {
+  const within = /'([a-z]+)(?:\|[a-z-]+)?' command/i.exec(error.message)?.[1];
+  const sent = (error as { command?: { name?: string } }).command?.name;
+  return (within ?? (isDeniedWithin(error) ? undefined : sent))?.toUpperCase() ?? null;
 }
 
 /** True for the refusal of a database number, which a client asks for by itself when it connects. */

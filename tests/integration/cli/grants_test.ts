@@ -51,6 +51,7 @@ Deno.test("each purpose has the rights that it needs, and reading may not write"
   assert((await read("migrate apply --yes --sql-only")).code !== 0);
   const refused = await read("migrate apply --yes --redis-only");
   assertEquals(refused.code, 4, refused.stderr);
+  assertStringIncludes(refused.stderr, "Redis refuses EVAL (NOPERM)");
   assertStringIncludes(refused.stderr, "[store_denied]");
   assertEquals(await admin.exists("tenant:{acme}:tenant"), 0);
 
@@ -68,4 +69,40 @@ Deno.test("grants are shown as statements to copy", async () => {
   const { stdout } = await runInProcess(["migrate", "grants", "--redis-only"], {});
   assertStringIncludes(stdout, "ACL SETUSER outpost_reader on >PASSWORD resetkeys ~*");
   assert(!stdout.includes("GRANT"));
+});
+
+Deno.test("what a Redis user lacks for applying is named before anything is changed", async () => {
+  await using redis = await startRedis();
+  const admin = redis.client();
+  await seedLegacyTenant(admin, "acme", 1);
+  const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(redis.port), REDIS_USERNAME: "few" };
+  const run = (line: string) =>
+    runInProcess(`migrate ${line} --redis-only`.split(" "), { env: { ...env, REDIS_PASSWORD: "pw" } });
+  const needs = "+eval +evalsha +set +del +time +hset +copy +unlink +hdel".split(" ");
+  const allow = (...rights: string[]) =>
+    admin.call("ACL", "SETUSER", "few", "reset", "on", ">pw", "+@read", "+@connection", "+info", ...rights);
+
+  for (
+    const [lacking, rights, named] of [
+      ["a command", ["~*", ...needs.filter((one) => one !== "+copy")], "may not run COPY, which"],
+      ["scripts", ["~*", ...needs.filter((one) => !one.startsWith("+eval"))], "may not run EVAL, which"],
+      ["keys", ["%R~*", "~tenant:*", "~*lock*", ...needs], "on keys like outpost:migration:"],
+    ] as const
+  ) {
+    await allow(...rights);
+    const { code, stdout } = await run("plan --json");
+    assertEquals(code, 0, lacking);
+    const { blockers } = JSON.parse(stdout);
+    assertEquals(blockers.map(({ kind }: { kind: string }) => kind), ["rights"], lacking);
+    assertStringIncludes(blockers[0].detail, named);
+    const refused = await run("apply --yes");
+    assertEquals(refused.code, 4, refused.stderr);
+    assertStringIncludes(refused.stderr, "migrate grants");
+    assertEquals(await admin.exists("tenant:{acme}:tenant"), 0, lacking);
+  }
+
+  await allow("~*", ...needs);
+  assertEquals(JSON.parse((await run("plan --json")).stdout).blockers, []);
+  const applied = await run("apply --yes");
+  assertEquals(applied.code, 0, applied.stderr);
 });

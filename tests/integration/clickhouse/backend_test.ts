@@ -1,5 +1,8 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { ClickHouseClient } from "@clickhouse/client";
+import type { ClickHouseClient as AnyClient } from "../../../engine/clickhouse/client.ts";
+import { connectionError } from "../../../engine/clickhouse/errors.ts";
+import { outpostGrants } from "../../../migrations/grants.ts";
 import { connectClickHouse } from "../../../cli/stores/clickhouse.ts";
 import { compareTables, readTables } from "../../../engine/clickhouse/schema.ts";
 import { StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
@@ -47,6 +50,47 @@ Deno.test("ClickHouse", async (t) => {
     const tables = await client.query({ query: "SHOW TABLES", format: "JSONEachRow" });
     assertEquals(await tables.json(), []);
   });
+
+  await t.step("blockers() names each right that the user lacks", async () => {
+    const { client } = await server.createDatabase();
+    assertEquals(await backendOf(client).blockers([1, 2, 3]), []);
+    const lacking = new Set(["ALTER UPDATE"]);
+    const few: AnyClient = {
+      ...{ command: (asked) => client.command(asked), insert: (asked) => client.insert(asked) },
+      ping: () => client.ping(),
+      query: (asked) => {
+        const rights = /^CHECK GRANT (.*) ON /.exec(asked.query)?.[1]?.split(", ") ?? [];
+        return rights.some((right) => lacking.has(right))
+          ? Promise.resolve({ json: () => Promise.resolve([{ result: 0 }]) })
+          : client.query(asked);
+      },
+    };
+    const found = await backendOf(few).blockers([1, 2, 3]);
+    assertEquals(found.map(({ kind, detail }) => [kind, detail]), [
+      ["rights", "The ClickHouse user lacks ALTER UPDATE ON `9-dp_attempts`"],
+      ["rights", "The ClickHouse user lacks ALTER UPDATE ON `9-dp_events`"],
+    ]);
+  });
+
+  await t.step(
+    "a right that the server refuses is named, and what migrate grants prints is what it reads",
+    async () => {
+      const { client } = await server.createDatabase();
+      const refusal = await client.command({ query: "CREATE USER somebody" }).catch((error: unknown) =>
+        error
+      );
+      const told = connectionError(refusal, "Cannot do it") as StoreDeniedError;
+      assertEquals(told.code, "store_denied");
+      assertStringIncludes(told.message, "the user lacks CREATE USER ON somebody");
+      assertStringIncludes(told.hint!, "grants");
+      const options = { database: "d", clickhouse: "a `b", schema: "public", owner: "o" };
+      const [, , , , apply] = outpostGrants(options);
+      for (const statement of apply!.statements.slice(0, 3)) {
+        await client.query({ query: `EXPLAIN AST ${statement}`, format: "JSONEachRow" });
+      }
+      assertEquals([apply!.store, apply!.purpose], ["clickhouse", "apply"]);
+    },
+  );
 
   await t.step("up() and down() leave the schema of a released Outpost after each version", async () => {
     const { client } = await server.createDatabase();
