@@ -93,10 +93,16 @@ Deno.test("apply() makes copies into a slot left halfway, and goes on by itself 
   const client = cluster.client();
   const ids = idsOf(SLOT, 8);
   await Promise.all(ids.map((id) => putHash(client, `tenant:${id}`, tenantFields(id))));
-  const finish = await leaveOpen(cluster, SLOT, 0);
+  // A list, of which one destination was deleted before it is copied, and with that is on the other side of the move.
+  const [id] = ids as [string];
+  const lists = { old: `tenant:${id}:destinations`, now: `tenant:{${id}}:destinations` };
+  await putHash(client, lists.old, { a: "{}", b: "{}" });
+  await putHash(client, `tenant:{${id}}:destination:a`, { deleted_at: String(Date.now()) });
+  const finish = await leaveOpen(cluster, SLOT, 1);
   const backend = outpostBackend(client);
   const stuck = await backend.apply(HASH_TAGS, { signal: NEVER });
-  assertEquals([stuck.outcome, stuck.processed], ["failed", ids.length]);
+  assertEquals([stuck.outcome, stuck.processed, stuck.failed], ["failed", ids.length + 1, 0]);
+  assertStringIncludes(stuck.issues[0]!, `slot ${SLOT} `);
   for (const id of ids) assertEquals((await getHash(client, `tenant:{${id}}:tenant`))?.id, id);
   // This time the operator comes back while the run waits for a change.
   let finished: Promise<void> | undefined;
@@ -106,6 +112,7 @@ Deno.test("apply() makes copies into a slot left halfway, and goes on by itself 
   });
   await finished;
   assertEquals([result.outcome, result.processed], ["applied", 0]);
+  assertEquals(await getHash(client, lists.now), { b: "{}" });
 });
 
 Deno.test("verify() and cleanup() end with the number of a slot left halfway, and delete nothing that is not proven", async () => {
