@@ -9,6 +9,7 @@ import { Agent as SecureAgent } from "node:https";
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from "@clickhouse/client";
 import { SettingsError } from "../errors.ts";
 import { parseClickHouseAddress } from "./clickhouse_address.ts";
+import { endSilence } from "./clickhouse_silence.ts";
 
 /** Where ClickHouse is and who asks. */
 export interface ClickHouseSettings {
@@ -37,17 +38,17 @@ export function connectClickHouse(
   const encrypted = address.encrypted ?? tls;
   const user = username === "" ? address.username ?? "" : username;
   const secret = password === "" ? address.password ?? "" : password;
-  return createClient({
+  return endSilence(createClient({
     url: `${encrypted ? "https" : "http"}://${address.place}`,
     http_agent: boundedAgent(encrypted),
     database,
     ...(user === "" ? {} : { username: user }),
     ...(secret === "" ? {} : { password: secret }),
-    request_timeout: 600_000, // A mutation is awaited until it is done.
+    request_timeout: 600_000, // Of a server that answers in between: a large count may take long.
     application: "outpost",
     // The engine reports every failure itself; the client would print it, query and all.
     log: { level: ClickHouseLogLevel.OFF },
-  });
+  }));
 }
 
 /** Bytes of one answer at most: bookkeeping, counts and the catalogue take kilobytes. */

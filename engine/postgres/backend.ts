@@ -31,7 +31,7 @@ import { findRowDangers } from "./row_dangers.ts";
 import { readSchemaObjects, type SchemaObjects } from "./schema_objects.ts";
 import { PostgresSession } from "./session.ts";
 import { readStanding } from "./standing.ts";
-import { assertTrusted, findUntrusted } from "./trusted_tables.ts";
+import { assertTrusted, findUntrusted, untrustedBlocker } from "./trusted_tables.ts";
 
 export type { PostgresNames, PostgresOptions } from "./options.ts";
 
@@ -119,12 +119,15 @@ class PostgresStore implements StepStore {
           const [now, then] = [pending.from, pending.to].map((version) =>
             namesIn(schemas[version - 1] ?? [])
           );
-          const found = await findSqlBlockers(query, pending, {
-            schema,
-            own: own.map(({ name }) => name),
-            made: then!.filter((name) => !now!.includes(name)),
-            released: [...new Set(schemas.flatMap(namesIn))],
-          });
+          const found = [
+            ...(await findUntrusted(query, schema, own)).map(untrustedBlocker),
+            ...await findSqlBlockers(query, pending, {
+              schema,
+              own: own.map(({ name }) => name),
+              made: then!.filter((name) => !now!.includes(name)),
+              released: [...new Set(schemas.flatMap(namesIn))],
+            }),
+          ];
           const prepared = await readPrepared(
             query,
             schema,

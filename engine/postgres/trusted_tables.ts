@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Blocker } from "../blocker.ts";
 import { RefusedError } from "../errors.ts";
 import type { Query } from "./query.ts";
 
@@ -73,8 +74,12 @@ function untrusted(found: readonly string[]): RefusedError {
   return new RefusedError(`Cannot use Postgres: ${found.join("; ")}`, { hint: UNTRUSTED_HINT });
 }
 
-/** What to do about it. */
-export const UNTRUSTED_HINT =
+/** The same as what stands in the way of a plan: what the plan says of the rest holds. */
+export function untrustedBlocker(detail: string): Blocker {
+  return { store: "postgres", kind: "untrusted", object: "bookkeeping", detail, hint: UNTRUSTED_HINT };
+}
+
+const UNTRUSTED_HINT =
   "Look at who made the table. If it is yours, run as its owner or give it to the owner of the database; if not, drop it";
 
 interface Facts {
