@@ -6,9 +6,9 @@
 
 import { PlanStaleError } from "../errors.ts";
 import { hint } from "../hint.ts";
-import { migrationId } from "../migration.ts";
 import { chooseWay, type SqlStatement, type SqlStep } from "../sql/step.ts";
 import type { Query } from "./query.ts";
+import { stepId } from "./step_id.ts";
 
 /**
  * The statements of the way up that this database allows.
@@ -32,7 +32,7 @@ export async function chooseUp(
 /** @throws {PlanStaleError} When a step would not run in the way that was shown. */
 export function assertShown(step: SqlStep, shown: string | undefined, variant: string): void {
   if (shown === undefined || shown === variant) return;
-  const id = migrationId("postgres", step.version, step.name);
+  const id = stepId(step);
   throw new PlanStaleError(`The plan no longer fits: ${id} would run in another way than was shown`, [
     `The way of ${id} was "${shown}" and is "${variant}"`,
   ], { hint: hint`Look at it again with ${"plan"}` });

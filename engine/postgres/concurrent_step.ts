@@ -6,7 +6,6 @@
 
 import type { SqlRunOptions } from "../sql_backend.ts";
 import { InterruptedError } from "../errors.ts";
-import { migrationId } from "../migration.ts";
 import type { SqlStep } from "../sql/step.ts";
 import { isServerError } from "./errors.ts";
 import type { PostgresOptions } from "./options.ts";
@@ -14,6 +13,7 @@ import type { PinnedConnection } from "./pinned_connection.ts";
 import { quoteIdentifier } from "./query.ts";
 import { stepFailed } from "./step_failed.ts";
 import { interrupted } from "./transaction.ts";
+import { stepId } from "./step_id.ts";
 
 /**
  * Runs each statement by itself. An index that is there and valid is not built again; an invalid one is dropped first.
@@ -28,24 +28,12 @@ export async function runOutsideTransaction(
   direction: "up" | "down",
   options: SqlRunOptions,
 ): Promise<void> {
-  const id = migrationId("postgres", step.version, step.name);
   const statements = direction === "up" ? step.up : step.down;
-  const run = async <T extends object>(text: string, parameters: readonly string[] = []): Promise<T[]> => {
-    try {
-      options.signal.throwIfAborted();
-      return await connection.query<T>(text, parameters, options.signal);
-    } catch (error) {
-      if (options.signal.aborted) throw interrupted(options.signal, stoppedWithin(id, error));
-      throw isServerError(error) ? stepFailed(id, text, error) : error;
-    }
-  };
-  // Building concurrently waits for every older transaction and blocks none meanwhile: here a limit would only leave invalid
-  // indexes behind.
-  await run(
-    "SELECT set_config('lock_timeout', '0', false), set_config('statement_timeout', $1::text, false)",
-    [
-      String(statementTimeoutMs),
-    ],
+  const run = await withoutTransaction(
+    connection,
+    { statementTimeoutMs },
+    stepId(step),
+    options,
   );
   for (const [index, statement] of statements.entries()) {
     options.onStatement?.(index, statements.length, statement.text);
@@ -59,6 +47,39 @@ export async function runOutsideTransaction(
     }
     await run(statement.text);
   }
+}
+
+/** Runs single statements, without a limit on the wait for locks. */
+type RunAlone = <T extends object>(text: string, parameters?: readonly string[]) => Promise<T[]>;
+
+/**
+ * Makes the connection ready for statements without a transaction.
+ *
+ * @param id What they are for, for messages.
+ * @returns Runs one, with the errors of {@linkcode runOutsideTransaction}.
+ */
+export async function withoutTransaction(
+  connection: PinnedConnection,
+  { statementTimeoutMs = 0 }: Pick<PostgresOptions, "statementTimeoutMs">,
+  id: string,
+  { signal }: Pick<SqlRunOptions, "signal">,
+): Promise<RunAlone> {
+  const run = async <T extends object>(text: string, parameters: readonly string[] = []): Promise<T[]> => {
+    try {
+      signal.throwIfAborted();
+      return await connection.query<T>(text, parameters, signal);
+    } catch (error) {
+      if (signal.aborted) throw interrupted(signal, stoppedWithin(id, error));
+      throw isServerError(error) ? stepFailed(id, text, error) : error;
+    }
+  };
+  // Building concurrently waits for every older transaction and blocks none meanwhile: here a limit would only leave invalid
+  // indexes behind.
+  await run(
+    "SELECT set_config('lock_timeout', '0', false), set_config('statement_timeout', $1::text, false)",
+    [String(statementTimeoutMs)],
+  );
+  return run;
 }
 
 function stoppedWithin(id: string, cause: unknown): InterruptedError {

@@ -7,7 +7,6 @@
 import type { SqlPrepareOptions, SqlRunOptions, SqlSession } from "../sql_backend.ts";
 import { LockLostError, RefusedError, StoreUnreachableError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
-import { migrationId } from "../migration.ts";
 import { assertForceable } from "../sql/standing.ts";
 import type { SqlStep, StepModule } from "../sql/step.ts";
 import { storeError, whereOf } from "./errors.ts";
@@ -15,19 +14,17 @@ import { confirmAdvisoryLock, releaseAdvisoryLock, tryAdvisoryLock } from "./loc
 import type { PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";
 import { StepRecords } from "./step_records.ts";
-import { assertShown, chooseUp } from "./chosen_way.ts";
-import { type RunStatements, TransactionRunner } from "./transaction.ts";
-import { runOutsideTransaction } from "./concurrent_step.ts";
+import { chooseUp } from "./chosen_way.ts";
+import { TransactionRunner } from "./transaction.ts";
+import { runOutsideTransaction, withoutTransaction } from "./concurrent_step.ts";
 import { foldAlone, foldSteps } from "./fold.ts";
-import { findOwnWork } from "./foldable.ts";
-import { BY_EXCHANGE, type Fold } from "../sql/rewrite.ts";
+import { FoldRunner } from "./fold_runner.ts";
 import { type Query, tableExists } from "./query.ts";
 import { readBookkeeping } from "./bookkeeping.ts";
 import { hint } from "../hint.ts";
 import { describePreparation, type Preparation, preparationName } from "./prepare/describe.ts";
-import { triggersOf } from "./prepare/notes.ts";
 import { Preparer } from "./prepare/preparer.ts";
-import { switchOf } from "./prepare/switch.ts";
+import { stepId } from "./step_id.ts";
 
 /** A session over one connection. Made by the backend's `connect()`. */
 export class PostgresSession implements SqlSession {
@@ -36,8 +33,8 @@ export class PostgresSession implements SqlSession {
   readonly #key: bigint;
   readonly #transactions: TransactionRunner;
   readonly #records: StepRecords;
-  readonly #quick: TransactionRunner;
   readonly #preparer: Preparer;
+  readonly #folds: FoldRunner;
   #locked = false;
 
   constructor(connection: PinnedConnection, options: PostgresOptions) {
@@ -49,18 +46,31 @@ export class PostgresSession implements SqlSession {
     // The application is at work: where its transactions and this one wait for each other, this one must step back before the
     // server, after a second, finds a deadlock and ends one of them.
     const { lockTimeoutMs = QUICK_MS, lockRetries = 10 } = options;
-    this.#quick = new TransactionRunner(connection, {
+    const momentMs = lockTimeoutMs === 0 ? QUICK_MS : Math.min(lockTimeoutMs, QUICK_MS);
+    const quick = new TransactionRunner(connection, {
       ...options,
-      lockTimeoutMs: lockTimeoutMs === 0 ? QUICK_MS : Math.min(lockTimeoutMs, QUICK_MS),
+      lockTimeoutMs: momentMs,
       lockRetries: lockRetries * 3,
     });
     this.#preparer = new Preparer({
-      transactions: this.#quick,
+      transactions: quick,
+      momentMs,
       schema: connection.schema,
       name: preparationName(options.tool),
       tool: options.tool,
       assertTrusted: (query) => this.#records.assertTrusted(query),
       version: async (query) => (await readBookkeeping(query, connection.schema, options.names)).version,
+      runAlone: async (what, text, run) => {
+        await (await withoutTransaction(connection, options, what, run))(text);
+      },
+    });
+    this.#folds = new FoldRunner({
+      ...options,
+      schema: connection.schema,
+      records: this.#records,
+      preparer: this.#preparer,
+      transactions: this.#transactions,
+      quick,
     });
   }
 
@@ -93,21 +103,19 @@ export class PostgresSession implements SqlSession {
 
   async up(version: number, options: SqlRunOptions): Promise<void> {
     const module = this.#module(version);
-    const preparation = await this.#prepared([version]);
-    const fold = preparation === null
-      ? foldAlone({ ...this.#options, step: module.step })
-      : switchOf(preparation);
+    if (await this.#switched([version], options)) return;
+    const fold = foldAlone({ ...this.#options, step: module.step });
     if (fold === null) await this.#run("up", module, options);
-    else await this.#runFold(fold, preparation, options);
+    else await this.#guard(() => this.#folds.run(fold, options));
   }
 
   async upTogether(versions: readonly number[], options: SqlRunOptions): Promise<void> {
-    const preparation = await this.#prepared(versions);
-    const fold = preparation === null ? foldSteps({ ...this.#options, versions }) : switchOf(preparation);
+    if (await this.#switched(versions, options)) return;
+    const fold = foldSteps({ ...this.#options, versions });
     if (fold === null || fold.versions.length !== versions.length) {
       throw new RefusedError(`Cannot run the versions ${versions.join(", ")} as one`);
     }
-    await this.#runFold(fold, preparation, options);
+    await this.#guard(() => this.#folds.run(fold, options));
   }
 
   async prepare(versions: readonly number[], options: SqlPrepareOptions): Promise<void> {
@@ -118,15 +126,19 @@ export class PostgresSession implements SqlSession {
     return await this.#guard(() => this.#preparer.abort(options));
   }
 
-  /** What is prepared for these versions, or null where nothing is prepared. @throws {RefusedError} When it is for others. */
-  async #prepared(versions: readonly number[]): Promise<Preparation | null> {
-    return await this.#guard(() => this.#preparer.isThere(this.#query)) ? this.#describe(versions) : null;
+  /** Puts what is prepared in its place. @returns False where nothing is. @throws {RefusedError} When it is for other versions. */
+  async #switched(versions: readonly number[], options: SqlRunOptions): Promise<boolean> {
+    return await this.#guard(async () => {
+      if (!await this.#preparer.isThere(this.#query)) return false;
+      await this.#folds.switch(this.#describe(versions), options);
+      return true;
+    });
   }
 
   #describe(versions: readonly number[]): Preparation {
     const preparation = describePreparation({ ...this.#options, versions });
     if (preparation !== null && preparation.versions.length === versions.length) return preparation;
-    const names = versions.map((version) => idOf(this.#module(version).step)).join(", ");
+    const names = versions.map((version) => stepId(this.#module(version).step)).join(", ");
     const before = preparation === null ? [] : versions.slice(0, versions.indexOf(preparation.versions[0]!));
     throw new RefusedError(
       `Cannot prepare ${names} together: no row is written anew for ${
@@ -136,7 +148,7 @@ export class PostgresSession implements SqlSession {
         hint: before.length === 0
           ? hint`Nothing of it takes long: ${"apply"} does it`
           : hint`Do first what takes no time: ${`apply ${
-            before.map((version) => idOf(this.#module(version).step)).join(" ")
+            before.map((version) => stepId(this.#module(version).step)).join(" ")
           }`}`,
       },
     );
@@ -151,70 +163,6 @@ export class PostgresSession implements SqlSession {
   }
 
   readonly #query: Query = (text, parameters) => this.#connection.query(text, parameters);
-
-  /** All steps and their records, or none. A step alone runs by its own statements where its tables cannot be made anew. */
-  async #runFold(fold: Fold, preparation: Preparation | null, options: SqlRunOptions): Promise<void> {
-    const modules = fold.versions.map((version) => this.#module(version));
-    const [first, last] = [modules[0]!, modules.at(-1)!];
-    const name = first === last ? idOf(first.step) : `${idOf(first.step)} to ${idOf(last.step)}`;
-    let [at, count] = [0, 0];
-    const counted = {
-      ...options,
-      onStatement: (_index: number, _count: number, text: string) => options.onStatement?.(at++, count, text),
-    };
-    const transactions = preparation === null ? this.#transactions : this.#quick;
-    await this.#guard(async () => {
-      if (preparation !== null) await this.#preparer.catchUp(preparation, options);
-      await transactions.run(name, counted, async (query, run) => {
-        const begun = performance.now();
-        await this.#records.prepare(query, first.step, "up");
-        const anew = first !== last || preparation !== null ||
-          (await this.#findOwnWork(query, fold)).length === 0;
-        if (first === last) assertShown(first.step, options.variant, anew ? BY_EXCHANGE : "");
-        const { before, after } = anew ? fold : { before: [], after: [] };
-        count = [before, after, ...modules.map(({ step }) => step.up)].flat().length;
-        at = 0;
-        if (anew) await this.#makeAnew(query, run, fold, preparation);
-        // Readers wait from here on: the books are written once everything is done.
-        for (const { up } of modules) await up({ run: (given) => run(given.up) });
-        await run(after);
-        for (const { step } of modules) {
-          await this.#records.finish(query, step, "up", performance.now() - begun);
-        }
-        if (preparation !== null) await this.#preparer.clear(query);
-      });
-    });
-  }
-
-  /** What would be lost with the tables that are made anew. */
-  async #findOwnWork(query: Query, { versions, tables }: Fold): Promise<readonly string[]> {
-    const expected = this.#options.schemas[versions[0]! - 2]!;
-    const triggers = triggersOf(preparationName(this.#options.tool));
-    return await findOwnWork(query, this.#connection.schema, expected, tables, triggers);
-  }
-
-  /** What comes before the steps; under each lock it is looked again whether anything would be lost. */
-  async #makeAnew(
-    query: Query,
-    run: RunStatements,
-    fold: Fold,
-    preparation: Preparation | null,
-  ): Promise<void> {
-    for (const statement of fold.before) {
-      await run([statement]);
-      if (statement.locks === undefined) continue;
-      const own = await this.#findOwnWork(query, fold);
-      if (preparation !== null && statement === fold.before[0]) {
-        await this.#preparer.finish(query, preparation);
-      }
-      if (own.length === 0) continue;
-      throw new RefusedError(`Cannot make the tables anew: ${own.join("; ")}`, {
-        hint: preparation === null
-          ? "Run the same command again: they are then changed in place, step by step"
-          : hint`Remove it, or do without what is prepared: ${"apply --no-prepared"}`,
-      });
-    }
-  }
 
   async down(version: number, options: SqlRunOptions): Promise<void> {
     await this.#assertNotPrepared();
@@ -235,7 +183,7 @@ export class PostgresSession implements SqlSession {
     if (remains === undefined) return 0;
     let deleted = 0;
     await this.#guard(() =>
-      this.#transactions.run(idOf(step), options, async (query) => {
+      this.#transactions.run(stepId(step), options, async (query) => {
         if (!await tableExists(query, remains.table)) return;
         await this.#records.assertTrusted(query);
         // Only a run that holds the lock writes there: what is counted is what goes.
@@ -279,7 +227,7 @@ export class PostgresSession implements SqlSession {
     action: StepModule["up"],
     options: SqlRunOptions,
   ): Promise<void> {
-    await this.#transactions.run(idOf(step), options, async (query, statements) => {
+    await this.#transactions.run(stepId(step), options, async (query, statements) => {
       const begun = performance.now();
       await this.#records.prepare(query, step, direction);
       await action({
@@ -299,7 +247,7 @@ export class PostgresSession implements SqlSession {
     options: SqlRunOptions,
   ): Promise<void> {
     const begun = performance.now();
-    await this.#transactions.run(idOf(step), options, async (query) => {
+    await this.#transactions.run(stepId(step), options, async (query) => {
       await this.#records.prepare(query, step, direction);
       await this.#records.begin(query, step, direction);
     });
@@ -307,7 +255,7 @@ export class PostgresSession implements SqlSession {
       run: (given, way) => runOutsideTransaction(this.#connection, this.#options, given, way, options),
     });
     await this.#transactions.run(
-      idOf(step),
+      stepId(step),
       options,
       (query) => this.#records.finish(query, step, direction, performance.now() - begun),
     );
@@ -335,10 +283,6 @@ export class PostgresSession implements SqlSession {
 
 /** How long a lock may be queued for beside an application at work, in milliseconds. */
 const QUICK_MS = 250;
-
-function idOf(step: SqlStep): string {
-  return migrationId("postgres", step.version, step.name);
-}
 
 function quiet(): SqlRunOptions {
   return { signal: new AbortController().signal, beforeCommit: () => Promise.resolve() };

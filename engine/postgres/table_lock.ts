@@ -16,13 +16,13 @@ import type { Query } from "./query.ts";
 export class TablesHeld extends Error {
   /** The statement that was to lock them. */
   readonly statement: string;
-  readonly locks: TableLocks;
+  readonly #wanted: TableLocks;
   readonly holders: readonly LockHolder[];
 
-  constructor(statement: string, locks: TableLocks, holders: readonly LockHolder[]) {
+  constructor(statement: string, wanted: TableLocks, holders: readonly LockHolder[]) {
     super(describeHolders(holders));
     this.statement = statement;
-    this.locks = locks;
+    this.#wanted = wanted;
     this.holders = holders;
   }
 
@@ -34,7 +34,7 @@ export class TablesHeld extends Error {
   /** True as soon as none of those who were in the way holds the tables any more. */
   async over(query: Query): Promise<boolean> {
     const were = new Set(this.holders.map(({ transaction }) => transaction));
-    const now = await findHolders(query, { ...this.locks, server: false });
+    const now = await findHolders(query, { ...this.#wanted, server: false });
     return !now.some(({ transaction, waitsForUs }) => were.has(transaction) && !waitsForUs);
   }
 }
@@ -85,8 +85,9 @@ export class TableLocker {
     ];
   }
 
-  async #look(query: Query, statement: string, locks: TableLocks): Promise<void> {
-    const holders = await findHolders(query, { ...locks, server: false });
+  async #look(query: Query, statement: string, { tables, mode, ahead = mode }: TableLocks): Promise<void> {
+    const wanted = { tables, mode: ahead };
+    const holders = await findHolders(query, { ...wanted, server: false });
     const before = this.#seen;
     this.#seen = new Set(holders.map(({ transaction }) => transaction));
     // Who was waited for is followed by others of the same length where that is how the application works: they are queued for.
@@ -95,7 +96,7 @@ export class TableLocker {
       waitsForUs ||
       (ageMs === null ? again(transaction, false) : ageMs >= this.#longMs && again(transaction, true))
     );
-    if (long.length > 0) throw new TablesHeld(statement, locks, long);
+    if (long.length > 0) throw new TablesHeld(statement, wanted, long);
   }
 
   async #sendAutovacuumAway(query: Query, tables: readonly string[]): Promise<void> {

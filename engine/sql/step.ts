@@ -19,6 +19,8 @@ export interface TableLocks {
   readonly tables: readonly string[];
   /** How strongly. */
   readonly mode: TableLockMode;
+  /** What will be asked for afterwards: whoever is in the way of that is waited for as well, before anybody is kept waiting. */
+  readonly ahead?: TableLockMode;
 }
 
 /** One statement of a step. */

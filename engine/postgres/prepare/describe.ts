@@ -150,7 +150,7 @@ function keyOf({ constraints, columns }: TableObject): readonly KeyColumn[] | nu
 }
 
 function tablePart(
-  { was, target, name, sources: queries, create, constraints, indexes, analyze }: NewPartition,
+  { was, target, name, sources: queries, create, constraints, indexes }: NewPartition,
   sources: readonly (Source | null)[],
   first: SqlStep,
   names: ReadonlyMap<string, string>,
@@ -168,7 +168,7 @@ function tablePart(
     columns: target.columns.map((column) => quoteIdentifier(column.name)),
     into: { kind: "table", table: name },
     make: [create, ...constraints],
-    afterwards: [...indexes, analyze],
+    afterwards: indexes,
   };
 }
 
@@ -191,7 +191,7 @@ function keptPart(
     make: [into.make, {
       text: `CREATE TABLE ${map} (${columns}, kept_id bigint NOT NULL, PRIMARY KEY (${listOf(source.key)}))`,
     }],
-    afterwards: [{ text: `ANALYZE ${map}` }],
+    afterwards: [],
   };
 }
 

@@ -18,18 +18,50 @@ export const BY_INDEX = `
     FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'jit']) AS name`;
 
 /**
+ * Below which numbers no note is to come any more. Notes that were taken stay in the index for as long as anybody reads an old state of
+ * the database, a backup for one: without this each batch would pass by all of those before it.
+ */
+export interface Horizon {
+  /** For each source in order: no note up to this number is there, or will be. */
+  readonly passed: readonly string[];
+  /** The numbers drawn so far, all of them by transactions before this one; null before the first look. */
+  readonly ahead: { readonly numbers: readonly string[]; readonly transaction: string } | null;
+}
+
+/** Notes may have any number. */
+export function noHorizon({ sources }: Preparation): Horizon {
+  return { passed: sources.map(() => "0"), ahead: null };
+}
+
+/**
  * Takes in a batch, within a transaction.
  *
- * @returns The notes that were taken; fewer than there may be only where none is left.
+ * @returns The notes that were taken, 0 only where none is left; and the horizon afterwards, which holds once this is committed.
  */
-export async function drain(query: Query, { sources, parts }: Preparation): Promise<number> {
+export async function drain(
+  query: Query,
+  { sources, parts }: Preparation,
+  horizon: Horizon,
+): Promise<{ readonly taken: number; readonly horizon: Horizon }> {
   await query(BY_INDEX);
+  const ahead = horizon.ahead ?? await lookAhead(query, sources);
+  // Whoever drew one of those numbers is done by now: its notes are seen, or never were.
+  const [now] = await query<{ settled: boolean }>(
+    "SELECT txid_snapshot_xmin(txid_current_snapshot()) >= $1::bigint AS settled",
+    [ahead.transaction],
+  );
+  const passed: string[] = [];
   const noted = new Map<Source, readonly string[]>();
   let taken = 0;
-  for (const source of sources) {
-    const rows = await query<{ key: string }>(takeNotes(source), [BATCH]);
+  for (const [index, source] of sources.entries()) {
+    const rows = await query<{ number: string; key: string }>(takeNotes(source), [
+      BATCH,
+      horizon.passed[index]!,
+    ]);
     taken += rows.length;
     noted.set(source, rows.map(({ key }) => key));
+    const last = rows.length < BATCH ? ahead.numbers[index]! : highest(rows.map(({ number }) => number));
+    passed.push(now!.settled ? lower(last, ahead.numbers[index]!) : horizon.passed[index]!);
   }
   for (const part of parts) {
     const followed = sources.find(({ table }) => table === part.follows?.table);
@@ -45,7 +77,48 @@ export async function drain(query: Query, { sources, parts }: Preparation): Prom
     await query(removeKeys(part), [list]);
     await query(fillKeys(part), [list]);
   }
-  return taken;
+  const all = passed.every((number, index) => number === ahead.numbers[index]);
+  return { taken, horizon: { passed, ahead: all ? null : ahead } };
+}
+
+/** Counts the notes that are left. */
+export async function countLeft(
+  query: Query,
+  { sources }: Preparation,
+  { passed }: Horizon,
+): Promise<number> {
+  const notes = sources.map(({ notes }, index) =>
+    `SELECT FROM ${notes.table} WHERE number > ${passed[index]!}`
+  );
+  const [found] = await query<{ n: string }>(
+    `SELECT count(*)::text AS n FROM (${notes.join(" UNION ALL ")}) AS notes`,
+  );
+  return Number(found!.n);
+}
+
+/** A transaction has its number before it draws one for a note: those that draw later are not before the one that is read here. */
+async function lookAhead(
+  query: Query,
+  sources: readonly Source[],
+): Promise<NonNullable<Horizon["ahead"]>> {
+  const drawn = sources.map(({ notes }) =>
+    `coalesce(pg_sequence_last_value(pg_get_serial_sequence('${notes.table}', 'number')::regclass), 0)::text`
+  );
+  const [row] = await query<{ numbers: string }>(
+    `SELECT json_build_array(${drawn.join(", ")})::text AS numbers`,
+  );
+  const [next] = await query<{ transaction: string }>(
+    "SELECT txid_snapshot_xmax(txid_current_snapshot())::text AS transaction",
+  );
+  return { numbers: JSON.parse(row!.numbers), transaction: next!.transaction };
+}
+
+function lower(one: string, other: string): string {
+  return BigInt(one) < BigInt(other) ? one : other;
+}
+
+function highest(numbers: readonly string[]): string {
+  return numbers.reduce((one, other) => lower(one, other) === one ? other : one);
 }
 
 /** Keys are JSON already, written by the database. */

@@ -75,10 +75,11 @@ SELECT ${keyJson(source.key)}::text AS key FROM ${source.leaf}
  WHERE ${follows!.by} IN (SELECT ${follows!.column} FROM keys)`;
 }
 
-/** Takes noted keys out. Parameter: how many at most. */
+/** Takes noted keys out, in the order of their numbers. Parameters: how many at most, and a number below the first. */
 export function takeNotes({ notes, key }: Source): string {
-  return `DELETE FROM ${notes.table} WHERE number IN (SELECT number FROM ${notes.table} ORDER BY number LIMIT $1::int)
-RETURNING ${keyJson(key)}::text AS key`;
+  return `DELETE FROM ${notes.table}
+ WHERE number IN (SELECT number FROM ${notes.table} WHERE number > $2::bigint ORDER BY number LIMIT $1::int)
+RETURNING number::text AS number, ${keyJson(key)}::text AS key`;
 }
 
 /** Query for the rows in which what was made differs from what would be made now, but for those that are noted. */

@@ -13,7 +13,6 @@ import { SETTINGS } from "../fold.ts";
 import type { Query } from "../query.ts";
 import type { TransactionRunner } from "../transaction.ts";
 import {
-  advance,
   assertFitting,
   assertOwn,
   forgetKept,
@@ -23,12 +22,13 @@ import {
   readBooks,
   TAKE_AWAY,
 } from "./books.ts";
+import { assertProven, buildNext } from "./build.ts";
 import type { Preparation } from "./describe.ts";
-import { BY_INDEX, drain } from "./drain.ts";
+import { countLeft, drain, type Horizon, noHorizon } from "./drain.ts";
+import { Dwindling } from "./dwindling.ts";
 import { clear, fingerprint, watched } from "./notes.ts";
-import { differences, fillRange, nextKey } from "./part.ts";
+import { stagesOf, stageText } from "./stages.ts";
 import { start } from "./start.ts";
-import { type Stage, stagesOf, stageText } from "./stages.ts";
 
 /** Rows in a batch, unless told otherwise: a second of work or less. */
 const BATCH = 5000;
@@ -39,6 +39,8 @@ const FEW = 200;
 /** What a preparer works with. */
 export interface PreparerOptions {
   readonly transactions: TransactionRunner;
+  /** For how long writers may be kept waiting, in milliseconds. */
+  readonly momentMs: number;
   readonly schema: string;
   /** What the names of all that is made begin with. */
   readonly name: string;
@@ -46,6 +48,8 @@ export interface PreparerOptions {
   readonly tool: { readonly version: string; readonly who: string };
   /** The version that the database is at. */
   readonly version: (query: Query) => Promise<number>;
+  /** Runs a statement without a transaction. @param what What it is for, for messages. */
+  readonly runAlone: (what: string, text: string, options: SqlRunOptions) => Promise<void>;
   /** Throws when a table that is written to beside the application's is not what this tool would make. */
   readonly assertTrusted: (query: Query) => Promise<void>;
 }
@@ -69,40 +73,76 @@ export class Preparer {
    * @throws {RefusedError} When something is prepared already that does not fit, or when the tables are not what they were.
    */
   async build(preparation: Preparation, options: SqlPrepareOptions): Promise<void> {
+    const { batchSize = BATCH, onPrepared } = options;
     const limit = new RateLimit(options.maxRate, options.signal);
     const stages = stagesOf(preparation);
+    const catchUp = async () => {
+      let rows = 0;
+      await this.catchUp(preparation, options, async (taken) => {
+        onPrepared?.({ phase: "taking in writes", rows: rows += taken });
+        await limit.take(taken);
+      });
+    };
     let books = await this.#begin(preparation, options);
     while (!books.ready) {
       const before = books.rows;
-      if (stages[books.stage]!.kind === "proof") await this.catchUp(preparation, options);
-      books = await this.#within(
-        preparation,
-        options,
-        (query) => this.#advance(query, preparation, stages, options),
-      );
-      options.onPrepared?.({ phase: stageText(preparation, books.stage), rows: books.rows });
+      const stage = stages[books.stage]!;
+      if (stage.kind === "proof") await catchUp();
+      if (stage.kind === "alone") await this.#options.runAlone(whatFor(preparation), stage.text, options);
+      books = await this.#within(preparation, options, async (query, books) => {
+        if (stage.kind !== "proof") return await buildNext(query, preparation, stage, books, batchSize);
+        await this.#assertUsable(query, preparation, books);
+        await assertProven(query, preparation);
+        await markReady(query, this.#options.name, stages.length);
+        return await this.#books(query);
+      });
+      onPrepared?.({ phase: stageText(preparation, books.stage), rows: books.rows });
       await limit.take(books.rows - before);
     }
-    await this.catchUp(preparation, options);
-  }
-
-  /** Takes in what was written since, until little is left. */
-  async catchUp(preparation: Preparation, options: SqlRunOptions): Promise<void> {
-    let taken = FEW;
-    while (taken >= FEW) {
-      await this.#within(preparation, options, async (query, books) => {
-        taken = await drain(query, preparation);
-        return books;
-      });
-    }
+    await catchUp();
   }
 
   /**
-   * Takes in all that is left, under a lock that keeps writers away.
+   * Takes in what was written since, until little is left, or until it gets no less: an application may write faster than that.
    *
+   * @param onTaken Told of how many writes were taken in; what it does is waited for.
+   * @returns Where {@linkcode Preparer.finish} goes on.
+   */
+  async catchUp(
+    preparation: Preparation,
+    options: SqlRunOptions,
+    onTaken: (taken: number) => Promise<void> = () => Promise.resolve(),
+  ): Promise<Horizon> {
+    const dwindling = new Dwindling(1);
+    let horizon = noHorizon(preparation);
+    const within = async <T>(work: (query: Query) => Promise<T>): Promise<T> => {
+      let done: T;
+      await this.#within(preparation, options, async (query, books) => {
+        done = await work(query);
+        return books;
+      });
+      return done!;
+    };
+    const left = () => within((query) => countLeft(query, preparation, horizon));
+    for (let wanted = await left(); wanted >= FEW && dwindling.by(wanted); wanted = await left()) {
+      while (wanted > 0) {
+        const done = await within((query) => drain(query, preparation, horizon));
+        horizon = done.horizon;
+        if (done.taken === 0) break;
+        wanted -= done.taken;
+        await onTaken(done.taken);
+      }
+    }
+    return horizon;
+  }
+
+  /**
+   * Takes in what is left, under a lock that keeps writers away, for no longer than a moment.
+   *
+   * @returns The writes that are left then.
    * @throws {RefusedError} When it is not finished, and when not every write was noted for certain.
    */
-  async finish(query: Query, preparation: Preparation): Promise<void> {
+  async finish(query: Query, preparation: Preparation, horizon: Horizon): Promise<number> {
     const books = await this.#books(query);
     await this.#assertUsable(query, preparation, books);
     if (!books.ready) {
@@ -110,7 +150,13 @@ export class Preparer {
         hint: hint`Finish it with ${"prepare"}, or do without it: ${"apply --no-prepared"}`,
       });
     }
-    while (await drain(query, preparation) > 0);
+    const until = performance.now() + this.#options.momentMs;
+    for (let from = horizon;;) {
+      const done = await drain(query, preparation, from);
+      if (done.taken === 0) return 0;
+      from = done.horizon;
+      if (performance.now() > until) return await countLeft(query, preparation, from);
+    }
   }
 
   /** Takes everything away that is not in use by now. */
@@ -143,7 +189,7 @@ export class Preparer {
   async #begin(preparation: Preparation, options: SqlRunOptions): Promise<PreparedBooks> {
     const { transactions, schema, name, version } = this.#options;
     let books: PreparedBooks | null = null;
-    await transactions.run(`the preparation of ${rangeOf(preparation)}`, options, async (query, run) => {
+    await transactions.run(whatFor(preparation), options, async (query, run) => {
       books = await readBooks(query, schema, name);
       if (books !== null) {
         await this.#assertUsable(query, preparation, books);
@@ -159,56 +205,6 @@ export class Preparer {
     return books!;
   }
 
-  async #advance(
-    query: Query,
-    preparation: Preparation,
-    stages: readonly Stage[],
-    { batchSize = BATCH }: SqlPrepareOptions,
-  ): Promise<PreparedBooks> {
-    const books = await this.#books(query);
-    const { name } = this.#options;
-    const stage = stages[books.stage]!;
-    if (stage.kind === "proof") return await this.#prove(query, preparation, stages.length);
-    const next = { stage: books.stage + 1, position: null, rows: books.rows };
-    if (stage.kind === "statement") {
-      await query(stage.text);
-      await advance(query, name, next);
-      return { ...books, ...next };
-    }
-    const { part } = stage;
-    const highest = books.highest[preparation.sources.indexOf(part.source)] ?? null;
-    const before = books.position === null ? [] : [books.position];
-    await query(BY_INDEX);
-    const [end] = highest === null
-      ? []
-      : await query<{ key: string }>(nextKey(part.source, before.length > 0), [
-        highest,
-        batchSize,
-        ...before,
-      ]);
-    let now: typeof next | { stage: number; position: string; rows: number } = next;
-    if (end !== undefined) {
-      const [made] = await query<{ n: string }>(fillRange(part, before.length > 0), [end.key, ...before]);
-      now = { stage: books.stage, position: end.key, rows: books.rows + Number(made!.n) };
-    }
-    await advance(query, name, now);
-    return { ...books, ...now };
-  }
-
-  async #prove(query: Query, preparation: Preparation, ready: number): Promise<PreparedBooks> {
-    await this.#assertUsable(query, preparation, await this.#books(query));
-    for (const part of preparation.parts) {
-      const [found] = await query<{ n: string }>(differences(part, preparation.sources));
-      if (Number(found!.n) === 0) continue;
-      throw new RefusedError(
-        `Cannot use what is prepared: ${found!.n} rows of ${part.name} are not what they should be`,
-        { hint: TAKE_AWAY },
-      );
-    }
-    await markReady(query, this.#options.name, ready);
-    return await this.#books(query);
-  }
-
   async #within(
     preparation: Preparation,
     options: SqlRunOptions,
@@ -216,7 +212,7 @@ export class Preparer {
   ): Promise<PreparedBooks> {
     let after: PreparedBooks;
     await this.#options.transactions.run(
-      `the preparation of ${rangeOf(preparation)}`,
+      whatFor(preparation),
       options,
       async (query) => {
         for (const { text } of SETTINGS) await query(text);
@@ -248,6 +244,10 @@ export class Preparer {
       { hint: TAKE_AWAY },
     );
   }
+}
+
+function whatFor(preparation: Preparation): string {
+  return `the preparation of ${rangeOf(preparation)}`;
 }
 
 function rangeOf({ versions }: Preparation): string {

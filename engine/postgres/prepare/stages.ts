@@ -12,6 +12,8 @@ export type Stage =
   | { readonly kind: "rows"; readonly part: Part }
   /** A statement over a part that is filled. */
   | { readonly kind: "statement"; readonly part: Part; readonly text: string }
+  /** The same without a transaction; it may run twice. */
+  | { readonly kind: "alone"; readonly part: Part; readonly text: string }
   /** What was made is compared with what it is made of. */
   | { readonly kind: "proof" };
 
@@ -21,6 +23,12 @@ export function stagesOf({ parts }: Preparation): readonly Stage[] {
     ...parts.flatMap((part): Stage[] => [
       { kind: "rows", part },
       ...part.afterwards.map(({ text }) => ({ kind: "statement" as const, part, text })),
+      // What reads the table next, this tool or the application, finds it as after long use.
+      {
+        kind: "alone",
+        part,
+        text: `VACUUM (ANALYZE) ${part.into.kind === "table" ? part.into.table : part.into.map}`,
+      },
     ]),
     { kind: "proof" },
   ];

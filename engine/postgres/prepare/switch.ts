@@ -5,15 +5,34 @@
  */
 
 import type { Fold } from "../../sql/rewrite.ts";
+import type { SqlStatement } from "../../sql/step.ts";
 import type { Preparation } from "./describe.ts";
 
-/** What surrounds the steps. What was written last is taken in under each of the locks. */
-export function switchOf({ versions, fold }: Preparation): Fold {
+/** What surrounds the steps, at the switch. */
+export interface Switch extends Fold {
+  /** Keeps writers away. What was written last is taken in under it. */
+  readonly lock: SqlStatement;
+  /** Keeps readers away as well. */
+  readonly strongLock: SqlStatement;
+  /** Takes the old partitions away. */
+  readonly drop: SqlStatement;
+}
+
+/** The switch to what is prepared. */
+export function switchOf({ versions, fold }: Preparation): Switch {
+  const { tables, drop, partitions } = fold;
+  const [weak, strong] = [fold.lock.locks!, fold.lateLock.locks!];
+  // Nobody is kept waiting while a long reader has the tables: the second lock would not be had.
+  const lock = { ...fold.lock, locks: { ...weak, ahead: strong.mode } };
+  const strongLock = { ...fold.lateLock, retriesAlone: false };
   return {
     versions,
-    tables: fold.tables,
+    tables,
     made: [],
-    before: [fold.lock, fold.lateLock, fold.drop],
-    after: fold.partitions.flatMap(({ place }) => place),
+    lock,
+    strongLock,
+    drop,
+    before: [lock, strongLock, drop],
+    after: partitions.flatMap(({ place }) => place),
   };
 }

@@ -57,6 +57,10 @@ export const ELSEWHERE: Readonly<Record<string, readonly [file: string, test: st
     "integration/postgres/fold_test.ts",
     "Steps run one by one where anything of an operator's would be lost, and the plan says why",
   ],
+  "Stop the application, or let it write less, and run the same command again: nothing is lost": [
+    "integration/postgres/prepare_busy_test.ts",
+    "A switch that writers outrun in every moment ends, says so, and is had once they stop",
+  ],
   "Run the same command again: it shows what is left to be done": [
     "integration/cli/agreed_test.ts",
     "apply ends with 5 and does nothing where somebody else did a part of what was shown",
