@@ -23,6 +23,8 @@ export interface PostgresServer extends Server {
   createDatabase(name?: string): Promise<string>;
   /** Copies a database; nobody may be connected to it but this server's own clients, whose connections are cut. */
   copyDatabase(from: string, to: string): Promise<string>;
+  /** Deletes a database, and ends whoever is connected to it. */
+  dropDatabase(url: string): Promise<void>;
   /** A new client for a URL, closed with the server. */
   client(url: string, options?: postgres.Options<Record<string, never>>): postgres.Sql;
 }
@@ -79,20 +81,27 @@ export async function startPostgres(
   const clients: postgres.Sql[] = [];
   const url = (database: string) => `postgres://postgres@127.0.0.1:${port}/${database}`;
   const admin = postgres(url("postgres"), { max: 1, onnotice: () => {} });
-  await eventually(() => admin`select 1`);
+  const [version] = await eventually(() =>
+    admin`select current_setting('server_version_num')::int as number`
+  );
+  // From 15 on a server writes a new database to its log, row by row, unless told to copy the files as before: that is twice as fast.
+  const quickly = version!.number >= 150_000 ? "strategy file_copy" : "";
   let databases = 0;
   return {
     host: "127.0.0.1",
     port,
     pid: process.pid,
     async createDatabase(name = `test_${++databases}`) {
-      await admin.unsafe(`create database "${name}"`);
+      await admin.unsafe(`create database "${name}" ${quickly}`);
       return url(name);
     },
     async copyDatabase(from, to) {
       await admin`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${from}`;
-      await eventually(() => admin.unsafe(`create database "${to}" template "${from}"`));
+      await eventually(() => admin.unsafe(`create database "${to}" template "${from}" ${quickly}`));
       return url(to);
+    },
+    async dropDatabase(at) {
+      await admin.unsafe(`drop database "${new URL(at).pathname.slice(1)}" with (force)`);
     },
     client(at, options = {}) {
       const client = postgres(at, { onnotice: () => {}, ...options });
@@ -173,12 +182,14 @@ export async function startPgBouncer(
  */
 async function fillDataFolder(directory: string, user: string | undefined): Promise<void> {
   const program = findProgram("initdb", "postgresql", postgresFolders());
-  const name = `initdb${program.replaceAll("/", "-")}-${Deno.uid()}`;
+  const name = `initdb-small${program.replaceAll("/", "-")}-${Deno.uid()}`;
   const template = fromFileUrl(new URL(`../../.cache/${name}`, import.meta.url));
   if (await exists(`${template}/PG_VERSION`)) return await run(["cp", "-a", `${template}/.`, directory]);
   if (user !== undefined) await run(["chown", user, directory]);
   const as = runningAs(user);
   const settings = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"];
+  // A log of small files: an empty server is copied once more for each test, and its first file takes up nearly half of it.
+  settings.push("--wal-segsize=1");
   await run([...as, program, "-D", directory, ...settings]);
   // Beside the name and then under it, so that parallel tests never copy a half-made one.
   const making = `${template}.${crypto.randomUUID()}`;

@@ -122,7 +122,7 @@ export const ELSEWHERE: Readonly<Record<string, readonly [file: string, test: st
   ],
   "Look with this query what is left, and run the same command again: it goes on from there": [
     "integration/clickhouse/live_test.ts",
-    "up() and down() cut off at any request end as if they had not been",
+    "up() and down() cut off again and again, each time later, end as if they had not been",
   ],
   // Of the library and of folders of steps, which the program does not let come that far.
   "Pass a Redis or a Cluster of ioredis": ["unit/engine/redis/client_test.ts", "admitClient() takes Redis"],

@@ -5,6 +5,7 @@
  */
 
 import type { CliResult } from "../../support/cli.ts";
+import { eventually } from "../../support/server.ts";
 import type { World } from "./world.ts";
 
 /** Keeps steps from going on, as a long transaction does. */
@@ -23,6 +24,17 @@ export async function holdTable(world: World, table = "events", mode = "SHARE"):
   };
 }
 
+/** Heartbeats tell others what a run is at, six in a lease. */
+export const SOON_TOLD = "--lock-ttl 12s";
+
+/** Waits until a command says something. */
+export async function untilTold(world: World, line: string, words: string): Promise<void> {
+  await eventually(async () => {
+    const { stdout, stderr } = await world.outpost(line);
+    if (!stdout.includes(words)) throw new Error(`"${line}" does not say "${words}": ${stdout}${stderr}`);
+  });
+}
+
 /**
  * Does something while another process applies, and is held up.
  *
@@ -37,8 +49,8 @@ export async function besideRun(
   await world.old();
   const stop = new AbortController();
   const held = await holdTable(world);
-  const run = world.outpost("migrate apply --yes --lock-retries 1000", { stop: stop.signal });
-  while (!(await world.outpost("migrate list")).stdout.includes("running")) await Promise.resolve();
+  const run = world.outpost(`migrate apply --yes --lock-retries 1000 ${SOON_TOLD}`, { stop: stop.signal });
+  await untilTold(world, "migrate list", "running");
   const result = await work();
   if (end === "stop") stop.abort();
   await held[Symbol.asyncDispose]();

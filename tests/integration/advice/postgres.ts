@@ -5,7 +5,7 @@
  */
 
 import { ends } from "./follow.ts";
-import { holdTable } from "./held.ts";
+import { holdTable, SOON_TOLD, untilTold } from "./held.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { type Proof, proof } from "./proof.ts";
 import type { World } from "./world.ts";
@@ -48,10 +48,10 @@ export const POSTGRES_ADVICE: readonly Proof[] = [
       await world.current();
       const stop = new AbortController();
       await using held = await holdTable(world, "attempts");
-      const running = world.outpost("migrate down 3 --yes --lock-retries 1000", { stop: stop.signal });
-      while (!(await world.outpost("migrate status")).stdout.includes("taking it back")) {
-        await Promise.resolve();
-      }
+      const running = world.outpost(`migrate down 3 --yes --lock-retries 1000 ${SOON_TOLD}`, {
+        stop: stop.signal,
+      });
+      await untilTold(world, "migrate status", "taking it back");
       stop.abort();
       const [down] = see(await running);
       await held[Symbol.asyncDispose]();

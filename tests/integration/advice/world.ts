@@ -5,6 +5,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import type { Buffer } from "node:buffer";
 import type { Redis } from "ioredis";
 import type postgres from "postgres";
 import { type CliOptions, type CliResult, NO_SETTINGS, runInProcess } from "../../support/cli.ts";
@@ -23,6 +24,10 @@ export class World implements AsyncDisposable {
   url = "";
   env: Record<string, string> = {};
   #databases = 0;
+  /** A database that nobody has used so far. */
+  #empty = "";
+  /** What {@linkcode World.current} makes: the records, with the database of that name. */
+  #current: readonly StoredRecord[] | null = null;
 
   private constructor(redis: RedisServer, postgres: PostgresServer, folder: string) {
     this.redis = redis;
@@ -47,21 +52,29 @@ export class World implements AsyncDisposable {
     await this.client.config("SET", "maxmemory", "0");
     await this.client.call("ACL", "SETUSER", "default", "on", "nopass", "~*", "&*", "+@all");
     await this.client.flushall();
-    this.url = await this.postgres.createDatabase();
-    this.env = this.#envOf();
+    // Hundreds of megabytes else, which a standby would get as well.
+    if (this.url !== "") await this.postgres.dropDatabase(this.url);
+    if (this.url === this.#empty) this.#empty = await this.postgres.createDatabase();
+    this.#use(this.#empty);
   }
 
   /** Makes an Outpost of before these migrations: version 4 and one tenant. */
   async old(): Promise<void> {
-    this.url = await this.postgres.copyDatabase("old_outpost", `old_${++this.#databases}`);
-    this.env = this.#envOf();
+    this.#use(await this.postgres.copyDatabase("old_outpost", `old_${++this.#databases}`));
     await seedLegacyTenant(this.client, "acme", 2);
   }
 
   /** Makes one where everything is applied. */
   async current(): Promise<void> {
-    await this.old();
-    assertEquals((await this.outpost("migrate apply --yes --quiet")).code, 0);
+    if (this.#current === null) {
+      await this.old();
+      assertEquals((await this.outpost("migrate apply --yes --quiet")).code, 0);
+      await this.postgres.copyDatabase(`old_${this.#databases}`, "current_outpost");
+      this.#current = await storedRecords(this.client);
+    } else {
+      this.#use(await this.postgres.copyDatabase("current_outpost", `current_${++this.#databases}`));
+      for (const record of this.#current) await this.client.call("RESTORE", ...record);
+    }
   }
 
   /** A client for the database. */
@@ -94,14 +107,28 @@ export class World implements AsyncDisposable {
     await Deno.remove(this.folder, { recursive: true });
   }
 
-  #envOf(): Record<string, string> {
-    return {
+  #use(url: string): void {
+    this.url = url;
+    this.env = {
       CONFIG: NO_SETTINGS,
       REDIS_HOST: "127.0.0.1",
       REDIS_PORT: String(this.redis.port),
-      POSTGRES_URL: this.url,
+      POSTGRES_URL: url,
     };
   }
+}
+
+/** What RESTORE takes. */
+type StoredRecord = readonly [key: string, ttlMs: number, value: Buffer];
+
+/** All records of a Redis. */
+async function storedRecords(client: Redis): Promise<readonly StoredRecord[]> {
+  const keys = await client.keys("*");
+  return await Promise.all(
+    keys.map(async (key) =>
+      [key, Math.max(0, await client.pttl(key)), (await client.dumpBuffer(key))!] as const
+    ),
+  );
 }
 
 /** Makes sure that an output gives the advice. @returns What stands in its gaps; for a next command, that command whole. */
