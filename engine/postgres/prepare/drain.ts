@@ -24,7 +24,7 @@ export const BY_INDEX = `
 export interface Horizon {
   /** For each source in order: no note up to this number is there, or will be. */
   readonly passed: readonly string[];
-  /** The numbers drawn so far, all of them by transactions before this one; null before the first look. */
+  /** Numbers that were drawn by then, all of them by transactions before that one; null before the first look. */
   readonly ahead: { readonly numbers: readonly string[]; readonly transaction: string } | null;
 }
 
@@ -45,11 +45,7 @@ export async function drain(
 ): Promise<{ readonly taken: number; readonly horizon: Horizon }> {
   await query(BY_INDEX);
   const ahead = horizon.ahead ?? await lookAhead(query, sources);
-  // Whoever drew one of those numbers is done by now: its notes are seen, or never were.
-  const [now] = await query<{ settled: boolean }>(
-    "SELECT txid_snapshot_xmin(txid_current_snapshot()) >= $1::bigint AS settled",
-    [ahead.transaction],
-  );
+  const settled = ahead !== null && await isOver(query, ahead.transaction);
   const passed: string[] = [];
   const noted = new Map<Source, readonly string[]>();
   let taken = 0;
@@ -60,8 +56,8 @@ export async function drain(
     ]);
     taken += rows.length;
     noted.set(source, rows.map(({ key }) => key));
-    const last = rows.length < BATCH ? ahead.numbers[index]! : highest(rows.map(({ number }) => number));
-    passed.push(now!.settled ? lower(last, ahead.numbers[index]!) : horizon.passed[index]!);
+    const drawn = settled ? ahead.numbers[index]! : horizon.passed[index]!;
+    passed.push(settled && rows.length === BATCH ? lower(drawn, highest(rows)) : drawn);
   }
   for (const part of parts) {
     const followed = sources.find(({ table }) => table === part.follows?.table);
@@ -77,8 +73,8 @@ export async function drain(
     await query(removeKeys(part), [list]);
     await query(fillKeys(part), [list]);
   }
-  const all = passed.every((number, index) => number === ahead.numbers[index]);
-  return { taken, horizon: { passed, ahead: all ? null : ahead } };
+  const reached = ahead !== null && passed.every((number, index) => number === ahead.numbers[index]);
+  return { taken, horizon: { passed, ahead: reached ? null : ahead } };
 }
 
 /** Counts the notes that are left. */
@@ -96,29 +92,41 @@ export async function countLeft(
   return Number(found!.n);
 }
 
-/** A transaction has its number before it draws one for a note: those that draw later are not before the one that is read here. */
-async function lookAhead(
-  query: Query,
-  sources: readonly Source[],
-): Promise<NonNullable<Horizon["ahead"]>> {
+/**
+ * A transaction has its own number before it draws one for a note. So those who drew the numbers that are read here are all before the
+ * one that is this transaction's from then on, however many of them are still at work.
+ *
+ * @returns Null where this transaction has a number already.
+ */
+async function lookAhead(query: Query, sources: readonly Source[]): Promise<Horizon["ahead"]> {
   const drawn = sources.map(({ notes }) =>
     `coalesce(pg_sequence_last_value(pg_get_serial_sequence('${notes.table}', 'number')::regclass), 0)::text`
   );
-  const [row] = await query<{ numbers: string }>(
-    `SELECT json_build_array(${drawn.join(", ")})::text AS numbers`,
+  const [row] = await query<{ numbers: string; early: boolean }>(
+    `SELECT json_build_array(${
+      drawn.join(", ")
+    })::text AS numbers, txid_current_if_assigned() IS NULL AS early`,
   );
-  const [next] = await query<{ transaction: string }>(
-    "SELECT txid_snapshot_xmax(txid_current_snapshot())::text AS transaction",
+  if (!row!.early) return null;
+  const [own] = await query<{ transaction: string }>("SELECT txid_current()::text AS transaction");
+  return { numbers: JSON.parse(row!.numbers), transaction: own!.transaction };
+}
+
+/** True where every transaction before one is over: its notes are seen, or never were. */
+async function isOver(query: Query, transaction: string): Promise<boolean> {
+  const [found] = await query<{ over: boolean }>(
+    "SELECT txid_snapshot_xmin(txid_current_snapshot()) >= $1::bigint AS over",
+    [transaction],
   );
-  return { numbers: JSON.parse(row!.numbers), transaction: next!.transaction };
+  return found!.over;
 }
 
 function lower(one: string, other: string): string {
   return BigInt(one) < BigInt(other) ? one : other;
 }
 
-function highest(numbers: readonly string[]): string {
-  return numbers.reduce((one, other) => lower(one, other) === one ? other : one);
+function highest(rows: readonly { readonly number: string }[]): string {
+  return rows.map(({ number }) => number).reduce((one, other) => lower(one, other) === one ? other : one);
 }
 
 /** Keys are JSON already, written by the database. */

@@ -151,11 +151,13 @@ export class Preparer {
       });
     }
     const until = performance.now() + this.#options.momentMs;
-    for (let from = horizon;;) {
+    for (let from = horizon, whole = false;;) {
       const done = await drain(query, preparation, from);
-      if (done.taken === 0) return 0;
-      from = done.horizon;
-      if (performance.now() > until) return await countLeft(query, preparation, from);
+      if (done.taken === 0 && whole) return 0;
+      // The last look is at all notes, wherever none should be any more.
+      whole = done.taken === 0;
+      from = whole ? noHorizon(preparation) : done.horizon;
+      if (done.taken > 0 && performance.now() > until) return await countLeft(query, preparation, from);
     }
   }
 

@@ -26,7 +26,7 @@ async function prepared(settings: Readonly<Record<string, string>> = {}) {
   return { server, url, sql, backend, [Symbol.asyncDispose]: () => moved.disposeAsync() };
 }
 
-const writeMany = (sql: postgres.Sql, round: number, rows: number) =>
+const writeMany = (sql: Pick<postgres.Sql, "unsafe">, round: number, rows: number) =>
   sql.unsafe(`
     INSERT INTO events (id, tenant_id, destination_id, time, topic, eligible_for_retry, data, metadata)
     SELECT 'many_${round}_' || n, 't', 'd', now(), 'topic', true, '{}', '{}' FROM generate_series(1, ${rows}) n`);
@@ -120,6 +120,32 @@ Deno.test("A switch is had beside an application that reads one table and then w
   await Promise.all([switched, writing]);
   assert(commits > 0, "it wrote meanwhile");
   assertEquals([...await sql`SELECT count(*)::int AS n FROM events WHERE id LIKE 'read%'`], [{ n: commits }]);
+});
+
+Deno.test("A write that was noted before others, and committed after them, is taken in", async () => {
+  await using deployment = await prepared();
+  const { server, url, sql, backend } = deployment;
+  await writeMany(sql, 1, 1500);
+  // The newest transactions of all, so that no later one is over before them.
+  const open = await Promise.all([2, 3].map(async (round) => {
+    const session = await server.client(url, { max: 1 }).reserve();
+    await session`BEGIN`;
+    await writeMany(session, round, 1);
+    return session;
+  }));
+  let commits = 0;
+  await using session = await locked(backend);
+  await session.upTogether(
+    VERSIONS,
+    running({
+      // After a look at how much there is, and two batches.
+      beforeCommit: async () => {
+        if (++commits === 3) await Promise.all(open.map((one) => one`COMMIT`));
+      },
+    }),
+  );
+  for (const one of open) one.release();
+  assertEquals([...await sql`SELECT count(*)::int AS n FROM events WHERE id LIKE 'many%'`], [{ n: 1502 }]);
 });
 
 Deno.test("What was taken in costs nothing any more while somebody reads an old state", async () => {
