@@ -65,11 +65,17 @@ export class Application {
     const destination = this.#record(where, "destination");
     const list = this.#record(where, "list");
     switch (action) {
-      case "create_tenant":
-        return await this.#change(
+      case "create_tenant": {
+        const made = await this.#change(
           tenant,
           (was, time) => isLive(was) ? undefined : this.#made(tenant, time, {}),
         );
+        // Nothing tells any more that it was deleted in between.
+        if (made.length > 0) {
+          for (const [id, entry] of list.listed) if (entry === null) list.listed.delete(id);
+        }
+        return made;
+      }
       case "update_tenant":
         return await this.#touch(tenant, { metadata: `{"n":"${where.salt}"}` });
       case "delete_tenant":
@@ -116,7 +122,10 @@ export class Application {
       (was, time) => isLive(was) ? this.#tombstone({}, time, true) : undefined,
     );
     if (deleted.length === 0) return [];
+    const list = this.#record(where, "list");
     for (const id of this.#ledger.destinations(where.deployment, where.tenant)) {
+      // Also of a list that was not copied yet: nothing of it is to come.
+      if (this.#form !== "legacy") list.listed.set(id, null);
       const destination = this.#record({ ...where, destination: id }, "destination");
       deleted.push(
         ...await this.#change(
@@ -127,7 +136,7 @@ export class Application {
     }
     return [
       ...deleted,
-      ...await this.#change(this.#record(where, "list"), (was) => was === null ? undefined : null),
+      ...await this.#change(list, (was) => was === null ? undefined : null),
     ];
   }
 
@@ -235,7 +244,8 @@ export class Application {
     if (this.#form === "tagged") record.oldFormAt = time;
     if (record.kind === "list") {
       // Made anew beside an old one that was not copied yet: it lacks what that lists, and nothing tells why.
-      if (was === null && record.listed.size === 0 && record.old.at(-1)?.stored != null) {
+      const known = [...record.listed.values()].some((entry) => entry !== null);
+      if (was === null && !known && record.old.at(-1)?.stored != null) {
         record.mayDiffer = true;
       }
       const names = listed === undefined ? Object.keys(was?.fields ?? {}) : [listed];

@@ -6,7 +6,7 @@
 
 import type { Action } from "./application.ts";
 import type { Event, Happening, History, Population, RunnerFault, ServerFault } from "../history.ts";
-import { asleepInInit, diesOnCopy, freshStart, motif } from "./motifs.ts";
+import { asleepInInit, diesOnCopy, diesOnList, freshStart, motif } from "./motifs.ts";
 import { Random } from "../random.ts";
 import type { Topology } from "./servers.ts";
 
@@ -68,11 +68,10 @@ function aimedHistory(seed: number, topology: Topology): History | null {
   const events = history.events.map((event) => event.type === "run" ? { ...event, deployment: 0 } : event);
   switch (seed % 14) {
     case 3:
-    case 10:
-      return {
-        ...small,
-        events: [...diesOnCopy(random, small.populations), ...events.slice(0, 6)],
-      };
+    case 10: {
+      const dies = seed % 14 === 3 ? diesOnCopy : diesOnList;
+      return { ...small, events: [...dies(random, small.populations), ...events.slice(0, 6)] };
+    }
     case 6:
       if (topology !== "single") return null;
       return { ...history, neighbours: false, populations: [NOBODY], events: asleepInInit(random, [NOBODY]) };

@@ -20,7 +20,7 @@ export function motif(random: Random, setting: Setting): Event[] {
 /** A fresh installation is initialized, by some that stand still in the middle while data appears. */
 export function freshStart(random: Random, populations: readonly Population[]): Event[] {
   const run = startOf(random, populations, ["migrate", "init"]);
-  const setting: Setting = { populations, topology: "single", mix: 0, share: 0 };
+  const setting = settingOf(populations);
   const events: Event[] = [{ after: 0, ...run, process: false }];
   if (random.chance(0.6)) {
     const create = { ...actOf(random, setting, "old"), action: "create_tenant" as const };
@@ -33,7 +33,7 @@ export function freshStart(random: Random, populations: readonly Population[]): 
 /** A fresh installation is initialized by one that falls asleep when it has looked; data appears before it wakes. */
 export function asleepInInit(random: Random, populations: readonly Population[]): Event[] {
   const run = startOf(random, populations, ["migrate", "init"]);
-  const setting: Setting = { populations, topology: "single", mix: 0, share: 0 };
+  const setting = settingOf(populations);
   const create = { ...actOf(random, setting, "old"), action: "create_tenant" as const, tenant: 0 };
   return [
     { after: 0, ...run, process: false },
@@ -45,24 +45,48 @@ export function asleepInInit(random: Random, populations: readonly Population[])
 
 /** While a run of 001 has read and not yet copied, the old application deletes; the run copies what it had read, and dies. */
 export function diesOnCopy(random: Random, populations: readonly Population[]): Event[] {
+  const purge = { ...actOf(random, settingOf(populations), "old"), action: "purge" as const };
+  const records = [0, 1, 2].flatMap((tenant) => [0, 1, 2].map((destination) => ({ tenant, destination })));
+  return dyingOnCopy(
+    random,
+    populations,
+    records.filter(() => random.chance(0.9)).map((record) => ({ ...purge, ...record })),
+  );
+}
+
+/** The same, and it is the new application that deletes: tenants which it has made anew, and whose lists are copied then. */
+export function diesOnList(random: Random, populations: readonly Population[]): Event[] {
+  const act = (action: "create_tenant" | "delete_tenant") =>
+    [0, 1, 2].map((tenant) => ({ ...actOf(random, settingOf(populations), "new"), action, tenant }));
+  return [
+    ...act("create_tenant").map((happening) => ({ after: 0, ...happening })),
+    ...dyingOnCopy(random, populations, act("delete_tenant"), { "--batch-size": "10" }), // So many that there is a list among them.
+  ];
+}
+
+/** A run of 001 stands still before its first copy, things happen, and it makes that copy as its last deed. */
+function dyingOnCopy(
+  random: Random,
+  populations: readonly Population[],
+  meanwhile: readonly Happening[],
+  options: Readonly<Record<string, string>> = {},
+): Event[] {
   const run = slowly(random, startOf(random, populations, [...APPLY, "redis/1"]));
   // Its lease outlasts the standstill: what it sends when it wakes is written.
-  const words = run.words.map((word, i) => run.words[i - 1] === "--lock-ttl" ? "6s" : word);
-  const setting: Setting = { populations, topology: "single", mix: 0, share: 0 };
-  const events: Event[] = [
+  const set: Readonly<Record<string, string>> = { "--lock-ttl": "6s", "--lock-wait": "3s", ...options };
+  const words = run.words.map((word, i) => set[run.words[i - 1] ?? ""] ?? word);
+  return [
     { after: 0, ...run, words },
     { after: 0, type: "runner_fault", runner: run.runner, fault: "freeze_before_copy" },
-  ];
-  const purge = { ...actOf(random, setting, "old"), action: "purge" as const };
-  const records = [0, 1, 2].flatMap((tenant) => [0, 1, 2].map((destination) => ({ tenant, destination })));
-  const gone = records.filter(() => random.chance(0.9));
-  // The first of them waits until the run stands still.
-  return [
-    ...events,
-    ...gone.map((record, i) => ({ after: i === 0 ? 400 : 0, ...purge, ...record })),
+    // The first of them waits until the run stands still.
+    ...meanwhile.map((happening, i) => ({ after: i === 0 ? 400 : 0, ...happening })),
     { after: 0, type: "runner_fault", runner: run.runner, fault: "wake_and_die" },
     { after: 100, ...startOf(random, populations, APPLY), runner: (run.runner + 1) % 3 },
   ];
+}
+
+function settingOf(populations: readonly Population[]): Setting {
+  return { populations, topology: "single", mix: 0, share: 0 };
 }
 
 /** Cut off again and again, with life in the pauses. */
