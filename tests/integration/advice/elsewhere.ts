@@ -17,7 +17,7 @@ export const ELSEWHERE: Readonly<Record<string, readonly [file: string, test: st
   ],
   "What was not committed is undone: run the same command again": [
     "integration/postgres/crash_test.ts",
-    "up() leaves nothing of a step that was killed at any statement",
+    "up() leaves nothing of a step that was killed on its way",
   ],
   "Finish it with {}": [
     "integration/postgres/concurrent_step_test.ts",
