@@ -16,6 +16,19 @@ const UNAVAILABLE = new Set(["LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY",
 /** Who may do what it needs is another command's business. */
 export const GRANTS_HINT: Hint = hint`Give the Redis user the rights that ${"grants"} shows`;
 
+const ADDRESS_HINT = "Check the Redis host, port and TLS settings, and that it is running";
+
+/** For a reply that no Redis gives. */
+export function senselessAnswer(command: string): StoreUnreachableError {
+  return new StoreUnreachableError(
+    "redis",
+    `Cannot use this Redis: what it answers to ${command} makes no sense`,
+    {
+      hint: ADDRESS_HINT,
+    },
+  );
+}
+
 /** Slots that an error names. */
 const NAMED_SLOTS = 5;
 
@@ -94,9 +107,7 @@ export function toStoreError(error: unknown, action: string, last: Error | null 
   const reason = code ?? (inner as { code?: unknown }).code ?? "the connection is closed";
   return new StoreUnreachableError("redis", `${action}: Redis cannot be reached (${reason})`, {
     cause: error,
-    hint: code === "READONLY"
-      ? "Point the configuration at the master, this is a replica"
-      : "Check the Redis host, port and TLS settings, and that it is running",
+    hint: code === "READONLY" ? "Point the configuration at the master, this is a replica" : ADDRESS_HINT,
   });
 }
 

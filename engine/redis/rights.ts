@@ -7,10 +7,11 @@
 
 import type { Redis } from "ioredis";
 import type { Blocker } from "../blocker.ts";
-import { type Binary, display, fromBytes, toArgument } from "./binary.ts";
+import { type Binary, display, toArgument } from "./binary.ts";
 import type { CopyChange } from "./copy/change.ts";
 import { findPairs } from "./copy/pairs.ts";
 import { GRANTS_HINT, replyCode } from "./errors.ts";
+import { scanPage } from "./scan.ts";
 import type { RedisStore } from "./store.ts";
 import { readTopology } from "./topology.ts";
 import type { TransformChange } from "./transform/change.ts";
@@ -86,10 +87,8 @@ async function exampleOf(
   client: Redis,
   change: CopyChange | TransformChange,
 ): Promise<readonly Binary[]> {
-  const [, found] = await client.callBuffer("SCAN", [
-    ...["0", "MATCH", toArgument(change.pattern), "COUNT", String(LOOKED_AT)],
-  ]) as [unknown, Uint8Array[]];
-  const keys = found.slice(0, JUDGED).map(fromBytes);
+  const { keys: found } = await scanPage(client, { cursor: "0", pattern: change.pattern, count: LOOKED_AT });
+  const keys = found.slice(0, JUDGED);
   if (change.type === "transform") return keys.slice(0, 1);
   return (await findPairs(change, store, false, keys)).slice(0, 1).map(({ target }) => target);
 }

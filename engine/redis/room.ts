@@ -6,12 +6,13 @@
  */
 
 import type { Blocker } from "../blocker.ts";
-import { fromBytes, toArgument } from "./binary.ts";
+import { toArgument } from "./binary.ts";
 import { readExisting } from "./bulk_reads.ts";
 import type { CopyChange } from "./copy/change.ts";
 import { findPairs } from "./copy/pairs.ts";
 import { replyCode } from "./errors.ts";
 import type { ServerInfo } from "./server_info.ts";
+import { scanPage } from "./scan.ts";
 import type { RedisStore } from "./store.ts";
 import { type MasterNode, readTopology } from "./topology.ts";
 
@@ -48,10 +49,9 @@ async function estimateCopies(
   change: CopyChange,
 ): Promise<number> {
   const total = Number(await client.call("DBSIZE"));
-  const [next, found] = await client.callBuffer("SCAN", [
-    ...["0", "MATCH", toArgument(change.pattern), "COUNT", String(LOOKED_AT)],
-  ]) as [Uint8Array, Uint8Array[]];
-  const keys = found.slice(0, WEIGHED).map(fromBytes);
+  const { pattern } = change;
+  const { next, keys: found } = await scanPage(client, { cursor: "0", pattern, count: LOOKED_AT });
+  const keys = found.slice(0, WEIGHED);
   const pairs = await findPairs(change, store, false, keys);
   const there = await readExisting(store, pairs.map(({ target }) => target));
   const sizes = await Promise.all(
@@ -63,7 +63,7 @@ async function estimateCopies(
     ),
   );
   const bytes = sizes.reduce<number>((sum, size) => sum + Number(size ?? 0), 0);
-  const looked = fromBytes(next) === "0" ? total : Math.min(total, LOOKED_AT);
+  const looked = next === "0" ? total : Math.min(total, LOOKED_AT);
   return bytes * (total / Math.max(1, looked)) * (found.length / Math.max(1, keys.length));
 }
 

@@ -6,21 +6,49 @@ import { steeringIn } from "./marks.ts";
 // Clients' timers outlive connections that were refused.
 const quietly = { sanitizeOps: false, sanitizeResources: false };
 
+/** A server that answers every command in one way. */
+function startMonotone(reply: string) {
+  return startFakeServer(async (connection) => {
+    for (let chunk = await connection.read(); chunk !== null; chunk = await connection.read()) {
+      const commands = new TextDecoder("latin1").decode(chunk).match(/(?:^|\r\n)\*\d+\r\n\$/g)?.length ?? 1;
+      await connection.write(reply.repeat(commands));
+    }
+  });
+}
+
+function envOf({ port }: { readonly port: number }) {
+  return { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(port) };
+}
+
 Deno.test("unlock gives up on a Redis whose lock is there however often it is deleted", quietly, async () => {
   for (const reply of ["+x\r\n", "$3\r\nabc\r\n", ":1\r\n"]) {
-    await using server = startFakeServer(async (connection) => {
-      for (let chunk = await connection.read(); chunk !== null; chunk = await connection.read()) {
-        const commands = new TextDecoder("latin1").decode(chunk).match(/(?:^|\r\n)\*\d+\r\n\$/g)?.length ?? 1;
-        await connection.write(reply.repeat(commands));
-      }
-    });
+    await using server = startMonotone(reply);
     const { code, stderr } = await runInProcess(["migrate", "unlock", "--yes", "--redis-only"], {
-      env: { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port) },
+      env: envOf(server),
     });
     assertEquals(code, 4, stderr);
     assertStringIncludes(stderr, "is there again each time it is deleted");
   }
 });
+
+Deno.test(
+  "what answers as no Redis does is told as that, and not as a fault of the program",
+  quietly,
+  async () => {
+    const ask = async (line: string, reply: string) => {
+      await using server = startMonotone(reply);
+      return await runInProcess(`migrate ${line} --redis-only`.split(" "), { env: envOf(server) });
+    };
+    for (const reply of ["+OK\r\n", "$-1\r\n", ":1\r\n", "*1\r\n:2\r\n", "*2\r\n+0\r\n:1\r\n"]) {
+      const { code, stderr } = await ask("plan", reply);
+      assertEquals(code, 4, stderr);
+      assertStringIncludes(stderr, "what it answers to SCAN makes no sense");
+    }
+    const { code, stderr } = await ask("apply --yes --lock-wait 0", ":1\r\n");
+    assertEquals(code, 4, stderr);
+    assertStringIncludes(stderr, "what it answers to EVAL makes no sense");
+  },
+);
 
 /** Where a command begins, with its name. */
 const COMMAND = /(?:^|\r\n)\*\d+\r\n\$\d+\r\n(\w+)/g;

@@ -16,7 +16,7 @@ import { pause } from "../../pause.ts";
 import { within } from "../../within.ts";
 import type { Ioredis } from "../client.ts";
 import { FenceKeys, type PreparedFence } from "./fence.ts";
-import { watchFailures } from "../errors.ts";
+import { senselessAnswer, watchFailures } from "../errors.ts";
 import { PROLONG, RELEASE, TAKE } from "./lease_scripts.ts";
 import { decodeOwner, encodeLease, type LeaseOwner, leasePrefix } from "./lease_value.ts";
 import { ownConnection } from "./own_connection.ts";
@@ -113,12 +113,14 @@ export class RedisLease {
     this.#throwIfLost();
     for (const name of this.#wanted.slice(this.#taken.length)) {
       const sentAt = performance.now();
-      const [mine, value, ttlLeftMs] = await this.#ask(
+      const answer = await this.#ask(
         this.#connection.callBuffer("eval", [
           ...[TAKE, 1, name],
           ...[leasePrefix(this.token), this.#value(), this.#options.ttlMs],
         ]),
-      ) as [number, Uint8Array, number];
+      );
+      if (!isTaken(answer)) throw senselessAnswer("EVAL");
+      const [mine, value, ttlLeftMs] = answer;
       if (mine !== 1) return decodeOwner(value, ttlLeftMs, name);
       if (this.#taken.push(name) === 1) this.#prolongedAt(sentAt);
     }
@@ -266,4 +268,11 @@ export class RedisLease {
       throw new Error("Redis did not answer in time");
     });
   }
+}
+
+/** True for what {@linkcode TAKE} returns. */
+function isTaken(answer: unknown): answer is [mine: number, value: Uint8Array, ttlLeftMs: number] {
+  if (!Array.isArray(answer)) return false;
+  const [mine, value, ttlLeftMs] = answer;
+  return mine === 1 || (mine === 0 && value instanceof Uint8Array && typeof ttlLeftMs === "number");
 }

@@ -13,9 +13,10 @@
  */
 
 import type { Redis } from "ioredis";
-import { type Binary, fromBytes, toArgument } from "../binary.ts";
+import type { Binary } from "../binary.ts";
 import { readExisting } from "../bulk_reads.ts";
 import { toStoreError } from "../errors.ts";
+import { scanPage } from "../scan.ts";
 import type { RedisStore } from "../store.ts";
 import type { Grouping } from "./grouping.ts";
 import { throwIfAborted } from "./pacing.ts";
@@ -83,17 +84,15 @@ async function readPage(
 ): Promise<Binary[]> {
   const cursor = String(Math.floor(random() * 2 ** 48));
   const pages = await Promise.all(patterns.map(async (pattern) => {
-    const scan = async (from: string, count: number) =>
-      await client.callBuffer("SCAN", [
-        ...[from, "MATCH", toArgument(pattern), "COUNT", String(Math.max(1, count))],
-      ]) as [Uint8Array, Uint8Array[]];
-    const [next, keys] = await scan(cursor, PAGE);
+    const scan = (from: string, count: number) =>
+      scanPage(client, { cursor: from, pattern, count: Math.max(1, count) });
+    const { next, keys } = await scan(cursor, PAGE);
     // How much of the page is left is not told: any part of it, by chance, makes the first keys as likely as all others.
-    return fromBytes(next) === "0" ? [...keys, ...(await scan("0", Math.ceil(random() * PAGE)))[1]] : keys;
+    return next === "0" ? [...keys, ...(await scan("0", Math.ceil(random() * PAGE))).keys] : keys;
   })).catch((error: unknown) => {
     throw toStoreError(error, "Cannot draw a sample of the keys");
   });
-  return pages.flat().map(fromBytes);
+  return pages.flat();
 }
 
 /** Those of some keys that stand for their group, or belong to one without a head. */

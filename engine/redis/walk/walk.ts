@@ -12,15 +12,15 @@
  * @module
  */
 
-import type { Buffer } from "node:buffer";
 import { RefusedError, StoreUnreachableError } from "../../errors.ts";
 import { pause } from "../../pause.ts";
 import { settleAll } from "../../settle_all.ts";
-import { type Binary, fromBytes, toArgument } from "../binary.ts";
+import type { Binary } from "../binary.ts";
 import { OpenSlotsError, replyCode, toStoreError } from "../errors.ts";
 import { BatchSize, ReplyClock, throwIfAborted } from "./pacing.ts";
 import { shareOfCursor } from "./share_of_cursor.ts";
 import { RateLimit } from "../../rate_limit.ts";
+import { scanPage } from "../scan.ts";
 import type { RedisStore } from "../store.ts";
 import { type MasterNode, processOf, readTopology, waitForSlots, watchConnection } from "../topology.ts";
 
@@ -217,13 +217,13 @@ class NodeWalk {
 
   async #next(cursor: string): Promise<Page> {
     const count = this.#count();
-    const reply = await this.#scanSize.measure("scan", count, () =>
-      this.#node.client.callBuffer("SCAN", [
-        cursor,
-        ...["MATCH", toArgument(this.#options.pattern)],
-        ...["COUNT", String(count)],
-      ])) as [Buffer, Buffer[]];
-    return { next: fromBytes(reply[0]), keys: reply[1].map(fromBytes), count };
+    const { pattern } = this.#options;
+    const page = await this.#scanSize.measure(
+      "scan",
+      count,
+      () => scanPage(this.#node.client, { cursor, pattern, count }),
+    );
+    return { ...page, count };
   }
 
   /** Starts the visits of a page; waits only while too many are in flight. */
