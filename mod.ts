@@ -133,7 +133,6 @@ export {
   copyKeys,
   type CopyRules,
   type Destination,
-  type Guess,
   type ListKeys,
   type Lists,
 } from "./engine/redis/copy/change.ts";

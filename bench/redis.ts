@@ -14,15 +14,35 @@ import { parseArgs } from "node:util";
 import type { Redis } from "ioredis";
 import { seedLegacyRedis } from "../tests/support/legacy_redis_data.ts";
 import { startRedis } from "../tests/support/redis.ts";
-import { type Limit, LimitMeter, slowestCommand, watchSlowCommands } from "./redis_limit.ts";
-import type { Measured } from "./redis_worker.ts";
+import {
+  type Command,
+  type Cost,
+  costOf,
+  type Limit,
+  LimitMeter,
+  meanLimit,
+  slowestCommand,
+  watchSlowCommands,
+} from "./redis_limit.ts";
+import type { JobName, Measured } from "./redis_worker.ts";
 
 const { values } = parseArgs({
   options: { records: { type: "string", default: "20000,300000,1000000" }, "no-fence": { type: "boolean" } },
 });
-/** What the worker does, in this order. */
-const JOBS = 6;
-const MIGRATION = /^\d/;
+/**
+ * The commands that each job cannot avoid, for each record: its key is scanned, and that of its copy where there is one. Null for
+ * a job that does not grow with the records.
+ */
+const UNAVOIDABLE: Readonly<Record<JobName, Partial<Record<Command, number>> | null>> = {
+  "plan": { scan: 1, read: 1, exists: 1 },
+  "whole backlog": { scan: 1, read: 1, copy: 1, write: 1 },
+  "apply again": { scan: 2, readWhole: 2 },
+  "verify": null,
+  "verify --full": { scan: 2, readWhole: 2 },
+  "cleanup": { scan: 2, readWhole: 2, unlink: 1 },
+  "status": null,
+};
+const JOBS = Object.keys(UNAVOIDABLE).length;
 
 for (const records of values.records.split(",").map(Number)) {
   print(report(records, await bench(records, values["no-fence"] === true ? "unfenced" : "fenced")));
@@ -52,7 +72,7 @@ async function bench(records: number, fence: "fenced" | "unfenced"): Promise<Res
     const measured = await work;
     const slowest = await slowestCommand(client);
     const after = await meter.measure();
-    results.push({ ...measured, limit: mean(before, after), probeP99Ms, idleP99Ms, slowest });
+    results.push({ ...measured, limit: meanLimit(before, after), probeP99Ms, idleP99Ms, slowest });
     before = after;
   }
   return results;
@@ -75,14 +95,6 @@ function startWorker(port: number, fence: "fenced" | "unfenced"): { next(): Prom
   };
 }
 
-function mean(one: Limit, other: Limit): Limit {
-  return {
-    us: (one.us + other.us) / 2,
-    serverUs: (one.serverUs + other.serverUs) / 2,
-    slowestMs: Math.max(one.slowestMs, other.slowestMs),
-  };
-}
-
 /** Asks the server about every millisecond until the work is done. @returns Milliseconds of each answer. */
 async function probe(client: Redis, work: Promise<unknown>): Promise<number[]> {
   let done = false;
@@ -102,52 +114,31 @@ function p99(latencies: number[]): number {
   return latencies.sort((one, other) => one - other)[Math.floor(latencies.length * 0.99)] ?? 0;
 }
 
+/** A table in Markdown. */
 function report(records: number, results: readonly Result[]): string {
-  const migrations = results.filter(({ name }) => MIGRATION.test(name));
-  const sum = (of: (result: Result) => number) => migrations.reduce((total, result) => total + of(result), 0);
-  const average = (of: (result: Result) => number) => sum(of) / migrations.length;
-  const backlog = {
-    ms: sum(({ ms }) => ms),
-    serverMs: sum(({ serverMs }) => serverMs),
-    limit: { us: average(({ limit }) => limit.us), serverUs: average(({ limit }) => limit.serverUs) },
-  };
-  const lines = results.map((result) =>
-    [
-      row(result.name, records, result),
-      `${result.probeP99Ms.toFixed(1)} (${result.idleP99Ms.toFixed(1)})`.padStart(14),
-      `${result.slowest.ms.toFixed(1)} (${result.limit.slowestMs.toFixed(1)})  ${
-        result.slowest.command.slice(0, 20)
-      }`.padStart(14),
-    ].join(" ")
-  );
-  lines.splice(1 + migrations.length, 0, row("whole backlog", records, backlog));
-  const peaks = results.map(({ name, peakMb }) => `${name} ${peakMb.toFixed(0)}`).join(", ");
+  const peak = Math.max(...results.map(({ peakMb }) => peakMb)).toFixed(0);
   return [
-    `${records} records    of limit  us/record (limit)    server us/record   probe p99 ms   slowest command ms`,
-    ...lines,
-    `  peak memory      ${
-      Math.max(...results.map(({ peakMb }) => peakMb)).toFixed(0)
-    } MB (up to the end of each: ${peaks})`,
-    "  in brackets: the limit (one read and one write by redis-benchmark) before and after it, the idle server's p99,",
-    "  and the slowest of redis-benchmark's commands, which need microseconds: what the machine's noise makes",
+    `${records} records, memory up to ${peak} MB`,
+    "",
+    "| job | of the limit, server | of the limit, wall | server us a record (limit) | us a record (limit) | ms in all | p99 of another client, ms (idle) | slowest command, ms (noise) |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ...results.map((result) => `| ${cells(records, result).join(" | ")} |`),
     "",
   ].join("\n");
 }
 
-function row(
-  name: string,
-  records: number,
-  { ms, serverMs, limit }: Pick<Result, "ms" | "serverMs"> & {
-    readonly limit: Pick<Limit, "us" | "serverUs">;
-  },
-): string {
-  const [us, serverUs] = [(ms * 1000) / records, (serverMs * 1000) / records];
+function cells(records: number, result: Result): string[] {
+  const { name, ms, serverMs, limit, probeP99Ms, idleP99Ms, slowest } = result;
+  const commands = UNAVOIDABLE[name];
+  const own: Cost = { us: (ms * 1000) / records, serverUs: (serverMs * 1000) / records };
+  const least = commands === null ? null : costOf(limit, commands);
+  const share = (at: keyof Cost) => least === null ? "" : `${(100 * least[at] / own[at]).toFixed(0)} %`;
+  const each = (at: keyof Cost) => least === null ? "" : `${own[at].toFixed(1)} (${least[at].toFixed(1)})`;
   return [
-    `  ${name.padEnd(18)}`,
-    `${(100 * limit.us / us).toFixed(1)} %`.padStart(8),
-    `${us.toFixed(1)} (${limit.us.toFixed(1)})`.padStart(16),
-    `${serverUs.toFixed(1)} (${limit.serverUs.toFixed(1)})`.padStart(18),
-  ].join(" ");
+    ...[name, share("serverUs"), share("us"), each("serverUs"), each("us"), ms.toFixed(0)],
+    `${probeP99Ms.toFixed(1)} (${idleP99Ms.toFixed(1)})`,
+    `${slowest.ms.toFixed(1)} (${limit.slowestMs.toFixed(1)})`,
+  ];
 }
 
 function print(text: string): void {

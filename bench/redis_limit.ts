@@ -1,5 +1,5 @@
 /**
- * What a Redis can do at most: one read and one write of a destination's record, pipelined, by redis-benchmark.
+ * What a Redis can do at most: the plain commands, pipelined by redis-benchmark, that no way of doing the work avoids, once a record.
  *
  * @module
  */
@@ -8,17 +8,23 @@ import { Buffer } from "node:buffer";
 import type { Redis } from "ioredis";
 import { findProgram } from "../tests/support/server.ts";
 
-/** What the server needed for one record that is read once and written once. */
-export interface Limit {
-  /** Time until it was done, in microseconds. */
+/** What a record takes, in microseconds. */
+export interface Cost {
+  /** Time until it was done. */
   readonly us: number;
-  /** Time that the server's processor was at work, in microseconds. */
+  /** Time that the server's processor was at work. */
   readonly serverUs: number;
+}
+
+/** What the server can do in this minute. */
+export interface Limit {
+  /** By command. */
+  readonly costs: Readonly<Record<Command, Cost>>;
   /** The longest that one of these commands took on the server, in milliseconds: what the machine's noise alone makes. */
   readonly slowestMs: number;
 }
 
-const REQUESTS = 200_000;
+const REQUESTS = 100_000;
 /** A database beside the one that is migrated, so that its keys stay out of every walk. */
 const DATABASE = "1";
 const KEY = "limit:__rand_int__";
@@ -29,6 +35,22 @@ const RECORD = [
   ...["credentials", Buffer.alloc(48, "x").toString()],
   ...TIMES,
 ];
+
+/** The commands that the work is made of. */
+const COMMANDS = {
+  scan: ["SCAN", "__rand_int__", "COUNT", "100"],
+  read: ["HMGET", KEY, "id", "deleted_at", "created_at", "updated_at", "entity"],
+  readWhole: ["HGETALL", KEY],
+  exists: ["EXISTS", KEY],
+  copy: ["COPY", KEY, "copy:__rand_int__", "REPLACE"],
+  write: ["HSET", KEY, ...TIMES, "entity", "destination"],
+  unlink: ["UNLINK", "copy:__rand_int__"],
+} as const;
+/** Keys that one SCAN tells. */
+const SCANNED = 100;
+
+/** A command that the work is made of; `scan` is a hundredth of one: one key of it. */
+export type Command = keyof typeof COMMANDS;
 
 /** Measures one server again and again: what it can do changes with the minute. */
 export class LimitMeter {
@@ -49,16 +71,20 @@ export class LimitMeter {
     return meter;
   }
 
-  /** Reads records whole, and writes the two fields that 002 writes. */
+  /** Measures each command. */
   async measure(): Promise<Limit> {
     await watchSlowCommands(this.#client);
-    const busyBefore = await serverCpuMs(this.#client);
-    const read = await this.#run(REQUESTS, ["HGETALL", KEY]);
-    const written = await this.#run(REQUESTS, ["HSET", KEY, ...TIMES]);
-    const busyMs = await serverCpuMs(this.#client) - busyBefore;
+    const costs: Partial<Record<Command, Cost>> = {};
+    for (const [name, command] of Object.entries(COMMANDS) as [Command, readonly string[]][]) {
+      const requests = name === "scan" ? REQUESTS / SCANNED : REQUESTS;
+      const busyBefore = await serverCpuMs(this.#client);
+      const us = await this.#run(requests, command);
+      const busyMs = await serverCpuMs(this.#client) - busyBefore;
+      const each = name === "scan" ? SCANNED : 1;
+      costs[name] = { us: us / each, serverUs: (busyMs * 1000) / requests / each };
+    }
     return {
-      us: read + written,
-      serverUs: (busyMs * 1000) / REQUESTS,
+      costs: costs as Record<Command, Cost>,
       slowestMs: (await slowestCommand(this.#client)).ms,
     };
   }
@@ -77,6 +103,29 @@ export class LimitMeter {
     const [, row] = new TextDecoder().decode(stdout).trim().split("\n").slice(-2);
     return 1e6 / Number(/","([\d.]+)"/.exec(row ?? "")?.[1]);
   }
+}
+
+/** The mean of two limits. */
+export function meanLimit(one: Limit, other: Limit): Limit {
+  const names = Object.keys(one.costs) as Command[];
+  const mean = (name: Command): Cost => ({
+    us: (one.costs[name].us + other.costs[name].us) / 2,
+    serverUs: (one.costs[name].serverUs + other.costs[name].serverUs) / 2,
+  });
+  return {
+    costs: Object.fromEntries(names.map((name) => [name, mean(name)])) as Record<Command, Cost>,
+    slowestMs: Math.max(one.slowestMs, other.slowestMs),
+  };
+}
+
+/** What some commands take together, each as often as is said. */
+export function costOf({ costs }: Limit, commands: Partial<Record<Command, number>>): Cost {
+  let [us, serverUs] = [0, 0];
+  for (const [name, count] of Object.entries(commands) as [Command, number][]) {
+    us += costs[name].us * count;
+    serverUs += costs[name].serverUs * count;
+  }
+  return { us, serverUs };
 }
 
 /** Processor time that a server has used so far, in milliseconds. */

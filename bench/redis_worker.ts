@@ -15,9 +15,19 @@ import { redisMigrations } from "../migrations/redis.ts";
 import { serverCpuMs } from "./redis_limit.ts";
 import { redisLayout } from "../migrations/redis_layout.ts";
 
+/** What is measured, in this order. */
+export type JobName =
+  | "plan"
+  | "whole backlog"
+  | "apply again"
+  | "verify"
+  | "verify --full"
+  | "cleanup"
+  | "status";
+
 /** A line of output. */
 export interface Measured {
-  readonly name: string;
+  readonly name: JobName;
   readonly ms: number;
   /** Time that the server's processor was at work. */
   readonly serverMs: number;
@@ -39,14 +49,22 @@ const options = { signal, ...(fenced === "fenced" ? { fence } : {}) };
 
 const go = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
-await measure("plan", () => backend.plan(ids, { signal }));
-for (const id of ids) await measure(id.slice("redis/".length), () => backend.apply(id, options));
-await measure("verify --full", () => backend.verify(ids, { signal, full: true, sample: 0 }));
-await measure("cleanup", () => backend.cleanup(ids[0]!, options));
+const jobs: Readonly<Record<JobName, () => Promise<unknown>>> = {
+  "plan": () => backend.plan(ids, { signal }),
+  "whole backlog": () => backend.applyTogether(ids, options),
+  "apply again": () => backend.applyTogether(ids, { ...options, rerun: true }),
+  "verify": () => backend.verify(ids, { signal, full: false, sample: 20 }),
+  "verify --full": () => backend.verify(ids, { signal, full: true, sample: 0 }),
+  "cleanup": () => backend.cleanup(ids[0]!, options),
+  "status": () => backend.read(),
+};
+for (const [name, work] of Object.entries(jobs) as [JobName, () => Promise<unknown>][]) {
+  await measure(name, work);
+}
 client.disconnect();
 process.exit(0); // Its input is still open.
 
-async function measure(name: string, work: () => Promise<unknown>): Promise<void> {
+async function measure(name: JobName, work: () => Promise<unknown>): Promise<void> {
   await go.next();
   const [startedAt, busyBefore] = [performance.now(), await serverCpuMs(client)];
   await work();

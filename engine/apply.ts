@@ -111,7 +111,8 @@ async function runAll(
       else if (version === together.at(-1)!.version) await run.finish(together);
     });
   }
-  for (const entry of selected.filter(({ store }) => store === "redis")) await run.finish([entry]);
+  const inRedis = selected.filter(({ store }) => store === "redis");
+  if (inRedis.length > 0) await run.finish(inRedis);
   return run.results;
 }
 

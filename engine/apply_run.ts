@@ -82,9 +82,9 @@ export class ApplyRun {
   }
 
   /**
-   * Runs a migration, or several steps of one store as one, and enters the results.
+   * Runs a migration, several steps of one SQL store as one or several migrations of Redis in one pass, and enters the results.
    *
-   * @throws {ApplyError} When it could not be finished. Of several, none is done then.
+   * @throws {ApplyError} When it could not be finished. Of several SQL steps none is done then.
    */
   async finish(entries: readonly MigrationEntry[]): Promise<void> {
     const { lock, signal } = this.#locked;
@@ -95,7 +95,7 @@ export class ApplyRun {
     for (const { id } of entries) onEvent?.({ event: "start", id });
     const startedAt = performance.now();
     try {
-      if (first.store === "redis") this.#enter(await this.#redis(first));
+      if (first.store === "redis") await this.#redis(entries);
       else await this.#sql(first.store, entries, startedAt);
     } catch (error) {
       const durationMs = performance.now() - startedAt;
@@ -110,13 +110,12 @@ export class ApplyRun {
       onEvent?.({ event: "failed", id: first.id, result });
       throw failure(first.id, this.#results, error);
     }
-    for (const { id } of entries) {
-      const result = this.#results.find((one) => one.id === id)!;
-      const failed = result.outcome === "failed";
-      onEvent?.({ event: failed ? "failed" : "done", id, result });
-      // What comes later builds on this one: recorded as applied, it would be wrong about the records that are missing.
-      if (failed) throw failure(id, this.#results, undefined);
+    const results = entries.map(({ id }) => this.#results.find((one) => one.id === id)!);
+    for (const result of results) {
+      onEvent?.({ event: result.outcome === "failed" ? "failed" : "done", id: result.id, result });
     }
+    const failed = results.find(({ outcome }) => outcome === "failed");
+    if (failed !== undefined) throw failure(failed.id, this.#results, undefined);
   }
 
   #enter(result: MigrationResult): void {
@@ -171,10 +170,10 @@ export class ApplyRun {
     }
   }
 
-  async #redis(entry: MigrationEntry): Promise<MigrationResult> {
+  async #redis(entries: readonly MigrationEntry[]): Promise<void> {
     const { lock, signal } = this.#locked;
     const options = this.#options;
-    return await this.#context.redis!.apply(entry.id, {
+    const results = await this.#context.redis!.applyTogether(entries.map(({ id }) => id), {
       signal,
       ...(lock.fence === null ? {} : { fence: lock.fence }),
       rerun: options.rerun ?? false,
@@ -183,10 +182,11 @@ export class ApplyRun {
       batchSize: options.batchSize,
       onProgress: (progress) => {
         const of = progress.total === null ? "" : ` of ${progress.total}`;
-        lock.report({ migration: entry.id, progress: `${progress.processed}${of} records` });
-        options.onEvent?.({ event: "progress", id: entry.id, progress });
+        lock.report({ migration: progress.id, progress: `${progress.processed}${of} records` });
+        options.onEvent?.({ event: "progress", id: progress.id, progress });
       },
     });
+    for (const result of results) this.#enter(result);
   }
 }
 

@@ -19,7 +19,7 @@ export function renderResults(results: readonly MigrationResult[], { style, widt
     count(result.skipped),
     count(result.conflicts),
     result.failed === 0 ? "" : style.red(formatCount(result.failed)),
-    result.outcome === "not_run" ? "" : formatDuration(result.durationMs),
+    result.outcome === "not_run" ? "" : tookText("", result.durationMs),
   ]);
   const lines = [...renderTable(
     [
@@ -51,7 +51,12 @@ export function resultSentence(
   ];
   const with_ = counts.length === 0 ? "" : `: ${counts.join(", ")}`;
   const what = outcome === "applied" ? `applied ${id}` : `${id} failed`;
-  return `${what} in ${formatDuration(durationMs)}${with_}`;
+  return `${what}${tookText(" in ", durationMs)}${with_}`;
+}
+
+/** Of several that ran as one, the last tells the time of all. */
+function tookText(before: string, durationMs: number): string {
+  return durationMs === 0 ? "" : before + formatDuration(durationMs);
 }
 
 /** The last lines of a run in which everything was done. */

@@ -43,7 +43,7 @@ import { forecast } from "./plan.ts";
 import { ProgressReporter } from "./walk/progress.ts";
 import { findRightsBlockers } from "./rights.ts";
 import { findRoomBlockers } from "./room.ts";
-import { firstBegin, runMigration } from "./run.ts";
+import { firstBegin, runMigrations } from "./run.ts";
 import { RedisStore } from "./store.ts";
 import { Tally } from "./walk/tally.ts";
 import type { TransformChange } from "./transform/change.ts";
@@ -134,30 +134,40 @@ class Backend implements RedisBackend {
     });
   }
 
-  apply(id: string, options: RedisApplyOptions): Promise<MigrationResult> {
-    return this.#asking(`Cannot apply ${id}`, async () => {
-      const migration = this.#find(id);
+  async apply(id: string, options: RedisApplyOptions): Promise<MigrationResult> {
+    const [result] = await this.applyTogether([id], options);
+    return result!;
+  }
+
+  applyTogether(ids: readonly string[], options: RedisApplyOptions): Promise<readonly MigrationResult[]> {
+    return this.#asking(`Cannot apply ${ids.join(", ")}`, async () => {
       const nothing = { processed: 0, failed: 0, skipped: 0, conflicts: 0, durationMs: 0 };
-      const reason = reasonAgainst(migration);
-      if (reason !== null) {
-        await this.#bookkeeping.notApplicable(migration.name, reason, options.fence);
-        return { id, outcome: "applied", ...nothing, issues: [reason] };
+      const results = new Map<string, MigrationResult>();
+      const running: { readonly migration: RedisMigration; readonly state: StoredState }[] = [];
+      for (const id of ids) {
+        const migration = this.#find(id);
+        const reason = reasonAgainst(migration);
+        const state = await this.#stateOf(migration);
+        if (reason !== null) {
+          await this.#bookkeeping.notApplicable(migration.name, reason, options.fence);
+          results.set(id, { id, outcome: "applied", ...nothing, issues: [reason] });
+          // What another installation has finished meanwhile is true of its records, and was pending here when this run was agreed to.
+        } else if (state.own && state.status === "applied" && options.rerun !== true) {
+          results.set(id, { id, outcome: "applied", ...nothing, issues: [] });
+        } else running.push({ migration, state });
       }
-      const state = await this.#stateOf(migration);
-      // What another installation has finished meanwhile is true of its records, and was pending here when this run was agreed to.
-      if (state.own && state.status === "applied" && options.rerun !== true) {
-        return { id, outcome: "applied", ...nothing, issues: [] };
+      if (running.length > 0) {
+        const steps = await Promise.all(running.map(async ({ migration, state }) => ({
+          migration,
+          state,
+          later: changesAfter(this.#definitions, migration),
+          applied: await this.#appliedAfter(migration),
+          markers: this.#markersOf(migration),
+        })));
+        const run = { store: this.#store, bookkeeping: this.#bookkeeping, steps, options };
+        for (const result of await runMigrations(run)) results.set(result.id, result);
       }
-      return await runMigration({
-        store: this.#store,
-        bookkeeping: this.#bookkeeping,
-        migration,
-        state,
-        later: changesAfter(this.#definitions, migration),
-        converted: await this.#convertedAfter(migration),
-        markers: this.#markersOf(migration),
-        options,
-      });
+      return ids.map((id) => results.get(id)!);
     });
   }
 
@@ -266,21 +276,22 @@ class Backend implements RedisBackend {
     return {
       ...this.#rulesFor(migration, state),
       ...{ fence, signal, maxRate, batchSize, tally },
-      converted: await this.#convertedAfter(migration),
+      converted: (await this.#appliedAfter(migration)).map((change) => ({ change, tally: null })),
       skipInvalid: true,
+      isHeld: () => false,
       unfinished: false,
       markers: this.#markersOf(migration),
     };
   }
 
   /** The changes in place after a migration that are applied: what is copied now has to be changed too. */
-  async #convertedAfter({ version }: RedisMigration): Promise<TransformChange[]> {
-    const converted: TransformChange[] = [];
+  async #appliedAfter({ version }: RedisMigration): Promise<TransformChange[]> {
+    const applied: TransformChange[] = [];
     for (const later of this.#definitions) {
       if (later.version <= version || later.change.type !== "transform") continue;
-      if ((await this.#stateOf(later)).status === "applied") converted.push(later.change);
+      if ((await this.#stateOf(later)).status === "applied") applied.push(later.change);
     }
-    return converted;
+    return applied;
   }
 
   adopt({ fence, signal }: RedisRecordOptions): Promise<void> {

@@ -30,14 +30,23 @@ export interface ReadContext extends Pace {
 /** What decides about the records of a migration, however it is gone about. */
 export type RecordRules = Pick<ReadContext, "store" | "later" | "beganAt" | "doneSince">;
 
+/** A change in place that a run makes, or that was made before it. */
+export interface Conversion {
+  readonly change: TransformChange;
+  /** Counts what became of the records; null for a migration that is applied already. */
+  readonly tally: Tally | null;
+}
+
 /** What `apply` and `cleanup` are given. */
 export interface WriteContext extends ReadContext {
   /** Proof of the lock, for every script that writes. */
   readonly fence: Fence | undefined;
   /** Counts what became of the records. */
   readonly tally: Tally;
-  /** The changes among `later` that are applied: copies that are made now have to be changed too. */
-  readonly converted: readonly TransformChange[];
+  /** The changes among `later` that are applied, or that this run makes before it: copies that are made now have to be changed too. */
+  readonly converted: readonly Conversion[];
+  /** True for a record that a migration before this one could not convert: it is not to be copied as it is. */
+  readonly isHeld: (key: Binary) => boolean;
   /** True when the run before this one did not come to its end. */
   readonly unfinished: boolean;
   /** What the names of keys begin with that mark copies which are not proven yet. */

@@ -25,20 +25,28 @@ type Search = Pick<Lookalikes, "pattern" | "fields" | "isOne">;
 /** What each run found absent. Its lock keeps other tools away, and the fence stands for the lock. */
 const ABSENT = new WeakMap<Fence, Set<Search["isOne"]>>();
 
-/** True when there are any. @param context With the fence of the run, if it writes. */
+/** True when there are any that some changes have to know of. @param context With the fence of the run, if it writes. */
 export async function anyLookalike(
-  { pattern, fields, isOne }: Search,
+  changes: readonly (CopyChange | TransformChange)[],
   context: Pick<ReadContext, "store" | "signal"> & { readonly fence?: Fence | undefined },
 ): Promise<boolean> {
-  const { store, signal, fence } = context;
+  for (const { search } of searchesOf(changes)) if (await isPresent(search, context)) return true;
+  return false;
+}
+
+async function isPresent(
+  search: Search,
+  { store, signal, fence }: Parameters<typeof anyLookalike>[1],
+): Promise<boolean> {
   const absent = fence === undefined ? undefined : ABSENT.get(fence);
-  if (absent?.has(isOne)) return false;
-  const search = anyKey(store, pattern, signal, (keys) => anyAmong(store, { pattern, fields, isOne }, keys));
-  const found = await search.catch((error: unknown) => {
-    if (error instanceof OpenSlotsError) return true; // Where that cannot be told, each record is asked about.
-    throw error;
-  });
-  if (!found && fence !== undefined) ABSENT.set(fence, (absent ?? new Set()).add(isOne));
+  if (absent?.has(search.isOne)) return false;
+  const found = await anyKey(store, search.pattern, signal, (keys) => anyAmong(store, search, keys)).catch(
+    (error: unknown) => {
+      if (error instanceof OpenSlotsError) return true; // Where that cannot be told, each record is asked about.
+      throw error;
+    },
+  );
+  if (!found && fence !== undefined) ABSENT.set(fence, (absent ?? new Set()).add(search.isOne));
   return found;
 }
 
@@ -52,10 +60,14 @@ async function anyAmong(
   return keys.some((key) => isOne(key, facts.get(key)!));
 }
 
-/** What a change has to know of records that look like those that it is about; null for nothing. */
-export function searchOf(change: CopyChange | TransformChange): Search | null {
-  if (change.lookalikes === undefined) return null;
-  return change.type === "copy" ? { ...change.lookalikes, fields: change.fields } : change.lookalikes;
+/** What changes have to know of records that look like those that they are about, each once. */
+function searchesOf(changes: readonly (CopyChange | TransformChange)[]) {
+  const searches = changes.flatMap((change): Search[] => {
+    if (change.lookalikes === undefined) return [];
+    return [change.type === "copy" ? { ...change.lookalikes, fields: change.fields } : change.lookalikes];
+  });
+  return searches.filter(({ isOne }, i) => searches.findIndex((other) => other.isOne === isOne) === i)
+    .map((search) => ({ search, matches: matcherOf(search.pattern) }));
 }
 
 /**
@@ -71,16 +83,10 @@ export async function walkOver(
   options: Omit<WalkOptions, "pattern" | "visit">,
   begin: (apart: boolean) => (keys: readonly Binary[]) => Promise<void>,
 ): Promise<void> {
-  const searches = changes.flatMap((change) => {
-    const search = searchOf(change);
-    return search === null ? [] : [{ search, matches: matcherOf(search.pattern) }];
-  });
-  const distinct = searches.filter(({ search }, i) =>
-    searches.findIndex((other) => other.search.isOne === search.isOne) === i
-  );
+  const searches = searchesOf(changes);
   const pattern = coveringPattern([
     ...changes.map((change) => change.pattern),
-    ...distinct.map(({ search }) => search.pattern),
+    ...searches.map(({ search }) => search.pattern),
   ]);
   const found = new AbortController();
   const visit = begin(false);
@@ -90,7 +96,7 @@ export async function walkOver(
       pattern,
       signal: AbortSignal.any([options.signal, found.signal]),
       visit: async (keys) => {
-        const looks = distinct.map(({ search, matches }) => anyAmong(store, search, keys.filter(matches)));
+        const looks = searches.map(({ search, matches }) => anyAmong(store, search, keys.filter(matches)));
         if ((await Promise.all(looks)).includes(true)) found.abort();
         else await visit(keys);
       },

@@ -15,9 +15,9 @@ import { judged } from "./copy/weigh.ts";
 import { walkOver } from "./lookalikes.ts";
 import type { RedisMigration } from "./migration.ts";
 import type { RedisStore } from "./store.ts";
-import { type Chain, chainOf, follow, ownValues } from "./transform/chain.ts";
+import { type Chain, chainOf, follow } from "./transform/chain.ts";
 import { invalidValue, isInconvertible, type TransformChange } from "./transform/change.ts";
-import { kindsOf, mayBeAny } from "./transform/kinds.ts";
+import { mayBeAny, meantBy } from "./transform/kinds.ts";
 import type { RedisExample, RedisInvalid } from "../redis_backend.ts";
 import { matcherOf } from "./walk/pattern.ts";
 import { NAMED_RECORDS } from "./walk/tally.ts";
@@ -139,15 +139,11 @@ class Look {
     first: number,
     apart = this.#apart,
   ): Promise<void> {
-    const meant = await Promise.all(this.#transforms.map(async ({ change }, i) => {
-      if (!apart || change.lookalikes === undefined) return null;
-      const own = rows.map((row) => row && ownValues(this.#chain.links[i]!, row));
-      return await kindsOf(change, this.#store, apart, keys, own);
-    }));
+    const meant = await meantBy(this.#chain, this.#store, apart, keys, rows);
     keys.forEach((key, at) => {
       const row = rows[at];
       if (!row) return;
-      const isMeant = (i: number) => i >= first && (meant[i] === null || meant[i]![at] !== null);
+      const isMeant = (i: number) => i >= first && meant(i, at);
       follow(this.#chain, key, row, isMeant).forEach(({ kind, values, changes }, i) => {
         if (kind === null || changes === null) return;
         const { change, forecast } = this.#transforms[i]!;

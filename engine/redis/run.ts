@@ -1,26 +1,19 @@
 /**
- * One run of one migration: recorded as begun, and then as what became of it. Every run is one whole pass: between two runs an
+ * One run of migrations: recorded as begun, and then as what became of each. Every run is one whole pass: between two runs an
  * application may have written anywhere.
  *
  * @module
  */
 
 import type { RedisApplyOptions } from "../redis_backend.ts";
-import { MigrationError } from "../errors.ts";
 import { migrationId, type MigrationResult } from "../migration.ts";
-import type { Binary } from "./binary.ts";
 import type { Bookkeeping } from "./bookkeeping.ts";
 import type { StoredState } from "./stored_state.ts";
-import { OpenSlotsError, replyCode, toStoreError } from "./errors.ts";
-import { copyRecords } from "./copy/copy_records.ts";
-import type { WriteContext } from "./context.ts";
 import { MasterWatch } from "./master_watch.ts";
-import type { RedisMigration } from "./migration.ts";
+import { pass, type Step, type Task } from "./pass.ts";
 import { ProgressReporter } from "./walk/progress.ts";
 import type { RedisStore } from "./store.ts";
 import { Tally } from "./walk/tally.ts";
-import type { TransformChange } from "./transform/change.ts";
-import { convertRecords } from "./transform/convert_records.ts";
 
 /** So often everything is looked at, where servers are replaced meanwhile. */
 const LOOKS = 10;
@@ -31,93 +24,80 @@ const LONGEST_RUN_MS = 3_600_000;
 export interface Run {
   readonly store: RedisStore;
   readonly bookkeeping: Bookkeeping;
-  readonly migration: RedisMigration;
-  /** What was recorded before this run. */
-  readonly state: StoredState;
-  readonly later: readonly TransformChange[];
-  /** Those of them that are applied. */
-  readonly converted: readonly TransformChange[];
-  readonly markers: Binary;
+  /** In the order of their versions. */
+  readonly steps: readonly Step[];
   readonly options: RedisApplyOptions;
 }
 
 /**
- * Runs it.
+ * Runs migrations in one pass.
  *
- * @returns The outcome, as recorded.
+ * @returns What became of each, as recorded. One that comes after a migration that could not do everything has not done it either.
  * @throws {MigrationError} When the run was cut off: interrupted, locked out, or without a server.
  */
-export async function runMigration(run: Run): Promise<MigrationResult> {
-  const { store, bookkeeping, migration, state, options } = run;
-  const { name, version } = migration;
+export async function runMigrations(run: Run): Promise<MigrationResult[]> {
+  const { store, bookkeeping, steps, options } = run;
   const startedAt = performance.now();
-  const id = migrationId("redis", version, name);
-  const tally = new Tally();
-  const progress = new ProgressReporter(id, tally, options.onProgress);
+  const counted = steps.map((step) => {
+    const id = migrationId("redis", step.migration.version, step.migration.name);
+    const tally = new Tally();
+    return { ...step, id, tally, progress: new ProgressReporter(id, tally, options.onProgress) };
+  });
   let fault: string | null | undefined;
+  let recorded = 0;
   for (let look = 1; fault === undefined; look++) {
     const watch = await MasterWatch.begin(store, options.signal);
-    const begin = await bookkeeping.begin(name, firstBegin(state), state.doneSince, options.fence);
-    fault = await faultOf(id, migration.change, {
-      store,
-      later: run.later,
-      converted: run.converted,
-      beganAt: begin.beganAt,
-      doneSince: state.doneSince,
-      unfinished: look > 1 || state.status === "running" || state.status === "failed",
-      markers: run.markers,
-      fence: options.fence,
-      tally,
-      skipInvalid: options.skipInvalid ?? false,
-      signal: options.signal,
-      maxRate: options.maxRate,
-      batchSize: options.batchSize,
-      onStep: (share: number) => progress.step(share),
-    });
-    progress.finish();
-    if (fault === null && tally.failed === 0) {
-      const fate = await watch.prove(options.signal);
-      const recorded = fate.state === "kept" &&
-        await bookkeeping.applied(name, begin, tally, watch.processes, options.fence);
-      // Asked once more afterwards: one master may have been replaced while another took the record.
-      if (fate.state === "doubtful") fault = fate.why;
-      else if (!recorded || !await watch.isSame()) {
-        fault = look < LOOKS ? undefined : "Redis was replaced again and again";
-      }
+    const tasks: Task[] = [];
+    for (const one of counted) {
+      const { migration: { name }, state } = one;
+      const begin = await bookkeeping.begin(name, firstBegin(state), state.doneSince, options.fence);
+      tasks.push({ ...one, begin });
+    }
+    fault = await pass(store, tasks, look, options);
+    for (const { progress } of tasks) progress.finish();
+    const failing = tasks.findIndex(({ tally }) => tally.failed > 0);
+    const done = failing < 0 ? tasks : tasks.slice(0, failing);
+    if (fault !== null || done.length === 0) continue;
+    const fate = await watch.prove(options.signal);
+    recorded = 0;
+    for (const { migration: { name }, begin, tally } of fate.state === "kept" ? done : []) {
+      if (!await bookkeeping.applied(name, begin, tally, watch.processes, options.fence)) break;
+      recorded++;
+    }
+    // Asked once more afterwards: one master may have been replaced while another took the record.
+    if (fate.state === "doubtful") fault = fate.why;
+    else if (recorded < done.length || !await watch.isSame()) {
+      [fault, recorded] = [look < LOOKS ? undefined : "Redis was replaced again and again", 0];
     }
   }
-  const issues = fault === null ? tally.issues : [fault, ...tally.issues];
-  const outcome = fault === null && tally.failed === 0 ? "applied" : "failed";
-  if (outcome === "failed") await bookkeeping.failed(name, tally, issues, options.fence);
-  const { processed, failed, skipped, conflicts } = tally;
+  passOn(counted);
   const durationMs = Math.round(performance.now() - startedAt);
-  return { id, outcome, processed, failed, skipped, conflicts, durationMs, issues };
+  const results: MigrationResult[] = [];
+  for (const [i, { id, migration: { name }, tally }] of counted.entries()) {
+    const outcome = i < recorded ? "applied" : "failed";
+    const issues = fault === null || outcome === "applied" ? tally.issues : [fault!, ...tally.issues];
+    if (outcome === "failed") await bookkeeping.failed(name, tally, issues, options.fence);
+    const { processed, failed, skipped, conflicts } = tally;
+    // The time of all is that of the last.
+    const took = i === counted.length - 1 ? durationMs : 0;
+    results.push({ id, outcome, processed, failed, skipped, conflicts, durationMs: took, issues });
+  }
+  return results;
+}
+
+/** What a migration could not do is not done for those after it. */
+function passOn(tasks: readonly Pick<Task, "id" | "tally">[]): void {
+  tasks.forEach(({ id, tally }, i) => {
+    for (const later of tasks.slice(i + 1)) {
+      for (const key of tally.failures.keys()) {
+        if (!later.tally.failures.has(key)) later.tally.fail(key, `${id} could not do it`);
+      }
+    }
+  });
 }
 
 /** When the first run of a migration began; null for one that never ran, or when nothing tells. */
 export function firstBegin({ beganAt, status, at }: StoredState): Date | null {
   if (beganAt !== null || status !== "applied") return beganAt;
   return new Date(at === null ? 0 : at.getTime() - LONGEST_RUN_MS);
-}
-
-/** One pass. @returns What the server finds fault with, such as a full memory; a fault of the program is thrown. */
-async function faultOf(
-  id: string,
-  change: RedisMigration["change"],
-  context: WriteContext,
-): Promise<string | null> {
-  try {
-    await (change.type === "copy" ? copyRecords(change, context) : convertRecords(change, context));
-    return null;
-  } catch (error) {
-    const failure = toStoreError(error, `Cannot apply ${id}`);
-    if (failure instanceof OpenSlotsError) return failure.message; // What could be done is done, and this is why not all of it.
-    if (failure instanceof MigrationError || replyCode(failure) === null) throw failure;
-    return `The server answered ${codeWithin(failure) ?? replyCode(failure)}`;
-  }
-}
-
-/** Before 7.0, a server that finds fault with a command of a script tells so with an error of the script. */
-function codeWithin(error: unknown): string | null {
-  return /@user_script: ?\d+: -([A-Z]+) /.exec(String(error))?.[1] ?? null;
 }

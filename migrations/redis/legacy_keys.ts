@@ -13,14 +13,7 @@
 
 import type { Binary } from "../../engine/redis/binary.ts";
 import type { Values } from "../../engine/redis/bulk_reads.ts";
-import type {
-  BothKeys,
-  CopyRules,
-  Destination,
-  Guess,
-  ListKeys,
-  Lists,
-} from "../../engine/redis/copy/change.ts";
+import type { BothKeys, CopyRules, Destination, ListKeys, Lists } from "../../engine/redis/copy/change.ts";
 import type { Facts } from "../../engine/redis/facts.ts";
 import { isBracedTenant, isTombstone, TIMES } from "./current_records.ts";
 
@@ -28,6 +21,8 @@ const TENANT = "tenant:";
 const SUMMARY = "destination_summary:";
 const DESTINATION = ":destination:";
 const DESTINATIONS = ":destinations";
+/** A summary whose tenant's ID holds neither colons nor braces: no other key looks like it. */
+const PLAIN_SUMMARY = /^[^:{}]+:destinations$/;
 
 type Known = (key: Binary) => Facts;
 
@@ -54,7 +49,6 @@ function stemsOf({ source, target, kind }: ListKeys): BothKeys | null {
 export const legacyKeys: CopyRules = {
   pattern: "[td]e[ns]*:*", // Both `tenant:` and `destination_summary:` in one walk.
   fields: ["id", "deleted_at"],
-  guess,
   decide,
   questions,
   judge,
@@ -72,25 +66,6 @@ export const legacyKeys: CopyRules = {
   lookalikes: { pattern: "tenant:{*}", isOne: isBracedTenant },
 };
 
-/** Keys whose IDs hold neither colons nor braces, if the record is what the key says. */
-function guess(key: Binary): Guess | null {
-  if (!key.startsWith(TENANT)) return null;
-  const rest = key.slice(TENANT.length);
-  if (rest === "" || rest.includes("{") || rest.includes("}")) return null;
-  const colon = rest.indexOf(":");
-  if (colon < 0) return { target: current(rest, "tenant"), kind: "tenants", expect: [`+${rest}`, "*"] };
-  const tenant = rest.slice(0, colon);
-  if (tenant === "") return null;
-  const suffix = rest.slice(colon);
-  if (suffix === DESTINATIONS) {
-    return { target: current(tenant, "destinations"), kind: "summaries", expect: ["-", "-"] };
-  }
-  const id = suffix.slice(DESTINATION.length);
-  return suffix.startsWith(DESTINATION) && !id.includes(":")
-    ? { target: current(tenant, suffix.slice(1)), kind: "destinations", expect: [`+${id}`, "*"] }
-    : null;
-}
-
 /** What the record itself decides. @param values Null for a record that is no hash. */
 function decide(key: Binary, values: Values | null, lookalikes: boolean): Destination | null | "ask" {
   if (key.startsWith(SUMMARY)) return "ask";
@@ -102,6 +77,10 @@ function decide(key: Binary, values: Values | null, lookalikes: boolean): Destin
   if (isCurrent(rest, values)) {
     // Only destinations and keys without an ID can be those of a braced tenant.
     return lookalikes && !rest.endsWith(`${id}}:tenant`) ? "ask" : null;
+  }
+  if (values !== null && id === null && deletedAt === null && PLAIN_SUMMARY.test(rest)) {
+    const tenant = rest.slice(0, -DESTINATIONS.length);
+    return { target: current(tenant, "destinations"), kind: "summaries" };
   }
   if (id !== null && rest.endsWith(DESTINATION + id)) {
     const tenant = rest.slice(0, -(DESTINATION + id).length);

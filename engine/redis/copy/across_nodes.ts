@@ -61,7 +61,7 @@ export async function copyAcrossNodes(
       if (await copyOne(context, pair)) taken.push(pair);
     })));
   await prune(change, context, wanted);
-  await convertAfter(context, pairs.map(({ target }) => target));
+  await convertAfter(context, pairs.map(({ target }) => target), lookalikes);
   await weigh(change, context, taken);
 }
 

@@ -21,12 +21,6 @@ export interface Destination {
   readonly ambiguous?: boolean;
 }
 
-/** A guess from the key alone, with what must hold of the record: checked in the server, in the step that copies. */
-export interface Guess extends Destination {
-  /** For each field `+value`, `-` for none or `*` for any. The record is a hash. */
-  readonly expect: readonly string[];
-}
-
 /** What a copying change has to say of itself. The rest of {@linkcode CopyChange} saves it work, or asks for more. */
 export interface CopyRules extends Partial<Omit<CopyChange, "type">> {
   /** SCAN pattern of the keys. More may match than are meant: `judge` decides. */
@@ -52,8 +46,6 @@ export interface CopyChange {
   readonly pattern: Binary;
   /** The fields that decide. */
   readonly fields: readonly Binary[];
-  /** For keys that can mean one thing only, if the record is as expected; null for all others. */
-  guess(key: Binary): Guess | null;
   /** Decides by the record's own fields: where it goes, `null` for a key to leave alone, or `ask` when others decide. */
   decide(key: Binary, values: Values | null, lookalikes: boolean): Destination | null | "ask";
   /** Other records to know of before a key can be judged. */
@@ -84,7 +76,7 @@ export interface CopyChange {
   readonly lookalikes?: Pick<Lookalikes, "pattern" | "isOne"> | undefined;
 }
 
-/** A list, as it was found: the key of the original and of its copy, and its kind as `judge` or `guess` told. */
+/** A list, as it was found: the key of the original and of its copy, and its kind as `judge` or `decide` told. */
 export interface ListKeys {
   /** Key of the original. */
   readonly source: Binary;
@@ -111,9 +103,8 @@ export interface Lists {
 }
 
 /** What holds where a change says nothing: each record is looked at, and no other decides about it. */
-const EACH_BY_ITSELF: Pick<CopyChange, "fields" | "guess" | "decide" | "questions"> = {
+const EACH_BY_ITSELF: Pick<CopyChange, "fields" | "decide" | "questions"> = {
   fields: [""], // A server asked for no field at all would refuse; none is called so.
-  guess: () => null,
   decide: () => "ask",
   questions: () => [],
 };

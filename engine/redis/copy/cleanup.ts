@@ -11,6 +11,7 @@
 import { settleAll } from "../../settle_all.ts";
 import { type Binary, display, toArgument } from "../binary.ts";
 import type { CleanupReport, ReadContext, WriteContext } from "../context.ts";
+import { anyLookalike } from "../lookalikes.ts";
 import { DELETE_PROVEN } from "../scripts/copying.ts";
 import type { Argument } from "../store.ts";
 import type { BatchSize } from "../walk/pacing.ts";
@@ -18,7 +19,7 @@ import { walk } from "../walk/walk.ts";
 import type { CopyChange } from "./change.ts";
 import type { Content } from "./content.ts";
 import { unlinkLarge } from "./large.ts";
-import { findPairs, hasLookalikes, type Pair } from "./pairs.ts";
+import { findPairs, type Pair } from "./pairs.ts";
 import { faultOf, judged, type JudgedPair } from "./weigh.ts";
 
 /** A record that changes again and again is looked at again this often before it is kept. */
@@ -26,7 +27,7 @@ const ATTEMPTS = 20;
 
 /** Counts the originals that are still there. */
 export async function countOriginals(change: CopyChange, context: ReadContext): Promise<number> {
-  const lookalikes = await hasLookalikes(change, context);
+  const lookalikes = await anyLookalike([change], context);
   let count = 0;
   await walk(context.store, {
     ...context,
@@ -46,7 +47,7 @@ export async function countOriginals(change: CopyChange, context: ReadContext): 
  * tells lookalikes apart is what proves these: they go in a second walk, when all others are done.
  */
 export async function cleanUp(change: CopyChange, context: WriteContext): Promise<CleanupReport> {
-  const lookalikes = await hasLookalikes(change, context);
+  const lookalikes = await anyLookalike([change], context);
   const deferred = { others: true, count: 0 };
   const pass = () =>
     walk(context.store, {

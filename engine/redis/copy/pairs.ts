@@ -6,9 +6,7 @@
 
 import type { Binary } from "../binary.ts";
 import { readFields, type Values } from "../bulk_reads.ts";
-import type { ReadContext } from "../context.ts";
 import { type Facts, readFacts } from "../facts.ts";
-import { anyLookalike, searchOf } from "../lookalikes.ts";
 import type { RedisStore } from "../store.ts";
 import type { CopyChange, Destination } from "./change.ts";
 
@@ -19,12 +17,6 @@ export interface Pair extends Destination {
   readonly type: string;
   /** The fields that decided. */
   readonly values: Values;
-}
-
-/** True when some keys can only be told apart by asking other records. */
-export async function hasLookalikes(change: CopyChange, context: ReadContext): Promise<boolean> {
-  const search = searchOf(change);
-  return search !== null && await anyLookalike(search, context);
 }
 
 /**
@@ -45,19 +37,11 @@ export async function findPairs(
   const undecided: Binary[] = [];
   keys.forEach((source, i) => {
     const values = rows[i] ?? null;
-    const guess = values === null ? null : change.guess(source);
-    const destination = guess !== null && values !== null && fits(guess.expect, values)
-      ? guess
-      : change.decide(source, values, lookalikes);
+    const destination = change.decide(source, values, lookalikes);
     if (destination === "ask") undecided.push(source);
     else if (destination !== null) pairs.push({ ...destination, source, type: "hash", values: values! });
   });
   return undecided.length === 0 ? pairs : [...pairs, ...await askOthers(change, store, undecided)];
-}
-
-/** True when a record's fields are as a guess expects. */
-function fits(expect: readonly string[], values: Values): boolean {
-  return expect.every((want, j) => want === "*" || want === (values[j] === null ? "-" : `+${values[j]}`));
 }
 
 async function askOthers(change: CopyChange, store: RedisStore, keys: readonly Binary[]): Promise<Pair[]> {

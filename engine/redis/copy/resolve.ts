@@ -10,6 +10,7 @@ import { createHash } from "node:crypto";
 import type { RedisDifference } from "../../redis_backend.ts";
 import { type Binary, display, toArgument } from "../binary.ts";
 import type { ReadContext, WriteContext } from "../context.ts";
+import { anyLookalike } from "../lookalikes.ts";
 import { READ_WHOLE } from "../scripts/reading.ts";
 import { SETTLE, SETTLE_LARGE } from "../scripts/settling.ts";
 import { changesAfterCopy } from "../transform/convert_records.ts";
@@ -17,7 +18,7 @@ import { walk } from "../walk/walk.ts";
 import type { CopyChange } from "./change.ts";
 import type { Content } from "./content.ts";
 import { doWatched } from "./large.ts";
-import { findPairs, hasLookalikes } from "./pairs.ts";
+import { findPairs } from "./pairs.ts";
 import { faultOf, judged, type JudgedPair } from "./weigh.ts";
 
 /** Keys that are looked at together. */
@@ -41,7 +42,7 @@ export async function findDifferences(
   context: ReadContext,
   keys: readonly Binary[] | null,
 ): Promise<RedisDifference[]> {
-  const lookalikes = await hasLookalikes(change, context);
+  const lookalikes = await anyLookalike([change], context);
   const found: RedisDifference[] = [];
   const look = async (some: readonly Binary[]) => {
     const pairs = await findPairs(change, context.store, lookalikes, some);
@@ -66,7 +67,7 @@ export async function settleDifferences(
   differences: readonly RedisDifference[],
   keep: Keep,
 ): Promise<{ readonly resolved: number; readonly issues: readonly string[] }> {
-  const lookalikes = await hasLookalikes(change, context);
+  const lookalikes = await anyLookalike([change], context);
   const issues: string[] = [];
   let resolved = 0;
   for (let at = 0; at < differences.length; at += AT_ONCE) {

@@ -4,32 +4,8 @@
  * @module
  */
 
-import { ENDS_AT, FENCE, type Script, script } from "./script.ts";
-
-/**
- * Reads the count and the names of the fields looked at. Then `expected` tells whether a record is of the type and has the
- * fields that the next arguments say: nil when it is gone.
- */
-const EXPECTED = `
-local width = tonumber(ARGV[a + 1])
-local names = {}
-for j = 1, width do names[j] = ARGV[a + 1 + j] end
-a = a + 2 + width
-local function expected(key)
-  local at = a
-  a = a + 1 + width
-  local kind = redis.call('TYPE', key).ok
-  if kind == 'none' then return nil end
-  if kind ~= ARGV[at] then return false end
-  if kind ~= 'hash' then return true end
-  local values = redis.call('HMGET', key, unpack(names))
-  for j = 1, width do
-    local want = ARGV[at + j]
-    if want ~= '*' and want ~= (values[j] and '+' .. values[j] or '-') then return false end
-  end
-  return true
-end
-`;
+import { ENDS_AT, FENCE, FIELDS, type Script, script, SET_SHAPE } from "./script.ts";
+import type { FieldWrites } from "./writing.ts";
 
 /** Sets `enough`, which is told of each record and tells when a script has handled so many bytes that it should end. */
 const ENOUGH = `
@@ -41,29 +17,53 @@ local function enough(key)
 end
 `;
 
+/** What {@linkcode COPY} is told, as JSON: what was read of the originals, and what to set in the copies of hashes. */
+export interface CopyOrders extends FieldWrites {
+  /** For each original its type. Of one that is no hash nothing is looked at but that. */
+  readonly types: readonly string[];
+}
+
 /**
- * Copies records of any type to new names with their TTL, never over an existing one.
+ * Copies records of any type to new names with their TTL, never over an existing one. Fields of the copy are set in the same step:
+ * nobody sees it otherwise. Their ends are kept.
  *
  * - KEYS: the fence key if any, then source and target by turns.
- * - ARGV: the fence; the count of fields looked at and their names; then for each pair the type of the source, and for
- *   each field `+value`, `-` for none or `*` for any (which a source that is no hash ignores).
+ * - ARGV: the fence; {@linkcode CopyOrders}.
  * - Returns a character for each pair: `c` copied, `~` a record is there, `0` the source is not as expected, `-` it is gone.
  *   What would be too much at once is left out at the end.
  */
-export const COPY: Script = script(`${FENCE}${EXPECTED}${ENOUGH}local results = {}
+export const COPY: Script = script(`${FENCE}${ENOUGH}
+local orders = cjson.decode(ARGV[a + 1])
+local names, shapes, types, told, at = orders.fields, orders.shapes, orders.types, orders.values, 0
+${FIELDS.begin}
+${SET_SHAPE}local function expected(key, kind)
+  if kind ~= 'hash' then
+    local found = redis.call('TYPE', key).ok
+    if found == 'none' then return nil end
+    return found == kind
+  end
+  ${FIELDS.read}${FIELDS.compare}
+  if not any and redis.call('EXISTS', key) == 0 then return nil end
+  return same
+end
+local results = {}
 for i = k + 1, #KEYS, 2 do
   local source, target = KEYS[i], KEYS[i + 1]
-  local known = expected(source)
+  local known = expected(source, types[(i - k + 1) / 2])
+  at = at + width + 1
+  local shape = shapes[told[at]]
   local result
   if known == nil then
     result = '-'
   elseif not known then
     result = '0'
   elseif redis.call('COPY', source, target) == 1 then
+    set_shape(target, shape, told, at)
     result = 'c'
   else
     result = '~'
   end
+  at = at + #shape
   results[#results + 1] = result
   if result == 'c' and enough(source) then break end
 end

@@ -24,7 +24,7 @@ export const UNPACK = `local unpack = table.unpack or unpack
 
 /**
  * How fields of many hashes are read: `begin` once, with the list of names in `names`; `read` for each, which sets `values` to
- * the reply for `key`. The usual few names are arguments of their own, for `unpack` takes longer than all else.
+ * the reply for `key`, and `compare` where they are to be as they were. The usual few names are arguments of their own, for `unpack` takes longer than all else.
  */
 export const FIELDS = {
   begin: `
@@ -39,6 +39,15 @@ local first, second, third = names[1], names[2], names[3]
     values = pcall('HMGET', key, first, second, third)
   else
     values = pcall('HMGET', key, unpack(names))
+  end
+`,
+  /** After `read`: sets `same` and `any` by what is told of the record in `told` behind `at`, with `false` for none. */
+  compare: `
+  local same, any = true, false
+  for j = 1, width do
+    local value = values[j]
+    if value then any = true end
+    if value ~= told[at + j] then same = false end
   end
 `,
 };
@@ -84,6 +93,28 @@ local function keep_ends(key, fields, ends)
       redis.call('HPEXPIREAT', key, string.format('%.0f', ends[j]), 'FIELDS', 1, fields[j])
     end
   end
+end
+`;
+
+/** `set_shape` sets the fields that a shape names to the values behind `at` in `told`. Their ends are kept. */
+export const SET_SHAPE = `${FIELD_ENDS}
+local function set_shape(key, shape, told, at)
+  local count = #shape
+  if count == 0 then return end
+  local ends = field_ends(key, shape)
+  if count == 2 then
+    redis.call('HSET', key, shape[1], told[at + 1], shape[2], told[at + 2])
+  elseif count == 1 then
+    redis.call('HSET', key, shape[1], told[at + 1])
+  else
+    local pairs = {}
+    for j = 1, count do
+      pairs[2 * j - 1] = shape[j]
+      pairs[2 * j] = told[at + j]
+    end
+    redis.call('HSET', key, unpack(pairs))
+  end
+  keep_ends(key, shape, ends)
 end
 `;
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FENCE, FIELD_ENDS, FIELDS, type Script, script } from "./script.ts";
+import { FENCE, FIELDS, type Script, script, SET_SHAPE } from "./script.ts";
 
 /** What {@linkcode WRITE_FIELDS} is told, as JSON: a server takes that apart faster than arguments of its own. */
 export interface FieldWrites {
@@ -26,42 +26,21 @@ export interface FieldWrites {
 export const WRITE_FIELDS: Script = script(`${FENCE}
 local writes = cjson.decode(ARGV[a + 1])
 local names, shapes, told, at = writes.fields, writes.shapes, writes.values, 0
-local call = redis.call
 ${FIELDS.begin}
-${FIELD_ENDS}local results = {}
+${SET_SHAPE}local results = {}
 for i = k + 1, #KEYS do
   local key = KEYS[i]
-  ${FIELDS.read}
-  local same, any = true, false
-  for j = 1, width do
-    local value = values[j]
-    if value then any = true end
-    if value ~= told[at + j] then same = false end
-  end
+  ${FIELDS.read}${FIELDS.compare}
   at = at + width + 1
   local shape = shapes[told[at]]
-  local count = #shape
   local result = '0'
-  if not any and call('EXISTS', key) == 0 then
+  if not any and redis.call('EXISTS', key) == 0 then
     result = '-'
   elseif same then
-    local ends = field_ends(key, shape)
-    if count == 2 then
-      call('HSET', key, shape[1], told[at + 1], shape[2], told[at + 2])
-    elseif count == 1 then
-      call('HSET', key, shape[1], told[at + 1])
-    else
-      local pairs = {}
-      for j = 1, count do
-        pairs[2 * j - 1] = shape[j]
-        pairs[2 * j] = told[at + j]
-      end
-      call('HSET', key, unpack(pairs))
-    end
-    keep_ends(key, shape, ends)
+    set_shape(key, shape, told, at)
     result = '1'
   end
-  at = at + count
+  at = at + #shape
   results[i - k] = result
 end
 return table.concat(results)

@@ -68,6 +68,35 @@ export function follow(
   });
 }
 
+/** What is to be written of a record, and what each change is to be told of it. */
+export interface Taken {
+  /** One for each change, up to the first that cannot convert the record where that ends its way. */
+  readonly outcomes: readonly LinkOutcome[];
+  /** Fields to set, each followed by its value; empty for nothing to do. */
+  readonly changes: readonly string[];
+}
+
+/**
+ * Puts together what several changes set. A record that one of them cannot convert is left as those before it made it.
+ *
+ * @param outcomes What {@linkcode follow} found.
+ * @param goesOn True for a change, by its number, behind which a record that it cannot convert goes on.
+ */
+export function take(outcomes: readonly LinkOutcome[], goesOn: (link: number) => boolean): Taken {
+  const stop = outcomes.findIndex(({ changes }, i) => isInconvertible(changes) && !goesOn(i));
+  const told = stop < 0 ? outcomes : outcomes.slice(0, stop + 1);
+  const set = new Map<string, string>();
+  for (const { changes } of told) {
+    if (changes === null || isInconvertible(changes)) continue;
+    for (let at = 0; at < changes.length; at += 2) {
+      // An odd number is refused where it is written.
+      if (at + 1 === changes.length) return { outcomes: told, changes };
+      set.set(changes[at]!, changes[at + 1]!);
+    }
+  }
+  return { outcomes: told, changes: [...set].flat() };
+}
+
 function afterChanges(fields: readonly Binary[], values: Values, changes: readonly string[]): Values {
   const after = [...values];
   for (let at = 0; at + 1 < changes.length; at += 2) {

@@ -1,41 +1,82 @@
 /**
- * Changes hashes in place, batch by batch, each by compare-and-set.
+ * Changes hashes in place, batch by batch, each by compare-and-set: a record is read once, taken through all changes in order, and
+ * written once.
  *
  * @module
  */
 
 import { type Binary, display } from "../binary.ts";
 import { readFields, type Values } from "../bulk_reads.ts";
-import type { ReadContext, WriteContext } from "../context.ts";
-import { anyLookalike } from "../lookalikes.ts";
+import type { Conversion, WriteContext } from "../context.ts";
 import { BatchSize, ReplyClock } from "../walk/pacing.ts";
+import { coveringPattern } from "../walk/pattern.ts";
 import { Tally } from "../walk/tally.ts";
 import { walk } from "../walk/walk.ts";
-import { isInconvertible, type TransformChange, whyNot } from "./change.ts";
+import { chainOf, follow, type LinkOutcome, take, type Taken } from "./chain.ts";
+import { isInconvertible, whyNot } from "./change.ts";
 import { type FieldWrite, writeFields } from "./field_writes.ts";
-import { kindsOf, mayBeAny } from "./kinds.ts";
+import { mayBeAny, meantBy } from "./kinds.ts";
 
 /** A record that changes again and again is read again this often before it counts as failed. */
 const ATTEMPTS = 50;
 
-/** Changes every record that needs it. */
-export async function convertRecords(change: TransformChange, context: WriteContext): Promise<void> {
-  const others = await findLookalikes(change, context);
+/** How records are converted. */
+type Converting = Pick<WriteContext, "store" | "fence" | "skipInvalid">;
+/** What is known of the changes. */
+interface Way {
+  /** There are lookalikes: each record is asked about. */
+  readonly apart: boolean;
+  readonly goesOn: (link: number) => boolean;
+}
+/** Changes that count what they do. */
+type Counted = Conversion & { readonly tally: Tally };
+
+/** Changes every record that needs it. @param apart There are lookalikes: each record is asked about. */
+export async function convertRecords(
+  conversions: readonly Counted[],
+  context: Converting & Pick<WriteContext, "signal" | "maxRate" | "batchSize" | "onStep">,
+  apart: boolean,
+): Promise<void> {
+  const goesOn = goesOnBehind(conversions, context);
   await walk(context.store, {
     ...context,
-    pattern: change.pattern,
-    visit: (keys, size) => convert(change, context, others, keys, size),
+    pattern: coveringPattern(conversions.map(({ change }) => change.pattern)),
+    visit: (keys, size) => convert(conversions, { ...context, apart, goesOn }, keys, size),
   });
 }
 
-/** Changes copies that were made after later migrations had run: what these say of themselves stays true. */
-export async function convertAfter(context: WriteContext, copies: readonly Binary[]): Promise<void> {
-  const tally = new Tally();
-  for (const change of context.converted) {
-    const size = new BatchSize(new ReplyClock(), "records");
-    await convert(change, { ...context, tally }, change.lookalikes !== undefined, copies, size);
-  }
-  for (const [key, why] of tally.failures) context.tally.fail(key, why);
+/**
+ * Changes copies that were there, or are made, after later migrations had run: what these say of themselves stays true.
+ *
+ * @param apart There are lookalikes: each copy is asked about.
+ */
+export async function convertAfter(
+  context: WriteContext,
+  copies: readonly Binary[],
+  apart: boolean,
+): Promise<void> {
+  const { converted } = context;
+  if (converted.length === 0 || copies.length === 0) return;
+  const counted = converted.map(({ change }) => ({ change, tally: new Tally() }));
+  const goesOn = goesOnBehind(converted, context);
+  const size = new BatchSize(new ReplyClock(), "records");
+  await convert(counted, { ...context, apart, goesOn }, copies, size);
+  counted.forEach(({ tally }, i) => {
+    for (const [key, why] of tally.failures) (converted[i]!.tally ?? context.tally).fail(key, why);
+  });
+}
+
+/**
+ * What is applied is true of every record that it can convert, whatever became of that before; what runs, of those alone that all
+ * before it could.
+ *
+ * @returns Tells, by the number of a change, whether a record that it cannot convert goes on.
+ */
+export function goesOnBehind(
+  conversions: readonly Conversion[],
+  { skipInvalid }: { readonly skipInvalid: boolean },
+): (link: number) => boolean {
+  return (link) => skipInvalid || conversions.slice(link).some(({ tally }) => tally === null);
 }
 
 /** What the migrations after a copy that are applied make of a record that is about to be written: fields to set, with values. */
@@ -44,59 +85,82 @@ export async function changesAfterCopy(
   key: Binary,
   fields: ReadonlyMap<Binary, Binary>,
 ): Promise<Map<Binary, Binary>> {
+  const chain = chainOf(converted.map(({ change }) => change));
+  const values = chain.fields.map((field) => fields.get(field) ?? null);
+  const isMeant = await meantBy(chain, store, true, [key], [values]);
+  const { changes } = take(follow(chain, key, values, (link) => isMeant(link, 0)), () => true);
   const set = new Map<Binary, Binary>();
-  for (const change of converted) {
-    if (!mayBeAny(change, key)) continue;
-    const values = change.fields.map((field) => set.get(field) ?? fields.get(field) ?? null);
-    const [kind = null] = await kindsOf(change, store, true, [key], [values]);
-    const changes = kind === null ? null : change.change(kind, values);
-    if (changes === null || isInconvertible(changes)) continue;
-    for (let i = 0; i + 1 < changes.length; i += 2) set.set(changes[i]!, changes[i + 1]!);
-  }
+  for (let i = 0; i + 1 < changes.length; i += 2) set.set(changes[i]!, changes[i + 1]!);
   return set;
 }
 
-/** True when there are records of another kind with keys of this form. */
-export async function findLookalikes(
-  { lookalikes }: TransformChange,
-  context: ReadContext,
-): Promise<boolean> {
-  return lookalikes !== undefined && await anyLookalike(lookalikes, context);
+/** Counts what became of a record that is as it was to be. */
+export function countTaken(
+  conversions: readonly Conversion[],
+  key: Binary,
+  outcomes: readonly LinkOutcome[],
+  { skipInvalid, tally: otherwise }: { readonly skipInvalid: boolean; readonly tally?: Tally },
+): void {
+  outcomes.forEach(({ kind, values, changes }, i) => {
+    if (kind === null) return;
+    const { change, tally } = conversions[i]!;
+    if (isInconvertible(changes)) {
+      const why = whyNot(change, values, changes);
+      if (!skipInvalid) (tally ?? otherwise)?.fail(key, why);
+      else if (tally !== null) {
+        tally.invalid++;
+        tally.skipped++;
+        tally.note(`${display(key)}: left as it is, ${why}`);
+      }
+    } else if (tally !== null) {
+      if (changes === null) tally.skipped++;
+      else tally.processed++;
+      tally.recover(key);
+    }
+  });
 }
 
 /** Converts one batch; what changes meanwhile is read again. */
 async function convert(
-  change: TransformChange,
-  context: WriteContext,
-  others: boolean,
+  conversions: readonly Counted[],
+  context: Converting & Way,
   batch: readonly Binary[],
   size: BatchSize,
 ): Promise<void> {
-  const { store, tally } = context;
-  let keys = batch.filter((key) => mayBeAny(change, key));
+  const { store, apart, goesOn } = context;
+  const changes = conversions.map(({ change }) => change);
+  const chain = chainOf(changes);
+  let keys = batch.filter((key) => changes.some((change) => mayBeAny(change, key)));
   for (let attempt = 1; keys.length > 0; attempt++) {
     const rows = await size.measure(
       "read",
       keys.length,
-      () => readFields(store, keys, change.fields),
+      () => readFields(store, keys, chain.fields),
       bytesOf,
     );
-    const kinds = await kindsOf(change, store, others, keys, rows);
-    const todo = decide(change, context, keys, rows, kinds);
+    const isMeant = await meantBy(chain, store, apart, keys, rows);
+    const todo: (FieldWrite & Taken)[] = [];
+    keys.forEach((key, i) => {
+      const values = rows[i];
+      if (!values) return;
+      const taken = take(follow(chain, key, values, (link) => isMeant(link, i)), goesOn);
+      if (taken.changes.length === 0) countTaken(conversions, key, taken.outcomes, context);
+      else todo.push({ key, values, ...taken });
+    });
     if (todo.length === 0) return;
-    const results = await size.measure("write", todo.length, () => writeFields(context, change.fields, todo));
-    const again: Binary[] = [];
-    todo.forEach(({ key }, i) => {
-      if (results[i] === "1") {
-        tally.processed++;
-        tally.recover(key);
-      } else if (results[i] === "0") again.push(key); // A record that is gone, "-", stays gone.
+    const results = await size.measure("write", todo.length, () => writeFields(context, chain.fields, todo));
+    const again = todo.filter((_, i) => results[i] === "0"); // A record that is gone, "-", stays gone.
+    todo.forEach(({ key, outcomes }, i) => {
+      if (results[i] === "1") countTaken(conversions, key, outcomes, context);
     });
     if (attempt === ATTEMPTS) {
-      for (const key of again) tally.fail(key, "it changed each time before it could be written");
+      for (const { key, outcomes } of again) {
+        const first = outcomes.findIndex(({ kind, changes }) => kind !== null && changes !== null);
+        conversions[first]!.tally.fail(key, "it changed each time before it could be written");
+      }
       return;
     }
-    keys = again;
+    keys = again.map(({ key }) => key);
   }
 }
 
@@ -104,33 +168,4 @@ function bytesOf(rows: readonly (Values | null)[]): number {
   let sum = 0;
   for (const row of rows) for (const value of row ?? []) sum += value?.length ?? 0;
   return sum;
-}
-
-/** Counts what needs nothing or cannot be converted. @returns What is to be written. */
-function decide(
-  change: TransformChange,
-  { tally, skipInvalid }: WriteContext,
-  keys: readonly Binary[],
-  rows: readonly (Values | null)[],
-  kinds: readonly (string | null)[],
-): FieldWrite[] {
-  const todo: FieldWrite[] = [];
-  for (let index = 0; index < keys.length; index++) {
-    const kind = kinds[index];
-    if (kind === null || kind === undefined) continue;
-    const [key, values] = [keys[index]!, rows[index]!];
-    const changes = change.change(kind, values);
-    if (isInconvertible(changes)) {
-      const why = whyNot(change, values, changes);
-      if (skipInvalid) {
-        tally.invalid++;
-        tally.skipped++;
-        tally.note(`${display(key)}: left as it is, ${why}`);
-      } else tally.fail(key, why);
-    } else if (changes === null) {
-      tally.skipped++;
-      tally.recover(key);
-    } else todo.push({ key, values, changes });
-  }
-  return todo;
 }

@@ -36,7 +36,7 @@ export async function writeFields(
     store.bySlot(todo.map(({ key }) => key)).map(async (group) => {
       const records = group.map((i) => todo[i]!);
       const keys = records.map(({ key }) => toArgument(key));
-      const writes = toArgument(JSON.stringify(pack(fields, records)));
+      const writes = toArgument(JSON.stringify(packWrites(fields, records)));
       const answer = await store.write(WRITE_FIELDS, keys, [writes], fence);
       group.forEach((i, at) => results[i] = answer[at]!);
     }),
@@ -45,7 +45,7 @@ export async function writeFields(
 }
 
 /** Most records of a batch have the same fields set: their names are sent once. */
-function pack(fields: readonly Binary[], records: readonly FieldWrite[]): FieldWrites {
+export function packWrites(fields: readonly Binary[], records: readonly FieldWrite[]): FieldWrites {
   const numbers = new Map<string, number>();
   const shapes: string[][] = [];
   const values: (string | false | number)[] = [];

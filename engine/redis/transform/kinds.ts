@@ -8,6 +8,7 @@ import type { Binary } from "../binary.ts";
 import type { Values } from "../bulk_reads.ts";
 import { readFacts } from "../facts.ts";
 import type { RedisStore } from "../store.ts";
+import { type Chain, follow } from "./chain.ts";
 import type { TransformChange } from "./change.ts";
 
 /** False for a key that need not be read for a change. */
@@ -35,4 +36,32 @@ export async function kindsOf(
   const facts = await readFacts(store, asked, fields);
   const known = (key: Binary) => facts.get(key) ?? { type: "none", values: fields.map(() => null) };
   return kinds.map((kind, i) => kind !== null && isOther(keys[i]!, rows[i]!, known) ? null : kind);
+}
+
+/** Tells, by the number of a change and of a record, whether more than key and values says that the one does not mean the other. */
+export type IsMeant = (link: number, record: number) => boolean;
+
+/**
+ * Asks other records about those of a batch, for a whole chain. Each change is shown what those before it make of a record.
+ *
+ * @param apart There are lookalikes.
+ */
+export async function meantBy(
+  chain: Chain,
+  store: RedisStore,
+  apart: boolean,
+  keys: readonly Binary[],
+  rows: readonly (Values | null)[],
+): Promise<IsMeant> {
+  const kinds: (string | null)[][] = [];
+  const isMeant: IsMeant = (link, record) => kinds[link]?.[record] !== null;
+  if (!apart) return isMeant;
+  for (const [i, { change }] of chain.links.entries()) {
+    if (change.lookalikes === undefined) continue;
+    const seen = rows.map((row, at) =>
+      row && follow(chain, keys[at]!, row, (link) => isMeant(link, at))[i]!.values
+    );
+    kinds[i] = await kindsOf(change, store, true, keys, seen);
+  }
+  return isMeant;
 }

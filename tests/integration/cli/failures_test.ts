@@ -61,7 +61,7 @@ Deno.test(
         assertEquals(failed.code, 1, failed.stderr);
         assertStringIncludes(failed.stderr, "[apply_failed]");
         assertStringIncludes(failed.stdout, "tenant:{bad}:tenant");
-        assertStringIncludes(failed.stdout, "redis/003_entity      not run");
+        assertStringIncludes(failed.stdout, "redis/002_timestamps could not do it");
         assertEquals(await client.hget("tenant:{good}:tenant", "created_at"), "1705314600000");
         const status = await runInProcess(["migrate", "list", "--redis-only", "--json"], { env });
         assertEquals(
@@ -69,12 +69,13 @@ Deno.test(
           [
             "applied",
             "failed",
-            "pending",
+            "failed",
           ],
         );
         const summary = await runInProcess(["migrate", "apply", "--yes", "--redis-only", "--json"], { env });
         assertEquals([summary.code, json(summary.stdout).ok, json(summary.stdout).failed], [1, false, [
           "redis/002_timestamps",
+          "redis/003_entity",
         ]]);
         const skipped = await runInProcess(["migrate", "apply", "--yes", "--redis-only", "--skip-invalid"], {
           env,
@@ -101,7 +102,7 @@ Deno.test(
         await client.config("SET", "maxmemory", "1");
         const { code, stderr } = await stopped;
         assertEquals(code, 1);
-        assertStringIncludes(stderr, "redis/002_timestamps was stopped: The server answered OOM");
+        assertStringIncludes(stderr, "redis/001_hash_tags was stopped: The server answered OOM");
         assertStringIncludes(stderr, "what is done stays done");
         await client.config("SET", "maxmemory", "0");
         const { code: after } = await runInProcess(apply, settings);

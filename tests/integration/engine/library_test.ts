@@ -64,7 +64,7 @@ Deno.test("An application of its own, unrelated to Outpost", async (t) => {
           ["sql/000001", "applied", 0, 0],
           ["sql/000002", "applied", 0, 0],
           ["redis/001_emails", "failed", 50, 1],
-          ["redis/002_carts", "not_run", 0, 0],
+          ["redis/002_carts", "failed", 20, 1],
         ],
       );
       await redis.hset("user:broken", { email: "ZOË@example.com" });

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { chainOf, follow } from "../../../../../engine/redis/transform/chain.ts";
+import { chainOf, follow, take } from "../../../../../engine/redis/transform/chain.ts";
 import { transformRecords, type TransformRules } from "../../../../../engine/redis/transform/change.ts";
 
 function changeOf(rules: Pick<TransformRules, "fields" | "change"> & Partial<TransformRules>) {
@@ -33,4 +33,16 @@ Deno.test("follow() shows what could not be converted as it is, and nothing to a
     ["records", ["sum", "one+100"]],
   ]);
   assertEquals(follow(chainOf([twice, sum]), "key", ["100", "one"])[0]!.changes, { invalid: "n" });
+});
+
+Deno.test("take() puts together what is to be set, and leaves what cannot be converted as those before made it", () => {
+  const broken = changeOf({ fields: ["id"], change: () => ({ invalid: "id" }) });
+  const again = changeOf({ fields: ["sum"], change: () => ["sum", "0", "n", "1"] });
+  const outcomes = follow(chainOf([twice, sum, broken, again]), "key", ["7", "one"]);
+  const stopped = take(outcomes, () => false);
+  assertEquals(stopped.changes, ["n", "14", "sum", "one+14"]);
+  assertEquals(stopped.outcomes.length, 3, "it is told which could not, and nothing of those after");
+  const gone = take(outcomes, (link) => link === 2);
+  assertEquals([gone.changes, gone.outcomes.length], [["n", "1", "sum", "0"], 4]);
+  assertEquals(take([], () => false), { outcomes: [], changes: [] });
 });

@@ -1,0 +1,142 @@
+/**
+ * One pass over the records for all migrations that run: each record is read once, taken through all of them, and written once.
+ *
+ * Records that are there are changed in place first; then copies are made, and each is made as the changes in place leave it: no
+ * record is touched twice. Where other records have to be asked what one is, and between the nodes of a cluster, walks come in the
+ * order of the migrations, and copies are changed when they are there: there the copies tell, too.
+ *
+ * @module
+ */
+
+import type { RedisApplyOptions } from "../redis_backend.ts";
+import { MigrationError } from "../errors.ts";
+import type { Binary } from "./binary.ts";
+import type { RunBegin } from "./bookkeeping.ts";
+import type { StoredState } from "./stored_state.ts";
+import type { Conversion } from "./context.ts";
+import { copyRecords } from "./copy/copy_records.ts";
+import { OpenSlotsError, replyCode, toStoreError } from "./errors.ts";
+import { anyLookalike } from "./lookalikes.ts";
+import type { RedisMigration } from "./migration.ts";
+import type { RedisStore } from "./store.ts";
+import type { TransformChange } from "./transform/change.ts";
+import { convertRecords } from "./transform/convert_records.ts";
+import type { ProgressReporter } from "./walk/progress.ts";
+import type { Tally } from "./walk/tally.ts";
+
+/** A migration that is to run. */
+export interface Step {
+  readonly migration: RedisMigration;
+  /** What was recorded before this run. */
+  readonly state: StoredState;
+  /** The changes in place that come after it. */
+  readonly later: readonly TransformChange[];
+  /** Those of them that are applied. */
+  readonly applied: readonly TransformChange[];
+  readonly markers: Binary;
+}
+
+/** A migration at work. */
+export interface Task extends Step {
+  readonly id: string;
+  readonly tally: Tally;
+  readonly progress: ProgressReporter;
+  readonly begin: RunBegin;
+}
+
+/**
+ * Looks at everything once.
+ *
+ * @param tasks In the order of their versions.
+ * @param look Counts the passes of a run, from 1.
+ * @returns What the server finds fault with, such as a full memory; null for nothing.
+ * @throws {MigrationError} When it was cut off.
+ */
+export async function pass(
+  store: RedisStore,
+  tasks: readonly Task[],
+  look: number,
+  options: RedisApplyOptions,
+): Promise<string | null> {
+  try {
+    await walkAll(store, tasks, look, options);
+    return null;
+  } catch (error) {
+    const failure = toStoreError(error, `Cannot apply ${tasks.map(({ id }) => id).join(", ")}`);
+    if (failure instanceof OpenSlotsError) return failure.message; // What could be done is done, and this is why not all of it.
+    if (failure instanceof MigrationError || replyCode(failure) === null) throw failure;
+    return `The server answered ${codeWithin(failure) ?? replyCode(failure)}`;
+  }
+}
+
+async function walkAll(...[store, tasks, look, options]: Parameters<typeof pass>): Promise<void> {
+  const { fence, skipInvalid = false, signal, maxRate, batchSize } = options;
+  const apart = await anyLookalike(tasks.map(({ migration }) => migration.change), { store, fence, signal });
+  const inOrder = apart || store.clustered;
+  const walks = walksOf(tasks, inOrder);
+  let open: OpenSlotsError | null = null;
+  for (const [i, made] of walks.entries()) {
+    const onStep = (share: number) => {
+      for (const { progress } of tasks) progress.step((i + share) / walks.length);
+    };
+    const shared = { store, fence, skipInvalid, signal, maxRate, batchSize, onStep };
+    const [first] = made as [Task];
+    const { change } = first.migration;
+    const earlier = tasks.slice(0, tasks.indexOf(first));
+    const work = change.type === "transform"
+      ? convertRecords(made.flatMap(inPlace), shared, apart)
+      : copyRecords(change, {
+        ...shared,
+        ...{ tally: first.tally, later: first.later, markers: first.markers },
+        beganAt: first.begin.beganAt,
+        doneSince: first.state.doneSince,
+        unfinished: look > 1 || first.state.status === "running" || first.state.status === "failed",
+        converted: conversionsAfter(first, inOrder ? [] : tasks),
+        isHeld: (key) => earlier.some(({ tally }) => tally.failures.has(key)),
+      }, apart);
+    await work.catch((error: unknown) => {
+      if (!(error instanceof OpenSlotsError)) throw error;
+      open = error; // The other walks can do most of theirs all the same.
+    });
+  }
+  if (open !== null) throw open as OpenSlotsError;
+}
+
+/**
+ * Puts migrations together into walks: a copy by itself, and changes in place that one walk makes. Pure.
+ *
+ * @param inOrder False where copies are born as all changes in place make them: these come first then. Originals are nobody's to
+ * change who comes after their copy.
+ */
+export function walksOf<One extends Pick<Step, "migration">>(
+  steps: readonly One[],
+  inOrder: boolean,
+): One[][] {
+  const isCopy = ({ migration }: One) => migration.change.type === "copy";
+  const ordered = inOrder ? steps : [...steps.filter((one) => !isCopy(one)), ...steps.filter(isCopy)];
+  const walks: One[][] = [];
+  for (const one of ordered) {
+    const last = walks.at(-1);
+    if (last === undefined || isCopy(one) || isCopy(last[0]!)) walks.push([one]);
+    else last.push(one);
+  }
+  return walks;
+}
+
+function inPlace({ migration: { change }, tally }: Task) {
+  return change.type === "transform" ? [{ change, tally }] : [];
+}
+
+/** What a copy is taken through as it is made: the changes after it that are applied, or made by some tasks. */
+function conversionsAfter({ later, applied }: Task, tasks: readonly Task[]): Conversion[] {
+  return later.flatMap((change): Conversion[] => {
+    const task = tasks.find(({ migration }) => migration.change === change);
+    if (task !== undefined) return [{ change, tally: task.tally }];
+    return applied.includes(change) ? [{ change, tally: null }] : [];
+  });
+}
+
+/** Before 7.0, a server that finds fault with a command of a script tells so with an error of the script. */
+function codeWithin(error: unknown): string | null {
+  return /@user_script: ?\d+: -([A-Z]+) /.exec(String(error))?.[1] ?? null;
+}

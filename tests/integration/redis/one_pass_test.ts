@@ -1,0 +1,116 @@
+import { assertEquals } from "@std/assert";
+import { createRedisBackend } from "../../../engine/redis/backend.ts";
+import { copyKeys } from "../../../engine/redis/copy/change.ts";
+import { transformRecords, type TransformRules } from "../../../engine/redis/transform/change.ts";
+import { redisLayout } from "../../../migrations/redis_layout.ts";
+import { startRedis, startRedisCluster } from "../../support/redis.ts";
+import {
+  applyAll,
+  destinationFieldsOf,
+  getHash,
+  HASH_TAGS,
+  NEVER,
+  outpostBackend,
+  putHash,
+  tenantFields,
+  TIMESTAMPS,
+} from "../../support/redis_records.ts";
+
+/** A migration of `user:*`, with users of another kind beside them. */
+function ofUsers(version: number, rules: Pick<TransformRules, "fields" | "kindOf" | "change">) {
+  const lookalikes = {
+    ...{ pattern: "user:*", fields: ["other"], questions: () => [], isOther: () => false },
+    isOne: () => true,
+  };
+  const change = transformRecords({ pattern: "user:*", groupOf: (key) => key, ...rules, lookalikes });
+  return { name: `00${version}_users`, version, description: "", change };
+}
+
+Deno.test("applyTogether() shows each migration what those before it made of a record, lookalikes or none", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await putHash(client, "user:a", { name: "Ada" });
+  const backend = createRedisBackend({
+    client,
+    layout: redisLayout(""),
+    migrations: [
+      ofUsers(1, {
+        fields: ["kind"],
+        kindOf: () => "users",
+        change: (_, [kind]) => kind ? null : ["kind", "user"],
+      }),
+      ofUsers(2, {
+        fields: ["kind", "role"],
+        kindOf: (_, [kind]) => kind ? "users" : null,
+        change: (_, [, role]) => role ? null : ["role", "reader"],
+      }),
+    ],
+  });
+  const ids = backend.migrations.map(({ id }) => id);
+  const planned = await backend.plan(ids, { signal: NEVER });
+  assertEquals(planned.map(({ estimatedItems }) => estimatedItems), [1, 1]);
+  const results = await applyAll(backend);
+  assertEquals(results.map(({ outcome, processed }) => [outcome, processed]), [["applied", 1], [
+    "applied",
+    1,
+  ]]);
+  assertEquals(await getHash(client, "user:a"), { name: "Ada", kind: "user", role: "reader" });
+});
+
+Deno.test("applyTogether() keeps what is applied true of copies that a migration before it cannot convert", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await putHash(client, "tenant:t", tenantFields("t"));
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  const written = { created_at: "never", updated_at: "2100-01-01T00:00:00Z" };
+  await putHash(client, "tenant:t:destination:d", { ...destinationFieldsOf("d"), ...written });
+  const again = await backend.applyTogether([HASH_TAGS, TIMESTAMPS], { signal: NEVER, rerun: true });
+  assertEquals(again.map(({ outcome, processed, failed }) => [outcome, processed, failed]), [
+    ["applied", 1, 0],
+    ["failed", 0, 1],
+  ]);
+  const copy = await getHash(client, "tenant:{t}:destination:d");
+  assertEquals([copy?.created_at, copy?.entity], ["never", "destination"]);
+});
+
+for (const where of ["one server", "a cluster"]) {
+  Deno.test(`applyTogether() copies what a migration before has converted, and nothing else, on ${where}`, async () => {
+    await using server = where === "a cluster" ? await startRedisCluster() : await startRedis();
+    const client = server.client();
+    const lower = transformRecords({
+      ...{ pattern: "user:*", fields: ["email"], groupOf: (key: string) => key },
+      kindOf: (key) => key.startsWith("user:") ? "users" : null,
+      change: (_, [email]) =>
+        !email?.includes("@")
+          ? { invalid: "email" }
+          : email === email.toLowerCase()
+          ? null
+          : ["email", email.toLowerCase()],
+    });
+    const renamed = copyKeys({
+      pattern: "user:*",
+      judge: (key) => ({ target: `person:{${key.slice(5)}}`, kind: "users" }),
+      groupOf: (key) => key,
+    });
+    const backend = createRedisBackend({
+      client,
+      layout: redisLayout(""),
+      migrations: [lower, renamed].map((change, i) => (
+        { name: `00${i + 1}_users`, version: i + 1, description: "", change }
+      )),
+    });
+    await putHash(client, "user:a", { email: "A@EXAMPLE.COM" });
+    await putHash(client, "user:b", { email: "B" });
+    const results = await applyAll(backend);
+    assertEquals(results.map(({ outcome, processed, failed }) => [outcome, processed, failed]), [
+      ["failed", 1, 1],
+      ["failed", 1, 1],
+    ]);
+    assertEquals(await getHash(client, "person:{a}"), { email: "a@example.com" });
+    assertEquals(await getHash(client, "person:{b}"), null);
+    await putHash(client, "user:b", { email: "B@EXAMPLE.COM" });
+    assertEquals((await applyAll(backend)).map(({ outcome }) => outcome), ["applied", "applied"]);
+    assertEquals(await getHash(client, "person:{b}"), { email: "b@example.com" });
+  });
+}
