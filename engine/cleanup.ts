@@ -26,6 +26,8 @@ export interface CleanupOptions extends LockOptions, Pace {
 export interface PlanCleanupOptions extends Omit<CleanupOptions, "force" | "waitMs" | "onWait"> {
   /** The migration that is meant, which must be applied then; the others are counted too. */
   readonly id?: string | undefined;
+  /** Stops at the first original of a Redis migration, and counts it alone. @default {false} */
+  readonly any?: boolean;
 }
 
 /** What there is to clean up. */
@@ -68,10 +70,11 @@ export async function planCleanup(
 async function countLeft(
   stores: Stores,
   entry: MigrationEntry,
-  options: CleanupOptions,
+  options: PlanCleanupOptions,
 ): Promise<{ readonly count: number; readonly detail: string } | null> {
   if (entry.store === "redis") {
-    const count = await stores.redis!.planCleanup(entry.id, runOptions(options, options.signal));
+    const { any = false } = options;
+    const count = await stores.redis!.planCleanup(entry.id, { ...runOptions(options, options.signal), any });
     return count === null ? null : { count, detail: "original keys" };
   }
   const left = await stores.sql.get(entry.store)!.planCleanup(entry.version);

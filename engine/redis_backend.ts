@@ -172,8 +172,12 @@ export interface RedisBackend {
    */
   applyTogether(ids: readonly string[], options: RedisApplyOptions): Promise<readonly MigrationResult[]>;
   verify(ids: readonly string[], options: RedisVerifyOptions): Promise<readonly RedisVerification[]>;
-  /** How many originals there are to look at, or null when the migration leaves nothing behind. */
-  planCleanup(id: string, options: RedisRunOptions): Promise<number | null>;
+  /**
+   * How many originals there are to look at, or null when the migration leaves nothing behind.
+   *
+   * @param options With `any`, the first one ends the look, and is counted alone.
+   */
+  planCleanup(id: string, options: RedisRunOptions & { readonly any?: boolean }): Promise<number | null>;
   cleanup(id: string, options: RedisApplyOptions): Promise<CleanupResult>;
   /** @param keys Originals, as shown to people; null for every one that `verify` names. */
   differences(

@@ -70,7 +70,9 @@ async function run(context: Context, options: CleanupCommandOptions): Promise<nu
     const text = `Delete what ${id ?? "the Redis migrations"} left behind?`;
     assertCanAsk({ host: context.host, json: context.output.json }, { text, instead });
   }
-  const { items } = await context.reading(open.engine.planCleanup({ id, signal: context.signal }));
+  // Nobody is told how many there are who is not asked, but of those that stay.
+  const any = options.yes && (id === undefined || id.startsWith("redis/"));
+  const { items } = await context.reading(open.engine.planCleanup({ id, any, signal: context.signal }));
   const chosen = items.filter((item) =>
     item.count > 0 && (id === undefined ? isRedis(item) : item.id === id)
   );

@@ -182,13 +182,13 @@ class Backend implements RedisBackend {
     });
   }
 
-  planCleanup(id: string, options: RedisRunOptions): Promise<number | null> {
+  planCleanup(id: string, options: Parameters<RedisBackend["planCleanup"]>[1]): Promise<number | null> {
     return this.#asking(`Cannot plan the cleanup of ${id}`, async () => {
       const migration = this.#find(id);
       const { change } = migration;
       if (change.type !== "copy" || reasonAgainst(migration) !== null) return null;
       const rules = this.#rulesFor(migration, await this.#stateOf(migration));
-      return await countOriginals(change, { ...rules, ...options });
+      return await countOriginals(change, { ...rules, ...options }, options.any === true);
     });
   }
 

@@ -141,6 +141,7 @@ const CASES: readonly Case[] = [
       await seed(flavour);
       await applied(flavour);
       assertEquals(await backend.planCleanup(HASH_TAGS, NOW), 3 * TENANTS);
+      assertEquals(await backend.planCleanup(HASH_TAGS, { ...NOW, any: true }), 1);
       assertEquals(await backend.planCleanup(TIMESTAMPS, NOW), null);
     },
   },

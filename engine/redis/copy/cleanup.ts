@@ -12,29 +12,42 @@ import { settleAll } from "../../settle_all.ts";
 import { type Binary, display, toArgument } from "../binary.ts";
 import type { CleanupReport, ReadContext, WriteContext } from "../context.ts";
 import { anyLookalike } from "../lookalikes.ts";
-import { DELETE_PROVEN } from "../scripts/copying.ts";
+import { DELETE_PROVEN, DELETE_SAME } from "../scripts/deleting.ts";
 import type { Argument } from "../store.ts";
+import { type Chain, chainOf } from "../transform/chain.ts";
 import type { BatchSize } from "../walk/pacing.ts";
+import { anyKey } from "../walk/key_search.ts";
 import { walk } from "../walk/walk.ts";
 import type { CopyChange } from "./change.ts";
 import type { Content } from "./content.ts";
 import { unlinkLarge } from "./large.ts";
+import { carryOut, type Order, readOrders } from "./orders.ts";
 import { findPairs, type Pair } from "./pairs.ts";
 import { faultOf, judged, type JudgedPair } from "./weigh.ts";
 
 /** A record that changes again and again is looked at again this often before it is kept. */
 const ATTEMPTS = 20;
 
-/** Counts the originals that are still there. */
-export async function countOriginals(change: CopyChange, context: ReadContext): Promise<number> {
+/** Counts the originals that are still there. @param any Stops at the first one. */
+export async function countOriginals(
+  change: CopyChange,
+  context: ReadContext,
+  any: boolean,
+): Promise<number> {
+  const { store, signal } = context;
   const lookalikes = await anyLookalike([change], context);
+  const countOf = async (keys: readonly Binary[]) =>
+    (await findPairs(change, store, lookalikes, keys)).length;
+  if (any) {
+    return Number(await anyKey(store, change.pattern, signal, async (keys) => await countOf(keys) > 0));
+  }
   let count = 0;
-  await walk(context.store, {
+  await walk(store, {
     ...context,
     pattern: change.pattern,
     visit: async (keys) => {
-      const pairs = await findPairs(change, context.store, lookalikes, keys);
-      count += pairs.length; // Not in one with the await: other batches add to it meanwhile.
+      const found = await countOf(keys);
+      count += found; // Not in one with the await: other batches add to it meanwhile.
     },
   });
   return count;
@@ -74,18 +87,20 @@ interface Work {
 
 async function deleteProven(change: CopyChange, context: WriteContext, work: Work): Promise<void> {
   const { store, tally } = context;
+  const chain = chainOf(context.later, change.fields);
   let keys = work.keys;
   for (let attempt = 1; keys.length > 0; attempt++) {
-    const pairs = await findPairs(change, store, work.lookalikes, keys);
-    const clear = pairs.filter(({ ambiguous }) => ambiguous !== true);
-    for (const { source, ambiguous } of pairs) {
+    const orders = await readOrders(change, { ...work, store }, chain, () => true, keys);
+    for (const { source, ambiguous } of orders) {
       // Told by the first walk: in the second one the originals are gone by which a copy is known for one.
       if (ambiguous === true && work.deferred.others) {
         tally.fail(source, "it may be another record as well");
       }
     }
     const again: Binary[] = [];
-    for await (const portion of judged(change, context, clear, { digests: true })) {
+    const clear = orders.filter(({ ambiguous }) => ambiguous !== true);
+    const rest = await deleteSame(change, context, work, chain, clear, again);
+    for await (const portion of judged(change, context, rest, { digests: true })) {
       const proven = choose(change, context, portion, work);
       const isLarge = ({ original, copy }: Proven) => original.large === true || copy.large === true;
       again.push(...await unlink(context, proven.filter((one) => !isLarge(one))));
@@ -105,6 +120,45 @@ async function deleteProven(change: CopyChange, context: WriteContext, work: Wor
   }
 }
 
+/**
+ * Deletes the originals of which the server itself can tell that their copies are the same: most of them, and without their content
+ * being sent.
+ *
+ * @param again Gets those that changed meanwhile.
+ * @returns The others.
+ */
+async function deleteSame(
+  change: CopyChange,
+  context: WriteContext,
+  { size, deferred }: Work,
+  chain: Chain,
+  orders: readonly Order[],
+  again: Binary[],
+): Promise<readonly Order[]> {
+  if (context.store.clustered) return orders;
+  const canBeTold = (order: Order) =>
+    order.type === "hash" && !(deferred.others && tellsApart(change, order));
+  const rest = orders.filter((order) => !canBeTold(order));
+  const told = carryOut(DELETE_SAME, context, chain, orders.filter(canBeTold), size);
+  for await (const [order, answer] of told) {
+    if (answer === "?") rest.push(order);
+    else count(context, order, answer, again);
+  }
+  return rest;
+}
+
+/** True for an original by which others are told apart. */
+function tellsApart({ lookalikes }: CopyChange, pair: Pair): boolean {
+  return lookalikes?.isOne(pair.source, pair) === true;
+}
+
+/** @param answer What a script that deletes says of a pair. */
+function count({ tally }: WriteContext, { source }: Pair, answer: string | undefined, again: Binary[]): void {
+  if (answer === "0") again.push(source);
+  else tally.recover(source);
+  if (answer === "1") tally.processed++;
+}
+
 /** Counts what is not proven. @returns What is. */
 function choose(
   change: CopyChange,
@@ -119,8 +173,7 @@ function choose(
       return [];
     }
     const provesList = standing === "newer" && change.lists?.ownerOf(pair) === null;
-    const tellsApart = change.lookalikes?.isOne(pair.source, pair) === true;
-    if (deferred.others && (provesList || tellsApart)) {
+    if (deferred.others && (provesList || tellsApart(change, pair))) {
       deferred.count++;
       return [];
     }
@@ -148,10 +201,11 @@ async function unlink(context: WriteContext, proven: readonly Proven[]): Promise
 
 /** @returns How many of them, from the front, were looked at. */
 async function unlinkSome(
-  { store, fence, tally }: WriteContext,
+  context: WriteContext,
   proven: readonly Proven[],
   again: Binary[],
 ): Promise<number> {
+  const { store, fence } = context;
   const keys: Argument[] = [];
   const args: Argument[] = [];
   for (const { pair: { source, target }, original, copy } of proven) {
@@ -160,12 +214,7 @@ async function unlinkSome(
     args.push(original.digest, endOf(original), ...store.clustered ? ["*", "*"] : [copy.digest, endOf(copy)]);
   }
   const answer = await store.write(DELETE_PROVEN, keys, args, fence);
-  for (let i = 0; i < answer.length; i++) {
-    const { source } = proven[i]!.pair;
-    if (answer[i] === "0") again.push(source);
-    else tally.recover(source);
-    if (answer[i] === "1") tally.processed++;
-  }
+  for (let i = 0; i < answer.length; i++) count(context, proven[i]!.pair, answer[i], again);
   return answer.length;
 }
 

@@ -9,7 +9,7 @@ import type { Redis } from "ioredis";
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
 import type { WriteContext } from "../context.ts";
 import { toStoreError } from "../errors.ts";
-import { UNLINK } from "../scripts/copying.ts";
+import { UNLINK } from "../scripts/deleting.ts";
 import type { Script } from "../scripts/script.ts";
 import type { BothKeys, CopyChange } from "./change.ts";
 import type { Pair } from "./pairs.ts";

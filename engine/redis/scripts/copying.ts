@@ -1,10 +1,10 @@
 /**
- * Scripts that copy records to other names, and delete originals whose copies are proven.
+ * Scripts that copy records to other names.
  *
  * @module
  */
 
-import { ENDS_AT, FENCE, FIELDS, type Script, script, SET_SHAPE } from "./script.ts";
+import { FENCE, FIELDS, type Script, script, SET_SHAPE } from "./script.ts";
 import type { FieldWrites } from "./writing.ts";
 
 /** Sets `enough`, which is told of each record and tells when a script has handled so many bytes that it should end. */
@@ -17,8 +17,8 @@ local function enough(key)
 end
 `;
 
-/** What {@linkcode COPY} is told, as JSON: what was read of the originals, and what to set in the copies of hashes. */
-export interface CopyOrders extends FieldWrites {
+/** What scripts are told of pairs, as JSON: what was read of the originals, and what is to be set in the copies of hashes. */
+export interface Orders extends FieldWrites {
   /** For each original its type. Of one that is no hash nothing is looked at but that. */
   readonly types: readonly string[];
 }
@@ -28,7 +28,7 @@ export interface CopyOrders extends FieldWrites {
  * nobody sees it otherwise. Their ends are kept.
  *
  * - KEYS: the fence key if any, then source and target by turns.
- * - ARGV: the fence; {@linkcode CopyOrders}.
+ * - ARGV: the fence; {@linkcode Orders}.
  * - Returns a character for each pair: `c` copied, `~` a record is there, `0` the source is not as expected, `-` it is gone.
  *   What would be too much at once is left out at the end.
  */
@@ -68,51 +68,6 @@ for i = k + 1, #KEYS, 2 do
   if result == 'c' and enough(source) then break end
 end
 return table.concat(results)
-`);
-
-/**
- * Deletes originals, each only if it and its copy are byte for byte what was judged, and end when they did then.
- *
- * - KEYS: the fence key if any, then source and target by turns.
- * - ARGV: the fence; then for each pair the SHA-1 of the source's dump, when it ends in Unix milliseconds with 0 for never, and
- *   the same two of the target, or twice `*` for a target that is on another node. Fields that end are part of a dump.
- * - Returns a character for each pair: `1` deleted, `0` changed meanwhile, `-` gone. What would be too much at once is left
- *   out at the end.
- */
-export const DELETE_PROVEN: Script = script(`${FENCE}${ENDS_AT}
-local results, bytes = {}, 0
-local function as_judged(key, digest, ends)
-  if digest == '*' then return true end
-  local dump = redis.call('DUMP', key)
-  bytes = bytes + (dump and #dump or 0)
-  return dump and redis.sha1hex(dump) == digest and ends_at(key) == ends
-end
-for i = k + 1, #KEYS, 2 do
-  local source = KEYS[i]
-  local result = '0'
-  if redis.call('EXISTS', source) == 0 then
-    result = '-'
-  elseif as_judged(source, ARGV[a + 1], ARGV[a + 2]) and as_judged(KEYS[i + 1], ARGV[a + 3], ARGV[a + 4]) then
-    redis.call('UNLINK', source)
-    result = '1'
-  end
-  a = a + 4
-  results[#results + 1] = result
-  if bytes > ${512 * 1024} then break end
-end
-return table.concat(results)
-`);
-
-/**
- * Deletes one record, whatever it is: only in a transaction over a watch.
- *
- * - KEYS: the fence key if any, then the record.
- * - ARGV: the fence.
- * - Returns `1`.
- */
-export const UNLINK: Script = script(`${FENCE}
-redis.call('UNLINK', KEYS[k + 1])
-return '1'
 `);
 
 /**

@@ -31,9 +31,10 @@ export interface LinkOutcome {
   readonly changes: Changes;
 }
 
-/** Puts changes together. @param others Fields to read beside those that the changes read. */
+/** Puts changes together. @param others Fields to read before those that the changes read. */
 export function chainOf(changes: readonly TransformChange[], others: readonly Binary[] = []): Chain {
-  const fields = [...new Set([...others, ...changes.flatMap((change) => change.fields)])];
+  const own = new Set(changes.flatMap((change) => change.fields));
+  const fields = [...others, ...[...own].filter((field) => !others.includes(field))];
   const links = changes.map((change) => ({
     change,
     columns: change.fields.map((field) => fields.indexOf(field)),

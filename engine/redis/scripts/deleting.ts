@@ -1,0 +1,119 @@
+/**
+ * Scripts that delete originals whose copies are proven.
+ *
+ * @module
+ */
+
+import { ENDS_AT, FENCE, FIELD_ENDS, type Script, script } from "./script.ts";
+
+/** What a script looks at together, and of one pair: what is larger is for others to judge. */
+const MOST = { bytes: 512 * 1024, bytesOfPair: 128 * 1024 };
+
+/**
+ * Deletes originals that are hashes, each only if it is as it was read, and its copy is the same in every field but for what later
+ * migrations make of it, and ends when it does.
+ *
+ * - KEYS: the fence key if any, then source and target by turns.
+ * - ARGV: the fence; {@linkcode Orders}: what is to be set is what later migrations make.
+ * - Returns a character for each pair: `1` deleted, `0` changed meanwhile, `-` gone, `?` not to be told by this alone. What would
+ *   be too much at once is left out at the end.
+ */
+export const DELETE_SAME: Script = script(`${FENCE}${ENDS_AT}${FIELD_ENDS}
+local orders, pcall = cjson.decode(ARGV[a + 1]), redis.pcall
+local names, shapes, told, at, bytes = orders.fields, orders.shapes, orders.values, 0, 0
+local width, column = #names, {}
+for j = 1, width do column[names[j]] = j end
+local function ends_together(source, target, fields)
+  if ends_at(source) ~= ends_at(target) then return false end
+  local ends, others = field_ends(source, fields), field_ends(target, fields)
+  for j = 1, #ends do
+    if math.max(ends[j], 0) ~= math.max(others[j], 0) then return false end
+  end
+  return true
+end
+local function judge(source, target, shape)
+  local size, other = pcall('MEMORY', 'USAGE', source), pcall('MEMORY', 'USAGE', target)
+  if not size then return '-' end
+  if type(size) ~= 'number' or type(other) ~= 'number' then return '?' end
+  if size + other > ${MOST.bytesOfPair} then return '?' end
+  bytes = bytes + size + other
+  local original, copy = pcall('HGETALL', source), pcall('HGETALL', target)
+  if original.err or copy.err then return '?' end
+  local there, set, fields, unread, more = {}, {}, {}, 0, #copy / 2
+  for j = 1, #copy, 2 do there[copy[j]] = copy[j + 1] end
+  for j = 1, width do if told[at + j] then unread = unread + 1 end end
+  for j = 1, #shape do
+    set[shape[j]], fields[j] = told[at + width + 1 + j], shape[j]
+  end
+  for j = 1, #original, 2 do
+    local name, value = original[j], original[j + 1]
+    if column[name] then
+      if told[at + column[name]] ~= value then return '0' end
+      unread = unread - 1
+    end
+    local found = there[name]
+    if not found or (found ~= value and found ~= set[name]) then return '?' end
+    there[name], more, fields[#fields + 1] = nil, more - 1, name
+  end
+  if unread ~= 0 then return '0' end
+  for name, value in pairs(set) do
+    if there[name] == value then more = more - 1 end
+  end
+  if more ~= 0 or not ends_together(source, target, fields) then return '?' end
+  redis.call('UNLINK', source)
+  return '1'
+end
+local results = {}
+for i = k + 1, #KEYS, 2 do
+  local shape = shapes[told[at + width + 1]]
+  results[#results + 1] = judge(KEYS[i], KEYS[i + 1], shape)
+  at = at + width + 1 + #shape
+  if bytes > ${MOST.bytes} then break end
+end
+return table.concat(results)
+`);
+
+/**
+ * Deletes originals, each only if it and its copy are byte for byte what was judged, and end when they did then.
+ *
+ * - KEYS: the fence key if any, then source and target by turns.
+ * - ARGV: the fence; then for each pair the SHA-1 of the source's dump, when it ends in Unix milliseconds with 0 for never, and
+ *   the same two of the target, or twice `*` for a target that is on another node. Fields that end are part of a dump.
+ * - Returns a character for each pair: `1` deleted, `0` changed meanwhile, `-` gone. What would be too much at once is left
+ *   out at the end.
+ */
+export const DELETE_PROVEN: Script = script(`${FENCE}${ENDS_AT}
+local results, bytes = {}, 0
+local function as_judged(key, digest, ends)
+  if digest == '*' then return true end
+  local dump = redis.call('DUMP', key)
+  bytes = bytes + (dump and #dump or 0)
+  return dump and redis.sha1hex(dump) == digest and ends_at(key) == ends
+end
+for i = k + 1, #KEYS, 2 do
+  local source = KEYS[i]
+  local result = '0'
+  if redis.call('EXISTS', source) == 0 then
+    result = '-'
+  elseif as_judged(source, ARGV[a + 1], ARGV[a + 2]) and as_judged(KEYS[i + 1], ARGV[a + 3], ARGV[a + 4]) then
+    redis.call('UNLINK', source)
+    result = '1'
+  end
+  a = a + 4
+  results[#results + 1] = result
+  if bytes > ${MOST.bytes} then break end
+end
+return table.concat(results)
+`);
+
+/**
+ * Deletes one record, whatever it is: only in a transaction over a watch.
+ *
+ * - KEYS: the fence key if any, then the record.
+ * - ARGV: the fence.
+ * - Returns `1`.
+ */
+export const UNLINK: Script = script(`${FENCE}
+redis.call('UNLINK', KEYS[k + 1])
+return '1'
+`);

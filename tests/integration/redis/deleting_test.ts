@@ -1,0 +1,67 @@
+import { assertEquals } from "@std/assert";
+import { toArgument } from "../../../engine/redis/binary.ts";
+import { DELETE_SAME } from "../../../engine/redis/scripts/deleting.ts";
+import { RedisStore } from "../../../engine/redis/store.ts";
+import { packWrites } from "../../../engine/redis/transform/field_writes.ts";
+import { startRedis } from "../../support/redis.ts";
+
+type Fields = Readonly<Record<string, string>>;
+
+/** Original, copy, and what the script is to say of them; read was `{ n: "1" }`, and `m`, which was not there, is to be `2`. */
+const CASES:
+  readonly (readonly [original: Fields | null, copy: Fields | null, answer: string, why: string])[] = [
+    [{ n: "1", x: "y" }, { n: "1", x: "y", m: "2" }, "1", "the copy is what is made of the original"],
+    [{ x: "y", n: "1" }, { m: "2", n: "1", x: "y" }, "1", "fields have no order"],
+    [{ n: "1", x: "y" }, { n: "1", x: "y" }, "1", "the copy is the original"],
+    [{ n: "1", x: "y" }, { n: "1", x: "z", m: "2" }, "?", "another value"],
+    [{ n: "1", x: "y" }, { n: "1", m: "2" }, "?", "a field less"],
+    [{ n: "1", x: "y" }, { n: "1", x: "y", m: "2", o: "p" }, "?", "a field more"],
+    [{ n: "1", x: "y" }, { n: "1", x: "y", m: "3" }, "?", "a field more that is to be another"],
+    [{ n: "1", x: "y" }, null, "?", "no copy"],
+    [{ n: "2", x: "y" }, { n: "2", x: "y" }, "0", "not as it was read"],
+    [{ n: "1", m: "2" }, { n: "1", m: "2" }, "0", "more than was read"],
+    [{ x: "y" }, { x: "y" }, "0", "less than was read"],
+    [null, { n: "1" }, "-", "it is gone"],
+    [{ n: "1", x: "y".repeat(200_000) }, { n: "1", x: "y".repeat(200_000) }, "?", "too large to look at"],
+  ];
+
+Deno.test("DELETE_SAME deletes an original whose copy is the same in the server's own eyes, and no other", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const store = new RedisStore(client);
+  const order = { key: "", values: ["1", null], changes: ["m", "2"] };
+  for (const [end, ends] of [[0, "together"], [1, "apart"]] as const) {
+    for (const [i, [original, copy]] of CASES.entries()) {
+      if (original !== null) await client.hset(`old${i}`, original);
+      if (copy !== null) await client.hset(`new${i}`, copy);
+      await client.pexpireat(`old${i}`, 4_102_444_800_000);
+      await client.pexpireat(`new${i}`, 4_102_444_800_000 + end);
+    }
+    const keys = CASES.flatMap((_, i) => [`old${i}`, `new${i}`]);
+    const told = { ...packWrites(["n", "m"], CASES.map(() => order)), types: CASES.map(() => "hash") };
+    const args = [toArgument(JSON.stringify(told))];
+    const answers = [...await store.write(DELETE_SAME, keys, args, undefined)];
+    const wanted = CASES.map(([, , answer]) => answer === "1" && end === 1 ? "?" : answer);
+    CASES.forEach(([, , , why], i) => assertEquals(answers[i], wanted[i], `${why}, ends ${ends}`));
+    for (const [i, [original]] of CASES.entries()) {
+      assertEquals(await client.exists(`old${i}`), original === null || answers[i] === "1" ? 0 : 1);
+    }
+    await client.flushall();
+  }
+});
+
+Deno.test("DELETE_SAME takes no record of another type for the same, and answers for no more than is quick", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const store = new RedisStore(client);
+  const orders = Array.from({ length: 40 }, () => ({ key: "", values: [null], changes: [] }));
+  const args = [toArgument(JSON.stringify(packWrites(["n"], orders)))];
+  const keys = orders.flatMap((_, i) => [`old${i}`, `new${i}`]);
+  for (const key of keys) await client.rpush(key, "member");
+  assertEquals(await store.write(DELETE_SAME, keys, args, undefined), "?".repeat(40));
+  await client.flushall();
+  for (const key of keys) await client.hset(key, { x: "y".repeat(50_000) });
+  const answer = await store.write(DELETE_SAME, keys, args, undefined);
+  assertEquals(answer, "1".repeat(answer.length));
+  assertEquals(answer.length < 10, true, answer);
+});
