@@ -97,7 +97,7 @@ export class FoldRunner {
         }
         await records.prepare(query, work.first, "up");
         if (work.alone) assertShown(work.first, options.variant, BY_EXCHANGE);
-        await run([fold.drop]);
+        await run(fold.takeAway);
         await this.#finish(query, run, work, fold.after, begun);
         await preparer.clear(query);
       });

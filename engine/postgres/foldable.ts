@@ -56,9 +56,7 @@ const OWN_WORK = `
      (leaf.relkind <> 'r' OR leaf.relpersistence <> 'p'
         OR leaf.relam <> (SELECT oid FROM pg_am WHERE amname = 'heap'), 'another kind of storage'),
      (leaf.relowner <> parent.relowner OR pg_get_userbyid(leaf.relowner) <> current_user, 'another owner'),
-     (leaf.relacl::text <> acldefault('r', leaf.relowner)::text, 'privileges of its own'),
-     (EXISTS (SELECT FROM pg_default_acl WHERE defaclobjtype = 'r' AND defaclrole = leaf.relowner
-                 AND defaclnamespace IN (0, leaf.relnamespace)), 'privileges by default for new tables'),
+     (EXISTS (SELECT FROM aclexplode(leaf.relacl) WHERE grantor <> leaf.relowner), 'privileges that another role than its owner granted'),
      (leaf.reloptions IS NOT NULL, 'storage options of its own'),
      (leaf.reltablespace <> 0, 'a tablespace of its own'),
      (leaf.relreplident <> 'd', 'a replica identity of its own'),
@@ -96,9 +94,6 @@ const OWN_WORK = `
   SELECT name, found.what
     FROM jsonb_array_elements_text($1::text::jsonb) AS name
    CROSS JOIN LATERAL (VALUES
-     (EXISTS (SELECT FROM pg_default_acl WHERE defaclobjtype = 'r' AND pg_get_userbyid(defaclrole) = current_user
-                 AND (defaclnamespace = 0 OR defaclnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()))),
-      'privileges by default for new tables'),
      (current_setting('default_tablespace') <> '', 'a tablespace of its own'),
      (EXISTS (SELECT FROM pg_publication WHERE puballtables), 'a publication')
    ) AS found (there, what)

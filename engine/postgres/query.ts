@@ -38,7 +38,7 @@ function withValues(text: string, parameters: readonly QueryParameter[] = []): s
 }
 
 /** Quotes a text for use in a statement, whatever `standard_conforming_strings` is. */
-function quoteLiteral(text: string): string {
+export function quoteLiteral(text: string): string {
   if (text.includes("\0")) throw new TypeError("A text of Postgres has no zero byte");
   return `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 }

@@ -8,7 +8,9 @@
 import { checksumOf } from "../../checksum.ts";
 import type { Follows, RowsKept, SqlStatement, SqlStep, StepModule } from "../../sql/step.ts";
 import { stepChecksum } from "../../sql/step.ts";
-import { type FoldOptions, type FoldParts, foldParts, type NewPartition } from "../fold.ts";
+import { type FoldOptions, type FoldParts, foldParts } from "../fold.ts";
+import type { NewPartition } from "../new_partition.ts";
+import { carryPrivileges } from "../privileges.ts";
 import { quoteIdentifier } from "../query.ts";
 import type { SchemaObjects, TableObject } from "../schema_objects.ts";
 
@@ -167,7 +169,8 @@ function tablePart(
     follows: first.rows?.joined[was]?.follows ?? null,
     columns: target.columns.map((column) => quoteIdentifier(column.name)),
     into: { kind: "table", table: name },
-    make: [create, ...constraints],
+    // Nobody reads more here meanwhile than there.
+    make: [create, carryPrivileges(source.leaf, name), ...constraints],
     afterwards: indexes,
   };
 }

@@ -15,24 +15,25 @@ export interface Switch extends Fold {
   /** Keeps readers away as well. */
   readonly strongLock: SqlStatement;
   /** Takes the old partitions away. */
-  readonly drop: SqlStatement;
+  readonly takeAway: readonly SqlStatement[];
 }
 
 /** The switch to what is prepared. */
 export function switchOf({ versions, fold }: Preparation): Switch {
-  const { tables, drop, partitions } = fold;
+  const { tables, partitions } = fold;
   const [weak, strong] = [fold.lock.locks!, fold.lateLock.locks!];
   // Nobody is kept waiting while a long reader has the tables: the second lock would not be had.
   const lock = { ...fold.lock, locks: { ...weak, ahead: strong.mode } };
   const strongLock = { ...fold.lateLock, retriesAlone: false };
+  const takeAway = [...fold.privileges, fold.drop];
   return {
     versions,
     tables,
     made: [],
     lock,
     strongLock,
-    drop,
-    before: [lock, strongLock, drop],
+    takeAway,
+    before: [lock, strongLock, ...takeAway],
     after: partitions.flatMap(({ place }) => place),
   };
 }

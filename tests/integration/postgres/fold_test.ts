@@ -156,26 +156,37 @@ async function makeTablespace(sql: postgres.Sql): Promise<boolean> {
   return true;
 }
 
-Deno.test("What an operator has on the tables themselves survives steps that run as one", async () => {
-  await using server = await startPostgres();
-  const { url, sql, backend } = await start(server);
-  await sql.unsafe(
-    `CREATE ROLE app; GRANT SELECT, INSERT ON events, deliveries TO app; GRANT UPDATE (code) ON deliveries TO app;
-    COMMENT ON TABLE deliveries IS 'ours'; COMMENT ON COLUMN events.topic IS 'what it is about';
-    ALTER TABLE ONLY events ALTER topic SET STATISTICS 500; ALTER TABLE events REPLICA IDENTITY FULL`,
-  );
-  const before = await possessions(sql);
-  // Whatever is set for new tables, theirs is the place of the old ones.
-  const elsewhere = await makeTablespace(sql);
-  const settings = elsewhere ? { default_tablespace: "elsewhere" } : {};
-  const client = server.client(url, { max: 2, connection: settings });
-  assertEquals((await backend.group(VERSIONS)).apart, []);
-  {
+for (const way of ["as one", "as prepared"]) {
+  Deno.test(`What an operator has on the tables themselves, and who may do what, survives steps that run ${way}`, async () => {
+    await using server = await startPostgres();
+    const { url, sql, backend } = await start(server);
+    await sql.unsafe(
+      `CREATE ROLE app; GRANT SELECT, INSERT ON events, deliveries TO app; GRANT UPDATE (code) ON deliveries TO app;
+      CREATE ROLE "the reader"; GRANT SELECT ON ALL TABLES IN SCHEMA public TO "the reader";
+      GRANT INSERT ON deliveries_default TO app WITH GRANT OPTION; GRANT SELECT ON deliveries_default TO PUBLIC;
+      REVOKE TRUNCATE ON deliveries_default FROM postgres;
+      ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA public GRANT SELECT, UPDATE, DELETE ON TABLES TO "the reader", PUBLIC;
+      COMMENT ON TABLE deliveries IS 'ours'; COMMENT ON COLUMN events.topic IS 'what it is about';
+      ALTER TABLE ONLY events ALTER topic SET STATISTICS 500; ALTER TABLE events REPLICA IDENTITY FULL`,
+    );
+    // Whatever is set for new tables, theirs is the place of the old ones.
+    const elsewhere = await makeTablespace(sql);
+    const settings = elsewhere ? { default_tablespace: "elsewhere" } : {};
+    const client = server.client(url, { max: 2, connection: settings });
+    assertEquals((await backend.group(VERSIONS)).apart, []);
     await using session = await locked(backendOver(client));
+    if (way === "as prepared") {
+      await session.prepare!(VERSIONS, running());
+      const [copy] =
+        await sql`SELECT has_table_privilege('the reader', 'outpost_prepared_2', 'DELETE') AS may`;
+      assertEquals(copy!.may, false, "nobody may do more with what is prepared");
+    }
+    await sql.unsafe("GRANT DELETE ON deliveries_default TO app");
+    const before = await possessions(sql);
     await session.upTogether(VERSIONS, running());
-  }
-  assertEquals(await possessions(sql), before);
-});
+    assertEquals(await possessions(sql), before);
+  });
+}
 
 Deno.test("What an operator has on a partition survives steps that run one by one", async () => {
   await using server = await startPostgres();

@@ -6,10 +6,10 @@
 
 /** What an operator may have on a table or its partition, and what it takes to be rid of it. */
 export const OWN_WORK: readonly (readonly [string, string])[] = [
-  ["GRANT SELECT ON deliveries_default TO PUBLIC", "REVOKE ALL ON deliveries_default FROM PUBLIC"],
   [
-    "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
-    "ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM PUBLIC",
+    `CREATE ROLE giver; GRANT SELECT ON deliveries_default TO giver WITH GRANT OPTION;
+    SET ROLE giver; GRANT SELECT ON deliveries_default TO PUBLIC; RESET ROLE`,
+    "REVOKE ALL ON deliveries_default FROM giver CASCADE; DROP ROLE giver",
   ],
   ["GRANT SELECT (id) ON events_default TO PUBLIC", "REVOKE ALL (id) ON events_default FROM PUBLIC"],
   ["ALTER TABLE events_default SET (fillfactor = 80)", "ALTER TABLE events_default RESET (fillfactor)"],
