@@ -105,6 +105,15 @@ export async function eventually<T>(attempt: () => Promise<T> | T, timeoutMs = 2
   }
 }
 
+/**
+ * Lets work go on that is awaited further down. Where a test fails before it comes there, what becomes of the work is nobody's
+ * concern: as an uncaught error it would end the whole file, and hide what was wrong.
+ */
+export function meanwhile<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => {});
+  return work;
+}
+
 /** Ends a process and waits until it is gone. */
 export async function stop(process: Deno.ChildProcess, signal: Deno.Signal = "SIGKILL"): Promise<void> {
   try {

@@ -3,7 +3,7 @@ import { createShopEngine } from "../../../examples/shop/migrations.ts";
 import { ApplyError, PendingError, RefusedError } from "../../../mod.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { startRedis } from "../../support/redis.ts";
-import { eventually } from "../../support/server.ts";
+import { eventually, meanwhile } from "../../support/server.ts";
 
 const MAIN = new URL("../../../examples/shop/main.ts", import.meta.url);
 const DAY_MS = 86_400_000;
@@ -120,7 +120,7 @@ Deno.test("An application of its own, unrelated to Outpost", async (t) => {
     const reader = await sql.reserve();
     await reader`BEGIN`;
     await reader`LOCK TABLE orders IN ACCESS SHARE MODE`; // Keeps the step waiting until its connection was seen.
-    const applying = engine.apply();
+    const applying = meanwhile(engine.apply());
     const called = await eventually(async () => {
       const rows = await sql<{ name: string }[]>`SELECT application_name AS name FROM pg_stat_activity
         WHERE datname = current_database() AND application_name <> 'postgres.js'`;

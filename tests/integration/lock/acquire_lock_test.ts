@@ -16,7 +16,7 @@ import type { LockOwner } from "../../../engine/lock/lock.ts";
 import { connectLockSession } from "../../support/lock_session.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { startRedis } from "../../support/redis.ts";
-import { eventually, freePort } from "../../support/server.ts";
+import { eventually, freePort, meanwhile } from "../../support/server.ts";
 
 const names = {
   lock: "outpost:migration:lock",
@@ -109,7 +109,7 @@ Deno.test("acquireLock() honours a lock that an older tool holds under any name,
     assertEquals(await client.keys("*"), [name]);
     const seen: (LockOwner | null)[] = [];
     const onWait = (owner: LockOwner | null) => seen.push(owner);
-    const waiting = acquireLock(await stores.options({ waitMs: 30_000, onWait }));
+    const waiting = meanwhile(acquireLock(await stores.options({ waitMs: 30_000, onWait })));
     await eventually(() => assertEquals(seen.at(-1)?.source, name));
     await client.del(name);
     await (await waiting)[Symbol.asyncDispose]();
@@ -126,7 +126,7 @@ Deno.test("acquireLock() waits for golang-migrate's advisory lock, however long 
   assertEquals(await stores.client.keys("*"), []);
   const seen: (LockOwner | null)[] = [];
   const onWait = (owner: LockOwner | null, waitedMs: number) => waitedMs > 1500 && seen.push(owner);
-  const waiting = acquireLock(await stores.options({ waitMs: 30_000, onWait }, 300));
+  const waiting = meanwhile(acquireLock(await stores.options({ waitMs: 30_000, onWait }, 300)));
   await eventually(() => assertEquals(seen.at(-1)?.source, "postgres"));
   await other`select pg_advisory_unlock(${stores.key}::bigint)`;
   {

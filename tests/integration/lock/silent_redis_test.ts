@@ -9,7 +9,7 @@ import type { SqlStep, StepModule } from "../../../engine/sql/step.ts";
 import { outpostNames } from "../../../migrations/mod.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { startRedis } from "../../support/redis.ts";
-import { eventually } from "../../support/server.ts";
+import { eventually, meanwhile } from "../../support/server.ts";
 
 const TTL_MS = 1500;
 
@@ -83,6 +83,7 @@ Deno.test("A step that began ends by the advisory lock alone while Redis is sile
   await using stores = await start();
   const { run, events } = applying(stores.engine);
   const lost = assertRejects(() => run, LockLostError, "no heartbeat reached Redis");
+  meanwhile(lost);
   await stores.atWork();
   Deno.kill(stores.redis.pid, "SIGSTOP");
   try {
@@ -105,7 +106,7 @@ Deno.test("A step that began ends by the advisory lock alone while Redis is sile
 Deno.test("A step is undone at once when its lock is cleared in a Redis that answers", async () => {
   await using stores = await start();
   const { run } = applying(stores.engine);
-  const lost = assertRejects(() => run, LockLostError);
+  const lost = meanwhile(assertRejects(() => run, LockLostError));
   await stores.atWork();
   await stores.engine.unlock({ force: true });
   await lost;
@@ -115,7 +116,7 @@ Deno.test("A step is undone at once when its lock is cleared in a Redis that ans
 Deno.test("A step is undone when its connection is ended while Redis is silent", async () => {
   await using stores = await start();
   const { run } = applying(stores.engine);
-  const lost = assertRejects(() => run, LockLostError);
+  const lost = meanwhile(assertRejects(() => run, LockLostError));
   await stores.atWork();
   Deno.kill(stores.redis.pid, "SIGSTOP");
   try {

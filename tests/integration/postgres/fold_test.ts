@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RefusedError } from "../../../engine/errors.ts";
 import type postgres from "postgres";
-import { eventually } from "../../support/server.ts";
+import { eventually, meanwhile } from "../../support/server.ts";
 import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
 import { backendOver, contents, everything, locked, lockHolder, migrateTo, running } from "./deployment.ts";
 import { books, constraints, dump, quarantine } from "./ends.ts";
@@ -245,13 +245,13 @@ Deno.test("Readers go on beside steps that run as one, and long ones are waited 
   await using session = await locked(backend);
   const reasons: string[] = [];
   const begun: string[] = [];
-  const done = session.upTogether(
+  const done = meanwhile(session.upTogether(
     VERSIONS,
     running({
       onRetry: (_attempt, _wait, reason) => void reasons.push(reason),
       onStatement: (_index, _count, text) => void begun.push(text),
     }),
-  );
+  ));
   await eventually(async () => {
     await sql`SELECT count(*) FROM deliveries`;
     assert(reasons.length >= 2);

@@ -7,7 +7,7 @@ import { StepFailedError } from "../../../engine/sql/step_failed_error.ts";
 import { PinnedConnection } from "../../../engine/postgres/pinned_connection.ts";
 import { TransactionRunner } from "../../../engine/postgres/transaction.ts";
 import { startPostgres } from "../../support/postgres.ts";
-import { eventually } from "../../support/server.ts";
+import { eventually, meanwhile } from "../../support/server.ts";
 import {
   backendOver,
   everything,
@@ -46,7 +46,7 @@ Deno.test("up() gives way to readers beside a long transaction, and ends when th
   const reader = server.client(url, { max: 1, connection: { statement_timeout: 5000 } });
   await using session = await locked(backend);
   const retries: number[] = [];
-  const done = session.up(5, running({ onRetry: (attempt) => void retries.push(attempt) }));
+  const done = meanwhile(session.up(5, running({ onRetry: (attempt) => void retries.push(attempt) })));
   let reads = 0;
   await eventually(async () => {
     await reader`SELECT count(*) FROM deliveries`;
@@ -121,7 +121,7 @@ Deno.test("up() stops in the middle of a statement when it is told to, undone", 
   const slow = slowBackend(sql);
   await using session = await locked(slow);
   const stop = new AbortController();
-  const done = session.up(1, running({ signal: stop.signal }));
+  const done = meanwhile(session.up(1, running({ signal: stop.signal })));
   await eventually(async () => {
     const [row] =
       await sql`SELECT count(*)::int AS n FROM pg_stat_activity WHERE query = ${FOREVER} AND state = 'active'`;

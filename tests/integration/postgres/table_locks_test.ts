@@ -4,7 +4,7 @@ import { LockLostError } from "../../../engine/errors.ts";
 import { StepFailedError } from "../../../engine/sql/step_failed_error.ts";
 import { lockTables } from "../../../migrations/sql/lock_tables.ts";
 import { startPostgres } from "../../support/postgres.ts";
-import { eventually } from "../../support/server.ts";
+import { eventually, meanwhile } from "../../support/server.ts";
 import {
   backendOver,
   fill,
@@ -56,7 +56,9 @@ Deno.test("up() waits outside of the queue behind a long reader, names it, and h
   });
   await using session = await locked(backend);
   const reasons: string[] = [];
-  const done = session.up(8, running({ onRetry: (_attempt, _wait, reason) => void reasons.push(reason) }));
+  const done = meanwhile(
+    session.up(8, running({ onRetry: (_attempt, _wait, reason) => void reasons.push(reason) })),
+  );
   await eventually(async () => {
     assertEquals([...await waitingIn(sql)], []);
     await sql`SELECT count(*) FROM attempts`;
@@ -163,7 +165,7 @@ Deno.test("up() takes its locks in the order in which an application writes, whe
   const application = server.client(url, { max: 1 });
   let [tries, commits, done] = [0, 0, false];
   /** Never out of a transaction for longer than it takes to begin the next one, and in each until the step is in its way. */
-  const writing = (async () => {
+  const writing = meanwhile((async () => {
     while (!done) {
       const begun = tries;
       await application.begin(async (transaction) => {
@@ -174,12 +176,14 @@ Deno.test("up() takes its locks in the order in which an application writes, whe
       });
       commits++;
     }
-  })();
+  })());
   await using session = await locked(backend);
   await eventually(async () =>
     assert((await sql`SELECT FROM pg_locks WHERE relation = 'b'::regclass`).length > 0)
   );
-  const applied = session.up(1, running({ onRetry: () => void tries++ })).finally(() => done = true);
+  const applied = meanwhile(
+    session.up(1, running({ onRetry: () => void tries++ })).finally(() => done = true),
+  );
   await Promise.all([applied, writing]);
   assertEquals([...await sql`SELECT count(*)::int AS n FROM a`], [{ n: commits }]);
 });
@@ -216,7 +220,7 @@ Deno.test("The server ends a run that is frozen within its transaction after one
       },
     }),
   );
-  const ended = assertRejects(() => run, LockLostError);
+  const ended = meanwhile(assertRejects(() => run, LockLostError));
   await frozen.promise;
   await sql`SELECT count(*) FROM deliveries`;
   thaw.resolve();
