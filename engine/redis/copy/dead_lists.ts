@@ -49,20 +49,20 @@ export async function prune(
   const { lists: rules, deletedAt } = change;
   if (rules === undefined || deletedAt === undefined) return;
   for (const { list, orphaned, dead, fields: listed } of await readListings(change, store, lists, "target")) {
-    const deleted = orphaned && listed.length > 0 && await isCopied(store, list, listed);
-    if (!deleted && dead.length === 0) continue;
+    const copied = orphaned ? await copiedOf(store, list, listed) : null;
+    if (copied === null && dead.length === 0) continue;
     const owner = rules.ownerOf(list)!.target;
     for (let at = 0; at === 0 || at < dead.length; at += FIELDS_AT_ONCE) {
       const fields = dead.slice(at, at + FIELDS_AT_ONCE);
       const records = fields.map((field) => rules.recordOf(list, field)!.target);
       const keys = [list.target, owner, ...records];
       if (store.bySlot(keys).length > 1) continue; // No step of a server can see both.
-      const names = deleted ? listed.slice(0, FIELDS_AT_ONCE) : [];
+      const entries = [...copied ?? []].slice(0, FIELDS_AT_ONCE);
       const args = [
         deletedAt,
-        String(deleted ? listed.length : 0),
-        String(names.length),
-        ...names,
+        String(copied?.size ?? 0),
+        String(entries.length),
+        ...entries.flat(),
         ...fields,
       ];
       await store.write(PRUNE, keys.map(toArgument), args.map(toArgument), fence);
@@ -70,15 +70,20 @@ export async function prune(
   }
 }
 
-/** True for a list that has nothing but what was copied: with more on it, the application has written it since. */
-async function isCopied(
+/**
+ * What a copy has of its original, where it has nothing else: with more or something other on it, the application has written it
+ * since.
+ *
+ * @returns Null where it has, or where it is empty.
+ */
+async function copiedOf(
   store: RedisStore,
-  { source }: ListKeys,
+  { source, target }: ListKeys,
   listed: readonly Binary[],
-): Promise<boolean> {
-  const [before = []] = await readNames(store, [source]);
-  const copied = new Set(before);
-  return listed.every((field) => copied.has(field));
+): Promise<ReadonlyMap<Binary, Binary> | null> {
+  if (listed.length === 0) return null;
+  const [before, now] = await Promise.all([readInPieces(store, source), readInPieces(store, target)]);
+  return now.size > 0 && [...now].every(([field, value]) => before.get(field) === value) ? now : null;
 }
 
 /** Looks at the lists among what is given. @param side Which of their two forms tells what they list. */

@@ -75,7 +75,7 @@ return table.concat(results)
  *
  * - KEYS: the fence key if any, then the list, then whom it belongs to, then the records.
  * - ARGV: the fence; the field that tells a deletion; how many fields the list has that is to be deleted with its owner, 0 for none;
- *   how many of their names follow; these; then for each record the field that lists it.
+ *   how many of them follow; these, names and values by turns; then for each record the field that lists it.
  * - Returns `1`.
  */
 export const PRUNE: Script = script(`${FENCE}
@@ -88,13 +88,13 @@ local size, named = tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3])
 a = a + 3
 local function is_the_same()
   if redis.pcall('HLEN', list) ~= size then return false end
-  for i = a + 1, a + named do
-    if redis.call('HEXISTS', list, ARGV[i]) == 0 then return false end
+  for i = a + 1, a + 2 * named, 2 do
+    if redis.call('HGET', list, ARGV[i]) ~= ARGV[i + 1] then return false end
   end
   return true
 end
 if size > 0 and is_deleted(KEYS[k + 2]) and is_the_same() then redis.call('UNLINK', list) return '1' end
-a = a + named
+a = a + 2 * named
 for i = k + 3, #KEYS do
   if is_deleted(KEYS[i]) then redis.call('HDEL', list, ARGV[a + i - k - 2]) end
 end

@@ -106,8 +106,15 @@ Deno.test("prune() deletes a summary with its tenant, but for one on which the a
   const list = { source: "tenant:t:destinations", target: SUMMARY, kind: "summaries" };
   await putHash(client, list.source, { a: "{}" });
   await putHash(client, "tenant:{t}:tenant", { deleted_at: String(Date.now()) });
-  for (const [listed, left] of [["a", null], ["new", { new: "{}" }]] as const) {
-    await putHash(client, SUMMARY, { [listed]: "{}" });
+  for (
+    const [listed, left] of [
+      [{ a: "{}" }, null],
+      [{ a: "{}", new: "{}" }, { a: "{}", new: "{}" }],
+      [{ a: '{"disabled":true}' }, { a: '{"disabled":true}' }],
+    ] as const
+  ) {
+    await client.del(SUMMARY);
+    await putHash(client, SUMMARY, listed);
     await prune(change, { store: new RedisStore(client), fence: undefined }, [list]);
     assertEquals(await getHash(client, SUMMARY), left);
   }
