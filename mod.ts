@@ -51,17 +51,16 @@ export type {
   StoreName,
   StorePlace,
 } from "./engine/migration.ts";
+export type { SqlPrepared, SqlVerification } from "./engine/sql_backend.ts";
 export type {
   DownTarget,
   SqlConsequence,
   SqlDownPlan,
   SqlGrouping,
   SqlPlan,
-  SqlPrepared,
   SqlStepPlan,
   SqlTablePlan,
-  SqlVerification,
-} from "./engine/sql_backend.ts";
+} from "./engine/sql/sql_plan.ts";
 export type {
   RedisDifference,
   RedisExample,
@@ -152,23 +151,17 @@ export { createRegistry, type Registry, type SqlSteps } from "./engine/registry.
 export type {
   ConsequenceQuery,
   DownForecast,
-  Follows,
   ObjectChange,
-  RowRewrite,
-  RowsKept,
-  SqlStatement,
   SqlStep,
   StepForecast,
   StepModule,
   StepRemains,
-  StepRewrite,
   StepRunner,
   StepVariant,
-  TableLockMode,
-  TableLocks,
-  TableRewrite,
   TableUse,
 } from "./engine/sql/step.ts";
+export type { Follows, RowRewrite, RowsKept, StepRewrite, TableRewrite } from "./engine/sql/step_rewrite.ts";
+export type { SqlStatement, TableLockMode, TableLocks } from "./engine/sql/statement.ts";
 export type { PendingCounts, ReadStateOptions, UnreadStore } from "./engine/state.ts";
 export type { SqlActivity, SqlWait, SqlWork } from "./engine/sql/activity.ts";
 export type { SqlStatus, Status } from "./engine/status.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { DownTarget, SqlDownPlan, SqlState } from "./sql_backend.ts";
+import type { SqlState } from "./sql_backend.ts";
+import type { DownTarget, SqlDownPlan } from "./sql/sql_plan.ts";
 import { chooseSqlStore, type OneStoreOptions } from "./choose_sql_store.ts";
 import {
   InterruptedError,

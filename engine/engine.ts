@@ -14,7 +14,8 @@ import {
   type PlanCleanupOptions,
 } from "./cleanup.ts";
 import type { CleanupResult, MigrationEntry } from "./migration.ts";
-import type { DownTarget, SqlDownPlan, SqlPrepared } from "./sql_backend.ts";
+import type { SqlPrepared } from "./sql_backend.ts";
+import type { DownTarget, SqlDownPlan } from "./sql/sql_plan.ts";
 import type { RedisDifference, ResolveResult } from "./redis_backend.ts";
 import type { OneStoreOptions } from "./choose_sql_store.ts";
 import { down, type DownOptions, planDown } from "./down.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { RedisMigrationPlan } from "./redis_backend.ts";
-import type { SqlPlan } from "./sql_backend.ts";
+import type { SqlPlan } from "./sql/sql_plan.ts";
 import { isPending, type MigrationEntry, type StoreName, type StorePlace } from "./migration.ts";
 import type { Blocker } from "./blocker.ts";
 import { digestOf } from "./checksum.ts";

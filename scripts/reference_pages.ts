@@ -7,7 +7,8 @@
 import { COMMANDS } from "../cli/commands.ts";
 import { commandHelp } from "../cli/line/help.ts";
 import { migrateHelp, programHelp } from "../cli/line/program_help.ts";
-import { SETTING_KEYS, type SettingDefinition, SETTINGS } from "../cli/settings/table.ts";
+import { SETTING_KEYS, SETTINGS } from "../cli/settings/table.ts";
+import type { SettingDefinition } from "../cli/settings/setting.ts";
 import { SEARCHED_FILES } from "../cli/settings/file.ts";
 
 /** Every generated file, by its path within the project. */

@@ -5,7 +5,7 @@
  */
 
 import type { RedisMigrationPlan } from "../../engine/redis_backend.ts";
-import type { SqlPlan, SqlStepPlan } from "../../engine/sql_backend.ts";
+import type { SqlPlan, SqlStepPlan } from "../../engine/sql/sql_plan.ts";
 import type { Plan } from "../../engine/plan.ts";
 import { formatBytes, formatCount, formatCounted, formatTime } from "../output/format.ts";
 import { estimates } from "../render/estimate.ts";

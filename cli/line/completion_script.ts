@@ -9,7 +9,8 @@ import { migrationId, type SqlStoreName } from "../../engine/migration.ts";
 import type { StepModule } from "../../engine/sql/step.ts";
 import type { Command } from "../command.ts";
 import { bashScript, OTHER_COMMAND } from "./bash_script.ts";
-import { type SettingDefinition, SETTINGS } from "../settings/table.ts";
+import { SETTINGS } from "../settings/table.ts";
+import type { SettingDefinition } from "../settings/setting.ts";
 import { SHARED_FLAGS, SHARED_SETTINGS } from "./shared_options.ts";
 
 /** The script for a shell. @param words What starts this program. */

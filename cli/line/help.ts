@@ -5,7 +5,8 @@
  */
 
 import type { ArgumentSpec, CommandSpec, FlagSpec } from "../command.ts";
-import { type SettingDefinition, type SettingKey, SETTINGS } from "../settings/table.ts";
+import { type SettingKey, SETTINGS } from "../settings/table.ts";
+import type { SettingDefinition } from "../settings/setting.ts";
 import { SHARED_FLAGS, SHARED_SETTINGS } from "./shared_options.ts";
 import { PLAIN, type Style } from "../output/style.ts";
 import { wrap } from "../output/table.ts";

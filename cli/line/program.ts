@@ -10,7 +10,8 @@ import type { OutputFlags } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { commandHelp, type HelpOptions } from "./help.ts";
 import { migrateHelp, programHelp } from "./program_help.ts";
-import { type SettingDefinition, type SettingKey, SETTINGS } from "../settings/table.ts";
+import { type SettingKey, SETTINGS } from "../settings/table.ts";
+import type { SettingDefinition } from "../settings/setting.ts";
 import { SHARED_FLAGS, SHARED_SETTINGS } from "./shared_options.ts";
 
 /** A command line that was understood. */

@@ -5,13 +5,8 @@
  */
 
 import type { FlagSpec } from "../command.ts";
-import {
-  SETTING_KEYS,
-  type SettingDefinition,
-  type SettingKey,
-  SETTINGS,
-  type SettingTakers,
-} from "../settings/table.ts";
+import { SETTING_KEYS, type SettingKey, SETTINGS } from "../settings/table.ts";
+import type { SettingDefinition, SettingTakers } from "../settings/setting.ts";
 
 const takenBy = (takers: SettingTakers): readonly SettingKey[] =>
   SETTING_KEYS.filter((key) => (SETTINGS[key] as SettingDefinition<unknown>).takenBy === takers);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { DownTarget, SqlDownPlan } from "../../engine/sql_backend.ts";
+import type { DownTarget, SqlDownPlan } from "../../engine/sql/sql_plan.ts";
 import type { SqlStoreName } from "../../engine/migration.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import { assertCanAsk, type Question } from "../output/confirm.ts";

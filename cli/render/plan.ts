@@ -5,14 +5,15 @@
  */
 
 import type { RedisMigrationPlan } from "../../engine/redis_backend.ts";
-import type { SqlPlan, SqlStepPlan } from "../../engine/sql_backend.ts";
+import type { SqlPlan } from "../../engine/sql/sql_plan.ts";
 import type { Plan } from "../../engine/plan.ts";
 import { formatBytes, formatCount, formatCounted, formatDuration } from "../output/format.ts";
 import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
 import { estimates } from "./estimate.ts";
 import { concerned, placesText } from "./place.ts";
+import { renderStep } from "./plan_step.ts";
 import type { Style } from "../output/style.ts";
-import { renderTable, wrap } from "../output/table.ts";
+import { wrap } from "../output/table.ts";
 
 /** What is shown of a plan. */
 export interface PlanView {
@@ -160,63 +161,6 @@ function renderGrouping({ steps, grouping }: SqlPlan, { style, width }: Layout):
 
 /** Bytes that somebody may not have. */
 const WORTH_TELLING = 16 * 1024 * 1024;
-
-function renderStep(step: SqlStepPlan, { style, width }: Layout, { statements }: PlanView): string {
-  const lines = [
-    `${style.cyan(step.id)}  ${step.name}`,
-    // A saved plan does not hold the descriptions.
-    ...(step.description === "" ? [] : [`  ${wrap(step.description, width - 2, "  ")}`]),
-  ];
-  if (step.tables.length > 0) {
-    const rows = step.tables.map((table) => [
-      `  ${table.name}`,
-      formatCount(table.rows),
-      formatBytes(table.bytes),
-      table.lock,
-      table.rewrite ? style.yellow("rewritten") : "",
-    ]);
-    lines.push(...renderTable(
-      [
-        { title: "  TABLE" },
-        { title: "ROWS", align: "right" },
-        { title: "SIZE", align: "right" },
-        { title: "STRONGEST LOCK" },
-        { title: "DATA" },
-      ],
-      rows,
-      { width, title: style.dim },
-    ));
-  }
-  for (const { kind, table, detail, rows } of step.consequences) {
-    const severe = kind === "rows_deleted" || kind === "column_dropped" || kind === "table_dropped";
-    const mark = severe ? style.red("-") : kind === "rows_quarantined" ? style.yellow("~") : style.green("+");
-    const count = rows === 0 ? "" : ` (${formatCounted(rows, "row")})`;
-    lines.push(`  ${mark} ${wrap(`${consequenceText(kind, table)}${count}: ${detail}`, width - 4, "    ")}`);
-  }
-  if (statements) {
-    for (const statement of step.statements) {
-      const text = statement.trim().replace(/;?$/, ";");
-      lines.push("", ...text.split("\n").map((line) => (line.trim() === "" ? "" : `    ${line}`)));
-    }
-  } else if (step.statements.length > 0) {
-    lines.push(
-      style.dim(`  ${formatCounted(step.statements.length, "statement")}, shown in full with --sql`),
-    );
-  }
-  return lines.join("\n");
-}
-
-function consequenceText(kind: SqlStepPlan["consequences"][number]["kind"], table: string): string {
-  const words = {
-    rows_quarantined: "rows kept aside from",
-    rows_deleted: "rows deleted from",
-    column_dropped: "column dropped from",
-    table_dropped: "table dropped:",
-    table_rewritten: "table rewritten:",
-    index_built: "index built on",
-  };
-  return `${words[kind]} ${table}`;
-}
 
 /** What to do about records that cannot be converted. */
 export const INVALID_ADVICE =

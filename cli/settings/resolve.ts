@@ -5,7 +5,8 @@
  */
 
 import { SettingsError } from "../errors.ts";
-import { SETTING_KEYS, type SettingDefinition, type SettingKey, SETTINGS, type Settings } from "./table.ts";
+import { SETTING_KEYS, type SettingKey, SETTINGS, type Settings } from "./table.ts";
+import type { SettingDefinition } from "./setting.ts";
 import type { SettingsFile } from "./file.ts";
 import { refusalOf, SENT_TO } from "./found_file.ts";
 import { parsePostgresUrl } from "../stores/postgres/url.ts";

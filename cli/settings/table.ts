@@ -9,6 +9,7 @@
 
 import { LEASE_MS, LOCK_WAIT_MS } from "../../engine/lock/lock_settings.ts";
 import { deploymentIdFault } from "../../migrations/deployment_id.ts";
+import { define, type SettingDefinition } from "./setting.ts";
 import type { LogLevel } from "../output/log.ts";
 import {
   checkedText,
@@ -23,43 +24,8 @@ import {
   optionalPostgresUrl,
   optionalText,
   port,
-  type SettingType,
   text,
 } from "./types.ts";
-
-/** Where a setting stands in help texts. */
-export type SettingGroup = "Redis" | "Postgres" | "ClickHouse" | "Scope" | "Lock and pace" | "Output";
-
-/** One setting. */
-export interface SettingDefinition<T> {
-  /** Path in a YAML file, for example `redis.host`. */
-  readonly name: string;
-  readonly env: string;
-  /** Long flag without dashes, or null where there is none. */
-  readonly flag: string | null;
-  readonly type: SettingType<T>;
-  readonly default: T;
-  readonly group: SettingGroup;
-  readonly description: string;
-  /** Never shown, and removed from whatever is printed. */
-  readonly secret?: boolean;
-  /** The commands that take it: every one, those that take the lock, run SQL steps, or walk over Redis records. */
-  readonly takenBy: SettingTakers;
-}
-
-/** Which commands take a setting, and so have its flag and list it in their help. */
-export type SettingTakers = "every" | "lock" | "steps" | "walk";
-
-function define<T>(
-  [name, env, flag]: readonly [string, string, string | null],
-  type: SettingType<T>,
-  initial: NoInfer<T>,
-  group: SettingGroup,
-  description: string,
-  more: Partial<Pick<SettingDefinition<T>, "secret" | "takenBy">> = {},
-): SettingDefinition<T> {
-  return { name, env, flag, type, default: initial, group, description, takenBy: "every", ...more };
-}
 
 const REDIS = "Redis",
   POSTGRES = "Postgres",
@@ -70,13 +36,7 @@ const REDIS = "Redis",
 /** All settings, by the name that the code uses. */
 export const SETTINGS = {
   redisHost: define(["redis.host", "REDIS_HOST", "redis-host"], hostName, "redis", REDIS, "Host name"),
-  redisPort: define(
-    ["redis.port", "REDIS_PORT", "redis-port"],
-    port,
-    6379,
-    REDIS,
-    "Port",
-  ),
+  redisPort: define(["redis.port", "REDIS_PORT", "redis-port"], port, 6379, REDIS, "Port"),
   redisUsername: define(
     ["redis.username", "REDIS_USERNAME", "redis-username"],
     text("NAME"),

@@ -10,7 +10,8 @@ import { MigrationError, RefusedError } from "../errors.ts";
 import { StepFailedError } from "../sql/step_failed_error.ts";
 import { migrationId } from "../migration.ts";
 import { assertForceable, assertNext } from "../sql/standing.ts";
-import { type SqlStatement, type SqlStep, stepChecksum, type StepModule } from "../sql/step.ts";
+import { type SqlStep, stepChecksum, type StepModule } from "../sql/step.ts";
+import type { SqlStatement } from "../sql/statement.ts";
 import {
   appendHistory,
   appendVersion,

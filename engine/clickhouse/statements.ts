@@ -8,7 +8,7 @@
 import type { SqlRunOptions } from "../sql_backend.ts";
 import { RefusedError } from "../errors.ts";
 import { pause } from "../pause.ts";
-import type { SqlStatement } from "../sql/step.ts";
+import type { SqlStatement } from "../sql/statement.ts";
 import { select } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
 

@@ -6,7 +6,8 @@
 
 import { PlanStaleError } from "../errors.ts";
 import { hint } from "../hint.ts";
-import { chooseWay, type SqlStatement, type SqlStep } from "../sql/step.ts";
+import { chooseWay, type SqlStep } from "../sql/step.ts";
+import type { SqlStatement } from "../sql/statement.ts";
 import type { Query } from "./query.ts";
 import { stepId } from "./step_id.ts";
 

@@ -7,7 +7,8 @@
  */
 
 import { composeRewrites, type Fold } from "../sql/rewrite.ts";
-import type { SqlStatement, SqlStep, StepModule } from "../sql/step.ts";
+import type { SqlStep, StepModule } from "../sql/step.ts";
+import type { SqlStatement } from "../sql/statement.ts";
 import { quoteIdentifier } from "./query.ts";
 import { makePartition, type NewPartition } from "./new_partition.ts";
 import { carryPrivileges } from "./privileges.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { TableLockMode } from "../sql/step.ts";
+import type { TableLockMode } from "../sql/statement.ts";
 import { harmless } from "../foreign_text.ts";
 import type { Query } from "./query.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlStatement } from "../sql/step.ts";
+import type { SqlStatement } from "../sql/statement.ts";
 import { quoteIdentifier } from "./query.ts";
 import type { TableObject } from "./schema_objects.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlStatement } from "../sql/step.ts";
+import type { SqlStatement } from "../sql/statement.ts";
 import { quoteLiteral } from "./query.ts";
 
 /** Gives a table exactly the privileges of another one, which its owner granted. */

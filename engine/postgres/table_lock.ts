@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { SqlStatement, TableLocks } from "../sql/step.ts";
+import type { SqlStatement, TableLocks } from "../sql/statement.ts";
 import { describeHolders, findHolders, type LockHolder } from "./lock_holders.ts";
 import type { Query } from "./query.ts";
 

@@ -8,7 +8,7 @@
 import type { SqlRunOptions } from "../sql_backend.ts";
 import { InterruptedError, LockLostError } from "../errors.ts";
 import { StepFailedError } from "../sql/step_failed_error.ts";
-import type { SqlStatement } from "../sql/step.ts";
+import type { SqlStatement } from "../sql/statement.ts";
 import { foreignText } from "../foreign_text.ts";
 import type { Query } from "./query.ts";
 import { isServerError, isTransient } from "./errors.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlGrouping } from "../sql_backend.ts";
+import type { SqlGrouping } from "./sql_plan.ts";
 import type { Counter } from "./forecast.ts";
 import { type Fold, namesBefore } from "./rewrite.ts";
 import type { SqlStep, StepForecast } from "./step.ts";

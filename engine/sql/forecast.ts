@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { SqlConsequence, SqlStepPlan, SqlTablePlan } from "../sql_backend.ts";
-import type { DownForecast, SqlStatement, SqlStep, StepForecast } from "./step.ts";
+import type { SqlConsequence, SqlStepPlan, SqlTablePlan } from "./sql_plan.ts";
+import type { DownForecast, SqlStep, StepForecast } from "./step.ts";
+import type { SqlStatement } from "./statement.ts";
 
 /** Asks a store for numbers; null for what cannot be counted at the moment. */
 export interface Counter {

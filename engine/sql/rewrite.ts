@@ -4,7 +4,9 @@
  * @module
  */
 
-import type { SqlStatement, SqlStep, TableRewrite } from "./step.ts";
+import type { SqlStep } from "./step.ts";
+import type { TableRewrite } from "./step_rewrite.ts";
+import type { SqlStatement } from "./statement.ts";
 
 /** Names, as a variant is named, how a step runs by itself whose tables are made anew. */
 export const BY_EXCHANGE = "by exchange";

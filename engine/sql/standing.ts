@@ -5,7 +5,8 @@
  */
 
 import { harmless } from "../foreign_text.ts";
-import type { DownTarget, SqlState } from "../sql_backend.ts";
+import type { SqlState } from "../sql_backend.ts";
+import type { DownTarget } from "./sql_plan.ts";
 import {
   type MigrationEntry,
   migrationId,

@@ -5,54 +5,12 @@
  * @module
  */
 
-import type { SqlConsequence } from "../sql_backend.ts";
+import type { SqlConsequence } from "./sql_plan.ts";
+import type { SqlStatement } from "./statement.ts";
+import type { RowRewrite, StepRewrite } from "./step_rewrite.ts";
 import { checksumOf } from "../checksum.ts";
 import { RegistryError } from "../errors.ts";
 import { formatVersion } from "../migration.ts";
-
-/** How strongly a step locks a table: against writers alone, or against readers as well. */
-export type TableLockMode = "SHARE ROW EXCLUSIVE" | "ACCESS EXCLUSIVE";
-
-/** Tables that a statement locks. */
-export interface TableLocks {
-  /** Their names, as a statement would have them. */
-  readonly tables: readonly string[];
-  /** How strongly. */
-  readonly mode: TableLockMode;
-  /** What will be asked for afterwards: whoever is in the way of that is waited for as well, before anybody is kept waiting. */
-  readonly ahead?: TableLockMode;
-}
-
-/** One statement of a step. */
-export interface SqlStatement {
-  /** One statement in the store's dialect, shown by `plan` and hashed as it stands; no final semicolon is needed. */
-  readonly text: string;
-  /**
-   * The statement does nothing but lock these tables. Whoever is in the way is waited for outside of the queue, where nobody is
-   * held up, and is named.
-   */
-  readonly locks?: TableLocks;
-  /**
-   * A lock that is taken late, after long work under weaker locks: where it cannot be had within `lock_timeout`, it alone is
-   * tried again, for as long at least as the work before it took, which is kept.
-   */
-  readonly retriesAlone?: boolean;
-  /**
-   * Name of the index that this statement builds outside of a transaction. A valid index of that name means that the statement
-   * is done; an invalid one was left by a crash and is dropped first.
-   */
-  readonly buildsIndex?: string;
-  /**
-   * ClickHouse: query for one number. The statement is not run where it gives 0, and is run again until it does: for what an
-   * application goes on writing meanwhile, and for what is to be waited for.
-   */
-  readonly until?: string;
-  /**
-   * ClickHouse: the table, as `{{name}}` has it, whose rows this statement rewrites by a mutation. The server does that in its own
-   * time: it is queued, and waited for with short questions. One that an earlier run queued is waited for, and not queued again.
-   */
-  readonly mutates?: string;
-}
 
 /** A table that a step works on. */
 export interface TableUse {
@@ -136,80 +94,6 @@ export async function chooseWay(
     if (await holds(when(from))) return { variant: name, statements: up };
   }
   return { variant: "", statements: step.up };
-}
-
-/** What each row of a table is after a step. Columns that are not named stay as they are. */
-export interface TableRewrite {
-  /** Name of the table after the step. */
-  readonly table: string;
-  /** Its name before; left out where it keeps it. */
-  readonly was?: string;
-  /** True where the step writes every row anew; false where it only changes the catalog. */
-  readonly everyRow: boolean;
-  /** Columns that are new or other than before: an expression over the columns before, by the name afterwards. */
-  readonly computed?: Readonly<Record<string, string>>;
-  /** Columns that get another name: the old one, by the new one. */
-  readonly renamed?: Readonly<Record<string, string>>;
-  /** Columns that go. */
-  readonly dropped?: readonly string[];
-  /** Where one table alone does not give the rows: queries that together do, and the columns that each of them has. */
-  readonly joined?: {
-    readonly columns: readonly string[];
-    readonly queries: readonly string[];
-    /** The table whose columns each row takes along: what is made is the larger for it. */
-    readonly takes?: string;
-  };
-}
-
-/** What a step does to rows, beside what its statements say. */
-export interface StepRewrite {
-  /** Every table whose rows or columns it changes. */
-  readonly tables: readonly TableRewrite[];
-  /** Statements that keep elsewhere what has no place afterwards; they run before, on the tables as they are. */
-  readonly keeps?: readonly SqlStatement[];
-  /** Tables that its own statements take away with their rows, which stay as they are until then. */
-  readonly drops?: readonly string[];
-}
-
-/** Rows that depend on rows of another table. */
-export interface Follows {
-  /** The other table. */
-  readonly table: string;
-  /** A column of its key. */
-  readonly column: string;
-  /** The column of this table that has the same value. */
-  readonly by: string;
-}
-
-/**
- * Queries for single rows, where {@linkcode StepRewrite} has such for whole tables: so that new tables can be made beside an
- * application that goes on. What stands in double braces is the name of a table: of the new one that is made for the table named,
- * with its indexes, which holds at least the keys of all rows that were not changed lately.
- */
-export interface RowRewrite {
-  /** For each table that is joined, by its name before: a query that gives each of its rows by itself. */
-  readonly joined: Readonly<Record<string, { readonly query: string; readonly follows: Follows }>>;
-  /** What is kept elsewhere. */
-  readonly kept: readonly RowsKept[];
-}
-
-/** Rows that have no place afterwards, and where they go. */
-export interface RowsKept {
-  /** The table that they are in. */
-  readonly table: string;
-  /** Gives the key of the table, and the columns to be written. */
-  readonly query: string;
-  /** Left out where they depend on no other table. */
-  readonly follows?: Follows;
-  /** Where they are kept. */
-  readonly into: {
-    readonly table: string;
-    /** Makes it where it is not there. */
-    readonly make: SqlStatement;
-    /** Its key, a number with a sequence. */
-    readonly id: string;
-    readonly columns: readonly string[];
-  };
 }
 
 /** What a step leaves behind for `cleanup`. */

@@ -5,17 +5,8 @@
  * @module
  */
 
-import type {
-  DownTarget,
-  SqlBackend,
-  SqlDownPlan,
-  SqlGrouping,
-  SqlPlan,
-  SqlSession,
-  SqlState,
-  SqlStepPlan,
-  SqlVerification,
-} from "../sql_backend.ts";
+import type { SqlBackend, SqlSession, SqlState, SqlVerification } from "../sql_backend.ts";
+import type { DownTarget, SqlDownPlan, SqlGrouping, SqlPlan, SqlStepPlan } from "./sql_plan.ts";
 import { migrationId, type MigrationInfo, storeTitle } from "../migration.ts";
 import type { SqlActivity } from "./activity.ts";
 import { harmless } from "../foreign_text.ts";
@@ -26,7 +17,8 @@ import { type Counter, countLosses, planStep, remembering } from "./forecast.ts"
 import { needsOf, WrittenOnce } from "./fold_plan.ts";
 import { dirtyError, findGaps, lowestOf, stateOf } from "./standing.ts";
 import { runThroughLey } from "./ley.ts";
-import { checkSteps, type SqlStatement, type SqlStep, stepChecksum, type TableUse } from "./step.ts";
+import { checkSteps, type SqlStep, stepChecksum, type TableUse } from "./step.ts";
+import type { SqlStatement } from "./statement.ts";
 import type { StepStore, StoreView } from "./step_store.ts";
 import { APART, foldTogether, wayAlone, withFold } from "./ways.ts";
 

@@ -5,7 +5,8 @@
  */
 
 import { BY_EXCHANGE, type Fold } from "./rewrite.ts";
-import { chooseWay, type ChosenWay, type SqlStatement, type SqlStep } from "./step.ts";
+import { chooseWay, type ChosenWay, type SqlStep } from "./step.ts";
+import type { SqlStatement } from "./statement.ts";
 import type { FoldNow, StoreView } from "./step_store.ts";
 
 /** No step runs with another. */

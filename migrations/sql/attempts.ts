@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Follows } from "../../engine/sql/step.ts";
+import type { Follows } from "../../engine/sql/step_rewrite.ts";
 
 /** Columns of the event as an attempt carries them. */
 export const EVENT_COLUMNS =

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlStatement, TableLockMode } from "../../engine/sql/step.ts";
+import type { SqlStatement, TableLockMode } from "../../engine/sql/statement.ts";
 
 /** The statement that locks tables, all at once: not to do the work on one and then to give up on another. */
 export function lockTables(tables: readonly string[], mode: TableLockMode): SqlStatement {

@@ -7,7 +7,9 @@
  * @module
  */
 
-import type { RowsKept, SqlStatement, StepRemains } from "../../engine/sql/step.ts";
+import type { StepRemains } from "../../engine/sql/step.ts";
+import type { RowsKept } from "../../engine/sql/step_rewrite.ts";
+import type { SqlStatement } from "../../engine/sql/statement.ts";
 import { BY_EVENT, ITS_EVENTS } from "./attempts.ts";
 
 /** Names step 5 in the quarantine. */

@@ -8,7 +8,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { SqlBackend, SqlRunOptions } from "../../engine/sql_backend.ts";
 import { DirtyError, RefusedError, RegistryError } from "../../engine/errors.ts";
 import { type SqlStoreName, typeOf } from "../../engine/migration.ts";
-import type { SqlStatement, SqlStep, StepModule } from "../../engine/sql/step.ts";
+import type { SqlStep, StepModule } from "../../engine/sql/step.ts";
+import type { SqlStatement } from "../../engine/sql/statement.ts";
 
 /** An empty database of one case's own. */
 export interface SqlDatabase {

@@ -6,7 +6,9 @@
  */
 
 import { checksumOf } from "../../checksum.ts";
-import type { Follows, RowsKept, SqlStatement, SqlStep, StepModule } from "../../sql/step.ts";
+import type { SqlStep, StepModule } from "../../sql/step.ts";
+import type { Follows, RowsKept } from "../../sql/step_rewrite.ts";
+import type { SqlStatement } from "../../sql/statement.ts";
 import { stepChecksum } from "../../sql/step.ts";
 import { type FoldOptions, type FoldParts, foldParts } from "../fold.ts";
 import type { NewPartition } from "../new_partition.ts";

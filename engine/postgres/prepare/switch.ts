@@ -5,7 +5,7 @@
  */
 
 import type { Fold } from "../../sql/rewrite.ts";
-import type { SqlStatement } from "../../sql/step.ts";
+import type { SqlStatement } from "../../sql/statement.ts";
 import type { Preparation } from "./describe.ts";
 
 /** What surrounds the steps, at the switch. */

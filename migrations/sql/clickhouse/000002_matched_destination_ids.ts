@@ -14,7 +14,8 @@
  * @module
  */
 
-import type { SqlStatement, SqlStep, StepRunner } from "../../../engine/sql/step.ts";
+import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
+import type { SqlStatement } from "../../../engine/sql/statement.ts";
 
 const linked = "SELECT count() FROM {{events}} WHERE destination_id != ''";
 

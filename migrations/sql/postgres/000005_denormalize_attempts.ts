@@ -11,7 +11,8 @@
  * @module
  */
 
-import type { SqlStatement, SqlStep, StepRunner } from "../../../engine/sql/step.ts";
+import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
+import type { SqlStatement } from "../../../engine/sql/statement.ts";
 import { lockTables } from "../lock_tables.ts";
 import {
   ATTEMPT_COLUMNS,

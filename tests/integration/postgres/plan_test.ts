@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type postgres from "postgres";
-import type { SqlConsequence, SqlPlan } from "../../../engine/sql_backend.ts";
+import type { SqlConsequence, SqlPlan } from "../../../engine/sql/sql_plan.ts";
 import { StoreDeniedError } from "../../../engine/errors.ts";
 import { fillLegacyLog } from "../../support/legacy_postgres_data.ts";
 import { startPostgres } from "../../support/postgres.ts";

@@ -5,7 +5,8 @@
  */
 
 import type { PostgresOptions } from "../../../engine/postgres/backend.ts";
-import type { SqlStatement, SqlStep } from "../../../engine/sql/step.ts";
+import type { SqlStep } from "../../../engine/sql/step.ts";
+import type { SqlStatement } from "../../../engine/sql/statement.ts";
 
 /** A single step of a test's own. */
 export function stepOf(

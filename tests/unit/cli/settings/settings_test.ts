@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { SettingsError } from "../../../../cli/errors.ts";
-import { SETTING_KEYS, type SettingDefinition, SETTINGS } from "../../../../cli/settings/table.ts";
+import { SETTING_KEYS, SETTINGS } from "../../../../cli/settings/table.ts";
+import type { SettingDefinition } from "../../../../cli/settings/setting.ts";
 import { checkSettings, type RawSettings, resolveSettings } from "../../../../cli/settings/resolve.ts";
 import { parseSettingsFile } from "../../../../cli/settings/file.ts";
 import { RefusedError } from "../../../../engine/errors.ts";

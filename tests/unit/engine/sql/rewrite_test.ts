@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { composeRewrites } from "../../../../engine/sql/rewrite.ts";
-import type { TableRewrite } from "../../../../engine/sql/step.ts";
+import type { TableRewrite } from "../../../../engine/sql/step_rewrite.ts";
 
 const columnsOf = (table: string) => (table === "orders" || table === "items" ? ["id", "note"] : null);
 
