@@ -49,11 +49,10 @@ export async function copyAcrossNodes(
   keys: readonly Binary[],
   size: BatchSize,
 ): Promise<void> {
-  const { store, tally } = context;
+  const { store } = context;
   const pairs = await findPairs(change, store, lookalikes, keys);
   const wanted = context.doneSince === null ? pairs : await toBeCopied(change, context, pairs);
   const dead = await deadLists(change, store, wanted);
-  tally.skipped += dead.size;
   const rest = wanted.filter((pair) => !dead.has(pair));
   const taken: Pair[] = [];
   await size.measure("write", rest.length, () =>
@@ -62,7 +61,7 @@ export async function copyAcrossNodes(
     })));
   await prune(change, context, wanted);
   await convertAfter(context, pairs.map(({ target }) => target), lookalikes);
-  await weigh(change, context, taken);
+  await weigh(change, context, [...dead, ...taken]);
 }
 
 /** Follows up what earlier runs wrote and did not prove, as far as it was not found by its original. */

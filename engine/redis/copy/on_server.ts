@@ -56,7 +56,6 @@ async function execute(
 ): Promise<Binary[]> {
   const { store, tally } = context;
   const dead = await deadLists(change, store, orders);
-  tally.skipped += dead.size;
   const alive = orders.filter((order) => !dead.has(order));
   const [copied, others, again]: [Order[], Order[], Binary[]] = [[], [], []];
   for await (const [order, answer] of carryOut(COPY, context, chain, alive, size)) {
@@ -71,6 +70,6 @@ async function execute(
   await prune(change, context, [...dead, ...copied, ...others]);
   const unconverted = lookalikes ? [...copied, ...others] : others;
   await convertAfter(context, unconverted.map(({ target }) => target), lookalikes);
-  await weigh(change, context, others);
+  await weigh(change, context, [...dead, ...others]);
   return again;
 }

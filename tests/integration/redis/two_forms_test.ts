@@ -120,6 +120,18 @@ Deno.test("apply() after an interruption brings nothing back that was deleted in
   assertEquals(verified?.issues, []);
 });
 
+Deno.test("apply() names the list of a deleted tenant that had been copied and was changed since", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await putHash(client, "tenant:t", tenantFields("t"));
+  await putHash(client, "tenant:t:destinations", { a: "changed" });
+  await putHash(client, "tenant:{t}:tenant", { deleted_at: String(Date.now()) });
+  await putHash(client, "tenant:{t}:destinations", { a: "copied" });
+  const { outcome, issues } = await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
+  const difference = "tenant:t:destinations: its copy tenant:{t}:destinations is different";
+  assertEquals([outcome, issues[0]], ["failed", difference]);
+});
+
 Deno.test("apply() after an interruption names what both applications wrote in the pause", async () => {
   await using server = await startRedis();
   const client = server.client();
