@@ -24,6 +24,8 @@ import type { EngineContext, Stores } from "./stores.ts";
 export interface DownOptions extends OneStoreOptions {
   /** The version that the database was shown to be at: at another one nothing is done. */
   readonly from?: number;
+  /** Told of each time that somebody held a table, and of how long is waited before the next try. */
+  readonly onRetry?: (retry: { id: string; attempt: number; waitMs: number; reason: string }) => void;
 }
 
 /** Says what taking steps back would cost. */
@@ -79,8 +81,16 @@ export async function down(
       await backend.handOver("down", versions, async (at) => {
         signal.throwIfAborted();
         const id = migrationId(name, at, "");
-        lock.report({ migration: id, progress: "taking it back" });
-        await sessions.get(name)!.down(at, { signal, beforeCommit: () => lock.confirm() });
+        const report = (more = "") => lock.report({ migration: id, progress: `taking it back${more}` });
+        report();
+        await sessions.get(name)!.down(at, {
+          signal,
+          beforeCommit: () => lock.confirm(),
+          onRetry: (attempt, waitMs, reason) => {
+            report(`, attempt ${attempt}: ${reason}`);
+            options.onRetry?.({ id, attempt, waitMs, reason });
+          },
+        });
         taken.push(id);
       });
       return taken;

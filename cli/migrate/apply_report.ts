@@ -7,7 +7,8 @@
 import type { ApplyEvent } from "../../engine/apply.ts";
 import type { MigrationResult } from "../../engine/migration.ts";
 import type { Context } from "../context.ts";
-import { formatCounted, formatDuration } from "../output/format.ts";
+import { formatCounted } from "../output/format.ts";
+import { tellRetry } from "./lock_options.ts";
 import { applyEventJson } from "../output/json.ts";
 import { statementText } from "../render/activity.ts";
 import { resultSentence } from "../render/apply.ts";
@@ -53,17 +54,7 @@ export class ApplyReport {
         statement_ms: Math.round(event.forMs),
       });
     }
-    if (event.event === "retry") {
-      log.warn(
-        `${event.id}: ${event.reason}; attempt ${event.attempt}, again in ${formatDuration(event.waitMs)}`,
-        {
-          event: "retry",
-          migration: event.id,
-          attempt: event.attempt,
-          wait_ms: event.waitMs,
-        },
-      );
-    }
+    if (event.event === "retry") tellRetry(log, event);
     if (event.event === "done" || event.event === "failed") this.#finish(event.result);
     if (output.json && !this.#tooSoon(event)) {
       const line = applyEventJson(event, host.now().getTime() - this.#startedAt);

@@ -13,7 +13,7 @@ import { DeclinedError, UsageError } from "../errors.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { formatCounted } from "../output/format.ts";
 import { downJson } from "../output/json.ts";
-import { lockOptions } from "./lock_options.ts";
+import { lockOptions, tellRetry } from "./lock_options.ts";
 import { type Layout, nextCommand } from "../output/output.ts";
 import { LOCK_SETTINGS, STEP_SETTINGS } from "../line/shared_options.ts";
 import { chooseSqlStore, readStore, STORE_FLAG } from "../stores/choose.ts";
@@ -102,7 +102,11 @@ async function run(context: Context, { target, yes, store: named }: DownCommandO
   ) {
     throw new DeclinedError("Nothing was taken back: the answer was no");
   }
-  const taken = await open.engine.down({ to: plan.to }, { ...lockOptions(context), store, from: plan.from });
+  const taken = await open.engine.down({ to: plan.to }, {
+    ...lockOptions(context),
+    ...{ store, from: plan.from },
+    onRetry: (retry) => tellRetry(context.log, retry),
+  });
   context.output.result(downJson(taken), (layout) =>
     [
       layout.style.green(`Took back ${taken.join(", ")}.`),

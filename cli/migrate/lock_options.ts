@@ -38,6 +38,16 @@ export function lockOptions(context: Context): LockOptions {
   };
 }
 
+/** Says that a table is in somebody's hands, and when it is tried for again. */
+export function tellRetry(
+  log: Context["log"],
+  { id, attempt, waitMs, reason }: { id: string; attempt: number; waitMs: number; reason: string },
+): void {
+  log.warn(`${id}: ${reason}; attempt ${attempt}, again in ${formatDuration(waitMs)}`, {
+    ...{ event: "retry", migration: id, attempt, wait_ms: waitMs },
+  });
+}
+
 /** The options that set the pace of a walk over Redis records. */
 export function paceOf({ settings }: Context): Pace {
   return { maxRate: settings.maxRate ?? undefined, batchSize: settings.batchSize ?? undefined };

@@ -10,7 +10,7 @@ import type { Context } from "../context.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { formatBytes, formatCount } from "../output/format.ts";
 import { preparedJson } from "../output/status_json.ts";
-import { lockOptions, paceOf } from "./lock_options.ts";
+import { lockOptions, paceOf, tellRetry } from "./lock_options.ts";
 import { type Layout, nextCommand } from "../output/output.ts";
 import { LOCK_SETTINGS, PACE_SETTINGS, STEP_SETTINGS } from "../line/shared_options.ts";
 import { wrap } from "../output/table.ts";
@@ -62,8 +62,7 @@ async function run(context: Context, { abort }: PrepareCommandOptions): Promise<
       if (phase !== shown) context.log.info(phase, { event: "prepare", phase, rows });
       shown = phase;
     },
-    onRetry: (_attempt, waitMs, reason) =>
-      context.log.warn(`${reason}: trying again in ${Math.round(waitMs)} ms`, { event: "retry" }),
+    onRetry: (attempt, waitMs, reason) => tellRetry(context.log, { id: "prepare", attempt, waitMs, reason }),
   });
   context.output.result(
     { prepared: prepared === null ? null : preparedJson(prepared) },

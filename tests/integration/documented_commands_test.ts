@@ -154,6 +154,6 @@ Deno.test("documentation", async (t) => {
       if (MISTAKES.test(stderr)) mistakes.push(`outpost ${line}\n${stderr}`);
     }
     assertEquals(mistakes, []);
-    assert(lines.length > 60, String(lines.length));
+    assert(lines.length > 50, String(lines.length));
   });
 });

@@ -96,6 +96,19 @@ Deno.test("a step that tries again names table and blocker, also to status elsew
   );
 });
 
+Deno.test("a step that is taken back names table and blocker as well", async () => {
+  await using deployment = await heldUp("lock table deliveries in share mode");
+  const { env, pid } = deployment;
+  let lines = "";
+  const run = runInProcess("migrate down 1 --yes --json --lock-retries 1000".split(" "), {
+    env,
+    onStderr: (text) => lines += text,
+  });
+  await eventually(() => assertMatch(lines, new RegExp(`sql/000004: .*held by process ${pid} \\(`)));
+  await deployment.letGo();
+  assertEquals((await run).code, 0);
+});
+
 Deno.test("an index that is being built says how far it is", async () => {
   await using deployment = await heldUp("lock table deliveries_default in row exclusive mode");
   const { env, pid } = deployment;
