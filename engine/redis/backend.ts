@@ -4,14 +4,7 @@
  * @module
  */
 
-import {
-  type CleanupResult,
-  type MigrationEntry,
-  migrationId,
-  type MigrationInfo,
-  type MigrationResult,
-  type StorePlace,
-} from "../migration.ts";
+import type { CleanupResult, MigrationInfo, MigrationResult } from "../migration.ts";
 import type {
   RedisApplyOptions,
   RedisBackend,
@@ -25,30 +18,28 @@ import type {
   ResolveResult,
 } from "../redis_backend.ts";
 import type { Blocker } from "../blocker.ts";
-import { digestOf } from "../checksum.ts";
 import { RefusedError, UnknownMigrationError } from "../errors.ts";
-import { type Binary, display, encodeText, parseDisplayed } from "./binary.ts";
-import { type AdoptedState, Bookkeeping } from "./bookkeeping.ts";
+import { type Binary, encodeText, parseDisplayed } from "./binary.ts";
+import { adoptOlder, markFresh } from "./adopt.ts";
+import { Bookkeeping } from "./bookkeeping.ts";
+import { cleanUpWatched } from "./cleanup.ts";
 import type { RedisLayout } from "./layout.ts";
-import type { StoredState } from "./stored_state.ts";
 import type { Ioredis } from "./client.ts";
 import type { RecordRules, WriteContext } from "./context.ts";
 import { toToldError, watchFailures } from "./errors.ts";
-import { cleanUp, countOriginals } from "./copy/cleanup.ts";
+import { countOriginals } from "./copy/cleanup.ts";
 import { findDifferences, settleDifferences } from "./copy/resolve.ts";
-import { isFresh } from "./freshness.ts";
 import { changesAfter, reasonAgainst, type RedisMigration } from "./migration.ts";
-import { MasterWatch } from "./master_watch.ts";
 import { forecast } from "./plan.ts";
-import { ProgressReporter } from "./walk/progress.ts";
 import { findRightsBlockers } from "./rights.ts";
 import { findRoomBlockers } from "./room.ts";
 import { firstBegin, runMigrations } from "./run.ts";
+import { entryOf, infoOf, type Standing, standingOf } from "./standing.ts";
 import { RedisStore } from "./store.ts";
 import { Tally } from "./walk/tally.ts";
 import type { TransformChange } from "./transform/change.ts";
-import { readTopology } from "./topology.ts";
 import { verifyMigrations } from "./verification.ts";
+import { whereabouts } from "./whereabouts.ts";
 
 /** What a Redis store is made of. */
 export interface RedisBackendOptions {
@@ -90,28 +81,23 @@ class Backend implements RedisBackend {
 
   read(): Promise<RedisState> {
     return this.#asking("Cannot read the state of the Redis migrations", async () => {
-      const entries: MigrationEntry[] = [];
-      let [adoptable, recorded] = [false, false];
-      for (const migration of this.#definitions) {
-        const stored = await this.#bookkeeping.read(migration.name, migration.version);
-        const reason = reasonAgainst(migration);
-        adoptable ||= isAdoptable(stored, reason);
-        recorded ||= stored.own;
-        entries.push(toEntry(migration, judgeState(stored, reason)));
-      }
-      return { entries, adoptable, recorded, ...await this.#whereabouts() };
+      const standings = await this.#standings();
+      return {
+        entries: standings.map(entryOf),
+        adoptable: standings.some(({ adoptable }) => adoptable),
+        recorded: standings.some(({ state }) => state.own),
+        ...await whereabouts(this.#store, this.#layout.deployment),
+      };
     });
   }
 
   plan(ids: readonly string[], options: RedisRunOptions): Promise<readonly RedisMigrationPlan[]> {
     return this.#asking("Cannot plan the Redis migrations", async () => {
-      const chosen = ids.map((id) => this.#find(id));
-      const applicable = chosen.filter((migration) => reasonAgainst(migration) === null);
-      const planned = await Promise.all(applicable.map(async (migration) => {
-        return { migration, rules: this.#rulesFor(migration, await this.#stateOf(migration)) };
-      }));
+      const chosen = await Promise.all(ids.map((id) => this.#standing(id)));
+      const planned = chosen.filter(({ reason }) => reason === null)
+        .map((standing) => ({ migration: standing.migration, rules: this.#rulesFor(standing) }));
       const forecasts = await forecast(this.#store, planned, options);
-      return chosen.map((migration) => {
+      return chosen.map(({ migration }) => {
         const found = forecasts.find((one) => one.migration === migration);
         const { id, name, description } = infoOf(migration);
         const { items = 0, scope = {}, examples = [], invalidItems = 0, invalid = [] } = found ?? {};
@@ -143,18 +129,17 @@ class Backend implements RedisBackend {
     return this.#asking(`Cannot apply ${ids.join(", ")}`, async () => {
       const nothing = { processed: 0, failed: 0, skipped: 0, conflicts: 0, durationMs: 0 };
       const results = new Map<string, MigrationResult>();
-      const running: { readonly migration: RedisMigration; readonly state: StoredState }[] = [];
+      const running: Standing[] = [];
       for (const id of ids) {
-        const migration = this.#find(id);
-        const reason = reasonAgainst(migration);
-        const state = await this.#stateOf(migration);
+        const standing = await this.#standing(id);
+        const { migration, reason, state } = standing;
         if (reason !== null) {
           await this.#bookkeeping.notApplicable(migration.name, reason, options.fence);
           results.set(id, { id, outcome: "applied", ...nothing, issues: [reason] });
           // What another installation has finished meanwhile is true of its records, and was pending here when this run was agreed to.
         } else if (state.own && state.status === "applied" && options.rerun !== true) {
           results.set(id, { id, outcome: "applied", ...nothing, issues: [] });
-        } else running.push({ migration, state });
+        } else running.push(standing);
       }
       if (running.length > 0) {
         const steps = await Promise.all(running.map(async ({ migration, state }) => ({
@@ -174,9 +159,8 @@ class Backend implements RedisBackend {
   verify(ids: readonly string[], options: RedisVerifyOptions): Promise<readonly RedisVerification[]> {
     return this.#asking("Cannot verify the Redis migrations", async () => {
       const asked = await Promise.all(ids.map(async (id) => {
-        const migration = this.#find(id);
-        const state = await this.#stateOf(migration);
-        return { id, migration, state, rules: this.#rulesFor(migration, state) };
+        const standing = await this.#standing(id);
+        return { id, ...standing, rules: this.#rulesFor(standing) };
       }));
       return await verifyMigrations(this.#store, asked, options);
     });
@@ -184,46 +168,23 @@ class Backend implements RedisBackend {
 
   planCleanup(id: string, options: Parameters<RedisBackend["planCleanup"]>[1]): Promise<number | null> {
     return this.#asking(`Cannot plan the cleanup of ${id}`, async () => {
-      const migration = this.#find(id);
-      const { change } = migration;
-      if (change.type !== "copy" || reasonAgainst(migration) !== null) return null;
-      const rules = this.#rulesFor(migration, await this.#stateOf(migration));
-      return await countOriginals(change, { ...rules, ...options }, options.any === true);
+      const standing = await this.#standing(id);
+      const { migration: { change }, reason } = standing;
+      if (change.type !== "copy" || reason !== null) return null;
+      return await countOriginals(change, { ...this.#rulesFor(standing), ...options }, options.any === true);
     });
   }
 
   cleanup(id: string, options: RedisApplyOptions): Promise<CleanupResult> {
     return this.#asking(`Cannot clean up ${id}`, async () => {
-      const migration = this.#find(id);
-      const { change } = migration;
-      if (change.type !== "copy" || reasonAgainst(migration) !== null) {
-        return { id, deleted: 0, kept: 0, issues: [] };
-      }
-      const state = await this.#stateOf(migration);
+      const standing = await this.#standing(id);
+      const { migration: { change }, reason, state } = standing;
+      if (change.type !== "copy" || reason !== null) return { id, deleted: 0, kept: 0, issues: [] };
       const { status } = state;
       if (status !== "applied") throw new RefusedError(`Cannot clean up ${id}: it is ${status}, not applied`);
-      const watch = await MasterWatch.begin(this.#store, options.signal);
-      const fate = await watch.prove(options.signal);
-      if (fate.state !== "kept") {
-        const why = fate.state === "changed" ? "another Redis took over meanwhile" : fate.why;
-        throw new RefusedError(`Cannot clean up ${id} yet: ${why}`, {
-          hint: "Nothing was deleted. Run the same command again when the replicas follow",
-        });
-      }
       const tally = new Tally();
-      const progress = new ProgressReporter(id, tally, options.onProgress);
-      const report = await cleanUp(change, {
-        ...await this.#writeContext(migration, state, options, tally),
-        onStep: (share) => progress.step(share),
-      });
-      progress.finish();
-      const since = await watch.prove(options.signal);
-      const issues = since.state === "kept" ? [] : [
-        `While this was going on, ${
-          since.state === "changed" ? "another Redis took over" : since.why
-        }: verify --full tells what is there`,
-      ];
-      return { id, ...report, issues: [...issues, ...report.issues] };
+      const context = await this.#writeContext(standing, options, tally);
+      return { id, ...await cleanUpWatched(id, change, context, options.onProgress) };
     });
   }
 
@@ -233,8 +194,8 @@ class Backend implements RedisBackend {
     options: RedisRunOptions,
   ): Promise<readonly RedisDifference[]> {
     return this.#asking(`Cannot look at the records of ${id}`, async () => {
-      const { migration, change, state } = await this.#copying(id);
-      const context = { ...this.#rulesFor(migration, state), ...options };
+      const { standing, change } = await this.#copying(id);
+      const context = { ...this.#rulesFor(standing), ...options };
       return await findDifferences(change, context, keys?.map(parseDisplayed) ?? null);
     });
   }
@@ -246,9 +207,9 @@ class Backend implements RedisBackend {
     options: RedisApplyOptions,
   ): Promise<ResolveResult> {
     return this.#asking(`Cannot settle records of ${id}`, async () => {
-      const { migration, change, state } = await this.#copying(id);
+      const { standing, change } = await this.#copying(id);
       const tally = new Tally();
-      const context = await this.#writeContext(migration, state, options, tally);
+      const context = await this.#writeContext(standing, options, tally);
       const { resolved, issues } = await settleDifferences(change, context, differences, keep);
       return { id, resolved, issues: [...issues, ...tally.issues] };
     });
@@ -256,140 +217,90 @@ class Backend implements RedisBackend {
 
   /** @throws {RefusedError} When the migration makes no copies here. */
   async #copying(id: string) {
-    const migration = this.#find(id);
-    const { change } = migration;
-    const reason = reasonAgainst(migration);
-    if (change.type !== "copy" || reason !== null) {
-      throw new RefusedError(
-        `Cannot settle records of ${id}: it makes no copies${reason === null ? "" : " here"}`,
-      );
-    }
-    return { migration, change, state: await this.#stateOf(migration) };
+    const standing = await this.#standing(id);
+    const { migration: { change }, reason } = standing;
+    if (change.type === "copy" && reason === null) return { standing, change };
+    throw new RefusedError(
+      `Cannot settle records of ${id}: it makes no copies${reason === null ? "" : " here"}`,
+    );
   }
 
   async #writeContext(
-    migration: RedisMigration,
-    state: StoredState,
+    standing: Standing,
     { fence, signal, maxRate, batchSize }: RedisApplyOptions,
     tally: Tally,
   ): Promise<WriteContext> {
     return {
-      ...this.#rulesFor(migration, state),
+      ...this.#rulesFor(standing),
       ...{ fence, signal, maxRate, batchSize, tally },
-      converted: (await this.#appliedAfter(migration)).map((change) => ({ change, tally: null })),
+      converted: (await this.#appliedAfter(standing.migration)).map((change) => ({ change, tally: null })),
       skipInvalid: true,
       isHeld: () => false,
       unfinished: false,
-      markers: this.#markersOf(migration),
+      markers: this.#markersOf(standing.migration),
     };
   }
 
   /** The changes in place after a migration that are applied: what is copied now has to be changed too. */
   async #appliedAfter({ version }: RedisMigration): Promise<TransformChange[]> {
-    const applied: TransformChange[] = [];
-    for (const later of this.#definitions) {
-      if (later.version <= version || later.change.type !== "transform") continue;
-      if ((await this.#stateOf(later)).status === "applied") applied.push(later.change);
-    }
-    return applied;
+    const later = this.#definitions.filter((other) => other.version > version);
+    const applied = (await this.#standings(later)).filter(({ state }) => state.status === "applied");
+    return applied.map(({ migration }) => migration.change).filter((change) => change.type === "transform");
   }
 
-  adopt({ fence, signal }: RedisRecordOptions): Promise<void> {
+  adopt(options: RedisRecordOptions): Promise<void> {
     return this.#asking("Cannot adopt older bookkeeping", async () => {
-      const adoptable: { readonly migration: RedisMigration; readonly state: StoredState }[] = [];
-      for (const migration of this.#definitions) {
-        const state = await this.#bookkeeping.read(migration.name, migration.version);
-        if (isAdoptable(state, reasonAgainst(migration))) adoptable.push({ migration, state });
-      }
-      if (adoptable.length === 0) return;
-      const { processes } = await MasterWatch.begin(this.#store, signal);
-      const left = await this.#countLeft(adoptable.map(({ migration }) => migration), signal);
-      const record = (name: string, state: AdoptedState) =>
-        this.#bookkeeping.adopt(name, state, processes, fence);
-      for (const { migration, state } of adoptable) {
-        const { name } = migration;
-        const [reason, records] = [reasonAgainst(migration), left.get(name) ?? 0];
-        if (records > 0) {
-          const told = `${state.inheritedFrom} says that it was applied, ${records} records say otherwise`;
-          await record(name, { status: "pending", reason: told });
-        } else if (reason !== null) await record(name, { status: "not_applicable", reason });
-        else await record(name, { status: "applied", at: state.at });
-      }
+      await adoptOlder(
+        { store: this.#store, bookkeeping: this.#bookkeeping },
+        await this.#standings(),
+        options,
+      );
     });
   }
 
-  /**
-   * How many records are left to do for in-place migrations that are said to be applied: what several installations shared
-   * may be true of one of them alone. Of copies nothing can be told: an original without one may have been deleted since.
-   */
-  async #countLeft(migrations: readonly RedisMigration[], signal: AbortSignal): Promise<Map<string, number>> {
-    const inPlace = migrations.filter((one) =>
-      reasonAgainst(one) === null && one.change.type === "transform"
-    );
-    if (inPlace.length === 0) return new Map();
-    const rules = { store: this.#store, later: [], beganAt: null, doneSince: null };
-    const forecasts = await forecast(this.#store, inPlace.map((migration) => ({ migration, rules })), {
-      signal,
-    });
-    return new Map(forecasts.map(({ migration, items }) => [migration.name, items]));
-  }
-
-  markFresh({ fence, signal }: RedisRecordOptions): Promise<boolean> {
+  markFresh(options: RedisRecordOptions): Promise<boolean> {
     return this.#asking("Cannot mark the Redis migrations as applied", async () => {
-      for (const { name, version } of this.#definitions) {
-        if ((await this.#bookkeeping.read(name, version)).own) return false;
-      }
-      const { processes } = await MasterWatch.begin(this.#store, signal);
-      if (!await isFresh(this.#store, this.#layout, signal)) return false;
-      for (const migration of this.#definitions) {
-        const reason = reasonAgainst(migration);
-        const state = reason === null
-          ? { status: "applied", at: null } as const
-          : { status: "not_applicable", reason } as const;
-        await this.#bookkeeping.adopt(migration.name, state, processes, fence);
-      }
-      return true;
+      return await markFresh(
+        { store: this.#store, bookkeeping: this.#bookkeeping },
+        await this.#standings(),
+        this.#layout,
+        options,
+      );
     });
   }
 
-  async #stateOf(migration: RedisMigration): Promise<StoredState> {
-    const stored = await this.#bookkeeping.read(migration.name, migration.version);
-    return judgeState(stored, reasonAgainst(migration));
+  /** Where migrations stand, all of them by default. */
+  #standings(migrations: readonly RedisMigration[] = this.#definitions): Promise<readonly Standing[]> {
+    return Promise.all(
+      migrations.map(async (migration) =>
+        standingOf(migration, await this.#bookkeeping.read(migration.name, migration.version))
+      ),
+    );
+  }
+
+  async #standing(id: string): Promise<Standing> {
+    const [standing] = await this.#standings([this.#find(id)]);
+    return standing!;
   }
 
   #find(id: string): RedisMigration {
-    const found = this.#definitions.find((migration) => infoOf(migration).id === id);
-    if (found !== undefined) return found;
-    const known = this.migrations.map((info) => info.id);
-    throw new UnknownMigrationError(`No Redis migration is called "${id}"`, known);
+    const at = this.migrations.findIndex((info) => info.id === id);
+    if (at >= 0) return this.#definitions[at]!;
+    throw new UnknownMigrationError(
+      `No Redis migration is called "${id}"`,
+      this.migrations.map((info) => info.id),
+    );
   }
 
   /** What decides about the records of a migration. */
-  #rulesFor(migration: RedisMigration, state: StoredState): RecordRules {
-    const { doneSince } = state;
+  #rulesFor({ migration, state }: Standing): RecordRules {
     const later = changesAfter(this.#definitions, migration);
-    return { store: this.#store, later, beganAt: firstBegin(state), doneSince };
+    return { store: this.#store, later, beganAt: firstBegin(state), doneSince: state.doneSince };
   }
 
   /** Marks stand beside the copies; in a cluster a hash tag that follows makes them do so. */
   #markersOf({ name }: RedisMigration): Binary {
     return encodeText(`${this.#layout.stateKey(name)}:copying`);
-  }
-
-  async #whereabouts(): Promise<{ readonly identity: string; readonly place: StorePlace }> {
-    const { nodes } = await readTopology(this.#store);
-    const names = nodes.map(({ name }) => name).sort();
-    const { db, path, host, port } = nodes[0]!.client.options;
-    const database = this.#store.clustered ? 0 : db ?? 0;
-    const at = this.#store.clustered
-      ? { host: names.join(", "), port: null }
-      : path
-      ? { host: path, port: null }
-      : { host: host ?? "localhost", port: port ?? 6379 };
-    return {
-      identity: `redis://${names.join(",")}/${database}#${display(encodeText(this.#layout.deployment))}`,
-      place: { ...at, database: String(database), schema: null },
-    };
   }
 
   async #asking<T>(action: string, ask: () => Promise<T>): Promise<T> {
@@ -399,44 +310,4 @@ class Backend implements RedisBackend {
       throw toToldError(error, action, this.#lastFailure());
     }
   }
-}
-
-function infoOf(migration: RedisMigration): MigrationInfo {
-  const { name, version, description } = migration;
-  const { type, pattern, fields } = migration.change;
-  return {
-    id: migrationId("redis", version, name),
-    store: "redis",
-    version,
-    name,
-    description,
-    checksum: digestOf({ name, version, description, type, pattern, fields }),
-  };
-}
-
-/** The stored state, where nothing about the deployment itself says otherwise. */
-function judgeState(state: StoredState, reason: string | null): StoredState {
-  if (reason !== null) return { ...state, status: "not_applicable", reason };
-  // It was found not applicable once, and is applicable now.
-  if (state.status === "not_applicable") return { ...state, status: "pending", reason: null, at: null };
-  return state;
-}
-
-/** True for what is known, but not from a key of the current name. */
-function isAdoptable(state: StoredState, reason: string | null): boolean {
-  return reason === null
-    ? state.inheritedFrom !== null && state.status === "applied"
-    : state.inheritedFrom !== null || state.status === "pending";
-}
-
-function toEntry(
-  migration: RedisMigration,
-  { status, reason, at, inheritedFrom }: StoredState,
-): MigrationEntry {
-  const { id, store, version, name, description } = infoOf(migration);
-  return {
-    ...{ id, store, version, name, description, status },
-    reason: reason ?? (inheritedFrom === null ? null : `Recorded in ${inheritedFrom}`),
-    appliedAt: status === "applied" ? at : null,
-  };
 }
