@@ -12,7 +12,15 @@ import { parseTimestamp } from "../timestamp.ts";
 import type { OlderState, RedisLayout } from "./layout.ts";
 import { RECORD } from "./scripts/writing.ts";
 import type { RedisStore } from "./store.ts";
-import { done, fromHash, ownState, parseObject, type StoredState, UNKNOWN } from "./stored_state.ts";
+import {
+  done,
+  type EvictedKeys,
+  fromHash,
+  ownState,
+  parseObject,
+  type StoredState,
+  UNKNOWN,
+} from "./stored_state.ts";
 import type { Tally } from "./walk/tally.ts";
 
 /** When runs began, by the server's clock. */
@@ -84,17 +92,19 @@ export class Bookkeeping {
    *
    * @param first When the first one is taken to have begun where none was recorded: null for now.
    * @param doneSince When the last one began that could do everything; null for none.
+   * @param evicted What this one, or one before it that did not come to its end, found evicted when it began.
    * @returns By the server's clock when the first run began, which is kept from then on, and this one.
    */
   async begin(
     name: string,
     first: Date | null,
     doneSince: Date | null,
+    evicted: EvictedKeys,
     fence: Fence | undefined,
   ): Promise<RunBegin> {
     const time = first === null ? "" : String(first.getTime());
     const done = doneSince === null ? [] : ["done_since", String(doneSince.getTime())];
-    const fields = ["status", "running", "started_at", this.#time(), ...done];
+    const fields = ["status", "running", "started_at", this.#time(), ...done, ...told(evicted)];
     const answer = await this.#write(name, "begin", ANY, [time, ...fields], fence);
     const [beganAt, thisBeganAt] = answer.split(" ").map((ms) => new Date(Number(ms)));
     return { beganAt: beganAt!, thisBeganAt: thisBeganAt! };
@@ -121,15 +131,16 @@ export class Bookkeeping {
     return await this.#write(name, "replace", processes, fields, fence) !== "P";
   }
 
-  /** Says that a migration ran and that not everything could be done. */
+  /** Says that a migration ran and that not everything could be done. @param evicted As for `begin`; empty when that was told. */
   async failed(
     name: string,
     tally: Tally,
     issues: readonly string[],
+    evicted: EvictedKeys,
     fence: Fence | undefined,
   ): Promise<void> {
     await this.#write(name, "replace", ANY, [
-      ...["status", "failed", "failed_at", this.#time(), ...counts(tally)],
+      ...["status", "failed", "failed_at", this.#time(), ...counts(tally), ...told(evicted)],
       ...["issues", JSON.stringify(issues)],
     ], fence);
   }
@@ -189,4 +200,8 @@ function counts(tally: Tally): string[] {
   return Object.entries({ processed, failed, skipped, conflicts, invalid }).flatMap((
     [name, count],
   ) => [name, String(count)]);
+}
+
+function told(evicted: EvictedKeys): string[] {
+  return evicted.size === 0 ? [] : ["evicted", JSON.stringify(Object.fromEntries(evicted))];
 }

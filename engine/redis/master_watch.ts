@@ -11,6 +11,7 @@ import { pause } from "../pause.ts";
 import { replyCode, toStoreError } from "./errors.ts";
 import { readServerInfo } from "./server_info.ts";
 import type { RedisStore } from "./store.ts";
+import type { EvictedKeys } from "./stored_state.ts";
 import { type MasterNode, readTopology, type Topology } from "./topology.ts";
 import { throwIfAborted } from "./walk/pacing.ts";
 
@@ -36,24 +37,35 @@ export type Fate =
 export class MasterWatch {
   readonly #store: RedisStore;
   readonly #before: Topology;
+  /** What was evicted when it began, or when an earlier watch did that nobody heard of. */
+  readonly evicted: EvictedKeys;
 
-  private constructor(store: RedisStore, before: Topology) {
+  private constructor(store: RedisStore, before: Topology, earlier: EvictedKeys) {
     this.#store = store;
     this.#before = before;
+    const now = before.nodes.flatMap(({ info }) =>
+      info === null ? [] : [[info.process, info.evicted] as const]
+    );
+    this.evicted = new Map([...now, ...earlier]);
   }
 
   /**
    * Begins to watch. A master of a cluster that is not there is waited for a while: it is about to be replaced.
    *
+   * @param earlier What had been evicted when a watch began that did not come to its end.
    * @throws {StoreUnreachableError} When it is not.
    */
-  static async begin(store: RedisStore, signal: AbortSignal): Promise<MasterWatch> {
+  static async begin(
+    store: RedisStore,
+    signal: AbortSignal,
+    earlier: EvictedKeys = new Map(),
+  ): Promise<MasterWatch> {
     const deadline = performance.now() + REPLACEMENT_MS;
     while (true) {
       const late = !store.clustered || performance.now() > deadline;
       try {
         const found = await readTopology(store);
-        if (late || (found.covered && areMasters(found))) return new MasterWatch(store, found);
+        if (late || (found.covered && areMasters(found))) return new MasterWatch(store, found, earlier);
       } catch (error) {
         if (late || !isMasterGone(store, error)) throw error;
       }
@@ -95,7 +107,7 @@ export class MasterWatch {
   async #prove(signal: AbortSignal): Promise<Fate> {
     const now = await readTopology(this.#store);
     if (!sameMasters(this.#before, now)) return { state: "changed" };
-    const evicted = evictedBetween(this.#before, now);
+    const evicted = evictedSince(this.evicted, now);
     if (evicted > 0) {
       const keys = evicted === 1 ? "a key" : `${evicted} keys`;
       return {
@@ -126,10 +138,9 @@ function areMasters({ nodes }: Topology): boolean {
 }
 
 /** A counter that went back was set to zero meanwhile. */
-function evictedBetween(before: Topology, now: Topology): number {
-  const known = new Map(before.nodes.map(({ info }) => [info?.process, info?.evicted ?? 0]));
+function evictedSince(before: EvictedKeys, now: Topology): number {
   return now.nodes.reduce((sum, { info }) => {
-    const [was, is] = [known.get(info?.process) ?? 0, info?.evicted ?? 0];
+    const [was, is] = [before.get(info?.process ?? "") ?? 0, info?.evicted ?? 0];
     return sum + (is < was ? is : is - was);
   }, 0);
 }

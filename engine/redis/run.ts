@@ -8,7 +8,7 @@
 import type { RedisApplyOptions } from "../redis_backend.ts";
 import { migrationId, type MigrationResult } from "../migration.ts";
 import type { Bookkeeping } from "./bookkeeping.ts";
-import type { StoredState } from "./stored_state.ts";
+import type { EvictedKeys, StoredState } from "./stored_state.ts";
 import { MasterWatch } from "./master_watch.ts";
 import { pass, type Step, type Task } from "./pass.ts";
 import { ProgressReporter } from "./walk/progress.ts";
@@ -45,12 +45,14 @@ export async function runMigrations(run: Run): Promise<MigrationResult[]> {
   });
   let fault: string | null | undefined;
   let recorded = 0;
+  let evicted = untold(steps);
   for (let look = 1; fault === undefined; look++) {
-    const watch = await MasterWatch.begin(store, options.signal);
+    const watch = await MasterWatch.begin(store, options.signal, evicted);
+    ({ evicted } = watch);
     const tasks: Task[] = [];
     for (const one of counted) {
       const { migration: { name }, state } = one;
-      const begin = await bookkeeping.begin(name, firstBegin(state), state.doneSince, options.fence);
+      const begin = await bookkeeping.begin(name, firstBegin(state), state.doneSince, evicted, options.fence);
       tasks.push({ ...one, begin });
     }
     fault = await pass(store, tasks, look, options);
@@ -65,6 +67,7 @@ export async function runMigrations(run: Run): Promise<MigrationResult[]> {
       recorded++;
     }
     // Asked once more afterwards: one master may have been replaced while another took the record.
+    if (fate.state !== "changed") evicted = new Map(); // That is told now.
     if (fate.state === "doubtful") fault = fate.why;
     else if (recorded < done.length || !await watch.isSame()) {
       [fault, recorded] = [look < LOOKS ? undefined : "Redis was replaced again and again", 0];
@@ -76,13 +79,19 @@ export async function runMigrations(run: Run): Promise<MigrationResult[]> {
   for (const [i, { id, migration: { name }, tally }] of counted.entries()) {
     const outcome = i < recorded ? "applied" : "failed";
     const issues = fault === null || outcome === "applied" ? tally.issues : [fault!, ...tally.issues];
-    if (outcome === "failed") await bookkeeping.failed(name, tally, issues, options.fence);
+    if (outcome === "failed") await bookkeeping.failed(name, tally, issues, evicted, options.fence);
     const { processed, failed, skipped, conflicts } = tally;
     // The time of all is that of the last.
     const took = i === counted.length - 1 ? durationMs : 0;
     results.push({ id, outcome, processed, failed, skipped, conflicts, durationMs: took, issues });
   }
   return results;
+}
+
+/** What runs found evicted when they began that did not come to tell what was evicted since: the earliest counts there are. */
+function untold(steps: readonly Step[]): EvictedKeys {
+  const known = steps.flatMap(({ state }) => [...state.evicted]);
+  return new Map(known.sort(([, one], [, other]) => other - one));
 }
 
 /** What a migration could not do is not done for those after it. */

@@ -24,7 +24,12 @@ export interface StoredState {
   readonly inheritedFrom: string | null;
   /** Records that cannot be converted and were accepted so. */
   readonly accepted: number;
+  /** How many keys each process had evicted when a run began that has not told yet what it evicted since. */
+  readonly evicted: EvictedKeys;
 }
+
+/** Keys that each process of a server has evicted since it started. */
+export type EvictedKeys = ReadonlyMap<string, number>;
 
 /** What is not recorded anywhere. */
 export const UNKNOWN: StoredState = {
@@ -36,6 +41,7 @@ export const UNKNOWN: StoredState = {
   doneSince: null,
   inheritedFrom: null,
   accepted: 0,
+  evicted: new Map(),
 };
 
 /** What another installation's word is good for: that a migration is done. Its failures and its runs are its own. */
@@ -47,7 +53,13 @@ export function done(state: StoredState | null): StoredState | null {
 export function ownState(fields: ReadonlyMap<string, string>): StoredState | null {
   const state = fromHash(fields);
   const timeOf = (name: string) => parseTimestamp(fields.get(name) ?? "");
-  return state && { ...state, own: true, beganAt: timeOf("first_began_at"), doneSince: timeOf("done_since") };
+  const counts = [...parseObject(fields.get("evicted"))].map(([process, count]) =>
+    [process, Number(count)] as const
+  );
+  return state && {
+    ...{ ...state, own: true, evicted: new Map(counts) },
+    ...{ beganAt: timeOf("first_began_at"), doneSince: timeOf("done_since") },
+  };
 }
 
 /** What a hash tells, whoever's it is. @returns Null for one that tells no status that is known. */
@@ -103,7 +115,7 @@ function failure(fields: ReadonlyMap<string, string>): string {
 }
 
 /** The fields of an object in JSON, as text; none for anything else. */
-export function parseObject(text: string): Map<string, string> {
+export function parseObject(text: string | undefined): Map<string, string> {
   const value = parseJson(text);
   if (typeof value !== "object" || value === null) return new Map();
   return new Map(Object.entries(value).map(([name, field]) => [name, String(field)]));

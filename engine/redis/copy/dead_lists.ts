@@ -49,41 +49,34 @@ export async function prune(
   const { lists: rules, deletedAt } = change;
   if (rules === undefined || deletedAt === undefined) return;
   for (const { list, orphaned, dead, fields: listed } of await readListings(change, store, lists, "target")) {
-    const copied = orphaned ? await copiedOf(store, list, listed) : null;
-    if (copied === null && dead.length === 0) continue;
+    const copied = orphaned && listed.length > dead.length ? await copiedOf(store, list, dead) : new Map();
+    if (copied.size === 0 && dead.length === 0) continue;
     const owner = rules.ownerOf(list)!.target;
     for (let at = 0; at === 0 || at < dead.length; at += FIELDS_AT_ONCE) {
       const fields = dead.slice(at, at + FIELDS_AT_ONCE);
       const records = fields.map((field) => rules.recordOf(list, field)!.target);
       const keys = [list.target, owner, ...records];
       if (store.bySlot(keys).length > 1) continue; // No step of a server can see both.
-      const entries = [...copied ?? []].slice(0, FIELDS_AT_ONCE);
-      const args = [
-        deletedAt,
-        String(copied?.size ?? 0),
-        String(entries.length),
-        ...entries.flat(),
-        ...fields,
-      ];
+      const left = at + FIELDS_AT_ONCE >= dead.length ? [...copied] : [];
+      const entries = left.slice(0, FIELDS_AT_ONCE);
+      const args = [deletedAt, String(left.length), String(entries.length), ...entries.flat(), ...fields];
       await store.write(PRUNE, keys.map(toArgument), args.map(toArgument), fence);
     }
   }
 }
 
 /**
- * What a copy has of its original, where it has nothing else: with more or something other on it, the application has written it
- * since.
- *
- * @returns Null where it has, or where it is empty.
+ * What a copy has of its original beside records that were deleted. With more or something other on it, the application has written
+ * it since: then nothing.
  */
 async function copiedOf(
   store: RedisStore,
   { source, target }: ListKeys,
-  listed: readonly Binary[],
-): Promise<ReadonlyMap<Binary, Binary> | null> {
-  if (listed.length === 0) return null;
+  dead: readonly Binary[],
+): Promise<Map<Binary, Binary>> {
   const [before, now] = await Promise.all([readInPieces(store, source), readInPieces(store, target)]);
-  return now.size > 0 && [...now].every(([field, value]) => before.get(field) === value) ? now : null;
+  for (const field of dead) now.delete(field);
+  return [...now].every(([field, value]) => before.get(field) === value) ? now : new Map();
 }
 
 /** Looks at the lists among what is given. @param side Which of their two forms tells what they list. */

@@ -71,11 +71,12 @@ return table.concat(results)
 `);
 
 /**
- * Takes records off a list that were deleted, while what is left of them is there.
+ * Takes records off a list that were deleted, while what is left of them is there; then deletes the list, if it has nothing but what
+ * is told and what is left of its owner is there.
  *
  * - KEYS: the fence key if any, then the list, then whom it belongs to, then the records.
- * - ARGV: the fence; the field that tells a deletion; how many fields the list has that is to be deleted with its owner, 0 for none;
- *   how many of them follow; these, names and values by turns; then for each record the field that lists it.
+ * - ARGV: the fence; the field that tells a deletion; how many fields the list has that is to be deleted, 0 for none; how many of
+ *   them follow; these, names and values by turns; then for each record the field that lists it.
  * - Returns `1`.
  */
 export const PRUNE: Script = script(`${FENCE}
@@ -93,11 +94,10 @@ local function is_the_same()
   end
   return true
 end
-if size > 0 and is_deleted(KEYS[k + 2]) and is_the_same() then redis.call('UNLINK', list) return '1' end
-a = a + 2 * named
 for i = k + 3, #KEYS do
-  if is_deleted(KEYS[i]) then redis.call('HDEL', list, ARGV[a + i - k - 2]) end
+  if is_deleted(KEYS[i]) then redis.call('HDEL', list, ARGV[a + 2 * named + i - k - 2]) end
 end
+if size > 0 and is_deleted(KEYS[k + 2]) and is_the_same() then redis.call('UNLINK', list) end
 return '1'
 `);
 

@@ -106,9 +106,11 @@ Deno.test("prune() deletes a summary with its tenant, but for one on which the a
   const list = { source: "tenant:t:destinations", target: SUMMARY, kind: "summaries" };
   await putHash(client, list.source, { a: "{}" });
   await putHash(client, "tenant:{t}:tenant", { deleted_at: String(Date.now()) });
+  await putHash(client, "tenant:{t}:destination:b", { deleted_at: String(Date.now()) });
   for (
     const [listed, left] of [
       [{ a: "{}" }, null],
+      [{ a: "{}", b: "{}" }, null], // The old application has deleted b since.
       [{ a: "{}", new: "{}" }, { a: "{}", new: "{}" }],
       [{ a: '{"disabled":true}' }, { a: '{"disabled":true}' }],
     ] as const

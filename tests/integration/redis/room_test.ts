@@ -1,7 +1,7 @@
 /** Servers with too little memory: what stands in the way is found before anything is changed, and what comes up later is told. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { BlockedError } from "../../../engine/errors.ts";
+import { BlockedError, InterruptedError } from "../../../engine/errors.ts";
 import { createFrozenEngine } from "../../support/frozen_registry.ts";
 import { type RedisServer, startRedis } from "../../support/redis.ts";
 import {
@@ -114,6 +114,32 @@ Deno.test("apply() is not applied when the server evicts keys meanwhile, whoever
   assertEquals([result.outcome, result.failed], ["failed", 0]);
   assertStringIncludes(result.issues[0]!, "for want of memory");
   assertEquals((await backend.read()).entries[1]?.status, "failed");
+});
+
+Deno.test("apply() is not applied when the server evicted keys during a run that did not come to its end", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await seed(server, (id) => `tenant:{${id}}:tenant`, 200);
+  // What is recorded of a run is evicted by no such policy.
+  for (let i = 0; i < 30; i++) await client.set(`expires${i}`, "x".repeat(100_000), "EX", 3600);
+  await limit(server, 1.1, "volatile-ttl");
+  const killed = new AbortController();
+  await assertRejects(() =>
+    outpostBackend(server.client()).apply(TIMESTAMPS, {
+      signal: killed.signal,
+      onProgress: () => {
+        for (let i = 0; i < 10; i++) client.set(`cache${i}`, "x".repeat(100_000));
+        killed.abort();
+      },
+    }), InterruptedError);
+  await client.config("SET", "maxmemory", 0);
+  assert(await client.exists(...Array.from({ length: 30 }, (_, i) => `expires${i}`)) < 30);
+  const outcomes = [];
+  for (let run = 1; run <= 2; run++) {
+    const { outcome, failed, issues } = await outpostBackend(client).apply(TIMESTAMPS, { signal: NEVER });
+    outcomes.push([outcome, failed, issues.join().includes("for want of memory")]);
+  }
+  assertEquals(outcomes, [["failed", 0, true], ["applied", 0, false]]); // It is told once.
 });
 
 Deno.test("cleanup() tells that the server evicted keys while it was deleting", async () => {
