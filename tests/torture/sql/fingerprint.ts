@@ -36,6 +36,19 @@ export async function fingerprint(sql: postgres.Sql, schema: string): Promise<Re
   return new Set(rows.map(({ line }) => line.replaceAll(`${schema}.`, "").replaceAll(`"${schema}".`, "")));
 }
 
+/** What a preparation consists of: its tables, functions and triggers. */
+export async function readPrepared(sql: postgres.Sql, schema: string): Promise<string[]> {
+  const rows = await sql.unsafe<{ line: string }[]>(
+    `SELECT 'table ' || relname AS line FROM pg_class
+      WHERE relnamespace = '${schema}'::regnamespace AND relkind IN ('r', 'p') AND relname LIKE 'outpost\\_prepared%'
+     UNION ALL
+     SELECT 'function ' || proname FROM pg_proc WHERE pronamespace = '${schema}'::regnamespace
+     UNION ALL
+     SELECT 'trigger ' || tgname FROM pg_trigger WHERE NOT tgisinternal`,
+  );
+  return rows.map(({ line }) => line);
+}
+
 /** What one has and the other has not, a few of it. Empty when they are the same. */
 export function differences(found: ReadonlySet<string>, wanted: ReadonlySet<string>): string[] {
   return [

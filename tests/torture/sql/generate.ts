@@ -102,13 +102,16 @@ export function startOf(random: Random, words?: readonly string[]): LogHappening
   const chosen = words ?? random.weighted<readonly string[]>([
     [8, ["apply", "--yes"]],
     [1, ["apply", "--yes", `sql/${random.between(1, 10)}`]],
+    [0.5, ["apply", "--yes", "--no-prepared"]],
+    [2, prepareWords(random)],
+    [0.5, ["prepare", "--abort"]],
     [1, ["down", "1", "--yes"]],
     [1, ["down", String(random.between(2, 7)), "--yes"]],
     [1, ["verify"]],
     [1, ["plan"]],
     [0.5, ["status"]],
   ]);
-  const writes = chosen[0] === "apply" || chosen[0] === "down";
+  const writes = ["apply", "prepare", "down"].includes(chosen[0]!);
   const waiting = ["--lock-wait", random.pick(["0", "1s", "3s"])];
   return {
     type: "run",
@@ -116,6 +119,11 @@ export function startOf(random: Random, words?: readonly string[]): LogHappening
     words: ["migrate", ...chosen, ...OUTPUT, ...(writes ? [...STEP, ...waiting] : [])],
     process: random.chance(0.03),
   };
+}
+
+/** Small batches are many, between which anything may happen. */
+export function prepareWords(random: Random): readonly string[] {
+  return ["prepare", "--batch-size", random.pick(["3", "20", "5000"])];
 }
 
 function runnerFault(random: Random): RunnerFault {

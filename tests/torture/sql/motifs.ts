@@ -6,8 +6,8 @@
 
 import type { Random } from "../random.ts";
 import { WHOLE_RUN } from "../stage.ts";
-import { startOf } from "./generate.ts";
-import type { LogEvent, OperatorAction } from "./history.ts";
+import { prepareWords, startOf } from "./generate.ts";
+import type { LogAction, LogEvent, OperatorAction } from "./history.ts";
 
 const APPLY = ["apply", "--yes"];
 /** What a run may meet. */
@@ -22,12 +22,12 @@ const OTHERS: readonly OperatorAction[] = [
 
 /** One of them. */
 export function logMotif(random: Random): LogEvent[] {
-  return random.pick([undisturbed, undisturbed, frozen, thereAndBack, cutOffOnTheWayBack])(random);
+  return random.pick([undisturbed, undisturbed, frozen, thereAndBack, cutOffOnTheWayBack, prepared])(random);
 }
 
 /** What an old log may meet first of all, before any step has run. */
 export function openingMotif(random: Random): LogEvent[] {
-  return random.pick([hidden, frozen, undisturbed])(random);
+  return random.pick([hidden, frozen, undisturbed, prepared, prepared])(random);
 }
 
 /** Policies hide the rows of a table from the role that migrates, and then no longer. */
@@ -84,5 +84,44 @@ function cutOffOnTheWayBack(random: Random): LogEvent[] {
       fault: random.pick(["interrupt", "interrupt", "lost_reply"]),
       commands: random.between(0, 100),
     },
+  ];
+}
+
+/** The application goes on while tables are prepared beside it, by a run that may be killed, and then they take their places. */
+function prepared(random: Random): LogEvent[] {
+  const WRITES: readonly LogAction[] = ["event", "delivery", "delivery", "orphan", "index_row", "late_event"];
+  const writes = () =>
+    Array.from({ length: random.between(1, 4) }, (): LogEvent => ({
+      after: random.pick([0, 0, 15]),
+      type: "application",
+      action: random.pick(WRITES),
+      at: random.between(0, 999),
+    }));
+  const prepare = startOf(random, prepareWords(random));
+  const fault = (): LogEvent[] =>
+    random.chance(0.5)
+      ? [{
+        after: random.between(0, 150),
+        type: "runner_fault",
+        runner: prepare.runner,
+        fault: random.pick(["kill", "cut", "lost_reply"]),
+      }]
+      : [];
+  const end = random.weighted<readonly string[]>([
+    [4, APPLY],
+    [1, ["apply", "--yes", "--no-prepared"]],
+    [1, ["prepare", "--abort"]],
+    [1, ["down", "1", "--yes"]],
+  ]);
+  return [
+    ...writes(),
+    { after: 0, ...prepare },
+    ...writes(),
+    ...fault(),
+    ...writes(),
+    { after: WHOLE_RUN, ...prepare },
+    ...writes(),
+    { after: random.pick([0, 40, WHOLE_RUN]), ...startOf(random, end) },
+    ...writes(),
   ];
 }

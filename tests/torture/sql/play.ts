@@ -9,7 +9,7 @@ import { type Answer, describeAnswer, errorOf, hintOf } from "../answer.ts";
 import { type Outcome, Stage, WHOLE_RUN } from "../stage.ts";
 import { LogApplication } from "./application.ts";
 import type { Databases, LogDatabase } from "./databases.ts";
-import { differences, fingerprint } from "./fingerprint.ts";
+import { differences, fingerprint, readPrepared } from "./fingerprint.ts";
 import { describeLog, type LogEvent, type LogHappening, type LogHistory } from "./history.ts";
 import { LogLedger } from "./ledger.ts";
 import { Operator } from "./operator.ts";
@@ -237,13 +237,20 @@ class LogPlay {
     if (verified !== null && verified.code !== 0) {
       this.#stage.complain("the program", `verify fails: ${describeAnswer(verified)}`);
     }
+    const left = await readPrepared(this.#sql, this.#database.schema);
+    if (left.length > 0) this.#stage.complain("what was prepared", `it is left behind: ${left.join(", ")}`);
     for (const { key, what } of await judgeLog(this.#sql, this.#ledger)) this.#stage.complain(key, what);
   }
 
   async #finish(): Promise<void> {
     let answer: Answer | null = null;
     for (let run = 1; run <= LAST_RUNS; run++) {
-      answer = await this.#stage.ask(["migrate", "apply", "--yes", ...WRITING]);
+      // What is prepared may be of no use by now, which the error then says with this way out.
+      const without = answer !== null && (hintOf(answer) ?? "").includes("--no-prepared");
+      answer = await this.#stage.ask([
+        ...["migrate", "apply", "--yes", ...(without ? ["--no-prepared"] : [])],
+        ...WRITING,
+      ]);
       if (answer?.code === 0) return;
     }
     this.#stage.complain(
