@@ -7,39 +7,6 @@ import { books, dump, quarantine } from "./ends.ts";
 import { OldApplication } from "./old_application.ts";
 import { fillAtRandom } from "./random_log.ts";
 
-for (
-  const [from, zone] of [[4, "Asia/Kolkata"], [5, "UTC"], [6, "America/St_Johns"], [7, "UTC"], [
-    8,
-    "Pacific/Chatham",
-  ]] as const
-) {
-  Deno.test(`What is prepared from version ${from} on ends as single steps do, in the zone ${zone}`, async () => {
-    await using server = await startPostgres({ timezone: zone });
-    const single = server.client(await server.createDatabase("single"), { max: 2 });
-    await migrateTo(backendOver(single), 4);
-    await fillAtRandom(single, from);
-    await migrateTo(backendOver(single), from);
-    const prepared = server.client(await server.copyDatabase("single", "prepared"), { max: 2 });
-    const versions = Array.from({ length: 10 - from }, (_, i) => from + 1 + i);
-    const backend = backendOver(prepared);
-    await migrateTo(backendOver(single), 10);
-    {
-      await using session = await locked(backend);
-      await session.prepare!(versions, { ...running(), batchSize: 37 });
-    }
-    assertEquals((await backend.read()).version, from);
-    {
-      await using session = await locked(backend);
-      await session.upTogether(versions, running());
-    }
-    assertEquals(await dump(server, "prepared"), await dump(server, "single"));
-    assertEquals(await contents(prepared), await contents(single));
-    assertEquals(await books(prepared), await books(single));
-    assertEquals(await quarantine(prepared), await quarantine(single));
-    assertEquals((await backend.verify()).issues, []);
-  });
-}
-
 const VERSIONS = [5, 6, 7, 8, 9, 10];
 
 for (const seed of [1, 2]) {
