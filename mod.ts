@@ -46,6 +46,7 @@ export type {
   MigrationResult,
   MigrationStatus,
   Pace,
+  PerSqlStore,
   Progress,
   SqlStoreName,
   StoreName,

@@ -4,7 +4,13 @@
  * @module
  */
 
-import type { CleanupResult, MigrationEntry, Pace, Progress } from "./migration.ts";
+import {
+  type CleanupResult,
+  type MigrationEntry,
+  type Pace,
+  presentStores,
+  type Progress,
+} from "./migration.ts";
 import type { RedisRunOptions } from "./redis_backend.ts";
 import { NotVerifiedError } from "./errors.ts";
 import { hint } from "./hint.ts";
@@ -95,9 +101,8 @@ export async function assertCleanable(
   for (const id of ids) assertApplied(state, id);
   const result = await verify(stores, state, { ids, ...(signal === undefined ? {} : { signal }) });
   if (result.ok) return;
-  const issues = [result.postgres, result.clickhouse, ...result.redis].flatMap((found) =>
-    found?.issues ?? []
-  );
+  const sql = presentStores(result).map(([, found]) => found);
+  const issues = [...sql, ...result.redis].flatMap((found) => found.issues);
   throw new NotVerifiedError(
     `Cannot clean up after ${ids.join(", ")}: it does not verify: ${issues.slice(0, 3).join("; ")}`,
     { hint: hint`Look at ${"verify --full"}; --force skips this check, never the proof of each record` },

@@ -10,6 +10,17 @@ export type SqlStoreName = "postgres" | "clickhouse";
 /** The SQL stores there can be, in the order in which they are migrated. */
 export const SQL_STORES: readonly SqlStoreName[] = ["postgres", "clickhouse"];
 
+/** Something of each SQL store, by its name; null for a store that an engine was not given. */
+export type PerSqlStore<T> = { readonly [Store in SqlStoreName]: T | null };
+
+/** What there is, in the order in which stores are migrated. */
+export function presentStores<T>(by: PerSqlStore<T>): readonly (readonly [store: SqlStoreName, found: T])[] {
+  return SQL_STORES.flatMap((store) => {
+    const found = by[store];
+    return found === null ? [] : [[store, found] as const];
+  });
+}
+
 /** A store, by the one name that it has. */
 export type StoreName = SqlStoreName | "redis";
 
@@ -112,7 +123,7 @@ export function storeTitle(store: StoreName): string {
 }
 
 /** What stands for a store in IDs and in JSON, where `sql` meant Postgres before there was another. */
-export function typeOf(store: StoreName): "sql" | "clickhouse" | "redis" {
+export function typeOf(store: StoreName): "sql" | Exclude<StoreName, "postgres"> {
   return store === "postgres" ? "sql" : store;
 }
 

@@ -6,14 +6,20 @@
 
 import type { RedisMigrationPlan } from "./redis_backend.ts";
 import type { SqlPlan } from "./sql/sql_plan.ts";
-import { isPending, type MigrationEntry, type StoreName, type StorePlace } from "./migration.ts";
+import {
+  isPending,
+  type MigrationEntry,
+  type PerSqlStore,
+  type StoreName,
+  type StorePlace,
+} from "./migration.ts";
 import type { Blocker } from "./blocker.ts";
 import { digestOf } from "./checksum.ts";
 import { RefusedError } from "./errors.ts";
 import { resolveId } from "./resolve_id.ts";
 import { assertFits, basisOf, type PlanBasis, type SavedPlan } from "./saved_plan.ts";
 import type { State } from "./state.ts";
-import { askEach, type EngineContext, type Stores } from "./stores.ts";
+import { askEach, type EngineContext, perSqlStore, type Stores } from "./stores.ts";
 
 /** What to plan. */
 export interface PlanOptions {
@@ -35,18 +41,14 @@ export interface PlannedStore extends StorePlace {
   readonly store: StoreName;
 }
 
-/** What {@linkcode Engine.apply} would do. */
-export interface Plan {
+/** What {@linkcode Engine.apply} would do. Of a SQL store without steps when nothing is pending there. */
+export interface Plan extends PerSqlStore<SqlPlan> {
   /** SHA-256 over {@linkcode PlanBasis}, in hex. */
   readonly digest: string;
   /** The stores that were looked at: Postgres, ClickHouse, Redis. */
   readonly stores: readonly PlannedStore[];
   /** False when nothing is selected: then all is applied already. */
   readonly hasChanges: boolean;
-  /** Null for an engine without Postgres; without steps when nothing is pending there. */
-  readonly postgres: SqlPlan | null;
-  /** The same for ClickHouse. */
-  readonly clickhouse: SqlPlan | null;
   /** The selected Redis migrations, in the order in which they run; empty without Redis. */
   readonly redis: readonly RedisMigrationPlan[];
   /** What stands in the way: `apply` refuses before its first step. Empty when nothing does, or where nobody has looked. */
@@ -84,8 +86,7 @@ export async function makePlan(
     digest: digestOf(basis),
     stores: placesOf(state),
     hasChanges: selected.length > 0,
-    postgres: sql.get("postgres") ?? null,
-    clickhouse: sql.get("clickhouse") ?? null,
+    ...perSqlStore(sql),
     redis: context.redis === null || redisIds.length === 0
       ? []
       : await context.redis.plan(redisIds, { signal: signal ?? new AbortController().signal }),

@@ -4,10 +4,11 @@
  * @module
  */
 
+import { perSqlStore } from "./stores.ts";
 import type { SqlPrepared, SqlState } from "./sql_backend.ts";
 import type { LockOwner } from "./lock/lock.ts";
 import type { SqlActivity } from "./sql/activity.ts";
-import { isPending } from "./migration.ts";
+import { isPending, type PerSqlStore } from "./migration.ts";
 import type { PendingCounts, State, UnreadStore } from "./state.ts";
 
 /** How far a SQL store is. */
@@ -27,11 +28,7 @@ export interface SqlStatus {
 }
 
 /** How far everything is. A store that the engine was not given is null. */
-export interface Status {
-  /** Postgres. */
-  readonly postgres: SqlStatus | null;
-  /** ClickHouse, which counts as SQL in `pending`. */
-  readonly clickhouse: SqlStatus | null;
+export interface Status extends PerSqlStore<SqlStatus> {
   /** Migrations that are applied or not applicable, of all there are. */
   readonly redis: { readonly applied: number; readonly total: number } | null;
   /** How many keep a server from starting. */
@@ -51,8 +48,7 @@ export function makeStatus(
 ): Status {
   const ofRedis = entries.filter((entry) => entry.store === "redis");
   return {
-    postgres: sqlStatus(sql.get("postgres")),
-    clickhouse: sqlStatus(sql.get("clickhouse")),
+    ...perSqlStore(new Map([...sql].map(([store, found]) => [store, sqlStatus(found)]))),
     redis: redis === null
       ? null
       : { applied: ofRedis.filter((entry) => !isPending(entry.status)).length, total: ofRedis.length },
@@ -63,8 +59,6 @@ export function makeStatus(
   };
 }
 
-function sqlStatus(state: SqlState | undefined): SqlStatus | null {
-  if (state === undefined) return null;
-  const { version, latest, dirty, ahead, drift, prepared } = state;
+function sqlStatus({ version, latest, dirty, ahead, drift, prepared }: SqlState): SqlStatus {
   return { version, latest, dirty, ahead, drift, ...(prepared === undefined ? {} : { prepared }) };
 }

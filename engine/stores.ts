@@ -8,7 +8,7 @@ import type { RedisBackend } from "./redis_backend.ts";
 import type { SqlBackend } from "./sql_backend.ts";
 import { StoreDeniedError, StoresFailedError, StoreUnreachableError } from "./errors.ts";
 import type { LockSettings } from "./lock/lock_settings.ts";
-import type { SqlStoreName } from "./migration.ts";
+import { type PerSqlStore, SQL_STORES, type SqlStoreName } from "./migration.ts";
 
 /** Something of each SQL store that there is, by its name; Postgres before ClickHouse. */
 export type BySqlStore<T> = ReadonlyMap<SqlStoreName, T>;
@@ -29,6 +29,11 @@ export interface EngineContext extends Stores {
   readonly deployment: string;
   /** Version of the program, written into history, locks and plans. */
   readonly version: string;
+}
+
+/** The same with null for a store that there is nothing of. */
+export function perSqlStore<T>(by: BySqlStore<T | null>): PerSqlStore<T> {
+  return Object.fromEntries(SQL_STORES.map((store) => [store, by.get(store) ?? null])) as PerSqlStore<T>;
 }
 
 /** Asks each SQL store, all at once. @returns The answers, by store. @throws As {@linkcode together}. */

@@ -6,10 +6,10 @@
 
 import type { RedisVerification } from "./redis_backend.ts";
 import type { SqlVerification } from "./sql_backend.ts";
-import { isPending, type StoreName } from "./migration.ts";
+import { isPending, type PerSqlStore, type StoreName } from "./migration.ts";
 import { resolveId } from "./resolve_id.ts";
 import type { State } from "./state.ts";
-import { askEach, type Stores } from "./stores.ts";
+import { askEach, perSqlStore, type Stores } from "./stores.ts";
 
 /** How {@linkcode Engine.verify} looks. */
 export interface VerifyOptions {
@@ -23,14 +23,10 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What was found. A side that the engine was not given, or that no ID named, is null or empty. */
-export interface VerifyResult {
+/** What was found: of a SQL store schema, checksums and bookkeeping. What the engine was not given, or no ID named, is null or empty. */
+export interface VerifyResult extends PerSqlStore<SqlVerification> {
   /** True when no store has an issue; what is pending is one. */
   readonly ok: boolean;
-  /** Postgres: schema, checksums, bookkeeping. */
-  readonly postgres: SqlVerification | null;
-  /** ClickHouse: the same three. */
-  readonly clickhouse: SqlVerification | null;
   /** One for each that was asked for and is applicable here, in order. */
   readonly redis: readonly RedisVerification[];
 }
@@ -62,8 +58,7 @@ export async function verify(
   );
   return {
     ok: [...sql.values()].every((found) => found === null || found.ok) && redis.every(({ valid }) => valid),
-    postgres: sql.get("postgres") ?? null,
-    clickhouse: sql.get("clickhouse") ?? null,
+    ...perSqlStore(sql),
     redis,
   };
 }

@@ -44,7 +44,7 @@ const TYPES = `
   ConstraintObject CopyChange CopyRules CreateEngineOptions Destination DownForecast DownOptions DownTarget Facts Follows
   GroupKeys Hint Inconvertible IndexObject InitOptions InitResult KeptForm LeyProject ListKeys Lists LockOptions
   LockOwner Lookalikes MigrationEntry MigrationErrorOptions MigrationList MigrationResult MigrationStatus Names ObjectChange
-  OlderState OneStoreOptions OutpostEngineOptions Pace PendingCounts Plan PlanBasis PlanCleanupOptions PlanOptions
+  OlderState OneStoreOptions OutpostEngineOptions Pace PendingCounts PerSqlStore Plan PlanBasis PlanCleanupOptions PlanOptions
   PlanResolveOptions PlannedStore PostgresNames PostgresStore PrepareOptions Progress ReadStateOptions RedisClient
   RedisDifference RedisExample RedisInvalid RedisLayout RedisLockNames RedisMigration RedisMigrationPlan RedisVerification
   Registry ResolveResult RowRewrite RowsKept SavedPlan SchemaObjects SqlActivity SqlConsequence SqlDownPlan SqlGrouping

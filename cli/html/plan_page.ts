@@ -12,6 +12,8 @@ import { estimates } from "../render/estimate.ts";
 import { placeText } from "../render/place.ts";
 import { INVALID_ADVICE } from "../render/plan.ts";
 import { VERSION } from "../version.ts";
+import { presentStores, storeTitle } from "../../engine/migration.ts";
+import { stepsOf } from "../render/plan.ts";
 import { type Html, html, htmlPage, htmlTable } from "./page.ts";
 
 /** What a page tells beside the plan. */
@@ -24,7 +26,7 @@ const IRREVERSIBLE = ["rows_deleted", "column_dropped", "table_dropped"];
 
 /** Renders the page. */
 export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): string {
-  const steps = [...(plan.postgres?.steps ?? []), ...(plan.clickhouse?.steps ?? [])];
+  const steps = stepsOf(plan);
   const records = plan.redis.reduce((sum, migration) => sum + migration.estimatedItems, 0);
   const losses = steps.flatMap((step) =>
     step.consequences.filter(({ kind }) => IRREVERSIBLE.includes(kind)).map((loss) =>
@@ -72,8 +74,7 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
         { numbers: ["Rows"] },
       )
     }`,
-    storeSection("Postgres", plan.postgres),
-    storeSection("ClickHouse", plan.clickhouse),
+    ...presentStores(plan).map(([store, found]) => storeSection(storeTitle(store), found)),
     plan.redis.length === 0 ? "" : html`<h2>Redis</h2>${plan.redis.map(redisSection)}`,
     plan.hasChanges
       ? html`
@@ -85,8 +86,8 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
   ]);
 }
 
-function storeSection(name: string, store: SqlPlan | null): Html {
-  if (store === null || store.steps.length === 0) return html``;
+function storeSection(name: string, store: SqlPlan): Html {
+  if (store.steps.length === 0) return html``;
   const last = Number(store.steps.at(-1)!.id.split("/")[1]);
   const held = store.held === undefined ? "" : html`<p class="warn">Not counted: ${store.held}</p>`;
   return html`<h2>${name}: from version ${store.current} to ${last}</h2>${held}${groupingSection(store)}${

@@ -5,6 +5,7 @@
  */
 
 import type { SqlVerification } from "../../engine/sql_backend.ts";
+import { presentStores, storeTitle } from "../../engine/migration.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
 import { formatCount, formatDuration, formatTime } from "../output/format.ts";
 import { VERSION } from "../version.ts";
@@ -33,8 +34,7 @@ export function verifyPage(result: VerifyResult, options: VerifyPageOptions): st
       ["Program", `outpost ${VERSION}`],
     ],
   }, [
-    storeSection("Postgres", result.postgres),
-    storeSection("ClickHouse", result.clickhouse),
+    ...presentStores(result).map(([store, found]) => storeSection(storeTitle(store), found)),
     result.redis.length === 0 ? "" : html`<h2>Redis</h2>${
       htmlTable(
         ["Migration", "Result", "Checks run", "Checks passed"],
@@ -51,8 +51,7 @@ export function verifyPage(result: VerifyResult, options: VerifyPageOptions): st
   ]);
 }
 
-function storeSection(name: string, found: SqlVerification | null): Html {
-  if (found === null) return html``;
+function storeSection(name: string, found: SqlVerification): Html {
   return html`<h2>${name}</h2>${
     htmlTable(["Version", "Latest", "Dirty", "Result"], [[
       found.current,

@@ -5,8 +5,7 @@
  */
 
 import { type Command as TabCommand, RootCommand, script } from "@bomb.sh/tab";
-import { migrationId, type SqlStoreName } from "../../engine/migration.ts";
-import type { StepModule } from "../../engine/sql/step.ts";
+import { migrationId, SQL_STORES } from "../../engine/migration.ts";
 import type { Command } from "../command.ts";
 import { bashScript, OTHER_COMMAND } from "./bash_script.ts";
 import { SETTINGS } from "../settings/table.ts";
@@ -55,16 +54,15 @@ function wantsFile(words: readonly string[], commands: readonly Command[]): bool
 /** Known without contacting a store. */
 async function migrationIds(): Promise<readonly { readonly id: string; readonly description: string }[]> {
   const { outpostRegistry } = await import("../../migrations/mod.ts");
-  const { postgres, clickhouse, redis } = outpostRegistry("");
-  const sql = (store: SqlStoreName, steps: readonly StepModule[]) =>
-    steps.map(({ step }) => ({
-      id: migrationId(store, step.version, step.name),
-      description: step.description,
-    }));
+  const registry = outpostRegistry("");
   return [
-    ...sql("postgres", postgres?.steps ?? []),
-    ...sql("clickhouse", clickhouse?.steps ?? []),
-    ...(redis ?? []).map((migration) => ({
+    ...SQL_STORES.flatMap((store) =>
+      (registry[store]?.steps ?? []).map(({ step }) => ({
+        id: migrationId(store, step.version, step.name),
+        description: step.description,
+      }))
+    ),
+    ...(registry.redis ?? []).map((migration) => ({
       id: migrationId("redis", migration.version, migration.name),
       description: migration.description,
     })),

@@ -16,9 +16,8 @@ export function readStepVersion(
   name: string,
   text: string,
 ): { readonly version: number; readonly store: SqlStoreName | undefined } {
-  const [, type, digits] = /^(?:(sql|clickhouse)\/)?0*(\d.*)$/.exec(text) ?? [];
-  return {
-    version: readWholeNumber(name, digits ?? text, { min: 0 }),
-    store: SQL_STORES.find((store) => typeOf(store) === type),
-  };
+  const [, type, digits] = /^(?:([a-z]+)\/)?0*(\d.*)$/.exec(text) ?? [];
+  const store = SQL_STORES.find((store) => typeOf(store) === type);
+  const isKnown = type === undefined || store !== undefined;
+  return { version: readWholeNumber(name, isKnown && digits ? digits : text, { min: 0 }), store };
 }

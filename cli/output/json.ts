@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type CleanupResult, type MigrationResult, typeOf } from "../../engine/migration.ts";
+import { type CleanupResult, type MigrationResult, presentStores, typeOf } from "../../engine/migration.ts";
 import type { ResolveResult } from "../../engine/redis_backend.ts";
 import type { SqlVerification } from "../../engine/sql_backend.ts";
 import type { SqlPlan } from "../../engine/sql/sql_plan.ts";
@@ -14,7 +14,7 @@ import type { MigrationList } from "../../engine/engine.ts";
 import type { InitResult } from "../../engine/init.ts";
 import type { Plan } from "../../engine/plan.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
-import { activityJson, pendingJson, time } from "./status_json.ts";
+import { activityJson, pendingJson, perSqlStoreJson, time } from "./status_json.ts";
 
 /** An error on standard output. */
 export interface ErrorJson {
@@ -58,8 +58,7 @@ export function planJson(plan: Plan) {
       schema,
       deployment_id: plan.basis.deployment,
     })),
-    sql: sqlPlanJson(plan.postgres),
-    clickhouse: sqlPlanJson(plan.clickhouse),
+    ...perSqlStoreJson(plan, sqlPlanJson),
     redis: plan.redis.map((migration) => ({
       id: migration.id,
       name: migration.name,
@@ -79,8 +78,7 @@ export function planJson(plan: Plan) {
   };
 }
 
-function sqlPlanJson(plan: SqlPlan | null) {
-  if (plan === null) return null;
+function sqlPlanJson(plan: SqlPlan) {
   return {
     current: plan.current,
     latest: plan.latest,
@@ -179,12 +177,13 @@ export function applySummaryJson(results: readonly MigrationResult[], error?: Er
 }
 
 /** `outpost migrate verify --json` */
-export function verifyJson({ ok, postgres, clickhouse, redis }: VerifyResult) {
+export function verifyJson(result: VerifyResult) {
+  const sql = presentStores(result).map(([store, found]) => [typeOf(store), sqlVerificationJson(found)]);
   return {
-    ok,
-    sql: sqlVerificationJson(postgres),
-    ...(clickhouse === null ? {} : { clickhouse: sqlVerificationJson(clickhouse) }),
-    redis: redis.map(({ id, valid, checksRun, checksPassed, issues }) => ({
+    ok: result.ok,
+    sql: null,
+    ...Object.fromEntries(sql),
+    redis: result.redis.map(({ id, valid, checksRun, checksPassed, issues }) => ({
       id,
       valid,
       checks_run: checksRun,
@@ -194,9 +193,7 @@ export function verifyJson({ ok, postgres, clickhouse, redis }: VerifyResult) {
   };
 }
 
-function sqlVerificationJson(found: SqlVerification | null) {
-  if (found === null) return null;
-  const { ok, current, latest, dirty, issues, warnings } = found;
+function sqlVerificationJson({ ok, current, latest, dirty, issues, warnings }: SqlVerification) {
   return { ok, current, latest, dirty, issues: [...issues], warnings: [...warnings] };
 }
 

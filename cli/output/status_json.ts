@@ -5,7 +5,7 @@
  */
 
 import type { LockOwner } from "../../engine/lock/lock.ts";
-import { typeOf } from "../../engine/migration.ts";
+import { type PerSqlStore, SQL_STORES, typeOf } from "../../engine/migration.ts";
 import type { SqlActivity } from "../../engine/sql/activity.ts";
 import type { SqlPrepared } from "../../engine/sql_backend.ts";
 import type { PendingCounts, UnreadStore } from "../../engine/state.ts";
@@ -16,15 +16,23 @@ import { ownerText } from "../render/owner.ts";
 export const time = (date: Date | null): string | null => date?.toISOString() ?? null;
 
 /** `outpost migrate status --json` */
-export function statusJson({ postgres, clickhouse, redis, pending, lock, activity, unread }: Status) {
+export function statusJson(status: Status) {
+  const { redis, pending, lock, activity, unread } = status;
   return {
-    sql: sqlStatusJson(postgres),
-    clickhouse: sqlStatusJson(clickhouse),
+    ...perSqlStoreJson(status, sqlStatusJson),
     redis: redis === null ? null : { applied: redis.applied, total: redis.total },
     ...pendingJson(pending, unread),
     lock: lockJson(lock),
     activity: activityJson(activity),
   };
+}
+
+/** What there is to say of each SQL store, by what it is called in JSON; null for a store that is not looked at. */
+export function perSqlStoreJson<T, Json>(by: PerSqlStore<T>, write: (found: T) => Json) {
+  return Object.fromEntries(SQL_STORES.map((store) => {
+    const found = by[store];
+    return [typeOf(store), found === null ? null : write(found)];
+  })) as Readonly<Record<Exclude<ReturnType<typeof typeOf>, "redis">, Json | null>>;
 }
 
 /** What is pending where a store could not be read is not known. */
@@ -37,9 +45,7 @@ export function pendingJson({ sql, redis }: PendingCounts, unread: readonly Unre
   };
 }
 
-function sqlStatusJson(status: SqlStatus | null) {
-  if (status === null) return null;
-  const { version, latest, dirty, ahead, prepared } = status;
+function sqlStatusJson({ version, latest, dirty, ahead, prepared }: SqlStatus) {
   return {
     version,
     latest,

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { presentStores } from "../../engine/migration.ts";
 import type { Plan } from "../../engine/plan.ts";
 import { formatBytes, formatDuration } from "../output/format.ts";
 
@@ -17,7 +18,7 @@ const SHORT_MS = 1000;
 
 /** One sentence for each side that has something to do. @param limited True where a rate decides about the Redis side. */
 export function estimates(plan: Plan, { limited }: { readonly limited: boolean }): readonly string[] {
-  const stores = [plan.postgres, plan.clickhouse].filter((store) => store !== null);
+  const stores = presentStores(plan).map(([, store]) => store);
   const steps = stores.flatMap((store) => store.steps);
   // What runs as one reads each table once.
   const asOne = stores.reduce((sum, { grouping }) => sum + (grouping?.needs?.bytes ?? 0), 0);

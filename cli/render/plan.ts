@@ -5,7 +5,8 @@
  */
 
 import type { RedisMigrationPlan } from "../../engine/redis_backend.ts";
-import type { SqlPlan } from "../../engine/sql/sql_plan.ts";
+import { presentStores, storeTitle } from "../../engine/migration.ts";
+import type { SqlPlan, SqlStepPlan } from "../../engine/sql/sql_plan.ts";
 import type { Plan } from "../../engine/plan.ts";
 import { formatBytes, formatCount, formatCounted, formatDuration } from "../output/format.ts";
 import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
@@ -28,7 +29,7 @@ export interface PlanView {
 /** Renders `outpost migrate plan`, without the last line: who shows it knows what comes next. */
 export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
   const { style } = layout;
-  const stores = [["Postgres", plan.postgres], ["ClickHouse", plan.clickhouse]] as const;
+  const stores = presentStores(plan);
   if (!plan.hasChanges) {
     return [
       style.green(
@@ -36,14 +37,13 @@ export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
           ? "Nothing to do: what was named is applied."
           : "Nothing to do: no migration is pending.",
       ),
-      ...stores.flatMap(([n, s]) => storeLine(n, s)),
-    ]
-      .join("\n");
+      ...stores.map(([store, found]) => storeLine(storeTitle(store), found)),
+    ].join("\n");
   }
   const parts = [[summary(plan, style), ...where(plan, layout), ...pace(plan, layout, view)].join("\n")];
   for (const [name, store] of stores) {
-    if (store === null || store.steps.length === 0) continue;
-    parts.push(style.bold(`${name}: from version ${store.current} to ${lastVersion(store)}`));
+    if (store.steps.length === 0) continue;
+    parts.push(style.bold(`${storeTitle(name)}: from version ${store.current} to ${lastVersion(store)}`));
     if (store.held !== undefined) {
       parts.push(
         wrap(style.yellow(`Not counted, and apply would have to wait: ${store.held}`), layout.width, ""),
@@ -79,13 +79,15 @@ function hasPending({ basis }: Plan): boolean {
   return basis.migrations.some(({ status }) => status !== "applied" && status !== "not_applicable");
 }
 
-function storeLine(name: string, store: SqlPlan | null): readonly string[] {
-  if (store === null) return [];
-  return [
-    store.current > store.latest
-      ? `${name} is at version ${store.current}, ahead of the ${store.latest} that this program knows.`
-      : `${name} is at version ${store.current} of ${store.latest}.`,
-  ];
+function storeLine(name: string, { current, latest }: SqlPlan): string {
+  return current > latest
+    ? `${name} is at version ${current}, ahead of the ${latest} that this program knows.`
+    : `${name} is at version ${current} of ${latest}.`;
+}
+
+/** All SQL steps of a plan. */
+export function stepsOf(plan: Plan): readonly SqlStepPlan[] {
+  return presentStores(plan).flatMap(([, { steps }]) => steps);
 }
 
 function lastVersion({ steps, latest }: SqlPlan): number {
@@ -93,7 +95,7 @@ function lastVersion({ steps, latest }: SqlPlan): number {
 }
 
 function summary(plan: Plan, style: Style): string {
-  const sql = (plan.postgres?.steps.length ?? 0) + (plan.clickhouse?.steps.length ?? 0);
+  const sql = stepsOf(plan).length;
   const items = plan.redis.reduce((sum, { estimatedItems }) => sum + estimatedItems, 0);
   const parts = [
     ...(sql > 0 ? [formatCounted(sql, "SQL step")] : []),
@@ -210,8 +212,7 @@ function renderBlockers({ blockers }: Plan, { style, width }: Layout): string {
 
 /** What goes is said once more at the end, where nobody scrolls past it. */
 function renderLosses(plan: Plan, { style, width }: Layout): string {
-  const steps = [...(plan.postgres?.steps ?? []), ...(plan.clickhouse?.steps ?? [])];
-  const losses = steps.flatMap((step) =>
+  const losses = stepsOf(plan).flatMap((step) =>
     step.consequences
       .filter(({ kind }) => kind === "rows_deleted" || kind === "column_dropped" || kind === "table_dropped")
       .map(({ table, detail }) => wrap(`${style.red("-")} ${step.id} ${table}: ${detail}`, width, "  "))

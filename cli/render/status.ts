@@ -12,7 +12,7 @@ import type { Style } from "../output/style.ts";
 import { wrap } from "../output/table.ts";
 import { activityLines } from "./activity.ts";
 import { pendingText, WHEN_OVER } from "./list.ts";
-import { storeTitle } from "../../engine/migration.ts";
+import { presentStores, storeTitle } from "../../engine/migration.ts";
 import { activityText, ageText, ownerText } from "./owner.ts";
 
 /** Renders `outpost migrate status`. */
@@ -21,10 +21,11 @@ export function renderStatus(status: Status, layout: Layout): string {
   const lines: string[] = [verdict(status, style), ""];
   const row = (name: string, text: string) =>
     lines.push(`  ${name.padEnd(10)}  ${wrap(text, width - 14, " ".repeat(14))}`);
-  if (status.postgres !== null) row("Postgres", sqlText(status.postgres, style));
-  const prepared = status.postgres?.prepared;
-  if (prepared !== undefined) row("Prepared", preparedText(prepared, layout));
-  if (status.clickhouse !== null) row("ClickHouse", sqlText(status.clickhouse, style));
+  const stores = presentStores(status);
+  for (const [store, found] of stores) {
+    row(storeTitle(store), sqlText(found, style));
+    if (found.prepared !== undefined) row("Prepared", preparedText(found.prepared, layout));
+  }
   for (const { store, message } of status.unread ?? []) row(storeTitle(store), style.red(message));
   if (status.redis !== null) row("Redis", redisText(status.redis, style));
   const { lock } = status;
@@ -38,17 +39,18 @@ export function renderStatus(status: Status, layout: Layout): string {
   if (status.activity !== null) {
     activityLines(status.activity, now).forEach((line, i) => row(i === 0 ? "At work" : "", line));
   }
-  for (const sql of [status.postgres, status.clickhouse]) {
-    for (const drift of sql?.drift ?? []) lines.push("", wrap(`${style.red("!")} ${drift}`, width, "  "));
+  for (const drift of stores.flatMap(([, found]) => found.drift)) {
+    lines.push("", wrap(`${style.red("!")} ${drift}`, width, "  "));
   }
   return [...lines, "", nextStep(status, layout)].join("\n");
 }
 
-function verdict({ pending, postgres, clickhouse, lock, unread }: Status, style: Style): string {
+function verdict(status: Status, style: Style): string {
+  const { pending, lock, unread } = status;
   if (unread !== undefined) {
     return style.red("Nobody can tell: the bookkeeping of a store is held by somebody else.");
   }
-  const stores = [postgres, clickhouse].filter((store) => store !== null);
+  const stores = presentStores(status).map(([, store]) => store);
   if (stores.some((store) => store.dirty)) {
     return style.red("Do not deploy: another tool failed in the middle of a SQL step.");
   }
@@ -108,16 +110,18 @@ function redisText(
     : `${at}, ${style.green("up to date")}`;
 }
 
-function nextStep({ pending, postgres, clickhouse, redis, lock, unread }: Status, layout: Layout): string {
+function nextStep(status: Status, layout: Layout): string {
+  const { pending, redis, lock, unread } = status;
+  const stores = presentStores(status).map(([, store]) => store);
   if (unread !== undefined) return nextCommand(layout, "outpost migrate status", WHEN_OVER);
-  if ([postgres, clickhouse].some((store) => store?.dirty || (store?.drift.length ?? 0) > 0)) {
+  if (stores.some(({ dirty, drift }) => dirty || drift.length > 0)) {
     return nextCommand(layout, "outpost migrate verify", "what is wrong, in detail");
   }
   if (lock !== null && !lock.alive) {
     return nextCommand(layout, "outpost migrate unlock", "clear the dead lock");
   }
   if (pending.sql + pending.redis === 0) {
-    const partial = redis === null || (postgres === null && clickhouse === null);
+    const partial = redis === null || stores.length === 0;
     return nextWhenDone(layout, { pending: false, partial });
   }
   if (lock === null) return nextCommand(layout, "outpost migrate plan", "what apply would change");

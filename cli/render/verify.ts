@@ -4,6 +4,7 @@
  * @module
  */
 
+import { presentStores, storeTitle } from "../../engine/migration.ts";
 import type { SqlVerification } from "../../engine/sql_backend.ts";
 import { dirtyVersions } from "../../engine/hint.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
@@ -30,10 +31,9 @@ export function renderVerify(result: VerifyResult, layout: Layout, view: VerifyV
     lines.push(`${mark(ok, style)} ${title}`);
     for (const issue of issues) lines.push(`    ${wrap(`- ${issue}`, width - 4, "      ")}`);
   };
-  for (const [name, store] of [["Postgres", result.postgres], ["ClickHouse", result.clickhouse]] as const) {
-    if (store === null) continue;
-    part(store.ok, `${name.padEnd(24)}${sqlText(store)}`, store.issues);
-    for (const warning of store.warnings) {
+  for (const [store, found] of presentStores(result)) {
+    part(found.ok, `${storeTitle(store).padEnd(24)}${sqlText(found)}`, found.issues);
+    for (const warning of found.warnings) {
       lines.push(`    ${wrap(`${style.yellow("!")} ${warning}`, width - 4, "      ")}`);
     }
   }
@@ -67,16 +67,17 @@ function verdict({ ok }: VerifyResult, style: Style): string {
 }
 
 function next(
-  { ok, postgres, clickhouse, redis }: VerifyResult,
+  result: VerifyResult,
   layout: Layout,
   { full, named = false, partial = false }: VerifyView,
 ): string {
+  const { ok, redis } = result;
   if (ok && !full && redis.length > 0) {
     return nextCommand(layout, "outpost migrate verify --full", "check every record");
   }
   if (ok && named) return nextCommand(layout, "outpost migrate status", "and the others?");
   if (ok) return nextWhenDone(layout, { pending: false, partial });
-  const sql = [postgres, clickhouse].filter((store) => store !== null);
+  const sql = presentStores(result).map(([, store]) => store);
   const dirty = sql.find((store) => store.dirty);
   if (dirty !== undefined) return nextAfterRepair(dirty, layout);
   const behind = sql.some((store) => store.current < store.latest) ||

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { presentStores, storeTitle } from "../../engine/migration.ts";
 import { PendingError } from "../../engine/errors.ts";
 import type { Status } from "../../engine/status.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
@@ -104,20 +105,19 @@ async function assertCurrent(context: Context, waitMs: number): Promise<void> {
   }
 }
 
-function isDirty({ postgres, clickhouse }: Status): boolean {
-  return (postgres?.dirty ?? false) || (clickhouse?.dirty ?? false);
+function isDirty(status: Status): boolean {
+  return presentStores(status).some(([, { dirty }]) => dirty);
 }
 
 /** What is no reason to refuse, but one to look. */
-function warnAbout({ postgres, clickhouse }: Status, { log }: Context): void {
-  for (const [name, store] of [["Postgres", postgres], ["ClickHouse", clickhouse]] as const) {
-    for (const drift of store?.drift ?? []) {
-      log.warn(`${name}: ${drift}; starting anyway`, { event: "drift" });
-    }
-    if (store?.ahead !== true) continue;
+function warnAbout(status: Status, { log }: Context): void {
+  for (const [store, { drift, ahead, version, latest }] of presentStores(status)) {
+    const name = storeTitle(store);
+    for (const found of drift) log.warn(`${name}: ${found}; starting anyway`, { event: "drift" });
+    if (!ahead) continue;
     log.warn(
-      `${name} is at version ${store.version}, ahead of the ${store.latest} that this program knows; starting anyway`,
-      { event: "ahead", version: store.version, latest: store.latest },
+      `${name} is at version ${version}, ahead of the ${latest} that this program knows; starting anyway`,
+      { event: "ahead", version, latest },
     );
   }
 }
