@@ -65,7 +65,7 @@ export async function apply(
     const selected = await chooseFrom(context, state, options);
     if (selected.length === 0) return { results: [], doneByOther: true };
     const blockers = await findBlockers(context, selected);
-    if (blockers.length > 0) throw refusalFor(blockers);
+    if (blockers.length > 0) throw refusalFor("apply", blockers);
     const concerned = new Set<StoreName>(selected.map(({ store }) => store));
     options.onEvent?.({
       event: "begin",

@@ -82,7 +82,7 @@ export class RefusedError extends MigrationError {
   readonly code = "refused";
 }
 
-/** Something stands in the way of what was to be applied. Nothing was changed. */
+/** Something stands in the way of what was to be applied or prepared. Nothing was changed. */
 export class BlockedError extends MigrationError {
   /** Always `blocked`. */
   readonly code = "blocked";
@@ -90,8 +90,8 @@ export class BlockedError extends MigrationError {
   readonly blockers: readonly Blocker[];
 
   /** @ignore Made by the engine alone. */
-  constructor(blockers: readonly Blocker[], options: ErrorOptions = {}) {
-    super(`Cannot apply, nothing was changed: ${blockers.map(({ detail }) => detail).join("; ")}`, {
+  constructor(action: "apply" | "prepare", blockers: readonly Blocker[], options: ErrorOptions = {}) {
+    super(`Cannot ${action}, nothing was changed: ${blockers.map(({ detail }) => detail).join("; ")}`, {
       ...options,
       hint: [...new Set(blockers.map(({ hint }) => hint))].join("; "),
     });
@@ -131,8 +131,11 @@ export class StoreDeniedError extends MigrationError {
 }
 
 /** What to throw for obstacles: where nothing but rights are missing, a store refuses. */
-export function refusalFor(blockers: readonly Blocker[]): BlockedError | StoreDeniedError {
-  const blocked = new BlockedError(blockers);
+export function refusalFor(
+  action: "apply" | "prepare",
+  blockers: readonly Blocker[],
+): BlockedError | StoreDeniedError {
+  const blocked = new BlockedError(action, blockers);
   if (blockers.some(({ kind }) => kind !== "rights" && kind !== "ownership")) return blocked;
   const { message, hint } = blocked;
   return new StoreDeniedError(blockers[0]!.store, message, hint === undefined ? {} : { hint });

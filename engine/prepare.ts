@@ -35,7 +35,7 @@ export async function prepare(
     if (pending.length === 0) return null;
     assertSound("postgres", state.sql.get("postgres")!);
     const blockers = (await findBlockers(context, pending)).filter(({ kind }) => kind !== PREPARED_BLOCKER);
-    if (blockers.length > 0) throw refusalFor(blockers);
+    if (blockers.length > 0) throw refusalFor("prepare", blockers);
     await preparing(locked).prepare!(pending.map(({ version }) => version), {
       ...guardOf(locked),
       maxRate: options.maxRate,

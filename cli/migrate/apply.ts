@@ -196,7 +196,7 @@ async function agreed(
   output.text(
     renderPlan(plan, output.layout, { statements: false, countedMs, maxRate: context.settings.maxRate }),
   );
-  if (plan.blockers.length > 0) throw refusalFor(plan.blockers);
+  if (plan.blockers.length > 0) throw refusalFor("apply", plan.blockers);
   const { deployment, selected } = plan.basis;
   const where = ` to ${placesText(concerned(plan.stores, selected), deployment)}`;
   if (await context.confirm(question(selected.length, where))) return plan;

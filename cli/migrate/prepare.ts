@@ -8,7 +8,7 @@ import type { SqlPrepared } from "../../engine/sql_backend.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../output/error_catalogue.ts";
-import { formatBytes, formatCount } from "../output/format.ts";
+import { formatBytes, formatCount, formatCounted } from "../output/format.ts";
 import { preparedJson } from "../output/status_json.ts";
 import { lockOptions, paceOf, tellRetry } from "./lock_options.ts";
 import { type Layout, nextCommand } from "../output/output.ts";
@@ -74,13 +74,16 @@ async function run(context: Context, { abort }: PrepareCommandOptions): Promise<
 function renderOutcome(prepared: SqlPrepared | null, layout: Layout): string {
   const { style, width } = layout;
   if (prepared === null) return style.green("Nothing to prepare: no Postgres step is pending.");
-  const { versions, rows, bytes } = prepared;
+  const { versions, rows, bytes, backlog } = prepared;
+  const left = backlog === null || backlog === 0
+    ? ""
+    : `, ${formatCounted(backlog, "write")} since yet to take in`;
   return [
     style.green(
       wrap(
         `Versions ${versions[0]} to ${versions.at(-1)} are prepared: ${
           formatCount(rows)
-        } rows were copied and compared, ${formatBytes(bytes)} on disk. They are still pending.`,
+        } rows were copied and compared, ${formatBytes(bytes)} on disk${left}. They are still pending.`,
         width,
         "",
       ),

@@ -44,9 +44,16 @@ Deno.test("prepare, status, plan and apply tell one story", async () => {
   assertEquals((await outpost("plan --check")).code, 1);
   assert(!(await ok("plan --sql")).includes("INSERT INTO outpost_prepared"));
 
-  // Taken away, and prepared again.
+  const sql = server.client(url, { max: 1 });
+  await sql`DELETE FROM deliveries WHERE id = (SELECT min(id) FROM deliveries)`;
+  assertStringIncludes((await ok("prepare")).replaceAll(/\s+/g, " "), "1 write since yet to take in");
+
+  // Taken away, and prepared again, with nothing in the way.
   assertStringIncludes(await ok("prepare --abort"), "Took away what was prepared");
   assertEquals("prepared" in JSON.parse(await ok("status --json")).sql, false);
+  await sql`CREATE VIEW mine AS SELECT data FROM events`;
+  assertStringIncludes((await outpost("prepare")).stderr, "Cannot prepare, nothing was changed");
+  await sql`DROP VIEW mine`;
   assertStringIncludes(await ok("plan"), "run in one rewrite");
   assertEquals(
     JSON.parse(await ok("prepare --json --max-rate 100000 --batch-size 100")).prepared.ready,
