@@ -39,10 +39,12 @@ export const config: Command = defineCommand(
   run,
 );
 
-async function run({ resolved, file, output }: Context): Promise<number> {
+async function run({ resolved, file, host, output }: Context): Promise<number> {
   const sound = resolved.every(({ problem }) => problem === null);
   if (sound || !output.json) {
-    output.result(configJson(resolved, file), (layout) => renderConfig(resolved, file, layout));
+    output.result(configJson(resolved, file), (layout) =>
+      // Whoever reads it with a program finds a setting in a line.
+      renderConfig(resolved, file, layout, host.columns() === null ? Infinity : layout.width));
   }
   checkSettings(resolved);
   return await Promise.resolve(EXIT.done);
@@ -81,6 +83,7 @@ function renderConfig(
   resolved: readonly ResolvedSetting[],
   file: SettingsFile | null,
   layout: Layout,
+  tableWidth: number,
 ): string {
   const { style, width } = layout;
   const rows = resolved.map((setting) => {
@@ -100,7 +103,7 @@ function renderConfig(
         { title: "FROM" },
       ],
       rows,
-      { width: Infinity, title: style.dim },
+      { width: tableWidth, title: style.dim },
     ),
   ];
   for (const { key, suggestion } of file?.unknown ?? []) {

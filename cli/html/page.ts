@@ -87,6 +87,7 @@ th, td { border: 1px solid var(--line); padding: .35rem .6rem; text-align: left;
 th { background: var(--soft); font-weight: 600; } .number { text-align: right; font-variant-numeric: tabular-nums; }
 td.number { white-space: nowrap; }
 pre, code { font: 13px/1.45 ui-monospace, monospace; } code { overflow-wrap: anywhere; }
+td code { display: inline-block; max-width: 45ch; overflow-wrap: break-word; }
 pre { background: var(--soft); border: 1px solid var(--line); border-radius: 4px; padding: .6rem .8rem;
   white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0; }
 .bad { color: var(--bad); } .good { color: var(--good); } .warn { color: var(--warn); } .dim { color: var(--dim); }

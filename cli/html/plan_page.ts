@@ -76,7 +76,7 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
     }`,
     ...presentStores(plan).map(([store, found]) => storeSection(storeTitle(store), found)),
     plan.redis.length === 0 ? "" : html`<h2>Redis</h2>${plan.redis.map(redisSection)}`,
-    plan.hasChanges
+    plan.hasChanges && blockers.length === 0
       ? html`
         <h2>To apply it</h2>
         <pre>outpost migrate apply --yes
@@ -118,7 +118,7 @@ function stepSection(step: SqlStepPlan): Html {
     formatCount(table.rows),
     formatBytes(table.bytes),
     table.lock,
-    table.rewrite ? html`<span class="warn">rewritten</span>` : "stays in place",
+    table.rewrite ? html`<span class="warn">rewritten</span>` : "",
   ]);
   const consequences = step.consequences.map(({ kind, table, detail, rows }) => [
     html`<span class="${IRREVERSIBLE.includes(kind) ? "bad" : "dim"}">${kind.replace("_", " ")}</span>`,

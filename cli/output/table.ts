@@ -15,9 +15,10 @@ export interface Column {
 }
 
 /**
- * Renders rows under titles, columns aligned, two spaces apart.
+ * Renders rows under titles, columns aligned, two spaces apart. Where they do not fit beside each other, the last ones stand below,
+ * indented.
  *
- * @param width Columns of the screen; lines are cut to it where a column allows. Infinity for none.
+ * @param width Columns of the screen; cells are cut to it where a column allows. Infinity for none.
  * @returns Lines without trailing spaces. Columns that are empty in every row are left out.
  */
 export function renderTable(
@@ -30,13 +31,33 @@ export function renderTable(
     Math.max(displayWidth(columns[i]!.title), ...rows.map((row) => displayWidth(row[i]!)))
   );
   shrink(widths, used.map((i) => columns[i]!), width);
-  const line = (cells: readonly string[], paint: (text: string) => string = (text) => text) =>
-    used.map((i, at) => {
-      const text = cut(cells[i]!, widths[at]!);
-      const gap = " ".repeat(widths[at]! - displayWidth(text));
-      return columns[i]!.align === "right" ? gap + paint(text) : paint(text) + gap;
-    }).join("  ").trimEnd();
-  return [line(columns.map((column) => column.title), title), ...rows.map((row) => line(row))];
+  const folded = fold(widths, width);
+  const lines = (cells: readonly string[], paint: (text: string) => string = (text) => text) =>
+    folded.flatMap((group, below) => {
+      const line = group.map((at) => {
+        const column = used[at]!;
+        const text = cut(cells[column]!, widths[at]!);
+        const gap = " ".repeat(widths[at]! - displayWidth(text));
+        return columns[column]!.align === "right" ? gap + paint(text) : paint(text) + gap;
+      }).join("  ").trimEnd();
+      return below > 0 ? line.trim() === "" ? [] : [`  ${line}`] : [line];
+    });
+  return [columns.map((column) => column.title), ...rows].flatMap((cells, i) =>
+    lines(cells, i === 0 ? title : undefined)
+  );
+}
+
+/** Which columns stand beside each other, the first ones in front. */
+function fold(widths: readonly number[], width: number): readonly (readonly number[])[] {
+  const groups: number[][] = [];
+  let left = -1;
+  widths.forEach((needed, at) => {
+    left -= needed + 2;
+    if (left < 0) left = width - (groups.length === 0 ? 0 : 2) - needed;
+    else return void groups.at(-1)!.push(at);
+    groups.push([at]);
+  });
+  return groups;
 }
 
 function shrink(widths: number[], columns: readonly Column[], width: number): void {

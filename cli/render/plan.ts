@@ -69,6 +69,13 @@ export function nextAfterPlan(
   },
 ): string {
   if (!plan.hasChanges) return nextWhenDone(layout, { pending: hasPending(plan), partial });
+  if (plan.blockers.length > 0) {
+    return nextCommand(
+      layout,
+      `outpost migrate plan${ids.map((id) => ` ${id}`).join("")}`,
+      "when the way is free",
+    );
+  }
   return file === undefined
     ? nextCommand(layout, ["outpost migrate apply", ...ids].join(" "), "apply it")
     : nextCommand(layout, `outpost migrate apply --plan ${file}`, "apply exactly this, or nothing");

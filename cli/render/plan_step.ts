@@ -22,23 +22,24 @@ export function renderStep(
   ];
   if (step.tables.length > 0) {
     const rows = step.tables.map((table) => [
-      `  ${table.name}`,
+      table.name,
       formatCount(table.rows),
       formatBytes(table.bytes),
       table.lock,
       table.rewrite ? style.yellow("rewritten") : "",
     ]);
-    lines.push(...renderTable(
+    const table = renderTable(
       [
-        { title: "  TABLE" },
+        { title: "TABLE" },
         { title: "ROWS", align: "right" },
         { title: "SIZE", align: "right" },
         { title: "STRONGEST LOCK" },
         { title: "DATA" },
       ],
       rows,
-      { width, title: style.dim },
-    ));
+      { width: width - 2, title: style.dim },
+    );
+    lines.push(...table.map((line) => `  ${line}`));
   }
   for (const { kind, table, detail, rows } of step.consequences) {
     const severe = kind === "rows_deleted" || kind === "column_dropped" || kind === "table_dropped";

@@ -18,7 +18,7 @@ import { activityText, ageText, ownerText } from "./owner.ts";
 /** Renders `outpost migrate status`. */
 export function renderStatus(status: Status, layout: Layout): string {
   const { style, width, now } = layout;
-  const lines: string[] = [verdict(status, style), ""];
+  const lines: string[] = [wrap(verdict(status, style), layout.width), ""];
   const row = (name: string, text: string) =>
     lines.push(`  ${name.padEnd(10)}  ${wrap(text, width - 14, " ".repeat(14))}`);
   const stores = presentStores(status);

@@ -43,7 +43,7 @@ export function renderVerify(result: VerifyResult, layout: Layout, view: VerifyV
       : `${formatCount(checksPassed)} of ${formatCount(checksRun)} checks passed${
         accepted > 0 ? `, of which ${formatCount(accepted)} were accepted as they are` : ""
       }`;
-    part(valid, `${id.padEnd(24)}${counts}`, issues);
+    part(valid, wrap(`${id.padEnd(24)}${counts}`, width - 5, "    "), issues);
   }
   const how = result.redis.length === 0 ? [] : [
     style.dim(

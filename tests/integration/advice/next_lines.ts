@@ -59,6 +59,18 @@ export const NEXT_LINES: readonly Proof[] = [
   next("Next: outpost migrate plan  as the user who looks", "asks for the rights", "migrate grants"),
   next("Next: outpost migrate apply  apply it", "begins", "migrate init", () => Promise.resolve()),
   proof(
+    "Next: outpost migrate plan{}  when the way is free",
+    "plans what a view reads",
+    async (world, see) => {
+      await world.old();
+      await world.sql().unsafe("create view report as select data from events");
+      const [following] = see(await world.outpost("migrate plan"));
+      await world.sql().unsafe("drop view report");
+      await followAll(world, following!);
+      return await world.outpost("migrate apply --yes");
+    },
+  ),
+  proof(
     "Next: outpost migrate status  and apply, where the migration is not applied yet",
     "settles a difference",
     async (world, see) => {

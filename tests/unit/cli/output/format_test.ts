@@ -95,6 +95,21 @@ Deno.test("renderTable() stays within the width where a column may shrink", () =
   assertEquals(renderTable(columns, rows, { width: 30 })[1], "sql/000001  a long descriptio…");
 });
 
+Deno.test("renderTable() puts below what does not fit beside the rest", () => {
+  const rows = [["events", "64 KiB", "ACCESS EXCLUSIVE", "rewritten"], ["attempts", "8 KiB", "SHARE", ""]];
+  const columns = [{ title: "TABLE" }, { title: "SIZE", align: "right" as const }, { title: "LOCK" }, {
+    title: "DATA",
+  }];
+  assertEquals(renderTable(columns, rows, { width: 30 }), [
+    "TABLE       SIZE",
+    "  LOCK              DATA",
+    "events    64 KiB",
+    "  ACCESS EXCLUSIVE  rewritten",
+    "attempts   8 KiB",
+    "  SHARE",
+  ]);
+});
+
 Deno.test("cut() and wrap() never exceed the width, wide characters counted as two", () => {
   assertEquals(cut("日本語テキスト", 7), "日本語…");
   assertEquals(wrap("one two three four", 9, "  "), "one two\n  three\n  four");

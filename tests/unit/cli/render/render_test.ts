@@ -34,10 +34,10 @@ const owner: LockOwner = {
   alive: true,
 };
 
-/** The first and the last line: the verdict, and what to run next. */
+/** How it begins and ends: with the verdict, and with what to run next. */
 function ends(status: Partial<Status>): readonly [string, string] {
-  const lines = renderStatus({ ...ready, ...status }, layout).split("\n");
-  return [lines[0]!, lines.at(-1)!];
+  const parts = renderStatus({ ...ready, ...status }, layout).split("\n\n");
+  return [parts[0]!.replaceAll("\n", " "), parts.at(-1)!];
 }
 
 Deno.test("renderStatus() answers whether one can deploy, and says what to run next", () => {
