@@ -7,6 +7,7 @@
 import type { RedisVerification } from "./redis_backend.ts";
 import type { SqlVerification } from "./sql_backend.ts";
 import { isPending, type PerSqlStore, type StoreName } from "./migration.ts";
+import { placesOf, type PlannedStore } from "./plan.ts";
 import { resolveId } from "./resolve_id.ts";
 import type { State } from "./state.ts";
 import { askEach, perSqlStore, type Stores } from "./stores.ts";
@@ -27,6 +28,8 @@ export interface VerifyOptions {
 export interface VerifyResult extends PerSqlStore<SqlVerification> {
   /** True when no store has an issue; what is pending is one. */
   readonly ok: boolean;
+  /** The stores that were looked at. */
+  readonly stores: readonly PlannedStore[];
   /** One for each that was asked for and is applicable here, in order. */
   readonly redis: readonly RedisVerification[];
 }
@@ -58,6 +61,7 @@ export async function verify(
   );
   return {
     ok: [...sql.values()].every((found) => found === null || found.ok) && redis.every(({ valid }) => valid),
+    stores: placesOf(state).filter(({ store }) => wants(store)),
     ...perSqlStore(sql),
     redis,
   };

@@ -8,6 +8,7 @@ import type { SqlVerification } from "../../engine/sql_backend.ts";
 import { presentStores, storeTitle } from "../../engine/migration.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
 import { formatCount, formatDuration, formatTime } from "../output/format.ts";
+import { placeText } from "../render/place.ts";
 import { VERSION } from "../version.ts";
 import { type Html, html, htmlPage, htmlTable } from "./page.ts";
 
@@ -27,7 +28,8 @@ export function verifyPage(result: VerifyResult, options: VerifyPageOptions): st
     title: "Migration verification",
     verdict: result.ok ? { text: "Verified", kind: "good" } : { text: "Not verified", kind: "bad" },
     facts: [
-      ["Deployment", deployment === "" ? "the only one" : deployment],
+      ["Deployment", deployment === "" ? "(no deployment ID)" : deployment],
+      ["Stores", result.stores.map(placeText).join(", ")],
       ["Checked", formatTime(created)],
       ["Took", formatDuration(durationMs)],
       ["Records", full ? "every record" : `a random sample of ${formatCount(sample)} tenants`],
@@ -37,14 +39,15 @@ export function verifyPage(result: VerifyResult, options: VerifyPageOptions): st
     ...presentStores(result).map(([store, found]) => storeSection(storeTitle(store), found)),
     result.redis.length === 0 ? "" : html`<h2>Redis</h2>${
       htmlTable(
-        ["Migration", "Result", "Checks run", "Checks passed"],
-        result.redis.map(({ id, valid, checksRun, checksPassed }) => [
+        ["Migration", "Result", "Checks run", "Checks passed", "Accepted as they are"],
+        result.redis.map(({ id, valid, checksRun, checksPassed, accepted }) => [
           id,
           mark(valid),
           formatCount(checksRun),
           formatCount(checksPassed),
+          formatCount(accepted),
         ]),
-        { numbers: ["Checks run", "Checks passed"] },
+        { numbers: ["Checks run", "Checks passed", "Accepted as they are"] },
       )
     }`,
     ...result.redis.map(({ id, issues }) => issueList(id, issues)),
@@ -59,7 +62,7 @@ function storeSection(name: string, found: SqlVerification): Html {
       found.dirty ? "yes" : "no",
       mark(found.ok),
     ]], { numbers: ["Version", "Latest"] })
-  }${issueList(`${name}: issues`, found.issues)}`;
+  }${issueList(`${name}: issues`, found.issues)}${issueList(`${name}: warnings`, found.warnings)}`;
 }
 
 function mark(ok: boolean): Html {

@@ -78,15 +78,15 @@ async function run(context: Context, { ids, full, sample, html }: VerifyCommandO
   const result = await context.reading(
     open.engine.verify({ ids: resolved, full, sample, signal: context.signal }),
   );
+  const { deploymentId: deployment } = context.settings;
   if (html !== undefined) {
     const durationMs = context.host.now().getTime() - started.getTime();
-    const { deploymentId: deployment } = context.settings;
     await writeFile(
       html,
       verifyPage(context.clean(result), { created: started, deployment, durationMs, full, sample }),
     );
   }
-  context.output.result(verifyJson(result), (layout) =>
+  context.output.result(verifyJson(result, deployment), (layout) =>
     [
       renderVerify(result, layout, {
         full,

@@ -12,7 +12,7 @@ import type { KeptForm } from "../../engine/resolve.ts";
 import type { ApplyEvent } from "../../engine/apply.ts";
 import type { MigrationList } from "../../engine/engine.ts";
 import type { InitResult } from "../../engine/init.ts";
-import type { Plan } from "../../engine/plan.ts";
+import type { Plan, PlannedStore } from "../../engine/plan.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
 import { activityJson, pendingJson, perSqlStoreJson, time } from "./status_json.ts";
 
@@ -50,14 +50,7 @@ export function planJson(plan: Plan) {
   return {
     digest: plan.digest,
     has_changes: plan.hasChanges,
-    stores: plan.stores.map(({ store, host, port, database, schema }) => ({
-      store,
-      host,
-      port,
-      database,
-      schema,
-      deployment_id: plan.basis.deployment,
-    })),
+    stores: storesJson(plan.stores, plan.basis.deployment),
     ...perSqlStoreJson(plan, sqlPlanJson),
     redis: plan.redis.map((migration) => ({
       id: migration.id,
@@ -176,11 +169,23 @@ export function applySummaryJson(results: readonly MigrationResult[], error?: Er
   };
 }
 
+function storesJson(stores: readonly PlannedStore[], deployment: string) {
+  return stores.map((place) => ({
+    store: place.store,
+    host: place.host,
+    port: place.port,
+    database: place.database,
+    schema: place.schema,
+    deployment_id: deployment,
+  }));
+}
+
 /** `outpost migrate verify --json` */
-export function verifyJson(result: VerifyResult) {
+export function verifyJson(result: VerifyResult, deployment: string) {
   const sql = presentStores(result).map(([store, found]) => [typeOf(store), sqlVerificationJson(found)]);
   return {
     ok: result.ok,
+    stores: storesJson(result.stores, deployment),
     sql: null,
     ...Object.fromEntries(sql),
     redis: result.redis.map(({ id, valid, checksRun, checksPassed, issues }) => ({

@@ -88,15 +88,26 @@ Deno.test("verifyPage() tells counts and lists issues", () => {
     undecided: 0,
     issues: ["<tenant>"],
   };
-  const sql = { ok: true, current: 10, latest: 10, dirty: false, issues: [], warnings: [] };
-  const page = verifyPage({ ok: false, postgres: sql, clickhouse: null, redis: [redis] }, {
+  const sql = { ok: true, current: 10, latest: 10, dirty: false, issues: [], warnings: ["strange"] };
+  const stores = [{ store: "postgres" as const, host: "db", port: 5432, database: "o", schema: "public" }];
+  const page = verifyPage({ ok: false, stores, postgres: sql, clickhouse: null, redis: [redis] }, {
     created,
     deployment: "",
     durationMs: 1234,
     full: false,
     sample: 20,
   });
-  for (const text of ["Not verified", "1.2 s", "a random sample of 20 tenants", "39", "&lt;tenant&gt;"]) {
+  for (
+    const text of [
+      "Not verified",
+      "1.2 s",
+      "a random sample of 20 tenants",
+      "39",
+      "&lt;tenant&gt;",
+      "Postgres db:5432/o",
+      "strange",
+    ]
+  ) {
     assertStringIncludes(page, text);
   }
 });

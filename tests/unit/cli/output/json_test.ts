@@ -219,13 +219,19 @@ Deno.test("verifyJson() and cleanupJson() have the documented shape", () => {
     undecided: 0,
     issues: ["x"],
   };
+  const place = { store: "redis", host: "r", port: 6379, database: "0", schema: null } as const;
+  const stores = [place];
   const expected = {
+    stores: [{ ...place, deployment_id: "dp" }],
     ok: true,
     sql: { ok: true, current: 10, latest: 10, dirty: false, issues: [], warnings: [] },
     redis: [{ id: "redis/001_hash_tags", valid: true, checks_run: 5, checks_passed: 4, issues: ["x"] }],
   };
-  assertEquals(verifyJson({ ok: true, postgres: sql, clickhouse: null, redis: [redis] }), expected);
-  assertEquals(verifyJson({ ok: true, postgres: sql, clickhouse: sql, redis: [redis] }), {
+  assertEquals(
+    verifyJson({ ok: true, stores, postgres: sql, clickhouse: null, redis: [redis] }, "dp"),
+    expected,
+  );
+  assertEquals(verifyJson({ ok: true, stores, postgres: sql, clickhouse: sql, redis: [redis] }, "dp"), {
     ...expected,
     clickhouse: expected.sql,
   });

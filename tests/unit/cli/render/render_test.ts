@@ -110,10 +110,14 @@ Deno.test("renderVerify() shows what was checked and what to do about what is wr
     undecided: 0,
     issues: ["tenant:{x}: old"],
   };
-  const text = renderVerify({ ok: false, postgres: null, clickhouse: null, redis: [wrong] }, layout, {
-    full: false,
-    sample: 20,
-  });
+  const text = renderVerify(
+    { ok: false, stores: [], postgres: null, clickhouse: null, redis: [wrong] },
+    layout,
+    {
+      full: false,
+      sample: 20,
+    },
+  );
   assertStringIncludes(text, "FAIL redis/002_timestamps    39 of 40 checks passed\n    - tenant:{x}: old");
   assertStringIncludes(text, "Next: outpost migrate apply redis/002_timestamps --rerun");
   const drift = {
@@ -124,10 +128,14 @@ Deno.test("renderVerify() shows what was checked and what to do about what is wr
     issues: ["Index x is missing"],
     warnings: ["Table y belongs to z"],
   };
-  const schema = renderVerify({ ok: false, postgres: drift, clickhouse: null, redis: [] }, layout, {
-    full: false,
-    sample: 20,
-  });
+  const schema = renderVerify(
+    { ok: false, stores: [], postgres: drift, clickhouse: null, redis: [] },
+    layout,
+    {
+      full: false,
+      sample: 20,
+    },
+  );
   assertStringIncludes(schema, "    ! Table y belongs to z");
   assertStringIncludes(schema, "- Index x is missing");
   assert(!schema.includes("sample"), schema);
