@@ -6,6 +6,7 @@
 
 import type { ClickHouseTable } from "./clickhouse/schema.ts";
 import { RegistryError } from "./errors.ts";
+import { SQL_STORES } from "./migration.ts";
 import type { SchemaObjects } from "./postgres/schema_objects.ts";
 import type { RedisMigration } from "./redis/migration.ts";
 import { checkSteps, type StepModule } from "./sql/step.ts";
@@ -47,7 +48,8 @@ export interface Registry {
  * ```
  */
 export function createRegistry(registry: Registry): Registry {
-  for (const sql of [registry.postgres, registry.clickhouse]) {
+  for (const store of SQL_STORES) {
+    const sql = registry[store];
     if (sql === undefined) continue;
     checkSteps(sql.steps.map(({ step }) => step));
     if (sql.schemas.length !== sql.steps.length) {

@@ -8,10 +8,11 @@ import { SQL_STORES, type SqlStoreName, storeTitle } from "../../engine/migratio
 import type { FlagSpec } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import type { Settings } from "../settings/table.ts";
+import { configuredStores } from "./configured.ts";
 
 /** The flag that names it. */
 export const STORE_FLAG: FlagSpec = {
-  flags: "--store <postgres|clickhouse>",
+  flags: `--store <${SQL_STORES.join("|")}>`,
   description: "Which SQL store, where both are configured",
   values: SQL_STORES,
 };
@@ -21,7 +22,7 @@ export function readStore(text: string | undefined): SqlStoreName | undefined {
   if (text === undefined) return undefined;
   const named = SQL_STORES.find((name) => name === text);
   if (named !== undefined) return named;
-  throw new UsageError(`--store must be postgres or clickhouse, and is "${text}"`);
+  throw new UsageError(`--store must be ${SQL_STORES.join(" or ")}, and is "${text}"`);
 }
 
 /**
@@ -30,13 +31,10 @@ export function readStore(text: string | undefined): SqlStoreName | undefined {
  * @throws {UsageError} When both are configured and none is named, or the one named is not configured.
  */
 export function chooseSqlStore(
-  { postgresUrl, clickhouseAddr }: Settings,
+  settings: Settings,
   named: SqlStoreName | undefined,
 ): SqlStoreName {
-  const configured: readonly SqlStoreName[] = [
-    ...(postgresUrl === null ? [] : ["postgres" as const]),
-    ...(clickhouseAddr === null ? [] : ["clickhouse" as const]),
-  ];
+  const configured = configuredStores(settings);
   if (named === undefined && configured.length > 1) {
     throw new UsageError("Two SQL stores are configured, and this command works on one", {
       hint: "Say which: --store postgres, or --store clickhouse",

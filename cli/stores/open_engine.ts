@@ -6,10 +6,12 @@
  */
 
 import type { Engine } from "../../engine/engine.ts";
+import type { StoreName } from "../../engine/migration.ts";
 import { SettingsError, UsageError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import type { Settings } from "../settings/table.ts";
 import { VERSION } from "../version.ts";
+import { configuredStores } from "./configured.ts";
 
 /** Which stores a command works on. */
 export interface StoreNeeds {
@@ -22,13 +24,6 @@ export interface OpenEngine extends AsyncDisposable {
   readonly engine: Engine;
 }
 
-/** Which stores are opened. */
-export interface ChosenStores {
-  readonly postgres: boolean;
-  readonly clickhouse: boolean;
-  readonly redis: boolean;
-}
-
 /**
  * Decides which stores a command opens: every one that is configured, unless its side was left out.
  *
@@ -36,8 +31,8 @@ export interface ChosenStores {
  * @throws {SettingsError} When no SQL store is configured and that side is wanted: a store that is passed over in silence
  * would be reported as up to date without anybody having looked.
  */
-export function chooseStores(settings: Settings, { sides }: StoreNeeds): ChosenStores {
-  const { only, postgresUrl, clickhouseAddr } = settings;
+export function chooseStores(settings: Settings, { sides }: StoreNeeds): ReadonlySet<StoreName> {
+  const { only } = settings;
   if (sides === "sql" && only === "redis") {
     throw new UsageError("This command works on the SQL side, which --redis-only leaves out", {
       hint: "Leave --redis-only away",
@@ -46,14 +41,15 @@ export function chooseStores(settings: Settings, { sides }: StoreNeeds): ChosenS
   const redis = only !== "sql";
   // Clearing a dead lock must work without a database; where there is no Redis side, the database is all there is.
   const sql = sides === "redis" ? !redis : only !== "redis";
-  if (sql && postgresUrl === null && clickhouseAddr === null) {
+  const stores = sql ? configuredStores(settings) : [];
+  if (sql && stores.length === 0) {
     throw new SettingsError(["No SQL store is configured"], {
       hint:
         "Set POSTGRES_URL (or postgres in the file, or --postgres-url), or CLICKHOUSE_ADDR; or pass --redis-only to " +
         "work on Redis alone",
     });
   }
-  return { postgres: sql && postgresUrl !== null, clickhouse: sql && clickhouseAddr !== null, redis };
+  return new Set([...stores, ...(redis ? ["redis" as const] : [])]);
 }
 
 /** Opens what is needed. Nothing is contacted before the engine is asked something. */
@@ -63,9 +59,9 @@ export async function openEngine(
 ): Promise<OpenEngine> {
   const stores = chooseStores(settings, { sides: needs.sides ?? "both" });
   await using stack = new AsyncDisposableStack();
-  const postgres = stores.postgres ? await openPostgres(settings, stack) : undefined;
-  const clickhouse = stores.clickhouse ? await openClickHouse(settings, stack) : undefined;
-  const redis = stores.redis ? await openRedis(settings, stack) : undefined;
+  const postgres = stores.has("postgres") ? await openPostgres(settings, stack) : undefined;
+  const clickhouse = stores.has("clickhouse") ? await openClickHouse(settings, stack) : undefined;
+  const redis = stores.has("redis") ? await openRedis(settings, stack) : undefined;
   const { createOutpostEngine } = await import("../../migrations/mod.ts");
   const engine = createOutpostEngine({
     postgres,

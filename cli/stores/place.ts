@@ -4,11 +4,18 @@
  * @module
  */
 
-import type { StoreName } from "../../engine/migration.ts";
+import type { SqlStoreName, StoreName } from "../../engine/migration.ts";
 import type { SettingKey } from "../settings/table.ts";
 import type { Origin, ResolvedSetting } from "../settings/resolve.ts";
+import { ADDRESS } from "./configured.ts";
 import { parseClickHouseAddress } from "./clickhouse_address.ts";
 import { shownPostgresPlace } from "./postgres/shown_url.ts";
+
+/** What of an address may be shown. */
+const SHOWN: Readonly<Record<SqlStoreName, (address: string) => string | null>> = {
+  postgres: shownPostgresPlace,
+  clickhouse: (address) => parseClickHouseAddress(address).place,
+};
 
 /** `10.0.0.7:6379 (REDIS_HOST)`, without user and password; null when it is not configured. */
 export function storePlace(store: StoreName, resolved: readonly ResolvedSetting[]): string | null {
@@ -20,11 +27,9 @@ export function storePlace(store: StoreName, resolved: readonly ResolvedSetting[
       originText(host.origin)
     })`;
   }
-  const setting = find(store === "postgres" ? "postgresUrl" : "clickhouseAddr");
+  const setting = find(ADDRESS[store]);
   if (typeof setting.value !== "string") return null;
-  const place = store === "postgres"
-    ? shownPostgresPlace(setting.value)
-    : parseClickHouseAddress(setting.value).place;
+  const place = SHOWN[store](setting.value);
   return place === null ? null : `${place} (${originText(setting.origin)})`;
 }
 
