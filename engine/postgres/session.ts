@@ -8,15 +8,14 @@ import type { SqlPrepareOptions, SqlRunOptions, SqlSession } from "../sql_backen
 import { LockLostError, RefusedError, StoreUnreachableError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { assertForceable } from "../sql/standing.ts";
-import type { SqlStep, StepModule } from "../sql/step.ts";
+import type { StepModule } from "../sql/step.ts";
 import { storeError, whereOf } from "./errors.ts";
 import { confirmAdvisoryLock, releaseAdvisoryLock, tryAdvisoryLock } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";
 import { StepRecords } from "./step_records.ts";
-import { chooseUp } from "./chosen_way.ts";
 import { TransactionRunner } from "./transaction.ts";
-import { runOutsideTransaction, withoutTransaction } from "./concurrent_step.ts";
+import { withoutTransaction } from "./concurrent_step.ts";
 import { foldAlone, foldSteps } from "./fold.ts";
 import { FoldRunner } from "./fold_runner.ts";
 import { type Query, tableExists } from "./query.ts";
@@ -24,6 +23,7 @@ import { readBookkeeping } from "./bookkeeping.ts";
 import { hint } from "../hint.ts";
 import { describePreparation, type Preparation, preparationName } from "./prepare/describe.ts";
 import { Preparer } from "./prepare/preparer.ts";
+import { StepByStep } from "./step_by_step.ts";
 import { stepId } from "./step_id.ts";
 
 /** A session over one connection. Made by the backend's `connect()`. */
@@ -34,6 +34,7 @@ export class PostgresSession implements SqlSession {
   readonly #transactions: TransactionRunner;
   readonly #records: StepRecords;
   readonly #preparer: Preparer;
+  readonly #steps: StepByStep;
   readonly #folds: FoldRunner;
   #locked = false;
 
@@ -64,6 +65,7 @@ export class PostgresSession implements SqlSession {
         await (await withoutTransaction(connection, options, what, run))(text);
       },
     });
+    this.#steps = new StepByStep(connection, options, this.#transactions, this.#records);
     this.#folds = new FoldRunner({
       ...options,
       schema: connection.schema,
@@ -105,7 +107,7 @@ export class PostgresSession implements SqlSession {
     const module = this.#module(version);
     if (await this.#switched([version], options)) return;
     const fold = foldAlone({ ...this.#options, step: module.step });
-    if (fold === null) await this.#run("up", module, options);
+    if (fold === null) await this.#guard(() => this.#steps.run("up", module, options));
     else await this.#guard(() => this.#folds.run(fold, options));
   }
 
@@ -166,7 +168,7 @@ export class PostgresSession implements SqlSession {
 
   async down(version: number, options: SqlRunOptions): Promise<void> {
     await this.#assertNotPrepared();
-    await this.#run("down", this.#module(version), options);
+    await this.#guard(() => this.#steps.run("down", this.#module(version), options));
   }
 
   async force(version: number): Promise<void> {
@@ -205,60 +207,6 @@ export class PostgresSession implements SqlSession {
       this.#locked = false;
       await this.#connection[Symbol.asyncDispose]();
     }
-  }
-
-  async #run(
-    direction: "up" | "down",
-    { step, up, down }: StepModule,
-    options: SqlRunOptions,
-  ): Promise<void> {
-    const action = direction === "up" ? up : down;
-    await this.#guard(() =>
-      step.transactional
-        ? this.#inTransaction(direction, step, action, options)
-        : this.#outside(direction, step, action, options)
-    );
-  }
-
-  /** The step and its record, or neither. */
-  async #inTransaction(
-    direction: "up" | "down",
-    step: SqlStep,
-    action: StepModule["up"],
-    options: SqlRunOptions,
-  ): Promise<void> {
-    await this.#transactions.run(stepId(step), options, async (query, statements) => {
-      const begun = performance.now();
-      await this.#records.prepare(query, step, direction);
-      await action({
-        run: async (given, way) =>
-          await statements(way === "up" ? await chooseUp(query, given, options.variant) : given.down),
-        lend: (work) => this.#connection.lend(work, options.signal),
-      });
-      await this.#records.finish(query, step, direction, performance.now() - begun);
-    });
-  }
-
-  /** Recorded as begun, run, recorded as done: whatever cuts it off, the next run finds it begun and does the rest. */
-  async #outside(
-    direction: "up" | "down",
-    step: SqlStep,
-    action: StepModule["up"],
-    options: SqlRunOptions,
-  ): Promise<void> {
-    const begun = performance.now();
-    await this.#transactions.run(stepId(step), options, async (query) => {
-      await this.#records.prepare(query, step, direction);
-      await this.#records.begin(query, step, direction);
-    });
-    await action({
-      run: (given, way) => runOutsideTransaction(this.#connection, this.#options, given, way, options),
-    });
-    await this.#transactions.run(
-      stepId(step),
-      options,
-      (query) => this.#records.finish(query, step, direction, performance.now() - begun),
-    );
   }
 
   #module(version: number): StepModule {

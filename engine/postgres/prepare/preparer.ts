@@ -24,17 +24,14 @@ import {
 } from "./books.ts";
 import { assertProven, buildNext } from "./build.ts";
 import type { Preparation } from "./describe.ts";
-import { countLeft, drain, type Horizon, noHorizon } from "./drain.ts";
-import { Dwindling } from "./dwindling.ts";
+import type { Horizon } from "./drain.ts";
+import { catchUp, takeRest } from "./intake.ts";
 import { clear, fingerprint, watched } from "./notes.ts";
 import { stagesOf, stageText } from "./stages.ts";
 import { start } from "./start.ts";
 
 /** Rows in a batch, unless told otherwise: a second of work or less. */
 const BATCH = 5000;
-
-/** Notes that are few enough to be taken in while writers wait. */
-const FEW = 200;
 
 /** What a preparer works with. */
 export interface PreparerOptions {
@@ -76,7 +73,7 @@ export class Preparer {
     const { batchSize = BATCH, onPrepared } = options;
     const limit = new RateLimit(options.maxRate, options.signal);
     const stages = stagesOf(preparation);
-    const catchUp = async () => {
+    const takeIn = async () => {
       let rows = 0;
       await this.catchUp(preparation, options, async (taken) => {
         onPrepared?.({ phase: "taking in writes", rows: rows += taken });
@@ -87,7 +84,7 @@ export class Preparer {
     while (!books.ready) {
       const before = books.rows;
       const stage = stages[books.stage]!;
-      if (stage.kind === "proof") await catchUp();
+      if (stage.kind === "proof") await takeIn();
       if (stage.kind === "alone") await this.#options.runAlone(whatFor(preparation), stage.text, options);
       books = await this.#within(preparation, options, async (query, books) => {
         if (stage.kind !== "proof") return await buildNext(query, preparation, stage, books, batchSize);
@@ -99,13 +96,12 @@ export class Preparer {
       onPrepared?.({ phase: stageText(preparation, books.stage), rows: books.rows });
       await limit.take(books.rows - before);
     }
-    await catchUp();
+    await takeIn();
   }
 
   /**
-   * Takes in what was written since, until little is left, or until it gets no less: an application may write faster than that.
+   * Takes in what was written since. Told of how many writes were taken in, `onTaken` is waited for.
    *
-   * @param onTaken Told of how many writes were taken in; what it does is waited for.
    * @returns Where {@linkcode Preparer.finish} goes on.
    */
   async catchUp(
@@ -113,27 +109,7 @@ export class Preparer {
     options: SqlRunOptions,
     onTaken: (taken: number) => Promise<void> = () => Promise.resolve(),
   ): Promise<Horizon> {
-    const dwindling = new Dwindling(1);
-    let horizon = noHorizon(preparation);
-    const within = async <T>(work: (query: Query) => Promise<T>): Promise<T> => {
-      let done: T;
-      await this.#within(preparation, options, async (query, books) => {
-        done = await work(query);
-        return books;
-      });
-      return done!;
-    };
-    const left = () => within((query) => countLeft(query, preparation, horizon));
-    for (let wanted = await left(); wanted >= FEW && dwindling.by(wanted); wanted = await left()) {
-      while (wanted > 0) {
-        const done = await within((query) => drain(query, preparation, horizon));
-        horizon = done.horizon;
-        if (done.taken === 0) break;
-        wanted -= done.taken;
-        await onTaken(done.taken);
-      }
-    }
-    return horizon;
+    return await catchUp((work) => this.#within(preparation, options, work), preparation, onTaken);
   }
 
   /**
@@ -150,15 +126,7 @@ export class Preparer {
         hint: hint`Finish it with ${"prepare"}, or do without it: ${"apply --no-prepared"}`,
       });
     }
-    const until = performance.now() + this.#options.momentMs;
-    for (let from = horizon, whole = false;;) {
-      const done = await drain(query, preparation, from);
-      if (done.taken === 0 && whole) return 0;
-      // The last look is at all notes, wherever none should be any more.
-      whole = done.taken === 0;
-      from = whole ? noHorizon(preparation) : done.horizon;
-      if (done.taken > 0 && performance.now() > until) return await countLeft(query, preparation, from);
-    }
+    return await takeRest(query, preparation, horizon, this.#options.momentMs);
   }
 
   /** Takes everything away that is not in use by now. */
@@ -207,23 +175,19 @@ export class Preparer {
     return books!;
   }
 
-  async #within(
+  async #within<T>(
     preparation: Preparation,
     options: SqlRunOptions,
-    work: (query: Query, books: PreparedBooks) => Promise<PreparedBooks>,
-  ): Promise<PreparedBooks> {
-    let after: PreparedBooks;
-    await this.#options.transactions.run(
-      whatFor(preparation),
-      options,
-      async (query) => {
-        for (const { text } of SETTINGS) await query(text);
-        const books = await this.#books(query);
-        assertFitting(books, preparation, books.from);
-        after = await work(query, books);
-      },
-    );
-    return after!;
+    work: (query: Query, books: PreparedBooks) => Promise<T>,
+  ): Promise<T> {
+    let done: T;
+    await this.#options.transactions.run(whatFor(preparation), options, async (query) => {
+      for (const { text } of SETTINGS) await query(text);
+      const books = await this.#books(query);
+      assertFitting(books, preparation, books.from);
+      done = await work(query, books);
+    });
+    return done!;
   }
 
   async #books(query: Query): Promise<PreparedBooks> {
