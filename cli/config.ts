@@ -44,7 +44,7 @@ async function run({ resolved, file, host, output }: Context): Promise<number> {
   if (sound || !output.json) {
     output.result(configJson(resolved, file), (layout) =>
       // Whoever reads it with a program finds a setting in a line.
-      renderConfig(resolved, file, layout, host.columns() === null ? Infinity : layout.width));
+      renderConfig(resolved, file, layout, host.stdout.terminal ? layout.width : Infinity));
   }
   checkSettings(resolved);
   return await Promise.resolve(EXIT.done);

@@ -72,6 +72,7 @@ async function run(context: Context, options: CleanupCommandOptions): Promise<nu
   }
   // Nobody is told how many there are who is not asked, but of those that stay.
   const any = options.yes && (id === undefined || id.startsWith("redis/"));
+  if (!any) context.progress.busy("Counting what is left ...");
   const { items } = await context.reading(open.engine.planCleanup({ id, any, signal: context.signal }));
   const chosen = items.filter((item) =>
     item.count > 0 && (id === undefined ? isRedis(item) : item.id === id)
