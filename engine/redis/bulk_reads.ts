@@ -54,7 +54,11 @@ export async function readHashes(
   { digests }: { readonly digests: boolean },
 ): Promise<(WholeHash | "other" | null)[] | null> {
   const rows = await readJson(store, READ_HASHES, keys, [digests ? "1" : "0"]) as HashRow[] | null;
-  return rows?.map((row) => row === 0 ? null : row === 1 ? "other" : toHash(...row)) ?? null;
+  if (rows === null) return null;
+  // A node may have left out what was too much; what comes before that is there.
+  const end = keys.findIndex((_, i) => rows[i] === undefined);
+  const told = end < 0 ? rows : rows.slice(0, end);
+  return told.map((row) => row === 0 ? null : row === 1 ? "other" : toHash(...row));
 }
 
 /** An empty list is `{}` in the JSON of a script. */
@@ -95,9 +99,8 @@ export async function readInPieces(store: RedisStore, key: Binary): Promise<Map<
 
 /** Tells which records are there. */
 export async function readExisting(store: RedisStore, keys: readonly Binary[]): Promise<boolean[]> {
-  if (keys.length === 0) return [];
-  const answer = await store.evaluateReading(READ_EXISTING, keys, []);
-  if (answer !== null) return [...fromBytes(answer)].map((found) => found === "1");
+  const rows = await readJson(store, READ_EXISTING, keys, []) as number[] | null;
+  if (rows !== null) return rows.map((found) => found === 1);
   const replies = await store.callMany(keys.map((key) => ["EXISTS", toArgument(key)] as const));
   return replies.map((reply) => Number(reply) === 1);
 }
@@ -109,7 +112,14 @@ async function readJson(
   keys: readonly Binary[],
   args: readonly Argument[],
 ): Promise<unknown[] | null> {
-  if (keys.length === 0) return [];
-  const answer = await store.evaluateReading(script, keys, args);
-  return answer === null ? null : JSON.parse(fromBytes(answer)) as unknown[];
+  const rows: unknown[] = [];
+  let isKnown = true;
+  await store.onEachNode(keys, async (group) => {
+    const answer = await store.evaluateReading(script, group.map((i) => keys[i]!), args);
+    isKnown &&= answer !== null;
+    if (answer !== null) {
+      (JSON.parse(fromBytes(answer)) as unknown[]).forEach((row, at) => rows[group[at]!] = row);
+    }
+  });
+  return isKnown ? rows : null;
 }

@@ -7,6 +7,7 @@
 import type { Buffer } from "node:buffer";
 import type { Redis } from "ioredis";
 import { StoreUnreachableError } from "../errors.ts";
+import { settleAll } from "../settle_all.ts";
 import type { Fence } from "../lock/lock.ts";
 import { type Binary, fromBytes, toArgument } from "./binary.ts";
 import type { Ioredis } from "./client.ts";
@@ -39,7 +40,7 @@ export class RedisStore {
   constructor(client: Ioredis) {
     this.client = client;
     this.clustered = client.isCluster;
-    this.#readers = this.clustered ? [] : [RUN_READ_ONLY, RUN]; // In a cluster, a script's keys must be of one slot.
+    this.#readers = [RUN_READ_ONLY, RUN];
   }
 
   /** Sends a command to the node that its key belongs to. Replies are bytes. */
@@ -63,7 +64,7 @@ export class RedisStore {
     return (await pipeline.exec()).map(([error, reply]) => error === null ? reply : survivable(error));
   }
 
-  /** Runs a script. All keys are on one node. */
+  /** Runs a script. All keys are on one node; see {@linkcode RedisStore.onEachNode}. */
   evaluate(script: Script, keys: readonly Argument[], args: readonly Argument[]): Promise<unknown> {
     return this.#run(RUN, script, keys, args);
   }
@@ -84,7 +85,7 @@ export class RedisStore {
       try {
         return await this.#run(runner, script, keys.map(toArgument), args) as Buffer;
       } catch (error) {
-        if (!isUnavailable(error)) throw error;
+        if (isElsewhere(error) || !isUnavailable(error)) throw error;
         this.#readers = this.#readers.filter((other) => other !== runner);
       }
     }
@@ -92,17 +93,19 @@ export class RedisStore {
   }
 
   async #run([byHash, byText]: Runner, script: Script, keys: readonly Argument[], args: readonly Argument[]) {
-    const rest = [String(keys.length), ...keys, ...args];
+    const many = this.clustered && keys.length > 1;
+    const { sha, source } = many ? script.byNode : script;
+    const rest = [...many ? ["1", keys[0]!] : [], String(keys.length), ...keys, ...args];
     try {
-      return await this.call(byHash, [script.sha, ...rest]);
+      return await this.call(byHash, [sha, ...rest]);
     } catch (error) {
       if (replyCode(error) !== "NOSCRIPT") throw error;
-      return await this.call(byText, [script.source, ...rest]);
+      return await this.call(byText, [source, ...rest]);
     }
   }
 
   /**
-   * Runs a script that writes, under the fence. All keys are of one slot.
+   * Runs a script that writes, under the fence. All keys are on one node.
    *
    * @returns The script's answer as text.
    * @throws {LockLostError} When the lock is no longer this run's.
@@ -141,23 +144,46 @@ export class RedisStore {
   }
 
   /**
-   * Splits keys by hash slot, as a cluster wants them; outside of one they stay together. Those of a slot on the move are split one
-   * by one: some of them may be on another node by now, which answers for one key, and refuses two that are apart.
+   * Does something to the keys of each node of a cluster at once; outside of one, to all of them. What turns out to be on another
+   * node, since slots move, is done once more, key by key: then a client is told where each of them is.
    *
-   * @returns Indexes.
+   * @param work Given indexes. It may be done twice.
    */
-  bySlot(keys: readonly Binary[]): number[][] {
+  async onEachNode(
+    keys: readonly Binary[],
+    work: (group: readonly number[]) => Promise<void>,
+  ): Promise<void> {
+    await settleAll(
+      this.byNode(keys).map(async (group) => {
+        try {
+          await work(group);
+        } catch (error) {
+          if (group.length === 1 || !isElsewhere(error)) throw error;
+          await settleAll(group.map((i) => work([i])));
+        }
+      }),
+    );
+  }
+
+  /** Splits keys by the node that has them. Those of a slot on the move are split one by one. @returns Indexes. */
+  byNode(keys: readonly Binary[]): number[][] {
     if (!this.clustered) return keys.length === 0 ? [] : [keys.map((_, i) => i)];
-    const groups = new Map<number, number[]>();
+    const { slots } = this.client as unknown as { readonly slots?: readonly (readonly string[])[] };
+    const groups = new Map<unknown, number[]>();
     keys.forEach((key, i) => {
       const slot = keySlot(key);
-      const alone = this.openSlots.has(slot);
-      const group = alone ? undefined : groups.get(slot);
-      if (group === undefined) groups.set(alone ? -1 - i : slot, [i]);
+      const place = this.openSlots.has(slot) ? -1 - i : slots?.[slot]?.[0] ?? slot;
+      const group = groups.get(place);
+      if (group === undefined) groups.set(place, [i]);
       else group.push(i);
     });
     return [...groups.values()];
   }
+}
+
+/** A script met a key that is on another node by now, or a server that wants each key to be named as such. */
+function isElsewhere(error: unknown): boolean {
+  return error instanceof Error && /non local key|undeclared key|CROSSSLOT|TRYAGAIN/.test(error.message);
 }
 
 /** A command that found a record of another type is an answer; every other error ends the batch. */

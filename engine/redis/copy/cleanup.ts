@@ -8,7 +8,6 @@
  * @module
  */
 
-import { settleAll } from "../../settle_all.ts";
 import { type Binary, display, toArgument } from "../binary.ts";
 import type { CleanupReport, ReadContext, WriteContext } from "../context.ts";
 import { anyLookalike } from "../lookalikes.ts";
@@ -190,12 +189,11 @@ interface Proven {
 /** @returns The originals that changed meanwhile, they or their copies. */
 async function unlink(context: WriteContext, proven: readonly Proven[]): Promise<Binary[]> {
   const again: Binary[] = [];
-  const groups = context.store.bySlot(proven.map(({ pair }) => pair.source));
-  await settleAll(groups.map(async (group) => {
+  await context.store.onEachNode(proven.map(({ pair }) => pair.source), async (group) => {
     for (let at = 0; at < group.length;) {
       at += await unlinkSome(context, group.slice(at).map((i) => proven[i]!), again);
     }
-  }));
+  });
   return again;
 }
 

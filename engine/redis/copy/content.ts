@@ -83,12 +83,15 @@ async function* portions(
       yield* inSlices(store, keys.slice(at), reading);
       return;
     }
+    let told: (Content | null)[] = [];
     for (const hash of hashes) {
       if (hash === "other") {
-        yield await readEach(store, [keys[at]!], reading);
-      } else yield [hash === null ? null : { type: "hash", members: "", ...hash }];
+        yield told;
+        told = await readEach(store, [keys[at]!], reading);
+      } else told.push(hash === null ? null : { type: "hash", members: "", ...hash });
       at++;
     }
+    yield told;
   }
 }
 

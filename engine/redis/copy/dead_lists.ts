@@ -4,12 +4,13 @@
  * @module
  */
 
-import { type Binary, fromBytes, toArgument } from "../binary.ts";
+import { type Binary, toArgument } from "../binary.ts";
 import { readFields, readInPieces } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
 import { PRUNE } from "../scripts/copying.ts";
-import type { Argument, RedisStore } from "../store.ts";
+import type { RedisStore } from "../store.ts";
 import type { CopyChange, ListKeys } from "./change.ts";
+import { readFew } from "./content.ts";
 
 /** Fields that one script takes off a list: it may be long. */
 const FIELDS_AT_ONCE = 500;
@@ -56,7 +57,7 @@ export async function prune(
       const fields = dead.slice(at, at + FIELDS_AT_ONCE);
       const records = fields.map((field) => rules.recordOf(list, field)!.target);
       const keys = [list.target, owner, ...records];
-      if (store.bySlot(keys).length > 1) continue; // No step of a server can see both.
+      if (store.byNode(keys).length > 1) continue; // No step of a server can see both.
       const left = at + FIELDS_AT_ONCE >= dead.length ? [...copied] : [];
       const entries = left.slice(0, FIELDS_AT_ONCE);
       const args = [deletedAt, String(left.length), String(entries.length), ...entries.flat(), ...fields];
@@ -88,7 +89,8 @@ async function readListings<List extends ListKeys>(
 ): Promise<Listing<List>[]> {
   if (rules === undefined || deletedAt === undefined) return [];
   const lists = given.filter((one) => rules.ownerOf(one) !== null);
-  const fields = await readNames(store, lists.map((one) => one[side]));
+  const contents = await readFew(store, lists.map((one) => one[side]));
+  const fields = contents.map((content) => [...content?.fields?.keys() ?? []]);
   const asked = lists.flatMap((list, i) => [
     rules.ownerOf(list)!.target,
     ...fields[i]!.map((field) => rules.recordOf(list, field)!.target),
@@ -102,21 +104,4 @@ async function readListings<List extends ListKeys>(
     const [orphaned, ...dead] = deleted.splice(0, 1 + fields[i]!.length) as [boolean, ...boolean[]];
     return { list, orphaned, dead: fields[i]!.filter((_, at) => dead[at]), fields: fields[i]! };
   });
-}
-
-/** The names of the fields of hashes: of long ones in pieces. */
-async function readNames(store: RedisStore, keys: readonly Binary[]): Promise<Binary[][]> {
-  const lengths = await store.callMany(
-    keys.map((key): readonly [string, ...Argument[]] => ["HLEN", toArgument(key)]),
-  );
-  const isLong = (i: number) => Number(lengths[i]) > FIELDS_AT_ONCE;
-  const commands = keys.filter((_, i) => !isLong(i)).map((
-    key,
-  ): readonly [string, ...Argument[]] => ["HKEYS", toArgument(key)]);
-  const short = await store.callMany(commands);
-  return await Promise.all(keys.map(async (key, i) => {
-    if (isLong(i)) return [...(await readInPieces(store, key)).keys()];
-    const reply = short.shift();
-    return Array.isArray(reply) ? (reply as Uint8Array[]).map(fromBytes) : [];
-  }));
 }

@@ -6,12 +6,10 @@
  */
 
 import type { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
 import type { RedisDifference } from "../../redis_backend.ts";
 import { type Binary, display, toArgument } from "../binary.ts";
 import type { ReadContext, WriteContext } from "../context.ts";
 import { anyLookalike } from "../lookalikes.ts";
-import { READ_WHOLE } from "../scripts/reading.ts";
 import { SETTLE, SETTLE_LARGE } from "../scripts/settling.ts";
 import { changesAfterCopy } from "../transform/convert_records.ts";
 import { walk } from "../walk/walk.ts";
@@ -20,6 +18,7 @@ import type { Content } from "./content.ts";
 import { doWatched } from "./large.ts";
 import { findPairs } from "./pairs.ts";
 import { faultOf, judged, type JudgedPair } from "./weigh.ts";
+import { readWhole } from "./whole.ts";
 
 /** Keys that are looked at together. */
 const AT_ONCE = 100;
@@ -106,9 +105,9 @@ async function write(change: CopyChange, context: WriteContext, settling: Settli
   const [chosen, other] = keep === "original" ? [original, copy] : [copy, original];
   let dump: Buffer | "" = "";
   if (chosen !== null) {
-    const read = await store.evaluate(READ_WHOLE, [toArgument(from)], []) as [Buffer, Buffer] | null;
-    if (read === null || createHash("sha1").update(read[0]).digest("hex") !== chosen.digest) return false;
-    dump = read[0];
+    const read = await readWhole(store, from);
+    if (read?.digest !== chosen.digest) return false;
+    dump = read.dump;
   }
   const args = [...shown(other), ...shown(chosen), dump, ...await fieldsToSet(context, settling)];
   const keys = store.clustered ? [to] : [to, from];

@@ -102,42 +102,54 @@ return '1'
 `);
 
 /**
- * Marks a record that is about to be written, until it is proven.
+ * Marks a record that is about to be written, or about to be replaced, until it is proven.
  *
  * - KEYS: the fence key if any, then the markers of its slot.
- * - ARGV: the fence; the record; its marker; `new` to keep a marker that is there, `over` to replace it.
- * - Returns `m` when one is kept, else `1`.
+ * - ARGV: the fence; the record; its marker.
+ * - Returns `1`.
  */
 export const MARK: Script = script(`${FENCE}
-if ARGV[a + 3] == 'new' and redis.call('HEXISTS', KEYS[k + 1], ARGV[a + 1]) == 1 then return 'm' end
 redis.call('HSET', KEYS[k + 1], ARGV[a + 1], ARGV[a + 2])
 return '1'
 `);
 
 /**
- * Takes away the marker of a record.
+ * Takes away the markers of records.
  *
- * - KEYS: the fence key if any, then the markers of its slot.
- * - ARGV: the fence; the record.
+ * - KEYS: the fence key if any, then for each record the markers of its slot.
+ * - ARGV: the fence; the records.
  * - Returns `1`.
  */
 export const UNMARK: Script = script(`${FENCE}
-redis.call('HDEL', KEYS[k + 1], ARGV[a + 1])
+for i = 1, #KEYS - k do redis.call('HDEL', KEYS[k + i], ARGV[a + i]) end
 return '1'
 `);
 
 /**
- * Writes a dump under a name that is free.
+ * Writes dumps under names that are free, each marked in the same step, until it is proven.
  *
- * - KEYS: the fence key if any, then the record.
- * - ARGV: the fence; the dump; its TTL as Unix milliseconds, 0 for none.
- * - Returns `c` when written, `~` when a record is there.
+ * - KEYS: the fence key if any, then for each record its name and the markers of its slot.
+ * - ARGV: the fence; `over` to replace markers that are there, else `new`; then for each record the dump, its TTL as Unix
+ *   milliseconds, 0 for none, and the marker.
+ * - Returns a character for each: `c` written; `~` a record is there; `m` nothing was done, for a marker is there.
  */
 export const RESTORE_NEW: Script = script(`${FENCE}
-local key = KEYS[k + 1]
-if redis.call('EXISTS', key) == 1 then return '~' end
-redis.call('RESTORE', key, ARGV[a + 2], ARGV[a + 1], 'ABSTTL')
-return 'c'
+local over, results = ARGV[a + 1] == 'over', {}
+a = a + 1
+for i = k + 1, #KEYS, 2 do
+  local key, markers = KEYS[i], KEYS[i + 1]
+  local there = redis.call('EXISTS', key) == 1
+  local result = there and '~' or 'c'
+  if not over and redis.call('HEXISTS', markers, key) == 1 then
+    result = 'm'
+  elseif over or not there then
+    redis.call('HSET', markers, key, ARGV[a + 3])
+    if not there then redis.call('RESTORE', key, ARGV[a + 2], ARGV[a + 1], 'ABSTTL') end
+  end
+  a = a + 3
+  results[#results + 1] = result
+end
+return table.concat(results)
 `);
 
 /**

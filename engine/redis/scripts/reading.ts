@@ -97,12 +97,12 @@ return cjson.encode(rows)
  * Tells which of many records are there.
  *
  * - KEYS: the records.
- * - Returns a character for each: `1` or `0`.
+ * - Returns JSON: for each `1` or `0`.
  */
 export const READ_EXISTING: Script = script(`
 local found = {}
 for i = 1, #KEYS do found[i] = redis.call('EXISTS', KEYS[i]) end
-return table.concat(found)
+return cjson.encode(found)
 `);
 
 /**
@@ -118,13 +118,19 @@ return at == '0' and '-1' or at
 `);
 
 /**
- * Reads a record whole, at one moment.
+ * Reads records whole, each at one moment.
  *
- * - KEYS[1]: the record.
- * - Returns nothing when there is none, else its dump and its TTL as Unix milliseconds, 0 for none.
+ * - KEYS: the records.
+ * - Returns a list: for each nothing when there is none, else its dump and its TTL as Unix milliseconds, 0 for none. What would be
+ *   too much at once is left out at the end.
  */
 export const READ_WHOLE: Script = script(`${ENDS_AT}
-local dump = redis.call('DUMP', KEYS[1])
-if not dump then return false end
-return { dump, ends_at(KEYS[1]) }
+local rows, bytes = {}, 0
+for i = 1, #KEYS do
+  local dump = redis.call('DUMP', KEYS[i])
+  rows[i] = dump and { dump, ends_at(KEYS[i]) }
+  bytes = bytes + (dump and #dump or 0)
+  if bytes > ${512 * 1024} then break end
+end
+return rows
 `);

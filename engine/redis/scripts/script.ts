@@ -7,14 +7,30 @@
 
 import { createHash } from "node:crypto";
 
-/** A script and the hash by which a server knows it. */
-export interface Script {
+/** A script's text and the hash by which a server knows it. */
+export interface Text {
   readonly source: string;
   readonly sha: string;
 }
 
+/** A script. */
+export interface Script extends Text {
+  /** The same for keys of one node of a cluster, whatever their slots: the first one leads there, the names of all are arguments. */
+  readonly byNode: Text;
+}
+
+const BY_NODE = `
+local told, count, KEYS, ARGV = ARGV, tonumber(ARGV[1]), {}, {}
+for i = 1, count do KEYS[i] = told[i + 1] end
+for i = 1, #told - count - 1 do ARGV[i] = told[count + 1 + i] end
+`;
+
 /** Makes a script of its text. */
 export function script(source: string): Script {
+  return { ...textOf(source), byNode: textOf(BY_NODE + source) };
+}
+
+function textOf(source: string): Text {
   return { source, sha: createHash("sha1").update(source).digest("hex") };
 }
 

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { settleAll } from "../../settle_all.ts";
 import { type Binary, decodeText, display, isBytes, toArgument } from "../binary.ts";
 import type { Values } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
@@ -32,15 +31,13 @@ export async function writeFields(
   todo: readonly FieldWrite[],
 ): Promise<string[]> {
   const results: string[] = new Array(todo.length);
-  await settleAll(
-    store.bySlot(todo.map(({ key }) => key)).map(async (group) => {
-      const records = group.map((i) => todo[i]!);
-      const keys = records.map(({ key }) => toArgument(key));
-      const writes = toArgument(JSON.stringify(packWrites(fields, records)));
-      const answer = await store.write(WRITE_FIELDS, keys, [writes], fence);
-      group.forEach((i, at) => results[i] = answer[at]!);
-    }),
-  );
+  await store.onEachNode(todo.map(({ key }) => key), async (group) => {
+    const records = group.map((i) => todo[i]!);
+    const keys = records.map(({ key }) => toArgument(key));
+    const writes = toArgument(JSON.stringify(packWrites(fields, records)));
+    const answer = await store.write(WRITE_FIELDS, keys, [writes], fence);
+    group.forEach((i, at) => results[i] = answer[at]!);
+  });
   return results;
 }
 

@@ -28,6 +28,7 @@ export class BatchSize {
   readonly #clock: ReplyClock;
   readonly #fixed: number | undefined;
   readonly #largest: number;
+  readonly #spread: number;
   readonly #msPerRecord = new Map<BatchWork, number>();
   #size = 100;
 
@@ -35,11 +36,13 @@ export class BatchSize {
    * @param clock Of the connection that the commands go over.
    * @param kind Keys that are scanned, or records that are read or written.
    * @param fixed Records in a batch, or undefined to adapt.
+   * @param spread How many nodes a batch is spread over.
    */
-  constructor(clock: ReplyClock, kind: keyof typeof LARGEST, fixed?: number) {
+  constructor(clock: ReplyClock, kind: keyof typeof LARGEST, fixed?: number, spread = 1) {
     this.#clock = clock;
     this.#fixed = fixed;
     this.#largest = LARGEST[kind];
+    this.#spread = spread;
   }
 
   /** Records in the next batch. */
@@ -72,7 +75,12 @@ export class BatchSize {
     this.#msPerRecord.set(work, before * 0.8 + msPerRecord * 0.2);
     const byTime = TARGET_MS / Math.max(...this.#msPerRecord.values(), 1e-4);
     const byBytes = LARGEST_BYTES / Math.max(bytesPerRecord, 1);
-    const wanted = Math.min(Math.max(SMALLEST, byTime), byBytes, this.#size * 1.5, this.#largest);
+    const wanted = Math.min(
+      Math.max(SMALLEST * this.#spread, byTime),
+      byBytes,
+      this.#size * 1.5,
+      this.#largest,
+    );
     this.#size = Math.max(1, Math.round(wanted));
   }
 }

@@ -47,8 +47,8 @@ export interface WalkOptions {
   readonly visit: (keys: readonly Binary[], size: BatchSize) => Promise<void>;
   /** Told, after each batch, of the share of the walk that is done, 0 to 1. */
   readonly onStep?: ((share: number) => void) | undefined;
-  /** Set by the walk itself. */
-  readonly clustered?: boolean;
+  /** How many masters a cluster has; set by the walk itself. */
+  readonly masters?: number;
 }
 
 /**
@@ -89,7 +89,12 @@ async function tryPass(store: RedisStore, options: WalkOptions, rate: RateLimit)
     };
     await settleAll(
       before.nodes.map((node) =>
-        new NodeWalk(node, { ...options, clustered: store.clustered }, rate, onShare).run()
+        new NodeWalk(
+          node,
+          store.clustered ? { ...options, masters: before.nodes.length } : options,
+          rate,
+          onShare,
+        ).run()
       ),
     );
     throwIfAborted(options.signal);
@@ -144,7 +149,7 @@ class NodeWalk {
     this.#onShare = onShare;
     const clock = new ReplyClock();
     this.#scanSize = new BatchSize(clock, "scan");
-    this.#size = new BatchSize(clock, "records", options.batchSize);
+    this.#size = new BatchSize(clock, "records", options.batchSize, options.masters);
     this.#rate = rate;
   }
 
@@ -168,7 +173,7 @@ class NodeWalk {
     const isSame = async () => process !== null && await processOf(client) === process;
     let looked = 0;
     const total = Math.max(1, Number(await client.call("DBSIZE")));
-    const { clustered } = this.#options;
+    const { masters } = this.#options;
     /** How often the connection had been closed when it was last known to lead to the process. */
     let trusted = 0;
     // One page ahead of the visits, for the server to have work while this program converts.
@@ -188,7 +193,7 @@ class NodeWalk {
         looked += count;
         await this.#visitAll(keys);
         // A cursor of a cluster may be led by the number of its slot.
-        const share = clustered === true
+        const share = masters !== undefined
           ? Math.min(1, looked / total)
           : next === "0"
           ? 1

@@ -15,7 +15,7 @@ Deno.test("A record's end is read to the millisecond where no command tells it, 
   const ends = new Set<string>();
   for (let round = 0; round < 20; round++) {
     const replies = Array.from({ length: 500 }, () => store.evaluate(READ_WHOLE, ["record"], []));
-    for (const reply of await Promise.all(replies)) ends.add(String((reply as unknown[])[1]));
+    for (const [record] of await Promise.all(replies) as string[][][]) ends.add(String(record![1]));
   }
   assertEquals([...ends], ["32503680000123"]);
 });

@@ -1,0 +1,48 @@
+/**
+ * Records as they are moved between nodes: their dumps.
+ *
+ * @module
+ */
+
+import type { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { type Binary, fromBytes, toArgument } from "../binary.ts";
+import { READ_WHOLE } from "../scripts/reading.ts";
+import type { RedisStore } from "../store.ts";
+
+/** A record as it was read, or as a marker tells. */
+export interface Written {
+  /** SHA-1 of its dump; where one of several may have been written, of each, parted by commas. */
+  readonly digest: string;
+  /** Unix milliseconds, or 0 for none. */
+  readonly endsAt: string;
+}
+
+/** A record. */
+export interface Whole extends Written {
+  readonly dump: Buffer;
+}
+
+/** Reads a record. @returns Null when there is none. */
+export async function readWhole(store: RedisStore, key: Binary): Promise<Whole | null> {
+  const [whole] = await readWholes(store, [key]);
+  return whole ?? null;
+}
+
+/** Reads records. @returns Null for none there; nothing for those that would have been too much at once. */
+export async function readWholes(
+  store: RedisStore,
+  keys: readonly Binary[],
+): Promise<(Whole | null | undefined)[]> {
+  const found = keys.map((): Whole | null | undefined => undefined);
+  await store.onEachNode(keys, async (group) => {
+    const names = group.map((i) => toArgument(keys[i]!));
+    const rows = await store.evaluate(READ_WHOLE, names, []) as ([Buffer, Buffer] | null)[];
+    rows.forEach((row, at) => found[group[at]!] = row && toWhole(row));
+  });
+  return found;
+}
+
+function toWhole([dump, endsAt]: [Buffer, Buffer]): Whole {
+  return { dump, digest: createHash("sha1").update(dump).digest("hex"), endsAt: fromBytes(endsAt) };
+}
