@@ -5,7 +5,6 @@
  */
 
 import { harmlessLines } from "../engine/foreign_text.ts";
-import { InterruptedError } from "../engine/errors.ts";
 import { confirm, type Question } from "./output/confirm.ts";
 import type { Host } from "./host.ts";
 import { Logger } from "./output/log.ts";
@@ -19,6 +18,7 @@ import type { ResolvedSetting } from "./settings/resolve.ts";
 import type { SettingsFile } from "./settings/file.ts";
 import { makeStyle, wantsColours } from "./output/style.ts";
 import type { Telemetry } from "./output/telemetry.ts";
+import { untilStopped } from "./until_stopped.ts";
 
 /** The flags that every command has. */
 export interface OutputFlags {
@@ -114,7 +114,12 @@ export function makeContext(parts: ContextParts): Context {
     shown: !flags.quiet,
     counts: !flags.json,
   });
-  const reading = <T>(work: Promise<T>) => untilStopped(host.signal, work);
+  const reading = <T>(work: Promise<T>) =>
+    untilStopped(host.signal, work, {
+      message: "Stopped on request; nothing was changed",
+      hint: "Run the same command again",
+      afterMs: 0,
+    });
   return {
     ...parts,
     output,
@@ -138,22 +143,4 @@ export function makeContext(parts: ContextParts): Context {
     },
     reading,
   };
-}
-
-async function untilStopped<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = () =>
-    reject(
-      new InterruptedError("Stopped on request; nothing was changed", { hint: "Run the same command again" }),
-    );
-  if (signal.aborted) stop();
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-    // Whichever lost the race may still fail later, when nobody listens any more.
-    promise.catch(() => {});
-    work.catch(() => {});
-  }
 }

@@ -6,7 +6,6 @@
 
 import { COMMANDS } from "./commands.ts";
 import { type Context, makeContext, type OutputFlags } from "./context.ts";
-import { InterruptedError } from "../engine/errors.ts";
 import { docsOf, EXIT } from "./output/error_catalogue.ts";
 import { Logger } from "./output/log.ts";
 import { UsageError } from "./errors.ts";
@@ -24,6 +23,7 @@ import { readSettingsFile } from "./settings/file.ts";
 import { storePlace } from "./stores/place.ts";
 import { makeStyle, wantsColours } from "./output/style.ts";
 import { openTelemetry } from "./output/telemetry.ts";
+import { untilStopped } from "./until_stopped.ts";
 import { VERSION } from "./version.ts";
 
 /**
@@ -73,41 +73,20 @@ async function dispatch(host: Host, state: Reporting): Promise<number> {
   return await context.telemetry.span(
     `outpost ${line.command.path}`,
     {},
-    () => untilDeaf(host.signal, work(context)),
+    () =>
+      untilStopped(host.signal, work(context), {
+        message: "Stopped without waiting any longer for what does not answer",
+        hint: "Run the same command again: it continues where this one stopped",
+        afterMs: STOP_MS,
+      }),
   );
 }
 
 /**
  * How long a command may take to come to an end once it was told to stop: less than an orchestrator waits before it kills. The
- * batch in hand takes a moment; only a server that does not answer takes longer.
+ * batch in hand takes a moment; only a server that does not answer takes longer, and leaving it is no worse than being killed.
  */
 const STOP_MS = 25_000;
-
-/** Waits for work, and after a signal no longer than {@linkcode STOP_MS}: leaving it is no worse than being killed. */
-async function untilDeaf<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const stop = () =>
-    timer = setTimeout(
-      () =>
-        reject(
-          new InterruptedError("Stopped without waiting any longer for what does not answer", {
-            hint: "Run the same command again: it continues where this one stopped",
-          }),
-        ),
-      STOP_MS,
-    );
-  if (signal.aborted) stop();
-  else signal.addEventListener("abort", stop, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", stop);
-    // Whatever was left may still fail, when nobody listens any more.
-    work.catch(() => {});
-  }
-}
 
 async function prepareContext(
   host: Host,
