@@ -70,10 +70,7 @@ export class Application {
           tenant,
           (was, time) => isLive(was) ? undefined : this.#made(tenant, time, {}),
         );
-        // Nothing tells any more that it was deleted in between.
-        if (made.length > 0) {
-          for (const [id, entry] of list.listed) if (entry === null) list.listed.delete(id);
-        }
+        if (made.length > 0) forgetGone(list); // Nothing tells any more that it was deleted in between.
         return made;
       }
       case "update_tenant":
@@ -248,6 +245,9 @@ export class Application {
       if (was === null && !known && record.old.at(-1)?.stored != null) {
         record.mayDiffer = true;
       }
+      // It goes on with a list that a run had copied before it died: of its tenant, which it has deleted.
+      const owner = this.#ledger.record(record.deployment, "tenant", record.tenant);
+      if (next !== null && isTombstone(owner.now?.stored ?? null)) forgetGone(record);
       const names = listed === undefined ? Object.keys(was?.fields ?? {}) : [listed];
       for (const name of names) record.listed.set(name, next?.fields[name] ?? null);
       return;
@@ -287,6 +287,11 @@ export class Application {
 
 function isLive(stored: Stored): boolean {
   return stored !== null && !isTombstone(stored);
+}
+
+/** What was taken off a list may be on it again. */
+function forgetGone({ listed }: LedgerRecord): void {
+  for (const [id, entry] of listed) if (entry === null) listed.delete(id);
 }
 
 /** True when a record lacks a field of another that no application takes away by itself. */
