@@ -128,7 +128,7 @@ chapter("Clusters and size", start, [
         }
         return null;
       });
-      const child = spawnCli(["migrate", "apply", "redis/1", "--redis-only", "--yes", "--lock-ttl", "1s"], {
+      const child = spawnCli(["migrate", "apply", "redis/1", "--redis-only", "--yes", "--lock-ttl", "3s"], {
         env: way.env,
       });
       const copies = await eventually(async () => {
