@@ -64,7 +64,9 @@ const OWN_WORK = `
         OR EXISTS (SELECT FROM pg_policy WHERE polrelid IN (leaf.oid, parent.oid)), 'row level security'),
      (EXISTS (SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
                WHERE a.attrelid = leaf.oid AND a.attnum > 0 AND NOT a.attisdropped
-                 AND (a.attacl IS NOT NULL OR a.attoptions IS NOT NULL OR a.attstorage <> t.typstorage
+                 AND (a.attacl IS NOT NULL OR a.attstorage <> t.typstorage
+                      -- A server may write an option of its own on every column, as Debian's 15.20 does.
+                      OR EXISTS (SELECT FROM unnest(a.attoptions) AS o WHERE o NOT LIKE 'pg_attver=%')
                       OR coalesce(a.attstattarget::int, -1) >= 0 OR a.attcollation <> t.typcollation
                       OR coalesce(to_jsonb(a) ->> 'attcompression', '') <> '')),
       'columns with privileges, storage, statistics or a collation of their own'),

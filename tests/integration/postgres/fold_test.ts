@@ -188,6 +188,21 @@ for (const way of ["as one", "as prepared"]) {
   });
 }
 
+Deno.test("An option that the server itself writes on every column keeps no steps apart", async () => {
+  await using server = await startPostgres({ allow_system_table_mods: "on" });
+  const sql = server.client(await server.createDatabase(), { max: 1 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 4);
+  const write = (option: string) =>
+    sql`UPDATE pg_attribute SET attoptions = ${
+      sql.array([option])
+    } WHERE attrelid = 'events_default'::regclass AND attnum > 0`;
+  await write("pg_attver=26698896");
+  assertEquals((await backend.group(VERSIONS)).apart, []);
+  await write("n_distinct=5");
+  assertEquals((await backend.group(VERSIONS)).apart.length, 1);
+});
+
 Deno.test("What an operator has on a partition survives steps that run one by one", async () => {
   await using server = await startPostgres();
   const { sql, backend } = await start(server);
