@@ -148,12 +148,13 @@ export {
 } from "./engine/redis/transform/change.ts";
 export type { GroupKeys } from "./engine/redis/walk/grouping.ts";
 export type { KeptForm, PlanResolveOptions } from "./engine/resolve.ts";
-export { createRegistry, type Registry, type SqlSteps } from "./engine/registry.ts";
+export { createRegistry, type Registry } from "./engine/registry.ts";
 export type {
   ConsequenceQuery,
   DownForecast,
   ObjectChange,
   SqlStep,
+  SqlSteps,
   StepForecast,
   StepModule,
   StepRemains,

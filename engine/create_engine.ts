@@ -135,12 +135,9 @@ export function createEngine(options: CreateEngineOptions): Engine {
 }
 
 function postgresBackend(options: CreateEngineOptions, store: PostgresStore): SqlBackend {
-  const { steps, directory, schemas } = given(options.registry.postgres, "Postgres steps");
   return createPostgresBackend({
+    ...given(options.registry.postgres, "Postgres steps"),
     sql: admitPostgres(store.client),
-    steps,
-    stepsDirectory: directory,
-    schemas,
     names: given(options.names.postgres, "names for Postgres"),
     tool: { name: options.names.tool, version: options.version, who: whoOf(options) },
     lease: { lockName: options.names.lock.lock, ttlMs: options.lockTtlMs ?? LEASE_MS },
@@ -151,14 +148,11 @@ function postgresBackend(options: CreateEngineOptions, store: PostgresStore): Sq
 }
 
 function clickhouseBackend(options: CreateEngineOptions, store: ClickHouseStore): SqlBackend {
-  const { steps, directory, schemas } = given(options.registry.clickhouse, "ClickHouse steps");
   const { prefix, ...tables } = given(options.names.clickhouse, "names for ClickHouse");
   return createClickHouseBackend({
+    ...given(options.registry.clickhouse, "ClickHouse steps"),
     client: store.client,
     identity: store.identity,
-    steps,
-    stepsDirectory: directory,
-    schemas,
     tables,
     prefix,
     recorder: { who: whoOf(options), toolVersion: options.version },

@@ -9,17 +9,7 @@ import { RegistryError } from "./errors.ts";
 import { SQL_STORES } from "./migration.ts";
 import type { SchemaObjects } from "./postgres/schema_objects.ts";
 import type { RedisMigration } from "./redis/migration.ts";
-import { checkSteps, type StepModule } from "./sql/step.ts";
-
-/** The steps of one SQL store. */
-export interface SqlSteps<Schema> {
-  /** In order, from version 1. */
-  readonly steps: readonly StepModule[];
-  /** Absolute path of the folder that holds the step files and nothing else, or null where there is none. */
-  readonly directory: string | null;
-  /** The schema after each version: `schemas[0]` is that of version 1. What `verify` compares with. */
-  readonly schemas: readonly Schema[];
-}
+import { checkSteps, type SqlSteps } from "./sql/step.ts";
 
 /** Every migration that an application knows. A store without any is left out. */
 export interface Registry {

@@ -32,7 +32,7 @@ async function postgresSchemas(): Promise<Schema[]> {
   const backend = createPostgresBackend({
     sql,
     steps: postgresSteps,
-    stepsDirectory: postgresStepsDirectory,
+    directory: postgresStepsDirectory,
     schemas: postgresSteps.map(() => []),
     names: names.postgres!,
     tool: who,
@@ -54,7 +54,7 @@ async function clickhouseSchemas(): Promise<Schema[]> {
   const backend = createClickHouseBackend({
     client,
     steps: clickhouseSteps,
-    stepsDirectory: clickhouseStepsDirectory,
+    directory: clickhouseStepsDirectory,
     schemas: clickhouseSteps.map(() => []),
     tables,
     prefix,

@@ -8,7 +8,7 @@ import type { SqlBackend, SqlSession } from "../sql_backend.ts";
 import type { Blocker } from "../blocker.ts";
 import { StepBackend } from "../sql/step_backend.ts";
 import type { Findings, PendingChanges, StepStore, StoreView } from "../sql/step_store.ts";
-import type { StepModule } from "../sql/step.ts";
+import type { SqlSteps } from "../sql/step.ts";
 import { type ClickHouseTables, quoteName, type Recorder, select, tableExists } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
 import { connectionError } from "./errors.ts";
@@ -19,19 +19,13 @@ import { ClickHouseSession } from "./session.ts";
 import { readStanding } from "./standing.ts";
 
 /** What the backend works with. */
-export interface ClickHouseBackendOptions {
+export interface ClickHouseBackendOptions extends SqlSteps<readonly ClickHouseTable[]> {
   /** Owned by the caller. */
   readonly client: ClickHouseClient;
-  /** The steps, in order. `{{name}}` in their texts stands for a table. */
-  readonly steps: readonly StepModule[];
-  /** Folder of the step modules, or null where there is none. */
-  readonly stepsDirectory: string | null;
   /** Names of the tool's tables, prefix included. */
   readonly tables: ClickHouseTables;
   /** What stands before the name of every table of the application; empty for nothing. */
   readonly prefix: string;
-  /** The tables after each version, without the prefix: `schemas[0]` are those of version 1. */
-  readonly schemas: readonly (readonly ClickHouseTable[])[];
   readonly recorder: Recorder;
   /** What tells this database from another, without secrets, for example host and database. */
   readonly identity: string;
@@ -43,7 +37,7 @@ export interface ClickHouseBackendOptions {
  * @throws {RegistryError} When the steps have gaps, repeats or empty ones, or schemas are missing.
  */
 export function createClickHouseBackend(options: ClickHouseBackendOptions): SqlBackend {
-  return new StepBackend(new ClickHouseStore(options));
+  return new StepBackend(new ClickHouseStore(options), options);
 }
 
 class ClickHouseStore implements StepStore {
@@ -52,18 +46,6 @@ class ClickHouseStore implements StepStore {
 
   constructor(options: ClickHouseBackendOptions) {
     this.#options = options;
-  }
-
-  get steps() {
-    return this.#options.steps;
-  }
-
-  get schemas() {
-    return this.#options.schemas;
-  }
-
-  get directory() {
-    return this.#options.stepsDirectory;
   }
 
   async read<T>(action: string, work: (view: StoreView) => Promise<T>): Promise<T> {

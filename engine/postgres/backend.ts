@@ -41,7 +41,7 @@ export type { PostgresNames, PostgresOptions } from "./options.ts";
  * @throws {RegistryError} When steps or schemas have gaps.
  */
 export function createPostgresBackend(options: PostgresOptions): SqlBackend {
-  return new StepBackend(new PostgresStore(options));
+  return new StepBackend(new PostgresStore(options), options);
 }
 
 class PostgresStore implements StepStore {
@@ -50,18 +50,6 @@ class PostgresStore implements StepStore {
 
   constructor(options: PostgresOptions) {
     this.#options = options;
-  }
-
-  get steps() {
-    return this.#options.steps;
-  }
-
-  get schemas() {
-    return this.#options.schemas;
-  }
-
-  get directory() {
-    return this.#options.stepsDirectory;
   }
 
   async read<T>(action: string, work: (view: StoreView) => Promise<T>): Promise<T> {

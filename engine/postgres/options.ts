@@ -5,7 +5,7 @@
  */
 
 import type postgres from "postgres";
-import type { StepModule } from "../sql/step.ts";
+import type { SqlSteps } from "../sql/step.ts";
 import type { BookkeepingNames, Recorder } from "./bookkeeping.ts";
 import type { SchemaObjects } from "./schema_objects.ts";
 
@@ -16,16 +16,10 @@ export interface PostgresNames extends BookkeepingNames {
 }
 
 /** Options of {@linkcode createPostgresBackend}. */
-export interface PostgresOptions {
+export interface PostgresOptions extends SqlSteps<SchemaObjects> {
   /** Owned by the caller. Reading uses it; writing opens one connection more with the same settings. */
   readonly sql: postgres.Sql;
-  /** All steps, in order, from version 1. */
-  readonly steps: readonly StepModule[];
-  /** Absolute path of the folder that holds the step files and nothing else, or null where there is none. */
-  readonly stepsDirectory: string | null;
   readonly names: PostgresNames;
-  /** The schema after each version: `schemas[0]` is that of version 1. */
-  readonly schemas: readonly SchemaObjects[];
   readonly tool: Recorder;
   /** What the advisory lock says of the lease it is held beside. */
   readonly lease: { readonly lockName: string; readonly ttlMs: number };

@@ -170,6 +170,16 @@ export interface StepModule {
   readonly down: (runner: StepRunner) => Promise<void>;
 }
 
+/** The steps of one SQL store. */
+export interface SqlSteps<Schema> {
+  /** In order, from version 1. */
+  readonly steps: readonly StepModule[];
+  /** Absolute path of the folder that holds the step files and nothing else, or null where there is none. */
+  readonly directory: string | null;
+  /** The schema after each version: `schemas[0]` is that of version 1. What `verify` compares with. */
+  readonly schemas: readonly Schema[];
+}
+
 /** Name of a step's file, for example `000005_denormalize_attempts.ts`. */
 export function stepFileName(step: Pick<SqlStep, "version" | "name" | "file">): string {
   return step.file ?? `${formatVersion(step.version)}_${step.name}.ts`;

@@ -17,7 +17,7 @@ import { type Counter, countLosses, planStep, remembering } from "./forecast.ts"
 import { needsOf, WrittenOnce } from "./fold_plan.ts";
 import { dirtyError, findGaps, lowestOf, stateOf } from "./standing.ts";
 import { runThroughLey } from "./ley.ts";
-import { checkSteps, type SqlStep, stepChecksum, type TableUse } from "./step.ts";
+import { checkSteps, type SqlStep, type SqlSteps, stepChecksum, type TableUse } from "./step.ts";
 import type { SqlStatement } from "./statement.ts";
 import type { StepStore, StoreView } from "./step_store.ts";
 import { APART, foldTogether, wayAlone, withFold } from "./ways.ts";
@@ -27,20 +27,20 @@ export class StepBackend implements SqlBackend {
   readonly migrations: readonly MigrationInfo[];
   readonly #store: StepStore;
   readonly #steps: readonly SqlStep[];
+  readonly #directory: string | null;
 
   /** @throws {RegistryError} When steps or schemas have gaps. */
-  constructor(store: StepStore) {
-    const steps = store.steps.map(({ step }) => step);
+  constructor(store: StepStore, { steps: modules, schemas, directory }: SqlSteps<unknown>) {
+    const steps = modules.map(({ step }) => step);
     checkSteps(steps);
-    if (store.schemas.length !== steps.length) {
+    if (schemas.length !== steps.length) {
       throw new RegistryError(
-        `Cannot use the ${
-          storeTitle(store.name)
-        } steps: ${steps.length} steps, ${store.schemas.length} schemas`,
+        `Cannot use the ${storeTitle(store.name)} steps: ${steps.length} steps, ${schemas.length} schemas`,
       );
     }
     this.#store = store;
     this.#steps = steps;
+    this.#directory = directory;
     this.migrations = steps.map((step) => ({
       id: this.#id(step),
       store: store.name,
@@ -198,8 +198,7 @@ export class StepBackend implements SqlBackend {
     versions: readonly number[],
     run: (version: number) => Promise<void>,
   ): Promise<void> {
-    const { directory } = this.#store;
-    await runThroughLey({ direction, directory, steps: this.#steps, versions, run });
+    await runThroughLey({ direction, directory: this.#directory, steps: this.#steps, versions, run });
   }
 
   connect(): Promise<SqlSession> {

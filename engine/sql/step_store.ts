@@ -12,7 +12,7 @@ import type { SqlActivity } from "./activity.ts";
 import type { Counter } from "./forecast.ts";
 import type { Fold } from "./rewrite.ts";
 import type { Standing } from "./standing.ts";
-import type { ObjectChange, StepModule } from "./step.ts";
+import type { ObjectChange } from "./step.ts";
 
 /** What pending steps work on, by the names of today. */
 export interface PendingChanges {
@@ -72,11 +72,6 @@ export interface StoreView {
 /** What a store is. */
 export interface StepStore {
   readonly name: SqlStoreName;
-  readonly steps: readonly StepModule[];
-  /** Folder of the step files, or null where there is none. */
-  readonly directory: string | null;
-  /** The schema after each version; as many as there are steps. */
-  readonly schemas: readonly unknown[];
   /** @param action For messages: `Cannot <action> Postgres`. */
   read<T>(action: string, work: (view: StoreView) => Promise<T>): Promise<T>;
   /** Makes a statement what the server is given. */

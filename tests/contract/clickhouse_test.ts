@@ -20,7 +20,7 @@ Deno.test("ClickHouse keeps the contract of SQL stores", async (t) => {
           createClickHouseBackend({
             client,
             steps,
-            stepsDirectory: null,
+            directory: null,
             schemas: schemas as readonly (readonly ClickHouseTable[])[],
             tables: { bookkeeping: "versions", history: "history" },
             prefix: "",

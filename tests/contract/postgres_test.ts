@@ -23,7 +23,7 @@ Deno.test("Postgres keeps the contract of SQL stores", async (t) => {
           createPostgresBackend({
             sql,
             steps,
-            stepsDirectory: null,
+            directory: null,
             schemas: schemas as readonly SchemaObjects[],
             names: {
               bookkeepingTable: "versions",

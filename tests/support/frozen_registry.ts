@@ -8,7 +8,8 @@
 import { createEngine } from "../../engine/create_engine.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { RedisMigration } from "../../engine/redis/migration.ts";
-import { createRegistry, type Registry, type SqlSteps } from "../../engine/registry.ts";
+import { createRegistry, type Registry } from "../../engine/registry.ts";
+import type { SqlSteps } from "../../engine/sql/step.ts";
 import { type OutpostEngineOptions, outpostNames, outpostRegistry } from "../../migrations/mod.ts";
 
 /** The first three Redis migrations. */

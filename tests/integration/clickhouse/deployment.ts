@@ -22,7 +22,7 @@ export function backendOf(client: ClickHouseClient, deploymentId = "9-dp"): SqlB
   return createClickHouseBackend({
     client,
     steps,
-    stepsDirectory: directory,
+    directory,
     schemas,
     tables,
     prefix,

@@ -20,7 +20,7 @@ export function backendOver(sql: postgres.Sql, changes: Partial<PostgresOptions>
   return createPostgresBackend({
     sql,
     steps,
-    stepsDirectory: directory,
+    directory,
     schemas,
     names: {
       bookkeepingTable: "schema_migrations",

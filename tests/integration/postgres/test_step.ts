@@ -12,7 +12,7 @@ import type { SqlStatement } from "../../../engine/sql/statement.ts";
 export function stepOf(
   up: readonly SqlStatement[],
   changes: Partial<SqlStep> = {},
-): Pick<PostgresOptions, "steps" | "stepsDirectory" | "schemas"> {
+): Pick<PostgresOptions, "steps" | "directory" | "schemas"> {
   const step: SqlStep = {
     version: 1,
     name: "test",
@@ -26,7 +26,7 @@ export function stepOf(
   };
   return {
     steps: [{ step, up: (runner) => runner.run(step, "up"), down: (runner) => runner.run(step, "down") }],
-    stepsDirectory: null,
+    directory: null,
     schemas: [[]],
   };
 }
