@@ -178,6 +178,8 @@ function judgeList(judgement: Judgement): void {
       if (found === wanted) continue;
       // Copied by a run that was killed, and changed under its old name since: nothing tells any more that it is only a copy.
       if (wanted === null && ledger.mayDiffer(record) && isNamed(record, verdicts)) continue;
+      // Or gone under that since, without a trace: a copy without an original is nobody's but the application's.
+      if (wanted === null && last?.stored === null && last.at >= ledger.copyingFrom) continue;
       complain(
         wanted === null
           ? `${name} was taken off the list and is back on it`
