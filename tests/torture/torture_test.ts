@@ -8,12 +8,12 @@ const HISTORIES = 150;
 // Node's sockets leave timers behind when a connection is lost, and runs that were killed end when they notice it.
 const quietly = { sanitizeOps: false, sanitizeResources: false };
 
-// Others every time: the seed is printed, and OUTPOST_TESTS_TORTURE_SEED plays the same again.
+// The same for every change, so that a find is of the change: OUTPOST_TESTS_TORTURE_SEED plays others, `random` others each time.
 Deno.test("random histories break no promise", quietly, async () => {
-  const seed = Deno.env.get("OUTPOST_TESTS_TORTURE_SEED") ?? "";
+  const seed = Deno.env.get("OUTPOST_TESTS_TORTURE_SEED") ?? "1";
   const lines: string[] = [];
   const result = await torture({
-    seed: seed === "" ? null : Number(seed),
+    seed: seed === "random" ? null : Number(seed),
     seconds: SECONDS,
     histories: HISTORIES,
     side: "both",
