@@ -65,12 +65,14 @@ export async function findRightsBlockers(
     return { name, client, keys, refused: await ask(client, commands, keys) };
   }));
   const user = nodes[0]?.client.options.username ?? "default";
-  const refusals = Map.groupBy(
-    asked.filter(({ refused }) => refused.size > 0),
-    ({ refused, keys }) => describe(refused, keys),
-  );
+  const refusals = new Map<string, string[]>();
+  for (const { name, keys, refused } of asked) {
+    if (refused.size === 0) continue;
+    const what = describe(refused, keys);
+    refusals.set(what, [...refusals.get(what) ?? [], name]);
+  }
   return [...refusals].map(([what, by]) => {
-    const where = by.length === nodes.length ? "" : ` on ${by.map(({ name }) => name).join(", ")}`;
+    const where = by.length === nodes.length ? "" : ` on ${by.join(", ")}`;
     return {
       store: "redis",
       kind: "rights",
