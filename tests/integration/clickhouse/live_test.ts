@@ -116,7 +116,7 @@ Deno.test("ClickHouse step 2 beside a live application", async (t) => {
       await application.insert();
       /** Cuts a request off, then a later one, until one run gets through. */
       const throughCuts = async (work: (client: EngineClient) => Promise<void>) => {
-        for (let cut = 1;; cut += 5) {
+        for (let cut = 1;; cut += 8) {
           let requests = 0;
           let done = true;
           const cutting = around(client, async () => {
