@@ -1,13 +1,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { ClickHouseClient } from "@clickhouse/client";
 import { endSilence } from "../../../../cli/stores/clickhouse_silence.ts";
+import { pause } from "../../../../engine/pause.ts";
 
 type Asked = Parameters<ClickHouseClient["command"]>[0];
 
-/** A client whose server answers as told. The time to wait is over with the next turn of the event loop. */
+/** A client whose server answers as told. The time to wait is over in no time, and what waits is told to stop. */
 function clientOf(command: (asked: Asked) => Promise<unknown>, ping: () => Promise<unknown>) {
   const client = { query: command, command, insert: command, ping } as unknown as ClickHouseClient;
-  return endSilence(client, () => new Promise((resolve) => setTimeout(resolve)));
+  return endSilence(client, (signal) => pause(1, signal));
 }
 
 Deno.test("endSilence() gives up on a server that says nothing at all, and cuts the request off", async () => {
