@@ -97,7 +97,8 @@ function inBrackets(words: readonly string[]): string {
   return said.length === 0 ? "" : ` (${said.join(", ")})`;
 }
 
-// A reader queues also behind who waits for a strong lock. The inheritance is read from the catalog: the server's own function for it would wait for the very locks.
+// A reader queues also behind who waits for a strong lock. The inheritance is read from the catalog: the server's own function for
+// it would wait for the very locks.
 const HOLDERS = `
   WITH RECURSIVE parts AS (
     SELECT to_regclass(name)::oid AS oid FROM jsonb_array_elements_text($1::text::jsonb) AS name

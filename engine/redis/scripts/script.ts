@@ -40,7 +40,8 @@ export const UNPACK = `local unpack = table.unpack or unpack
 
 /**
  * How fields of many hashes are read: `begin` once, with the list of names in `names`; `read` for each, which sets `values` to
- * the reply for `key`, and `compare` where they are to be as they were. The usual few names are arguments of their own, for `unpack` takes longer than all else.
+ * the reply for `key`, and `compare` where they are to be as they were. The usual few names are arguments of their own, for
+ * `unpack` takes longer than all else.
  */
 export const FIELDS = {
   begin: `
