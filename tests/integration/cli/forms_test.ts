@@ -6,6 +6,8 @@ import { World } from "../advice/world.ts";
 
 const NARROW = 60;
 
+const FILE = /^Configuration file: \S+$/gm;
+
 /** What a text says, however it is broken into lines. */
 function words(text: string): string {
   return text.replace(/\s+/g, " ");
@@ -81,12 +83,14 @@ Deno.test("a plan says the same in text, Markdown, JSON and HTML, and in 60 colu
       verify_60: await shown("migrate verify", NARROW),
     };
     for (const [name, screen] of Object.entries(screens)) {
-      const wide = screen.split("\n").filter((line) => line.length > NARROW && line.trim().includes(" "));
+      // How long the path of this checkout is, is not the program's doing.
+      const wide = screen.replaceAll(FILE, "Configuration file: FILE").split("\n")
+        .filter((line) => line.length > NARROW && line.trim().includes(" "));
       assertEquals(wide, [], name);
     }
     // Tables that do not fit stand in two lines.
     for (const name of ["plan_60", "config_60"] as const) {
-      const text = screens[name].replace(/^Configuration file: \S+$/m, "Configuration file: FILE")
+      const text = screens[name].replaceAll(FILE, "Configuration file: FILE")
         .replace(/\/old_\d+/g, "/DATABASE").replace(/^ +\d{4,5}(?= +REDIS_PORT)/m, "  PORT");
       await assertGolden(`${name}.txt`, normalize(text));
     }
