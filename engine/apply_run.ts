@@ -11,7 +11,7 @@ import type { MigrationEntry, MigrationResult, Pace, Progress, SqlStoreName } fr
 import type { PlannedStore } from "./plan.ts";
 import type { SavedPlan } from "./saved_plan.ts";
 import type { SqlActivity } from "./sql/activity.ts";
-import { watching } from "./sql/watch.ts";
+import { watch } from "./sql/watch.ts";
 import type { Stores } from "./stores.ts";
 import { toldError } from "./told_error.ts";
 
@@ -123,7 +123,7 @@ export class ApplyRun {
   }
 
   async #sql(store: SqlStoreName, entries: readonly MigrationEntry[], startedAt: number): Promise<void> {
-    const { lock, runStep } = this.#locked;
+    const { lock, beginStep } = this.#locked;
     const [first, last] = [entries[0]!, entries.at(-1)!];
     const upTo = first === last ? "" : `up to ${last.id}, `;
     const at = { statement: 0, statements: 0, since: startedAt };
@@ -138,31 +138,29 @@ export class ApplyRun {
       const forMs = performance.now() - since;
       this.#options.onEvent?.({ event: "statement", id: first.id, statement, statements, forMs, activity });
     };
-    await runStep(store, first.version, async (session, guard) => {
-      const options = {
-        ...guard,
-        onRetry: (attempt: number, waitMs: number, reason: string) => {
-          report(`, attempt ${attempt}: ${reason}`);
-          this.#options.onEvent?.({ event: "retry", id: first.id, attempt, waitMs, reason });
-        },
-        onStatement: (index: number, count: number) => {
-          if (at.statement !== index + 1) at.since = performance.now();
-          Object.assign(at, { statement: index + 1, statements: count });
-          report();
-          tell(null);
-        },
-      };
-      const variant = this.#options.plan?.basis.variants[first.id];
-      const backend = this.#context.sql.get(store)!;
-      await watching(
-        () =>
-          first === last
-            ? session.up(first.version, { ...options, variant })
-            : session.upTogether(entries.map(({ version }) => version), options),
-        () => backend.activity(),
-        tell,
-      );
-    });
+    const onRetry = (attempt: number, waitMs: number, reason: string) => {
+      report(`, attempt ${attempt}: ${reason}`);
+      this.#options.onEvent?.({ event: "retry", id: first.id, attempt, waitMs, reason });
+    };
+    const onStatement = (index: number, count: number) => {
+      if (at.statement !== index + 1) at.since = performance.now();
+      Object.assign(at, { statement: index + 1, statements: count });
+      report();
+      tell(null);
+    };
+    const { session, end, ...guard } = beginStep(store, first.version);
+    const options = { ...guard, onRetry, onStatement };
+    const stopLooking = watch(() => this.#context.sql.get(store)!.activity(), tell);
+    try {
+      if (first !== last) await session.upTogether(entries.map(({ version }) => version), options);
+      else {await session.up(first.version, {
+          ...options,
+          variant: this.#options.plan?.basis.variants[first.id],
+        });}
+    } finally {
+      stopLooking();
+      end();
+    }
     for (const { id } of entries) {
       // The time of all is that of the last.
       const durationMs = id === last.id ? performance.now() - startedAt : 0;

@@ -58,7 +58,7 @@ export async function down(
   // Where it leads is fixed once it is known: the same again after an interruption does the rest, and no more.
   let to: number | null = typeof target === "number" ? null : target.to;
   try {
-    return await withLock(context, "down", options, async ({ lock, sessions, signal }) => {
+    return await withLock(context, "down", options, async ({ lock, beginStep, signal }) => {
       const state = await backend.read();
       assertKnown(state);
       const { version } = state;
@@ -83,14 +83,16 @@ export async function down(
         const id = migrationId(name, at, "");
         const report = (more = "") => lock.report({ migration: id, progress: `taking it back${more}` });
         report();
-        await sessions.get(name)!.down(at, {
-          signal,
-          beforeCommit: () => lock.confirm(),
-          onRetry: (attempt, waitMs, reason) => {
-            report(`, attempt ${attempt}: ${reason}`);
-            options.onRetry?.({ id, attempt, waitMs, reason });
-          },
-        });
+        const onRetry = (attempt: number, waitMs: number, reason: string) => {
+          report(`, attempt ${attempt}: ${reason}`);
+          options.onRetry?.({ id, attempt, waitMs, reason });
+        };
+        const { session, end, ...guard } = beginStep(name, at);
+        try {
+          await session.down(at, { ...guard, onRetry });
+        } finally {
+          end();
+        }
         taken.push(id);
       });
       return taken;

@@ -114,19 +114,18 @@ class Lock implements HeldLock {
     this.#loss.signal.throwIfAborted();
   }
 
-  async runStep<T>(
-    session: { ping(): Promise<void> },
-    work: (guard: StepGuard) => Promise<T>,
-  ): Promise<T> {
+  beginStep(session: { ping(): Promise<void> }): StepGuard {
     this.#loss.signal.throwIfAborted();
     let over = () => {};
     this.#step = new Promise<void>((resolve) => over = resolve);
-    try {
-      return await work({ signal: this.#taken.signal, confirm: () => this.#confirmStep(session) });
-    } finally {
-      this.#step = null;
-      over();
-    }
+    return {
+      signal: this.#taken.signal,
+      confirm: () => this.#confirmStep(session),
+      end: () => {
+        this.#step = null;
+        over();
+      },
+    };
   }
 
   async stepOver(): Promise<void> {

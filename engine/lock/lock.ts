@@ -68,7 +68,7 @@ export interface Fence {
   renew(): Promise<void>;
 }
 
-/** What lets one step of a SQL store come to its end. */
+/** One step of a SQL store, from its begin to its end. */
 export interface StepGuard {
   /** Aborts with a {@linkcode LockLostError} as its reason when the step may not come to its end any more. */
   readonly signal: AbortSignal;
@@ -78,6 +78,8 @@ export interface StepGuard {
    * @throws {LockLostError} When not.
    */
   confirm(): Promise<void>;
+  /** To be called when the step is over, however it ended. */
+  end(): void;
 }
 
 /** The lock in hand. Dispose releases it, on every path out; disposing twice is harmless. */
@@ -93,15 +95,13 @@ export interface HeldLock extends AsyncDisposable {
    */
   confirm(): Promise<void>;
   /**
-   * Runs one step on a session that guards it by itself: no other runner can change that store while the session lives. While
+   * Begins a step on a session that guards it by itself: no other runner can change that store while the session lives. While
    * Redis is silent, the lease may run out and the step goes on; in a Redis that answers, the lock must still be this run's.
    *
    * @param session One of those that the lock was taken with.
+   * @throws {LockLostError} When the lock is lost already.
    */
-  runStep<T>(
-    session: { ping(): Promise<void> },
-    work: (guard: StepGuard) => Promise<T>,
-  ): Promise<T>;
+  beginStep(session: { ping(): Promise<void> }): StepGuard;
   /** Resolves when no such step is under way, or when it may not go on. */
   stepOver(): Promise<void>;
   /** Says what is being done, for others to see with the next heartbeat. */

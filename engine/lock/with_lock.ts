@@ -14,20 +14,23 @@ import type { HeldLock, LockOptions } from "./lock.ts";
 import { LOCK_WAIT_MS } from "./lock_settings.ts";
 import { untilLost } from "./until_lost.ts";
 
+/** A step under way, with what its session is to be told. */
+export interface BegunStep extends Pick<SqlRunOptions, "signal" | "beforeCommit"> {
+  readonly session: SqlSession;
+  /** To be called when the step is over, however it ended. */
+  readonly end: () => void;
+}
+
 /** What the work gets. */
 export interface Locked {
   readonly lock: HeldLock;
   /** The connections for writing. */
   readonly sessions: BySqlStore<SqlSession>;
   /**
-   * Runs one step, up or down. One that began in Postgres comes to its end by the advisory lock alone while Redis is silent; what
+   * Begins one step, up or down. One that began in Postgres comes to its end by the advisory lock alone while Redis is silent; what
    * comes after it finds {@linkcode Locked.signal} aborted.
    */
-  readonly runStep: <T>(
-    store: SqlStoreName,
-    version: number,
-    work: (session: SqlSession, guard: Pick<SqlRunOptions, "signal" | "beforeCommit">) => Promise<T>,
-  ) => Promise<T>;
+  readonly beginStep: (store: SqlStoreName, version: number) => BegunStep;
   /** Fires when the caller wants to stop or the lock is lost. Its reason is an error of this engine. */
   readonly signal: AbortSignal;
 }
@@ -59,21 +62,15 @@ export async function withLock<T>(
   });
   const sessions = new Map(locks.map(([name, lazy]) => [name, lazy.opened]));
   const signal = AbortSignal.any([caller, lock.signal]);
-  const runStep: Locked["runStep"] = (store, version, run) => {
+  const beginStep = (store: SqlStoreName, version: number): BegunStep => {
     const session = sessions.get(store)!;
-    if (!session.guards(version)) return run(session, { signal, beforeCommit: () => lock.confirm() });
-    return lock.runStep(
-      session,
-      (guard) =>
-        run(session, {
-          signal: AbortSignal.any([caller, guard.signal]),
-          beforeCommit: () => guard.confirm(),
-        }),
-    );
+    if (!session.guards(version)) return { session, signal, beforeCommit: () => lock.confirm(), end() {} };
+    const { signal: taken, confirm, end } = lock.beginStep(session);
+    return { session, signal: AbortSignal.any([caller, taken]), beforeCommit: confirm, end };
   };
   let result: T;
   try {
-    result = await untilLost(lock, work({ lock, sessions, runStep, signal }));
+    result = await untilLost(lock, work({ lock, sessions, beginStep, signal }));
   } catch (error) {
     // What went wrong with the work says more than what may go wrong with giving the lock back.
     await Promise.allSettled([lock[Symbol.asyncDispose]()]);

@@ -33,24 +33,14 @@ export class StepByStep {
     this.#records = records;
   }
 
-  /** Runs a step by its own statements, up or down, and records it. */
+  /** Runs a step by its own statements, up or down: the step and its record, or neither, where it can run in a transaction. */
   async run(
     direction: "up" | "down",
     { step, up, down }: StepModule,
     options: SqlRunOptions,
   ): Promise<void> {
     const action = direction === "up" ? up : down;
-    if (step.transactional) await this.#inTransaction(direction, step, action, options);
-    else await this.#outside(direction, step, action, options);
-  }
-
-  /** The step and its record, or neither. */
-  async #inTransaction(
-    direction: "up" | "down",
-    step: SqlStep,
-    action: StepModule["up"],
-    options: SqlRunOptions,
-  ): Promise<void> {
+    if (!step.transactional) return await this.#outside(direction, step, action, options);
     await this.#transactions.run(stepId(step), options, async (query, statements) => {
       const begun = performance.now();
       await this.#records.prepare(query, step, direction);

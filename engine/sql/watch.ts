@@ -10,18 +10,15 @@ import { pause } from "../pause.ts";
 const EVERY_MS = 1000;
 
 /**
- * Works, and tells of it once a second. That a look fails does no harm to the work.
+ * Looks once a second. That a look fails does no harm to the work.
  *
  * @param look Finds out what is going on.
- * @param tell Given what was found, until the work ends.
+ * @param tell Given what was found, until the end.
+ * @returns Ends it. A look in hand is left to end by itself: it may be waiting for a store that the work has given up.
  */
-export async function watching<Result, Seen>(
-  work: () => Promise<Result>,
-  look: () => Promise<Seen>,
-  tell: (seen: Seen) => void,
-): Promise<Result> {
+export function watch<Seen>(look: () => Promise<Seen>, tell: (seen: Seen) => void): () => void {
   const over = new AbortController();
-  const watch = async () => {
+  const keepLooking = async () => {
     while (true) {
       await pause(EVERY_MS, over.signal);
       if (over.signal.aborted) return;
@@ -33,11 +30,6 @@ export async function watching<Result, Seen>(
       }
     }
   };
-  void watch();
-  try {
-    return await work();
-  } finally {
-    // A look in hand is left to end by itself: it may be waiting for a store that the work has given up.
-    over.abort();
-  }
+  void keepLooking();
+  return () => over.abort();
 }

@@ -23,7 +23,7 @@ function module(version: number, texts: readonly string[]): StepModule {
     description: "A step of a test",
     transactional: true,
     up: texts.map((text) => ({ text })),
-    down: [{ text: "SELECT 1" }],
+    down: [{ text: WORK }],
     forecast: () => ({ tables: [], consequences: [] }),
     forecastDown: () => ({ tables: [], consequences: [], warnings: [] }),
   };
@@ -101,6 +101,27 @@ Deno.test("A step that began ends by the advisory lock alone while Redis is sile
   assertEquals(told, ["start sql/000001", "done sql/000001"]);
   await eventually(async () => assertEquals((await stores.engine.apply({ waitMs: 5000 })).results.length, 1));
   assertEquals(await stores.version(), 2);
+});
+
+Deno.test("A step that is being taken back ends likewise, and the one below it stays", async () => {
+  await using stores = await start();
+  await stores.sql`DELETE FROM go_on`;
+  await stores.engine.apply();
+  await stores.sql`INSERT INTO go_on VALUES (1)`;
+  const lost = meanwhile(
+    assertRejects(() => stores.engine.down({ to: 0 }), LockLostError, "no heartbeat reached Redis"),
+  );
+  await stores.atWork();
+  Deno.kill(stores.redis.pid, "SIGSTOP");
+  try {
+    await new Promise((resolve) => setTimeout(resolve, TTL_MS + 6000));
+    await stores.atWork();
+    await stores.sql`DELETE FROM go_on`;
+    await lost;
+  } finally {
+    Deno.kill(stores.redis.pid, "SIGCONT");
+  }
+  assertEquals(await stores.version(), 1);
 });
 
 Deno.test("A step is undone at once when its lock is cleared in a Redis that answers", async () => {

@@ -6,7 +6,7 @@ import { untilLost } from "../../../../engine/lock/until_lost.ts";
 function heldUntil(signal: AbortSignal): HeldLock {
   return {
     ...{ signal, fence: null, report: () => {}, confirm: () => Promise.resolve() },
-    runStep: () => Promise.reject(new Error("No step")),
+    beginStep: () => ({ signal, confirm: () => Promise.resolve(), end: () => {} }),
     stepOver: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
