@@ -5,7 +5,7 @@
  */
 
 import { ApplyError, InterruptedError, LockLostError } from "./errors.ts";
-import { hint } from "./hint.ts";
+import { type Hint, hint } from "./hint.ts";
 import type { Locked } from "./lock/with_lock.ts";
 import type { MigrationEntry, MigrationResult, Pace, Progress, SqlStoreName } from "./migration.ts";
 import type { PlannedStore } from "./plan.ts";
@@ -202,25 +202,32 @@ function notRun(id: string): MigrationResult {
 }
 
 function failure(id: string, results: readonly MigrationResult[], cause: unknown): ApplyError {
-  const { failed, issues } = results.find((result) => result.id === id)!;
+  const { failed, undecided = 0, issues } = results.find((result) => result.id === id)!;
   if (cause === undefined && failed === 0) {
     return new ApplyError(`${id} was stopped: ${issues[0]}`, results, {
       hint: hint`Remove the cause and run ${"apply"} again: what is done stays done`,
     });
   }
+  if (cause instanceof Error) {
+    const advice = hint`Nothing of this step was kept. Remove the cause and run ${"apply"} again`;
+    return new ApplyError(issues[0]!, results, { cause, hint: advice });
+  }
+  const why = undecided === 0
+    ? "that it could not convert"
+    : undecided === failed
+    ? "of which two forms differ"
+    : `that it could not convert, or of which two forms differ (${undecided})`;
   return new ApplyError(
-    cause instanceof Error
-      ? issues[0]!
-      : `${id} is done but for ${
-        failed === 1 ? "one record" : `${failed} records`
-      } that it could not convert`,
+    `${id} is done but for ${failed === 1 ? "one record" : `${failed} records`} ${why}`,
     results,
-    {
-      ...(cause === undefined ? {} : { cause }),
-      hint: cause instanceof Error
-        ? hint`Nothing of this step was kept. Remove the cause and run ${"apply"} again`
-        : hint`Repair the records named and run ${"apply"} again. Where two forms differ, ${`resolve ${id} --all --keep copy`} \
-or original shows both and asks; ${"apply --skip-invalid"} accepts what cannot be converted`,
-    },
+    { hint: undecided === 0 ? REPAIR : settleHint(id) },
   );
+}
+
+const REPAIR =
+  hint`Repair the records named and run ${"apply"} again; ${"apply --skip-invalid"} leaves them as they are`;
+
+function settleHint(id: string): Hint {
+  return hint`Choose a form of each: ${`resolve ${id} --all --keep copy`} or original shows both and asks. Repair what cannot be \
+converted. Then run ${"apply"} again`;
 }

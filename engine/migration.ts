@@ -62,8 +62,10 @@ export interface MigrationResult {
   readonly outcome: "applied" | "failed" | "not_run";
   /** Records changed or copied by this run. */
   readonly processed: number;
-  /** Records that could not be converted and were left alone; above 0 makes the migration `failed`. */
+  /** Records that could not be done and were left alone; above 0 makes the migration `failed`. */
   readonly failed: number;
+  /** Those of them that are there in two forms of which only a person can tell which is right; absent for none. */
+  readonly undecided?: number;
   /** Records that were as they should be already, or were accepted as they are. */
   readonly skipped: number;
   /** Records whose current form is newer than their old form and was kept. */

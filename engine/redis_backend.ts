@@ -41,7 +41,7 @@ export interface RedisExample {
 
 /** A value that keeps a record from being converted. Shown to people: bytes that are not UTF-8 are escaped. */
 export interface RedisInvalid {
-  /** Key of the record; of one that an earlier migration is about to copy, of its copy. */
+  /** Key of the record that is there; of one that an earlier migration is about to copy, of its original. */
   readonly key: string;
   /** The field that cannot be converted. */
   readonly field: string;

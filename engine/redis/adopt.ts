@@ -52,7 +52,7 @@ async function countLeft(
 ): Promise<ReadonlyMap<string, number>> {
   const rules = { store, later: [], beganAt: null, doneSince: null };
   const inPlace = standings.flatMap(({ migration, reason }) =>
-    reason === null && migration.change.type === "transform" ? [{ migration, rules }] : []
+    reason === null && migration.change.type === "transform" ? [{ migration, rules, applied: [] }] : []
   );
   if (inPlace.length === 0) return new Map();
   const forecasts = await forecast(store, inPlace, { signal });

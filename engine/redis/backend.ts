@@ -94,8 +94,12 @@ class Backend implements RedisBackend {
   plan(ids: readonly string[], options: RedisRunOptions): Promise<readonly RedisMigrationPlan[]> {
     return this.#asking("Cannot plan the Redis migrations", async () => {
       const chosen = await Promise.all(ids.map((id) => this.#standing(id)));
-      const planned = chosen.filter(({ reason }) => reason === null)
-        .map((standing) => ({ migration: standing.migration, rules: this.#rulesFor(standing) }));
+      const planned = await Promise.all(
+        chosen.filter(({ reason }) => reason === null).map(async (standing) => {
+          const { migration } = standing;
+          return { migration, rules: this.#rulesFor(standing), applied: await this.#appliedAfter(migration) };
+        }),
+      );
       const forecasts = await forecast(this.#store, planned, options);
       return chosen.map(({ migration }) => {
         const found = forecasts.find((one) => one.migration === migration);

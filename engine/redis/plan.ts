@@ -41,6 +41,8 @@ export interface Forecast {
 export interface Planned {
   readonly migration: RedisMigration;
   readonly rules: RecordRules;
+  /** The changes among `rules.later` that are applied: what is copied goes through them as well. */
+  readonly applied: readonly TransformChange[];
 }
 
 /** Counts. Sends read commands only. @returns A forecast for each migration, in order. */
@@ -69,8 +71,24 @@ interface CopyStep {
   readonly context: ReadContext;
   readonly forecast: Forecast;
   readonly matches: (key: Binary) => boolean;
-  /** How many of the transforms come before it. */
-  readonly earlier: number;
+}
+
+/** A change in place that records are taken through. */
+interface PlaceStep {
+  readonly change: TransformChange;
+  /** Null for one that is applied: it is shown copies alone, and what it makes of them is counted with these. */
+  readonly forecast: Forecast | null;
+}
+
+/** Changes in place that are planned, or that a planned copy goes through, in the order of their versions. */
+function placesOf(planned: readonly Planned[], forecasts: readonly Forecast[]): PlaceStep[] {
+  const at = (change: TransformChange) => planned.findIndex(({ migration }) => migration.change === change);
+  const all = planned.flatMap(({ migration: { change }, rules, applied }) =>
+    change.type === "transform"
+      ? [change]
+      : rules.later.filter((one) => at(one) >= 0 || applied.includes(one))
+  );
+  return [...new Set(all)].map((change) => ({ change, forecast: forecasts[at(change)] ?? null }));
 }
 
 /** One look at everything. */
@@ -78,7 +96,7 @@ class Look {
   readonly #store: RedisStore;
   readonly #apart: boolean;
   readonly #copies: CopyStep[] = [];
-  readonly #transforms: { readonly change: TransformChange; readonly forecast: Forecast }[] = [];
+  readonly #transforms: readonly PlaceStep[];
   readonly #chain: Chain;
 
   constructor(
@@ -90,14 +108,11 @@ class Look {
   ) {
     this.#store = store;
     this.#apart = apart;
+    this.#transforms = placesOf(planned, forecasts);
     planned.forEach(({ migration: { change }, rules }, position) => {
-      const forecast = forecasts[position]!;
-      if (change.type === "transform") this.#transforms.push({ change, forecast });
-      else {
-        const context = { ...rules, ...options };
-        const earlier = this.#transforms.length;
-        this.#copies.push({ change, context, forecast, matches: matcherOf(change.pattern), earlier });
-      }
+      if (change.type === "transform") return;
+      const [forecast, context] = [forecasts[position]!, { ...rules, ...options }];
+      this.#copies.push({ change, context, forecast, matches: matcherOf(change.pattern) });
     });
     this.#chain = chainOf(
       this.#transforms.map(({ change }) => change),
@@ -110,7 +125,7 @@ class Look {
     const keys = batch.filter((key) => isRecord(key) || this.#copies.some(({ matches }) => matches(key)));
     const rows = await readFields(this.#store, keys, this.#chain.fields);
     for (const step of this.#copies) await this.#visitCopies(step, keys, rows);
-    await this.#follow(keys, rows, 0);
+    await this.#follow(keys, rows);
   }
 
   async #visitCopies(
@@ -127,33 +142,39 @@ class Look {
     const coming = await comingOf(change, context, pairs.filter((_, i) => !there[i]));
     if (coming.length < pairs.length) add(forecast, "already_current", pairs.length - coming.length);
     for (const pair of coming) count(forecast, pair);
-    const rows = coming.map(({ source }) => rowOf.get(source) ?? null);
-    // A copy looks like no other record: it is known what it is made of.
-    await this.#follow(coming.map(({ target }) => target), rows, step.earlier, false);
+    const sources = coming.map(({ source }) => source);
+    const rows = sources.map((source) => rowOf.get(source) ?? null);
+    await this.#follow(coming.map(({ target }) => target), rows, { ...step, sources });
   }
 
-  /** Shows records to the transforms from one on. */
+  /** Shows records to the transforms; copies that are to be made, to those that come after them. */
   async #follow(
     keys: readonly Binary[],
     rows: readonly (Values | null)[],
-    first: number,
-    apart = this.#apart,
+    copies?: CopyStep & { readonly sources: readonly Binary[] },
   ): Promise<void> {
+    // A copy looks like no other record: it is known what it is made of.
+    const apart = copies === undefined && this.#apart;
     const meant = await meantBy(this.#chain, this.#store, apart, keys, rows);
+    const isShown = ({ change, forecast }: PlaceStep) =>
+      copies === undefined ? forecast !== null : copies.context.later.includes(change);
     keys.forEach((key, at) => {
       const row = rows[at];
       if (!row) return;
-      const isMeant = (i: number) => i >= first && meant(i, at);
+      const isMeant = (i: number) => isShown(this.#transforms[i]!) && meant(i, at);
       follow(this.#chain, key, row, isMeant).forEach(({ kind, values, changes }, i) => {
         if (kind === null || changes === null) return;
         const { change, forecast } = this.#transforms[i]!;
         if (isInconvertible(changes)) {
-          add(forecast, "invalid", 1);
-          if (forecast.invalidItems++ < NAMED_RECORDS) {
-            forecast.invalid.push({ key: display(key), ...invalidValue(change, values, changes) });
-          }
+          const counted = forecast ?? copies!.forecast;
+          add(counted, "invalid", 1);
+          if (counted.invalidItems++ >= NAMED_RECORDS) return;
+          // What is to be repaired is what is there: under the name of the copy a repair would make half a record.
+          const there = display(copies?.sources[at] ?? key);
+          counted.invalid.push({ key: there, ...invalidValue(change, values, changes) });
           return;
         }
+        if (forecast === null) return;
         forecast.items++;
         add(forecast, kind, 1);
         if (forecast.examples.length >= EXAMPLES) return;

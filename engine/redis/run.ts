@@ -83,7 +83,18 @@ export async function runMigrations(run: Run): Promise<MigrationResult[]> {
     const { processed, failed, skipped, conflicts } = tally;
     // The time of all is that of the last.
     const took = i === counted.length - 1 ? durationMs : 0;
-    results.push({ id, outcome, processed, failed, skipped, conflicts, durationMs: took, issues });
+    const undecided = tally.undecided === 0 ? {} : { undecided: tally.undecided };
+    results.push({
+      id,
+      outcome,
+      processed,
+      failed,
+      ...undecided,
+      skipped,
+      conflicts,
+      durationMs: took,
+      issues,
+    });
   }
   return results;
 }

@@ -78,7 +78,7 @@ function count({ tally }: WriteContext, { pair: { source, target }, standing }: 
       return;
     case "different":
     case "unknown":
-      tally.fail(source, faultOf(standing, target)!);
+      tally.differ(source, faultOf(standing, target)!);
       return;
     default: // Its copy has gone meanwhile: the application did that.
       tally.skipped++;

@@ -22,12 +22,18 @@ export class Tally {
   /** Records left alone because they cannot be converted. */
   invalid = 0;
   readonly #failures = new Map<Binary, string>();
+  readonly #undecided = new Set<Binary>();
   #furtherFailures = 0;
   readonly #notes: string[] = [];
 
   /** Records that could not be done. */
   get failed(): number {
     return this.#failures.size + this.#furtherFailures;
+  }
+
+  /** Those of them, as far as they are told apart, of which only a person can tell which of two forms is right. */
+  get undecided(): number {
+    return this.#undecided.size;
   }
 
   /** Up to 10 failed records with the reason, then notes, for people. */
@@ -51,9 +57,17 @@ export class Tally {
     else this.#furtherFailures++;
   }
 
+  /** Counts a failure that a person has to settle. */
+  differ(key: Binary, why: string): void {
+    this.fail(key, why);
+    if (this.#failures.has(key)) this.#undecided.add(key);
+  }
+
   /** Takes back a failure: the record was seen again and is well. */
   recover(key: Binary): void {
-    if (this.#failures.size > 0) this.#failures.delete(key);
+    if (this.#failures.size === 0) return;
+    this.#failures.delete(key);
+    this.#undecided.delete(key);
   }
 
   /** Says something about a record that is no failure. */
