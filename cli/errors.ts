@@ -5,6 +5,7 @@
  */
 
 import { MigrationError, type MigrationErrorOptions } from "../engine/errors.ts";
+import { hint } from "../engine/hint.ts";
 
 /** The command line makes no sense: an unknown or contradictory option, a missing argument. */
 export class UsageError extends MigrationError {
@@ -40,6 +41,23 @@ export class FileError extends MigrationError {
 /** A saved plan is no plan, or of another format. */
 export class PlanFileError extends MigrationError {
   readonly code = "plan_invalid";
+}
+
+/** Records that a plan is for cannot be converted, and nobody has accepted that. Nothing was changed. */
+export class InvalidRecordsError extends MigrationError {
+  readonly code = "records_invalid";
+  /** Those that are named, a sentence each. */
+  readonly records: readonly string[];
+
+  /** @param command What was to be done. */
+  constructor(count: number, records: readonly string[], command: string) {
+    const them = count === 1 ? "one record cannot be converted" : `${count} records cannot be converted`;
+    super(`Nothing was changed, since ${them}: ${records.join("; ")}`, {
+      hint:
+        hint`Repair what is named, then run ${command}: the plan stays good. ${`${command} --skip-invalid`} leaves it as it is`,
+    });
+    this.records = records;
+  }
 }
 
 /** The server program is missing or cannot be started. */

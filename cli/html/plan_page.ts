@@ -10,7 +10,7 @@ import type { Plan } from "../../engine/plan.ts";
 import { formatBytes, formatCount, formatCounted, formatTime } from "../output/format.ts";
 import { estimates } from "../render/estimate.ts";
 import { placeText } from "../render/place.ts";
-import { INVALID_ADVICE } from "../render/plan.ts";
+import { INVALID_ADVICE, invalidRecords } from "../render/invalid.ts";
 import { VERSION } from "../version.ts";
 import { presentStores, storeTitle } from "../../engine/migration.ts";
 import { stepsOf } from "../render/plan.ts";
@@ -78,7 +78,7 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
     plan.redis.length === 0 ? "" : html`<h2>Redis</h2>${plan.redis.map(redisSection)}`,
     plan.hasChanges && blockers.length === 0
       ? html`
-        <h2>To apply it</h2>
+        <h2>To apply it${invalidRecords(plan).count > 0 ? ", when the records are repaired" : ""}</h2>
         <pre>outpost migrate apply --yes
         outpost migrate verify</pre>
       `
@@ -165,7 +165,7 @@ function invalidSection({ invalidItems, invalid }: RedisMigrationPlan): Html {
   const some = invalidItems > invalid.length ? `, of which ${invalid.length} are shown` : "";
   return html`<p class="bad">${
     formatCounted(invalidItems, "record")
-  } cannot be converted${some}: ${INVALID_ADVICE}</p>${
+  } cannot be converted${some}. ${INVALID_ADVICE}</p>${
     htmlTable(["Key", "Field", "Value"], shown, { numbers: [] })
   }`;
 }

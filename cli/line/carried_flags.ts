@@ -27,6 +27,6 @@ export function carriedFlags(resolved: readonly ResolvedSetting[], config: strin
 }
 
 /** A word as a shell takes it for one. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

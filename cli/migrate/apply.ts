@@ -4,35 +4,24 @@
  * @module
  */
 
-import type { Engine } from "../../engine/engine.ts";
-import { ApplyError, refusalFor } from "../../engine/errors.ts";
+import { ApplyError } from "../../engine/errors.ts";
+import { acceptable, agreed, type Asked, tellNothing } from "./agree.ts";
 import { ApplyReport } from "./apply_report.ts";
 import type { MigrationResult } from "../../engine/migration.ts";
-import type { SavedPlan } from "../../engine/saved_plan.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
-import { assertCanAsk, type Question } from "../output/confirm.ts";
 import type { Context } from "../context.ts";
-import { DeclinedError, UsageError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import { EXIT } from "../output/error_catalogue.ts";
-import { formatCounted } from "../output/format.ts";
 import { applySummaryJson } from "../output/json.ts";
 import { lockOptions, paceOf } from "./lock_options.ts";
-import { nextWhenDone } from "../output/output.ts";
 import { readPlanFile } from "../plan_file/plan_file.ts";
 import { renderDone, renderResults } from "../render/apply.ts";
-import { concerned, placesText } from "../render/place.ts";
-import { renderPlan } from "../render/plan.ts";
 import { describeError, errorJson } from "../output/report_error.ts";
 import { storePlace } from "../stores/place.ts";
 import { LOCK_SETTINGS, PACE_SETTINGS, STEP_SETTINGS } from "../line/shared_options.ts";
 
-interface ApplyCommandOptions {
-  readonly ids: readonly string[];
+interface ApplyCommandOptions extends Asked {
   readonly yes: boolean;
-  readonly rerun: boolean;
-  readonly plan: string | undefined;
-  readonly skipInvalid: boolean;
-  readonly noPrepared: boolean;
 }
 
 /** Applies what is pending. */
@@ -43,6 +32,8 @@ export const applyCommand: Command = defineCommand(
     details: [
       "Safe to run before every start: with nothing pending it takes no lock and ends at once. Pods that start together wait " +
       "for each other. Interrupted or killed, run it again: it continues where it was.",
+      "Records that cannot be converted: a prompt names them before it asks; with --plan and --yes, nothing is changed while there are " +
+      "any; --yes alone makes no look beforehand, does everything else, and ends with 1. --skip-invalid leaves them as they are.",
     ],
     examples: [
       { command: "outpost migrate apply", does: "show the plan, ask, apply" },
@@ -107,7 +98,10 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
     await using open = await context.openEngine();
     const ids = options.ids.map((id) => open.engine.resolve(id));
     if (options.rerun) assertRedis(ids);
-    const plan = options.yes ? saved : await agreed(context, open.engine, { ...options, ids }, saved);
+    const asked = { ...options, ids };
+    const plan = options.yes
+      ? await acceptable(context, open.engine, asked, saved)
+      : await agreed(context, open.engine, asked, saved);
     if (plan === null) return EXIT.done;
     const result = await open.engine.apply({
       ...lockOptions(context),
@@ -159,65 +153,6 @@ function assertRedis(ids: readonly string[]): void {
   });
 }
 
-/** Shows the plan and asks. @returns What was agreed to, which is what runs; null when there is nothing to ask about. */
-async function agreed(
-  context: Context,
-  engine: Engine,
-  { ids, rerun, noPrepared, plan: file }: ApplyCommandOptions,
-  saved: SavedPlan | undefined,
-): Promise<SavedPlan | null> {
-  const { output, host } = context;
-  const words = [
-    "apply",
-    ...ids,
-    ...(rerun ? ["--rerun"] : []),
-    ...(noPrepared ? ["--no-prepared"] : []),
-    ...(file ? [`--plan ${file}`] : []),
-  ];
-  const question = (count: number, where: string): Question => ({
-    text: `Apply ${formatCounted(count, "migration")}${where}?`,
-    instead: [...words, "--yes"].join(" "),
-  });
-  const pending = await countPending(context, engine, saved?.basis.selected ?? ids, rerun);
-  if (pending > 0) {
-    // Before the records are counted, which may take minutes: whoever cannot answer learns it at once.
-    assertCanAsk({ host, json: output.json }, question(pending, ""));
-    context.progress.busy("Counting what would change ...");
-  }
-  const started = host.now().getTime();
-  const plan = pending === 0 && saved === undefined
-    ? null
-    : await context.reading(engine.plan({ ids, rerun, noPrepared, saved, signal: context.signal }));
-  if (plan === null || !plan.hasChanges) {
-    await tellNothing(context, engine, false);
-    return null;
-  }
-  const countedMs = host.now().getTime() - started;
-  output.text(
-    renderPlan(plan, output.layout, { statements: false, countedMs, maxRate: context.settings.maxRate }),
-  );
-  if (plan.blockers.length > 0) throw refusalFor("apply", plan.blockers);
-  const { deployment, selected } = plan.basis;
-  const where = ` to ${placesText(concerned(plan.stores, selected), deployment)}`;
-  if (await context.confirm(question(selected.length, where))) return plan;
-  throw new DeclinedError("Nothing was applied: the answer was no");
-}
-
-/** How many migrations there are to ask about, from the bookkeeping alone. */
-async function countPending(
-  context: Context,
-  engine: Engine,
-  ids: readonly string[],
-  rerun: boolean,
-): Promise<number> {
-  const { migrations } = await context.reading(engine.list());
-  const named = migrations.filter(({ id }) => ids.length === 0 || ids.includes(id));
-  return named.filter(({ status, store }) =>
-    (status !== "applied" && status !== "not_applicable") ||
-    (rerun && store === "redis" && status === "applied")
-  ).length;
-}
-
 function renderOutcome(context: Context, results: readonly MigrationResult[]): string {
   const { layout } = context.output;
   const done = renderDone(results, layout);
@@ -225,22 +160,4 @@ function renderOutcome(context: Context, results: readonly MigrationResult[]): s
   return context.progress.live && context.host.stdout.terminal
     ? done
     : `${renderResults(results, layout)}\n\n${done}`;
-}
-
-/** Says that there was nothing to do, and what is: other migrations may be pending beside those that were named. */
-async function tellNothing(context: Context, engine: Engine, doneByOther: boolean): Promise<void> {
-  const { output, settings } = context;
-  if (output.json) return output.object(applySummaryJson([]));
-  const { pending } = await context.reading(engine.list());
-  const others = pending.sql + pending.redis > 0;
-  const text = doneByOther
-    ? "Nothing left to do: another process applied it meanwhile."
-    : others
-    ? "Nothing to do: what was named is applied."
-    : "Nothing to do: no migration is pending.";
-  output.text(
-    `${output.layout.style.green(text)}\n${
-      nextWhenDone(output.layout, { pending: others, partial: settings.only !== null })
-    }`,
-  );
 }

@@ -33,6 +33,7 @@ export const ERROR_CODES: Readonly<Record<string, number>> = {
   pending: EXIT.failed,
   plan_invalid: EXIT.usage,
   plan_stale: EXIT.stale,
+  records_invalid: EXIT.failed,
   refused: EXIT.usage,
   registry_invalid: EXIT.failed,
   server_missing: EXIT.usage,

@@ -19,7 +19,7 @@ import type { StoreName } from "../../engine/migration.ts";
 import { toldError } from "../../engine/told_error.ts";
 import { quotesRows } from "../../engine/postgres/server_message.ts";
 import { docsOf, ERROR_CODES, EXIT } from "./error_catalogue.ts";
-import { SettingsError } from "../errors.ts";
+import { InvalidRecordsError, SettingsError } from "../errors.ts";
 import type { StopSignal } from "../host.ts";
 import type { ErrorJson } from "./json.ts";
 import type { Scrub } from "./scrub.ts";
@@ -89,7 +89,7 @@ export function renderError(report: ErrorReport, { style, width }: { style: Styl
   const { code, headline, hint, details } = report;
   const lines = [
     wrap(`${style.red("error:")} ${headline} ${style.dim(`[${code}]`)}`, width, "  "),
-    ...details.map((line) => `  ${line}`),
+    ...details.map((line) => `  ${line.startsWith("- ") ? wrap(line, width - 2, "    ") : line}`),
   ];
   if (hint !== null) lines.push(wrap(`${style.cyan("hint:")}  ${hint}`, width, "       "));
   lines.push(style.dim(`docs:  ${docsOf(code)}`));
@@ -135,6 +135,7 @@ function hintOf(
 function detailsOf(error: MigrationError): readonly string[] {
   if (error instanceof StepFailedError) return stepDetails(error);
   if (error instanceof StoresFailedError) return error.failures.map(({ message }) => `- ${message}`);
+  if (error instanceof InvalidRecordsError) return error.records.map((record) => `- ${record}`);
   if (error instanceof PlanStaleError && error.changes.length > 1) {
     return error.changes.map((change) => `- ${change}`);
   }

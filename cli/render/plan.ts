@@ -8,9 +8,11 @@ import type { RedisMigrationPlan } from "../../engine/redis_backend.ts";
 import { presentStores, storeTitle } from "../../engine/migration.ts";
 import type { SqlPlan, SqlStepPlan } from "../../engine/sql/sql_plan.ts";
 import type { Plan } from "../../engine/plan.ts";
+import { quoted } from "../line/carried_flags.ts";
 import { formatBytes, formatCount, formatCounted, formatDuration } from "../output/format.ts";
 import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
 import { estimates } from "./estimate.ts";
+import { invalidRecords, renderInvalid } from "./invalid.ts";
 import { concerned, placesText } from "./place.ts";
 import { renderStep } from "./plan_step.ts";
 import type { Style } from "../output/style.ts";
@@ -54,7 +56,7 @@ export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
   }
   if (plan.redis.length > 0) parts.push(style.bold("Redis"));
   for (const migration of plan.redis) parts.push(renderRedis(migration, layout));
-  parts.push(renderLosses(plan, layout), renderBlockers(plan, layout));
+  parts.push(renderLosses(plan, layout), renderInvalid(plan, layout), renderBlockers(plan, layout));
   return parts.filter((part) => part !== "").join("\n\n");
 }
 
@@ -76,9 +78,15 @@ export function nextAfterPlan(
       "when the way is free",
     );
   }
+  const command = file === undefined
+    ? ["outpost migrate apply", ...ids].join(" ")
+    : `outpost migrate apply --plan ${quoted(file)}`;
+  if (invalidRecords(plan).count > 0) {
+    return nextCommand(layout, command, "when the records named are repaired");
+  }
   return file === undefined
-    ? nextCommand(layout, ["outpost migrate apply", ...ids].join(" "), "apply it")
-    : nextCommand(layout, `outpost migrate apply --plan ${file}`, "apply exactly this, or nothing");
+    ? nextCommand(layout, command, "apply it")
+    : nextCommand(layout, command, "apply exactly this, or nothing");
 }
 
 /** True when anything is pending, planned or not. */
@@ -171,10 +179,6 @@ function renderGrouping({ steps, grouping }: SqlPlan, { style, width }: Layout):
 /** Bytes that somebody may not have. */
 const WORTH_TELLING = 16 * 1024 * 1024;
 
-/** What to do about records that cannot be converted. */
-export const INVALID_ADVICE =
-  "repair them, or accept them as they are with outpost migrate apply --skip-invalid";
-
 function renderRedis(migration: RedisMigrationPlan, { style, width }: Layout): string {
   const scope = Object.entries(migration.scope).filter(([kind]) => kind !== "invalid").map(([kind, count]) =>
     `${kind} ${formatCount(count)}`
@@ -190,17 +194,6 @@ function renderRedis(migration: RedisMigrationPlan, { style, width }: Layout): s
       `    ${style.red("-")} ${wrap(before, width - 6, "      ")}`,
       `    ${style.green("+")} ${wrap(after, width - 6, "      ")}`,
     );
-  }
-  if (migration.invalidItems > 0) {
-    const them = formatCounted(migration.invalidItems, "record");
-    lines.push(
-      `  ${style.red("!")} ${wrap(`${them} cannot be converted: ${INVALID_ADVICE}`, width - 4, "    ")}`,
-    );
-    for (const { key, field, value } of migration.invalid) {
-      lines.push(`    ${wrap(`${key}: ${field} is "${value}"`, width - 4, "      ")}`);
-    }
-    const more = migration.invalidItems - migration.invalid.length;
-    if (more > 0) lines.push(`    and ${formatCount(more)} more`);
   }
   return lines.join("\n");
 }

@@ -151,8 +151,22 @@ export const NEXT_LINES: readonly Proof[] = [
   ),
   next("Next: outpost migrate verify  prove it", "applies", "migrate apply --yes", (world) => world.old()),
   next("Next: {}  apply it", "plans", "migrate plan", (world) => world.old()),
+  proof(
+    "Next: {}  when the records named are repaired",
+    "plans with a time that is none",
+    async (world, see) => {
+      await world.old();
+      await world.client.hset("tenant:odd", { id: "odd", created_at: "next tuesday" });
+      const planned = await world.outpost("migrate plan --json");
+      const [{ key, field }] = JSON.parse(planned.stdout).redis[1].invalid;
+      const [apply] = see(await world.outpost("migrate plan"));
+      await world.client.hset(key, field, "2024-01-15T10:30:00Z");
+      ends(await world.agreed(apply!));
+      return await followAll(world, "migrate verify --full");
+    },
+  ),
   next(
-    "Next: outpost migrate apply --plan {}  apply exactly this, or nothing",
+    "Next: {}  apply exactly this, or nothing",
     "saves a plan",
     "migrate plan --out FOLDER/next.json",
     (world) => world.old(),

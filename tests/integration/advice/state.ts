@@ -152,14 +152,52 @@ export const STATE_ADVICE: readonly Proof[] = [
     return await world.outpost("migrate plan");
   }),
   proof(
-    "Repair the records named and run {} again. Where two forms differ, {} or original shows both and asks; {} accepts " +
-      "what cannot be converted",
+    "Repair the records named and run {} again; {} leaves them as they are",
     "has a time that is none",
     async (world, see) => {
       await world.old();
       await world.client.hset("tenant:odd", { id: "odd", created_at: "next tuesday" });
-      const [apply, , accept] = see(await world.outpost("migrate apply --yes"));
+      await world.client.hset("tenant:other", { id: "other", created_at: "soon" });
+      const output = await world.outpost("migrate apply --yes");
+      const [apply, accept] = see(output);
+      for (const [, named] of output.stdout.matchAll(/(\S+odd\S*): it cannot be converted: created_at/g)) {
+        await world.client.hset(named!, { created_at: "2024-01-15T10:30:00Z" });
+      }
+      const again = await world.agreed(apply!);
+      if (again.code !== 1 || /odd\S*: it cannot/.test(again.stdout)) {
+        throw new Error(again.stdout + again.stderr);
+      }
       ends(await world.agreed(accept!));
+      return await followAll(world, "migrate verify --full");
+    },
+  ),
+  proof(
+    "Repair what is named, then run {}: the plan stays good. {} leaves it as it is",
+    "has a saved plan for times that are none",
+    async (world, see) => {
+      await world.old();
+      await world.client.hset("tenant:odd", { id: "odd", created_at: "next tuesday" });
+      await world.client.hset("tenant:other", { id: "other", created_at: "soon" });
+      await world.outpost("migrate plan --out FOLDER/odd.json");
+      const output = await world.outpost("migrate apply --plan FOLDER/odd.json --yes");
+      const [, leave] = see(output);
+      const [, named] = /(\S+odd\S*): created_at/.exec(output.stderr)!;
+      await world.client.hset(named!, { created_at: "2024-01-15T10:30:00Z" });
+      const again = await world.outpost(see(output)[0]!);
+      if (again.code !== 1 || again.stderr.includes("tenant:odd")) throw new Error(again.stderr);
+      ends(await world.outpost(leave!));
+      return await followAll(world, "migrate verify --full");
+    },
+  ),
+  proof(
+    "Choose a form of each: {} or original shows both and asks. Repair what cannot be converted. Then run {} again",
+    "has records in two forms before the first is applied",
+    async (world, see) => {
+      await world.old();
+      await world.client.hset("tenant:{acme}:tenant", { id: "acme", name: "another" });
+      await world.client.hset("tenant:odd", { id: "odd", created_at: "next tuesday" });
+      const [resolve, apply] = see(await world.outpost("migrate apply --yes"));
+      ends(await world.agreed(resolve!));
       await world.client.hset("tenant:{odd}:tenant", { created_at: "2024-01-15T10:30:00Z" });
       ends(await world.agreed(apply!));
       return await followAll(world, "migrate verify --full");
