@@ -5,7 +5,8 @@
  */
 
 import type { SqlBackend } from "./sql_backend.ts";
-import { PlanStaleError, refusalFor } from "./errors.ts";
+import { PlanStaleError } from "./errors.ts";
+import { refusalFor } from "./refusal.ts";
 import { hint } from "./hint.ts";
 import { type ApplyEvent, ApplyRun } from "./apply_run.ts";
 import type { LockOptions } from "./lock/lock.ts";

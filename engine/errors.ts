@@ -130,17 +130,6 @@ export class StoreDeniedError extends MigrationError {
   }
 }
 
-/** What to throw for obstacles: where nothing but rights are missing, a store refuses. */
-export function refusalFor(
-  action: "apply" | "prepare",
-  blockers: readonly Blocker[],
-): BlockedError | StoreDeniedError {
-  const blocked = new BlockedError(action, blockers);
-  if (blockers.some(({ kind }) => kind !== "rights" && kind !== "ownership")) return blocked;
-  const { message, hint } = blocked;
-  return new StoreDeniedError(blockers[0]!.store, message, hint === undefined ? {} : { hint });
-}
-
 /** More than one store cannot be reached, or refuses. */
 export class StoresFailedError extends MigrationError {
   /** Always `stores_failed`. */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { refusalFor, RefusedError } from "./errors.ts";
+import { RefusedError } from "./errors.ts";
+import { refusalFor } from "./refusal.ts";
 import { hint } from "./hint.ts";
 import type { LockOptions } from "./lock/lock.ts";
 import { type Locked, withLock } from "./lock/with_lock.ts";

@@ -6,7 +6,7 @@
  */
 
 import type { Engine } from "../../engine/engine.ts";
-import { refusalFor } from "../../engine/errors.ts";
+import { refusalFor } from "../../engine/refusal.ts";
 import type { SavedPlan } from "../../engine/saved_plan.ts";
 import type { Context } from "../context.ts";
 import { DeclinedError, InvalidRecordsError } from "../errors.ts";

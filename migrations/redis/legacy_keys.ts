@@ -16,6 +16,7 @@ import type { Values } from "../../engine/redis/bulk_reads.ts";
 import type { BothKeys, CopyRules, Destination, ListKeys, Lists } from "../../engine/redis/copy/change.ts";
 import type { Facts } from "../../engine/redis/facts.ts";
 import { isBracedTenant, isTombstone, TIMES } from "./current_records.ts";
+import { braces, colons, hasTooMany, occurrences, someOf } from "./key_readings.ts";
 
 const TENANT = "tenant:";
 const SUMMARY = "destination_summary:";
@@ -211,37 +212,6 @@ function current(tenant: Binary, suffix: Binary): Binary {
 
 function isBraced(tenant: Binary): boolean {
   return tenant.length > 1 && tenant.startsWith("{") && tenant.endsWith("}");
-}
-
-/** Where a part can end and another begin. An empty part in front is none. */
-function colons(text: Binary): number[] {
-  return someOf(occurrences(text, ":"));
-}
-
-/** Ways to read a key that are looked into at either end: each costs as many bytes as the key has, and some have thousands. */
-const READINGS = 32;
-
-function someOf<T>(all: readonly T[]): T[] {
-  return hasTooMany(all) ? [...all.slice(0, READINGS), ...all.slice(-READINGS)] : [...all];
-}
-
-function hasTooMany(all: readonly unknown[]): boolean {
-  return all.length > 2 * READINGS;
-}
-
-function occurrences(text: Binary, part: string): number[] {
-  const found: number[] = [];
-  for (let at = text.indexOf(part, 1); at > 0; at = text.indexOf(part, at + 1)) found.push(at);
-  return found;
-}
-
-/** Every way to read a key as `{<inner>}:<suffix>`. */
-function braces(rest: Binary): { readonly inner: Binary; readonly suffix: Binary }[] {
-  if (!rest.startsWith("{")) return [];
-  return someOf(occurrences(rest, "}:")).map((at) => ({
-    inner: rest.slice(1, at),
-    suffix: rest.slice(at + 2),
-  }));
 }
 
 /** The part up to the first colon: all keys of a tenant share it, whatever its ID. Current keys are left out. */
