@@ -106,6 +106,7 @@ export {
 } from "./engine/errors.ts";
 export { type StatementPosition, StepFailedError, type StepFailure } from "./engine/sql/step_failed_error.ts";
 export type { Blocker } from "./engine/blocker.ts";
+export { createFleet, type CreateFleetOptions, type Fleet, type FleetOutcome } from "./engine/fleet.ts";
 export type { Hint } from "./engine/hint.ts";
 export type { InitOptions, InitResult } from "./engine/init.ts";
 export type { ClearedLock, UnlockOptions } from "./engine/lock/clear.ts";
@@ -169,4 +170,10 @@ export type { SqlActivity, SqlWait, SqlWork } from "./engine/sql/activity.ts";
 export type { SqlStatus, Status } from "./engine/status.ts";
 export { parseTimestamp } from "./engine/timestamp.ts";
 export type { VerifyOptions, VerifyResult } from "./engine/verify.ts";
-export { createOutpostEngine, type OutpostEngineOptions } from "./migrations/mod.ts";
+export { findOutpostDeployments } from "./migrations/find_deployments.ts";
+export {
+  createOutpostEngine,
+  createOutpostFleet,
+  type OutpostEngineOptions,
+  type OutpostFleetOptions,
+} from "./migrations/mod.ts";

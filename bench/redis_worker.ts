@@ -10,6 +10,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { Redis } from "ioredis";
 import { createRedisBackend } from "../engine/redis/backend.ts";
+import { RedisStore } from "../engine/redis/store.ts";
 import type { Fence } from "../engine/lock/lock.ts";
 import { redisMigrations } from "../migrations/redis.ts";
 import { serverCpuMs } from "./redis_limit.ts";
@@ -36,7 +37,11 @@ export interface Measured {
 
 const [port, fenced] = Deno.args;
 const client = new Redis({ host: "127.0.0.1", port: Number(port) });
-const backend = createRedisBackend({ client, migrations: redisMigrations(""), layout: redisLayout("") });
+const backend = createRedisBackend({
+  store: new RedisStore(client),
+  migrations: redisMigrations(""),
+  layout: redisLayout(""),
+});
 const ids = backend.migrations.map(({ id }) => id);
 const { signal } = new AbortController();
 const fence: Fence = {

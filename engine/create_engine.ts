@@ -11,7 +11,7 @@ import type { ClickHouseTables } from "./clickhouse/bookkeeping.ts";
 import type { ClickHouseClient } from "./clickhouse/client.ts";
 import { Engine } from "./engine.ts";
 import { RegistryError } from "./errors.ts";
-import { LEASE_MS } from "./lock/lock_settings.ts";
+import { LEASE_MS, type LockCompany } from "./lock/lock_settings.ts";
 import type { RedisLockNames } from "./lock/lock.ts";
 import { createPostgresBackend } from "./postgres/backend.ts";
 import { admitPostgres } from "./postgres/client.ts";
@@ -19,6 +19,7 @@ import type { PostgresNames } from "./postgres/options.ts";
 import { createRedisBackend } from "./redis/backend.ts";
 import type { RedisLayout } from "./redis/layout.ts";
 import { admitClient, type RedisClient } from "./redis/client.ts";
+import { RedisStore } from "./redis/store.ts";
 import type { SqlStoreName } from "./migration.ts";
 import type { Registry } from "./registry.ts";
 
@@ -112,22 +113,36 @@ export interface CreateEngineOptions {
  * ```
  */
 export function createEngine(options: CreateEngineOptions): Engine {
+  return engineOver(options, options.redis === undefined ? null : storeOver(options.redis), undefined);
+}
+
+/** A store over a client of the caller. @throws {RefusedError} As {@linkcode createEngine} says. */
+export function storeOver(client: RedisClient): RedisStore {
+  return new RedisStore(admitClient(client));
+}
+
+/** The same over a store that others work on too. @param beside Whom its lock is taken beside. */
+export function engineOver(
+  options: CreateEngineOptions,
+  redis: RedisStore | null,
+  beside: LockCompany | undefined,
+): Engine {
   const { registry, names, owner, version } = options;
-  const redis = options.redis === undefined ? undefined : admitClient(options.redis);
   const sql = new Map<SqlStoreName, SqlBackend>();
   if (options.postgres !== undefined) sql.set("postgres", postgresBackend(options, options.postgres));
   if (options.clickhouse !== undefined) sql.set("clickhouse", clickhouseBackend(options, options.clickhouse));
   return new Engine({
     sql,
-    redis: redis === undefined ? null : createRedisBackend({
-      client: redis,
+    redis: redis === null ? null : createRedisBackend({
+      store: redis,
       migrations: given(registry.redis, "Redis migrations"),
       layout: given(names.redis, "names for Redis"),
     }),
     lock: {
-      redis: redis === undefined ? null : { client: redis, names: names.lock },
+      redis: redis === null ? null : { client: redis.client, names: names.lock },
       owner: { host: owner.host, pid: owner.pid },
       ttlMs: options.lockTtlMs,
+      beside,
     },
     deployment: options.deployment ?? "",
     version,

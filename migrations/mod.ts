@@ -8,11 +8,13 @@ import type { Sql } from "postgres";
 import {
   type ClickHouseStore,
   createEngine,
+  type CreateEngineOptions,
   type Names,
   type PostgresStore,
 } from "../engine/create_engine.ts";
 import type { Engine } from "../engine/engine.ts";
 import { RefusedError } from "../engine/errors.ts";
+import { createFleet, type Fleet } from "../engine/fleet.ts";
 import { golangMigrateLockKey } from "../engine/postgres/lock.ts";
 import type { RedisClient } from "../engine/redis/client.ts";
 import { createRegistry, type Registry } from "../engine/registry.ts";
@@ -103,14 +105,59 @@ export interface OutpostEngineOptions {
  * ```
  */
 export function createOutpostEngine(options: OutpostEngineOptions): Engine {
+  return createEngine(engineOptions(options));
+}
+
+function engineOptions(options: OutpostEngineOptions): CreateEngineOptions {
   const { postgres, deploymentId = "", postgresSettings, ...rest } = options;
   const fault = deploymentIdFault(deploymentId);
   if (fault !== null) throw new RefusedError(`Cannot work on this deployment: its ID ${fault}`);
-  return createEngine({
+  return {
     ...rest,
     deployment: deploymentId,
     registry: outpostRegistry(deploymentId),
     names: outpostNames(deploymentId),
     postgres: postgres === undefined ? undefined : { client: postgres, ...postgresSettings },
+  };
+}
+
+/** What {@linkcode createOutpostFleet} needs. */
+export interface OutpostFleetOptions extends Omit<OutpostEngineOptions, "deploymentId"> {
+  /** The deployments; an empty ID for the installation without one. {@linkcode findOutpostDeployments} finds all. */
+  readonly deploymentIds: readonly string[];
+}
+
+/**
+ * Creates a fleet over several Outpost deployments in one Redis. Tables in ClickHouse bear the ID of their deployment, and each
+ * deployment migrates its own; those in Postgres bear none: they are all deployments', and the fleet's `shared` engine migrates them.
+ *
+ * @param options The clients, the deployments, and who migrates.
+ * @returns A fleet that neither opens nor closes the clients that it was given.
+ * @throws {RefusedError} As {@linkcode createOutpostEngine} does.
+ * @throws {RegistryError} When a deployment is named twice.
+ * @example Every deployment that a Redis holds
+ * ```ts
+ * import { createOutpostFleet, findOutpostDeployments } from "@outpost/migrate";
+ * import { Redis } from "ioredis";
+ *
+ * const redis = new Redis("redis://redis:6379");
+ * const fleet = createOutpostFleet({
+ *   deploymentIds: await findOutpostDeployments(redis),
+ *   redis,
+ *   version: "1.0.0",
+ *   owner: { host: "pod-1", pid: Deno.pid },
+ * });
+ * for (const outcome of await fleet.each((engine) => engine.apply())) {
+ *   if (!outcome.ok) console.error(outcome.deployment, outcome.error);
+ * }
+ * ```
+ */
+export function createOutpostFleet(options: OutpostFleetOptions): Fleet {
+  const { deploymentIds, postgres, clickhouse, redis, ...rest } = options;
+  return createFleet({
+    shared: postgres === undefined ? undefined : engineOptions({ ...rest, postgres }),
+    deployments: deploymentIds.map((deploymentId) =>
+      engineOptions({ ...rest, clickhouse, redis, deploymentId })
+    ),
   });
 }

@@ -28,10 +28,13 @@ const VALUES = [
   "UnknownMigrationError",
   "copyKeys",
   "createEngine",
+  "createFleet",
   "createOutpostEngine",
+  "createOutpostFleet",
   "createRegistry",
   "decodeText",
   "encodeText",
+  "findOutpostDeployments",
   "parseTimestamp",
   "readLeyProject",
   "transformRecords",
@@ -41,10 +44,10 @@ const VALUES = [
 const TYPES = `
   ApplyEvent ApplyOptions ApplyResult Binary Blocker BookkeepingNames BothKeys Changes CleanupItem CleanupOptions CleanupPlan
   CleanupResult ClearedLock ClickHouseClient ClickHouseStore ClickHouseTable ClickHouseTables ColumnObject ConsequenceQuery
-  ConstraintObject CopyChange CopyRules CreateEngineOptions Destination DownForecast DownOptions DownTarget Facts Follows
+  ConstraintObject CopyChange CopyRules CreateEngineOptions CreateFleetOptions Destination DownForecast DownOptions DownTarget Facts Fleet FleetOutcome Follows
   GroupKeys Hint Inconvertible IndexObject InitOptions InitResult KeptForm LeyProject ListKeys Lists LockOptions
   LockOwner Lookalikes MigrationEntry MigrationErrorOptions MigrationList MigrationResult MigrationStatus Names ObjectChange
-  OlderState OneStoreOptions OutpostEngineOptions Pace PendingCounts PerSqlStore Plan PlanBasis PlanCleanupOptions PlanOptions
+  OlderState OneStoreOptions OutpostEngineOptions OutpostFleetOptions Pace PendingCounts PerSqlStore Plan PlanBasis PlanCleanupOptions PlanOptions
   PlanResolveOptions PlannedStore PostgresNames PostgresStore PrepareOptions Progress ReadStateOptions RedisClient
   RedisDifference RedisExample RedisInvalid RedisLayout RedisLockNames RedisMigration RedisMigrationPlan RedisVerification
   Registry ResolveResult RowRewrite RowsKept SavedPlan SchemaObjects SqlActivity SqlConsequence SqlDownPlan SqlGrouping

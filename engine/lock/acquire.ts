@@ -13,6 +13,7 @@ import type { SqlLock } from "../sql_backend.ts";
 import { InterruptedError, LockHeldError, LockLostError } from "../errors.ts";
 import { describeOwner } from "./describe_owner.ts";
 import type { Fence, HeldLock, LockOptions, LockOwner, StepGuard } from "./lock.ts";
+import { LockGroup } from "./lock_group.ts";
 import { LEASE_MS, type LockSettings } from "./lock_settings.ts";
 import { hint } from "../hint.ts";
 import { pause } from "../pause.ts";
@@ -69,17 +70,19 @@ class Lock implements HeldLock {
   readonly #taken = new AbortController();
   readonly #held: SqlLock[] = [];
   readonly #startedAt = performance.now();
-  #beating: ReturnType<typeof setTimeout> | undefined;
+  readonly #group: LockGroup;
+  #endBeat = () => {};
   readonly #pinging = new Set<SqlLock>();
-  #stopped = false;
   #step: Promise<void> | null = null;
   #released: Promise<void> | undefined;
 
   constructor(options: AcquireOptions) {
     this.#options = options;
     this.#ttlMs = options.ttlMs ?? LEASE_MS;
+    this.#group = options.beside?.group ?? new LockGroup();
     this.#lease = options.redis === null ? null : new RedisLease({
-      ...options.redis,
+      names: options.redis.names,
+      connection: this.#group.connect(options.redis.client, this.#ttlMs / 4),
       owner: options.owner,
       ttlMs: this.#ttlMs,
       onLost: (error, silent) => silent ? this.#loss.abort(error) : this.#lose(error),
@@ -96,7 +99,7 @@ class Lock implements HeldLock {
 
   async take(): Promise<void> {
     const lease = this.#lease;
-    this.#scheduleBeat();
+    this.#endBeat = this.#group.beat(this.#options.heartbeatMs ?? this.#ttlMs / 6, () => this.#beat());
     if (lease !== null) {
       await this.#try(() => lease.tryTake());
       await lease.establish();
@@ -154,12 +157,14 @@ class Lock implements HeldLock {
 
   /** Repeats a try until it finds the part free. */
   async #try(attempt: () => Promise<LockOwner | null>): Promise<void> {
-    const { waitMs = 0, onWait, signal } = this.#options;
+    const { waitMs = 0, onWait, signal, beside } = this.#options;
+    let goBack: (() => void) | undefined;
     for (let pauseMs = FIRST_PAUSE_MS;; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
       this.#throwIfInterrupted();
       this.#loss.signal.throwIfAborted();
       const owner = await attempt();
-      if (owner === null) return;
+      if (owner === null) return goBack?.();
+      if (waitMs > 0) goBack ??= beside?.stepAside();
       const waitedMs = performance.now() - this.#startedAt;
       onWait?.(owner, waitedMs);
       const leftMs = waitMs - waitedMs;
@@ -181,16 +186,13 @@ class Lock implements HeldLock {
     });
   }
 
-  #scheduleBeat(): void {
-    const heartbeatMs = this.#options.heartbeatMs ?? this.#ttlMs / 6;
-    this.#beating = setTimeout(async () => {
-      if (this.#released === undefined) { for (const session of this.#held) this.#pingAside(session); }
-      // No answer is no loss yet: the lease says itself when its time is over.
-      if (this.#lease?.begun) await this.#lease.heartbeat().catch(() => {});
-      // A step that goes on without Redis still has to notice when its connection is gone.
-      const needed = this.#step === null ? !this.#loss.signal.aborted : !this.#taken.signal.aborted;
-      if (!this.#stopped && needed) this.#scheduleBeat();
-    }, heartbeatMs);
+  async #beat(): Promise<void> {
+    if (this.#released === undefined) { for (const session of this.#held) this.#pingAside(session); }
+    // No answer is no loss yet: the lease says itself when its time is over.
+    if (this.#lease?.begun) await this.#lease.heartbeat().catch(() => {});
+    // A step that goes on without Redis still has to notice when its connection is gone.
+    const needed = this.#step === null ? !this.#loss.signal.aborted : !this.#taken.signal.aborted;
+    if (!needed) this.#endBeat();
   }
 
   /** Not awaited by the heartbeat: behind a long statement the answer may come late, and that is no loss. */
@@ -225,10 +227,7 @@ class Lock implements HeldLock {
       ...this.#options.sessions.toReversed().map((session) => () =>
         within(DISPOSE_MS, session[Symbol.asyncDispose](), () => {})
       ),
-      () => {
-        this.#stopped = true;
-        clearTimeout(this.#beating);
-      },
+      () => this.#endBeat(),
       () => this.#lease?.release(),
     ]);
   }

@@ -6,6 +6,7 @@
 
 import type { Ioredis } from "../redis/client.ts";
 import type { RedisLockNames } from "./lock.ts";
+import type { LockGroup } from "./lock_group.ts";
 
 /** Length of the lease in milliseconds: a dead owner frees the lock within this time. */
 export const LEASE_MS = 30_000;
@@ -21,6 +22,16 @@ export interface LockSettings {
   readonly owner: { readonly host: string; readonly pid: number };
   /** Length of the lease in milliseconds. @default {LEASE_MS} */
   readonly ttlMs?: number | undefined;
+  /** Others that it is taken beside, by the same process. */
+  readonly beside?: LockCompany | undefined;
+}
+
+/** Runs of one process that each take a lock of their own. */
+export interface LockCompany {
+  /** What their locks share. */
+  readonly group: LockGroup;
+  /** Called by a run that is about to wait for its lock: the others need not wait for it. @returns To be called when it has it. */
+  stepAside(): () => void;
 }
 
 /** Where the half in Redis lies. */

@@ -24,7 +24,6 @@ import { adoptOlder, markFresh } from "./adopt.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
 import { cleanUpWatched } from "./cleanup.ts";
 import type { RedisLayout } from "./layout.ts";
-import type { Ioredis } from "./client.ts";
 import type { RecordRules, WriteContext } from "./context.ts";
 import { toToldError, watchFailures } from "./errors.ts";
 import { countOriginals } from "./copy/cleanup.ts";
@@ -35,7 +34,7 @@ import { findRightsBlockers } from "./rights.ts";
 import { findRoomBlockers } from "./room.ts";
 import { firstBegin, runMigrations } from "./run.ts";
 import { entryOf, infoOf, type Standing, standingOf } from "./standing.ts";
-import { RedisStore } from "./store.ts";
+import type { RedisStore } from "./store.ts";
 import { Tally } from "./walk/tally.ts";
 import type { TransformChange } from "./transform/change.ts";
 import { verifyMigrations } from "./verification.ts";
@@ -43,8 +42,8 @@ import { whereabouts } from "./whereabouts.ts";
 
 /** What a Redis store is made of. */
 export interface RedisBackendOptions {
-  /** Owned by the caller: never closed here. It must not add a prefix to keys. */
-  readonly client: Ioredis;
+  /** The server or the cluster. */
+  readonly store: RedisStore;
   /** All migrations, in order. */
   readonly migrations: readonly RedisMigration[];
   readonly layout: RedisLayout;
@@ -70,11 +69,11 @@ class Backend implements RedisBackend {
   readonly #bookkeeping: Bookkeeping;
   readonly #lastFailure: () => Error | null;
 
-  constructor({ client, migrations, layout, now = () => new Date() }: RedisBackendOptions) {
+  constructor({ store, migrations, layout, now = () => new Date() }: RedisBackendOptions) {
     this.#definitions = migrations;
     this.migrations = migrations.map(infoOf);
-    this.#store = new RedisStore(client);
-    this.#lastFailure = watchFailures(client);
+    this.#store = store;
+    this.#lastFailure = watchFailures(store.client);
     this.#layout = layout;
     this.#bookkeeping = new Bookkeeping(this.#store, layout, now);
   }

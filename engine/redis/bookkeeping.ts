@@ -73,7 +73,11 @@ export class Bookkeeping {
   }
 
   async #readOlder({ key, form }: OlderState, version: number): Promise<StoredState | null> {
-    if (form === "hash") return done(fromHash(await this.#hash(key)));
+    if (form === "hash") {
+      const fields = await this.#hash(key);
+      // What this tool recorded of another installation is true of the records of that one alone.
+      return fields.has("done_since") ? null : done(fromHash(fields));
+    }
     const [reply] = await this.#store.callMany([["GET", toArgument(encodeText(key))]]);
     const text = reply instanceof Uint8Array ? fromBytes(reply) : null;
     if (form === "version") {

@@ -17,7 +17,8 @@ import type { CopyChange } from "./copy/change.ts";
 import type { RedisStore } from "./store.ts";
 import type { Lookalikes, TransformChange } from "./transform/change.ts";
 import { coveringPattern, matcherOf } from "./walk/pattern.ts";
-import { walk, type WalkOptions } from "./walk/walk.ts";
+import type { WalkOptions } from "./walk/part.ts";
+import { walk } from "./walk/walk.ts";
 
 /** What such a search needs to know. */
 type Search = Pick<Lookalikes, "pattern" | "fields" | "isOne">;

@@ -14,6 +14,7 @@ import type { Ioredis } from "./client.ts";
 import { replyCode } from "./errors.ts";
 import { keySlot } from "./key_slot.ts";
 import type { Script } from "./scripts/script.ts";
+import { WalkGroup } from "./walk/walk_group.ts";
 
 /** What a command takes. */
 export type Argument = string | Buffer;
@@ -32,15 +33,28 @@ const FENCE_ATTEMPTS = 20;
 export class RedisStore {
   readonly client: Ioredis;
   readonly clustered: boolean;
-  /** Slots of a cluster that were on the move when it was last looked at. */
-  openSlots: ReadonlySet<number> = new Set();
+  /** Those who walk over it together. */
+  readonly walks: WalkGroup;
+  readonly #seen: { openSlots: ReadonlySet<number> };
   /** Ways to run a script that reads, that were not refused yet. */
   #readers: readonly Runner[];
 
-  constructor(client: Ioredis) {
+  /** @param peer Another run's store over the same client: they walk together. */
+  constructor(client: Ioredis, peer?: RedisStore) {
     this.client = client;
     this.clustered = client.isCluster;
+    this.walks = peer?.walks ?? new WalkGroup();
+    this.#seen = peer === undefined ? { openSlots: new Set() } : peer.#seen;
     this.#readers = [RUN_READ_ONLY, RUN];
+  }
+
+  /** Slots of a cluster that were on the move when it was last looked at. */
+  get openSlots(): ReadonlySet<number> {
+    return this.#seen.openSlots;
+  }
+
+  set openSlots(slots: ReadonlySet<number>) {
+    this.#seen.openSlots = slots;
   }
 
   /** Sends a command to the node that its key belongs to. Replies are bytes. */

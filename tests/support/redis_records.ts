@@ -9,13 +9,14 @@ import type { Cluster, Redis } from "ioredis";
 import type { RedisBackend } from "../../engine/redis_backend.ts";
 import type { Binary } from "../../engine/redis/binary.ts";
 import { createRedisBackend } from "../../engine/redis/backend.ts";
+import { RedisStore } from "../../engine/redis/store.ts";
 import { redisLayout } from "../../migrations/redis_layout.ts";
 import { frozenRedisMigrations } from "./frozen_registry.ts";
 
 /** A backend with the first three migrations of Outpost. */
 export function outpostBackend(client: Redis | Cluster, deploymentId = ""): RedisBackend {
   return createRedisBackend({
-    client,
+    store: new RedisStore(client),
     migrations: frozenRedisMigrations(deploymentId),
     layout: redisLayout(deploymentId),
   });

@@ -19,7 +19,7 @@ import { FenceKeys, type PreparedFence } from "./fence.ts";
 import { senselessAnswer, watchFailures } from "../errors.ts";
 import { PROLONG, RELEASE, TAKE } from "./lease_scripts.ts";
 import { decodeOwner, encodeLease, type LeaseOwner, leasePrefix } from "./lease_value.ts";
-import { ownConnection } from "./own_connection.ts";
+import type { SharedConnection } from "./own_connection.ts";
 import { reachable } from "./reachable.ts";
 
 /** How long a step that holds tables waits for Redis, in milliseconds. */
@@ -30,8 +30,8 @@ const RETRY_MS = 100;
 
 /** What a lease needs to know. */
 export interface LeaseOptions {
-  /** Owned by the caller; only copied. */
-  readonly client: Ioredis;
+  /** Apart from that of the work; given back with the lease. */
+  readonly connection: SharedConnection;
   readonly names: RedisLockNames;
   readonly owner: LeaseOwner;
   /** Length of the lease in milliseconds. */
@@ -64,7 +64,7 @@ export class RedisLease {
     this.#options = options;
     this.#wanted = [options.names.lock, ...options.names.older];
     this.#told = { migration: null, progress: null };
-    this.#connection = ownConnection(options.client, options.ttlMs / 4);
+    this.#connection = options.connection.client;
     this.#keys = new FenceKeys(this.#connection, options.names.fence, this.token, options.ttlMs);
     this.fence = {
       token: this.token,
@@ -182,7 +182,7 @@ export class RedisLease {
     } catch {
       // Left to expire, see above.
     } finally {
-      this.#connection.disconnect();
+      this.#options.connection.release();
     }
   }
 

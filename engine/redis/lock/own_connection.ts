@@ -7,6 +7,13 @@
 import { type Ioredis, isCluster } from "../client.ts";
 import { watchFailures } from "../errors.ts";
 
+/** A connection of one lease, or of several that belong together. */
+export interface SharedConnection {
+  readonly client: Ioredis;
+  /** To be called once by each who was given it: the last one closes it. */
+  release(): void;
+}
+
 /**
  * A connection with the caller's settings that never gives up on its own: how long to wait is decided here, command by
  * command. Commands that were cut off are not sent again behind the scenes.

@@ -40,6 +40,7 @@ interface Master {
  * Draws groups.
  *
  * @param groupings May be asked about any key.
+ * @param size How many groups, and how many runs draw at a time: together they look at no more keys than one would.
  * @param random A number from 0 up to 1, as Math.random gives them.
  * @returns For each group the records that were drawn of it; null when too few were found.
  * @throws {InterruptedError} When the signal fired.
@@ -48,16 +49,17 @@ export async function drawGroups(
   store: RedisStore,
   masters: readonly Master[],
   groupings: readonly Grouping[],
-  size: number,
+  { size, runs = 1 }: { readonly size: number; readonly runs?: number },
   signal: AbortSignal,
   random: () => number = Math.random,
 ): Promise<ReadonlyMap<Binary, ReadonlySet<Binary>> | null> {
   const total = masters.reduce((sum, { keys }) => sum + keys, 0);
+  const most = Math.max(FEW_KEYS, Math.min(MOST_KEYS, 2 * total) / runs);
   const groups = new Map<Binary, Set<Binary>>();
   const patterns = [...new Set(groupings.map(({ pattern }) => pattern))];
   for (let pages = 0; pages < PAGES || groups.size < size; pages += AT_ONCE) {
     throwIfAborted(signal);
-    if (pages * PAGE > Math.min(MOST_KEYS, 2 * total)) return null;
+    if (pages * PAGE > most) return null;
     const found = await Promise.all(
       Array.from({ length: AT_ONCE }, () => readPage(choose(masters, total * random()), patterns, random)),
     );

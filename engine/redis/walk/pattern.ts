@@ -18,6 +18,16 @@ export function matcherOf(pattern: Binary): (key: Binary) => boolean {
   return (key) => expression.test(key);
 }
 
+/** What every key that a pattern matches begins with, as far as the pattern says it byte by byte. */
+export function literalStart(pattern: Binary): Binary {
+  let start = "";
+  for (const place of placesOf(pattern)) {
+    if (place === null || place.size !== 1) break;
+    start += String.fromCharCode(...place);
+  }
+  return start;
+}
+
 /** A pattern that matches whatever one of these matches, and other keys too where they differ. */
 export function coveringPattern(patterns: readonly Binary[]): Binary {
   const [first, ...others] = new Set(patterns);

@@ -43,8 +43,10 @@ export async function chooseSample(
   const masters = await Promise.all(
     nodes.map(async ({ client }) => ({ client, keys: Number(await client.call("DBSIZE")) })),
   );
-  const many = masters.reduce((sum, { keys }) => sum + keys, 0) > FEW_KEYS;
-  const drawn = many ? await drawGroups(store, masters, meant, size, signal) : null;
+  // A walk would serve all runs that are at work, and draws only one.
+  const runs = store.walks.size;
+  const many = masters.reduce((sum, { keys }) => sum + keys, 0) > FEW_KEYS * runs;
+  const drawn = many ? await drawGroups(store, masters, meant, { size, runs }, signal) : null;
   if (drawn !== null) return { keys: await findMembers(store, meant, drawn), searched: false };
   const search = searchGroups(meant, size);
   const pattern = coveringPattern(groupings.map((grouping) => grouping.pattern));

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { createRedisBackend } from "../../../engine/redis/backend.ts";
+import { RedisStore } from "../../../engine/redis/store.ts";
 import { copyKeys } from "../../../engine/redis/copy/change.ts";
 import { transformRecords, type TransformRules } from "../../../engine/redis/transform/change.ts";
 import { redisLayout } from "../../../migrations/redis_layout.ts";
@@ -31,7 +32,7 @@ Deno.test("applyTogether() shows each migration what those before it made of a r
   const client = server.client();
   await putHash(client, "user:a", { name: "Ada" });
   const backend = createRedisBackend({
-    client,
+    store: new RedisStore(client),
     layout: redisLayout(""),
     migrations: [
       ofUsers(1, {
@@ -94,7 +95,7 @@ for (const where of ["one server", "a cluster"]) {
       groupOf: (key) => key,
     });
     const backend = createRedisBackend({
-      client,
+      store: new RedisStore(client),
       layout: redisLayout(""),
       migrations: [lower, renamed].map((change, i) => (
         { name: `00${i + 1}_users`, version: i + 1, description: "", change }

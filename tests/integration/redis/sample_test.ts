@@ -73,7 +73,7 @@ Deno.test("drawGroups() draws each tenant as often as any other, whatever its si
   const changes = [hashTags("").change, timestamps("").change].map(onlyMatching);
   const store = new RedisStore(client);
   for (let i = 0; i < draws; i++) {
-    const drawn = await drawGroups(store, [{ client, keys }], changes, size, NEVER);
+    const drawn = await drawGroups(store, [{ client, keys }], changes, { size }, NEVER);
     assertEquals(drawn?.size, size);
     for (const group of drawn!.keys()) counts.set(group, (counts.get(group) ?? 0) + 1);
   }
