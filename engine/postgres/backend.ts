@@ -20,7 +20,7 @@ import { readAdvisoryLockOwner } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
 import { PinnedConnection } from "./pinned_connection.ts";
 import { tableExists } from "./query.ts";
-import { readAtOnce, type Reading } from "./reading.ts";
+import { readAtOnce, type Reading, ReadPatience } from "./reading.ts";
 import { findSqlBlockers } from "./preflight.ts";
 import { isPrepared } from "./prepare/books.ts";
 import { describePreparation, preparationName } from "./prepare/describe.ts";
@@ -47,9 +47,11 @@ export function createPostgresBackend(options: PostgresOptions): SqlBackend {
 class PostgresStore implements StepStore {
   readonly name = "postgres";
   readonly #options: PostgresOptions;
+  readonly #patience: ReadPatience;
 
   constructor(options: PostgresOptions) {
     this.#options = options;
+    this.#patience = new ReadPatience(options.readWaitMs);
   }
 
   async read<T>(action: string, work: (view: StoreView) => Promise<T>): Promise<T> {
@@ -61,7 +63,7 @@ class PostgresStore implements StepStore {
       const versions = Array.from({ length: to - from }, (_, index) => from + 1 + index);
       return describePreparation({ ...this.#options, versions });
     };
-    return await readAtOnce(this.#options, action, async ({ query, schema, unlessHeld }) => {
+    return await readAtOnce(this.#options, this.#patience, action, async ({ query, schema, unlessHeld }) => {
       let holding: string | null = null;
       const orNull = async (
         count: (counter: ReturnType<typeof countWith>) => Promise<number>,
@@ -125,10 +127,13 @@ class PostgresStore implements StepStore {
           );
           if (prepared === null) return found;
           const fold = describe(pending.from, pending.to)?.fold;
+          // What cannot be read now is looked at again under the lock.
           const mine = fold === undefined
-            ? []
-            : await findOwnWork(query, schema, schemas[pending.from - 1]!, fold.tables, triggersOf(made));
-          return withPrepared(found, prepared, made, mine);
+            ? { value: [] }
+            : await unlessHeld((within) =>
+              findOwnWork(within, schema, schemas[pending.from - 1]!, fold.tables, triggersOf(made))
+            );
+          return withPrepared(found, prepared, made, "held" in mine ? [] : mine.value);
         },
         async findings(version) {
           const expected = schemas[version - 1]!;
@@ -166,7 +171,7 @@ class PostgresStore implements StepStore {
 
   /** Reads by the key of the advisory lock. @returns Null where there is no schema, and so no lock. */
   async #underKey<T>(read: (reading: Reading, key: bigint) => Promise<T>): Promise<T | null> {
-    return await readAtOnce(this.#options, "read the lock in", async (reading) => {
+    return await readAtOnce(this.#options, this.#patience, "read the lock in", async (reading) => {
       if (reading.schema === null) return null;
       const [place] = await reading.query<{ database: string }>("SELECT current_database() AS database");
       return await read(reading, this.#options.names.lockKey(reading.schema, place!.database));

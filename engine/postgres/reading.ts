@@ -25,6 +25,31 @@ import { toldByServer } from "./server_message.ts";
 /** What was read, or who held a table for so long that it could not be. */
 export type Unheld<T> = { readonly value: T } | { readonly held: string };
 
+/** How long a read waits for a table by default, in milliseconds. */
+const READ_WAIT_MS = 5000;
+/** What is next to nothing: none at all would mean for ever. */
+const NO_WAIT_MS = 1;
+
+/** How long reads may wait for a table: a command reads more than once, and waits once. */
+export class ReadPatience {
+  readonly #waitMs: number;
+  #spentAt = -Infinity;
+
+  constructor(waitMs: number = READ_WAIT_MS) {
+    this.#waitMs = waitMs;
+  }
+
+  /** Milliseconds that a read may wait that begins now: hardly any for as long again after a wait that was in vain. */
+  get waitMs(): number {
+    return performance.now() - this.#spentAt < this.#waitMs ? NO_WAIT_MS : this.#waitMs;
+  }
+
+  /** Notes that so long was waited in vain. */
+  spend(waitedMs: number): void {
+    if (waitedMs === this.#waitMs) this.#spentAt = performance.now();
+  }
+}
+
 /** One moment of the database. */
 export interface Reading {
   readonly query: Query;
@@ -41,11 +66,13 @@ export interface Reading {
  * @throws {StoreUnreachableError} When the server cannot be reached, or somebody holds what the answer cannot do without.
  */
 export async function readAtOnce<T>(
-  { sql, lease, readWaitMs = READ_WAIT_MS }: Pick<PostgresOptions, "sql" | "lease" | "readWaitMs">,
+  { sql, lease }: Pick<PostgresOptions, "sql" | "lease">,
+  patience: ReadPatience,
   action: string,
   work: (reading: Reading) => Promise<T>,
 ): Promise<T> {
   let over = false;
+  const { waitMs } = patience;
   const through = (client: postgres.Sql | postgres.TransactionSql): Query => (text, parameters) =>
     over ? NEVER : queryThrough(client)(text, parameters);
   try {
@@ -55,7 +82,7 @@ export async function readAtOnce<T>(
         unlessGone(async () => {
           const query = through(transaction);
           const { schema } = await pinSchema(query, "transaction");
-          await query(PATIENCE, [String(readWaitMs), String(lease.ttlMs)]);
+          await query(PATIENCE, [String(waitMs), String(lease.ttlMs)]);
           return await work({
             query,
             schema,
@@ -68,6 +95,7 @@ export async function readAtOnce<T>(
                 return { value: within as never };
               } catch (error) {
                 if (!isLockTimeout(error)) throw error;
+                patience.spend(waitMs);
                 // It was waited for once: what else is held costs no more time.
                 await query("SELECT set_config('lock_timeout', '1', true)");
                 return { held: await whoHolds(query) };
@@ -80,6 +108,7 @@ export async function readAtOnce<T>(
     return await whole as T;
   } catch (error) {
     over = false;
+    if (isLockTimeout(error)) patience.spend(waitMs);
     const held = isLockTimeout(error) ? await whoHolds(through(sql)).catch(() => HELD) : null;
     if (held !== null) {
       throw new StoreHeldError("postgres", `Cannot ${action} Postgres: ${held}`, {
@@ -116,9 +145,6 @@ async function unlessGone<T>(work: () => Promise<T>): Promise<T> {
     throw error;
   }
 }
-
-/** How long a read waits for a table by default, in milliseconds. */
-const READ_WAIT_MS = 5000;
 
 /** A reader that freezes must not keep its locks, small as they are, from a step for ever. */
 const PATIENCE = `

@@ -1,7 +1,7 @@
 import type postgres from "postgres";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { StoreUnreachableError } from "../../../engine/errors.ts";
-import { readAtOnce } from "../../../engine/postgres/reading.ts";
+import { readAtOnce, ReadPatience } from "../../../engine/postgres/reading.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { eventually } from "../../support/server.ts";
 import { backendOver, fill, migrateTo } from "./deployment.ts";
@@ -60,6 +60,18 @@ Deno.test("plan() leaves out the numbers of a table that is held, and says who h
   assertEquals([whole.held, whole.steps[0]!.tables[1]!.rows], [undefined, 42]);
 });
 
+Deno.test("A plan and the way of each of its steps, read one after the other, wait for a held table once", async () => {
+  await using held = await start(4, "deliveries");
+  // So long that it would be noticed: the plan waits, and then nothing does.
+  const backend = backendOver(held.sql, { readWaitMs: 5 * WAIT_MS });
+  await backend.plan([5, 6, 7], { together: true });
+  const begun = performance.now();
+  const variants = await backend.variants([5, 6, 7]);
+  assert(performance.now() - begun < 5 * WAIT_MS, "it waits once more");
+  assertEquals(Object.keys(variants), ["sql/000005", "sql/000006", "sql/000007"]);
+  await backend.blockers([5, 6, 7]);
+});
+
 Deno.test("read() tells who holds the bookkeeping instead of waiting for ever", async () => {
   await using held = await start(4, "schema_migrations");
   const error = await assertRejects(() => held.backend.read(), StoreUnreachableError);
@@ -92,6 +104,7 @@ Deno.test("A connection that ends in the middle of reading is a store that canno
   await plan;
   const idle = readAtOnce(
     { sql: held.sql, lease: { lockName: "lock", ttlMs: 30_000 } },
+    new ReadPatience(),
     "read",
     async ({ query }) => {
       const [row] = await query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
