@@ -61,7 +61,8 @@ export const legacyKeys: CopyRules = {
   }),
   times: TIMES,
   deletedAt: "deleted_at",
-  takenAway: ["disabled_at", "deleted_at"], // By enabling a destination, and by making anew what was deleted.
+  // By enabling a destination, and by making anew what was deleted: what was only changed was never told of the deletion.
+  takenAway: new Map([["disabled_at", "updated_at"], ["deleted_at", "created_at"]]),
   secrets: ["credentials", "config", "delivery_metadata"],
   lists,
   lookalikes: { pattern: "tenant:{*}", isOne: isBracedTenant },

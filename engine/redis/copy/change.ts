@@ -64,10 +64,10 @@ export interface CopyChange {
   /** The one of them that tells that a record was deleted, and when. */
   readonly deletedAt?: Binary | undefined;
   /**
-   * Fields that the application takes away from a record that it goes on using, such as by enabling it. A copy that lacks any
-   * other field of its original is none that was changed later.
+   * Times that the application takes away from a record that it goes on using, such as by enabling it; each with the time that
+   * the same write sets, and that has to be later. A copy that lacks any other field of its original is none that was changed later.
    */
-  readonly takenAway?: readonly Binary[] | undefined;
+  readonly takenAway?: ReadonlyMap<Binary, Binary> | undefined;
   /** Fields whose values are shown to nobody. */
   readonly secrets?: readonly Binary[] | undefined;
   /** For hashes that list other records and bear no time of their own: what they list, and whom they belong to. */

@@ -91,9 +91,22 @@ export function isNewer({ change, beganAt }: Rules, original: Content, copy: Con
   if (before === null || now === null || before >= beganAt.getTime() || now <= before) return false;
   const deletedAt = deletionOf(change, copy.fields);
   if (deletedAt !== null) return deletedAt > before;
-  return [...original.fields.keys()].every((field) =>
-    copy.fields!.has(field) || change.takenAway?.includes(field) === true
+  return [...original.fields].every(([field, value]) =>
+    copy.fields!.has(field) || isTakenAway(change, field, value, copy.fields!)
   );
+}
+
+/** True when a copy lacks a time because the application took it away, in a write that set a later one. */
+function isTakenAway(
+  { takenAway }: CopyChange,
+  field: Binary,
+  value: Binary,
+  copy: ReadonlyMap<Binary, Binary>,
+): boolean {
+  const setWith = takenAway?.get(field);
+  if (setWith === undefined) return false;
+  const [was, set] = [parseTimestamp(value), parseTimestamp(copy.get(setWith) ?? "")];
+  return was !== null && set !== null && set.getTime() > was.getTime();
 }
 
 /**

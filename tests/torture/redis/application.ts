@@ -7,7 +7,15 @@
 
 import type { Cluster, Redis } from "ioredis";
 import { entityOf, fieldsOf, isTombstone, type Ledger, type LedgerRecord } from "./ledger.ts";
-import { converted, type Fields, readStored, replaceStored, sameStored, type Stored } from "./stored.ts";
+import {
+  converted,
+  type Fields,
+  readStored,
+  replaceStored,
+  sameStored,
+  type Stored,
+  toMilliseconds,
+} from "./stored.ts";
 
 /**
  * - `legacy`: names without hash tags, times in RFC 3339.
@@ -30,8 +38,8 @@ export type Action =
   | "purge"
   | "expire";
 
-/** What an application takes away by itself: by enabling a destination, and by making anew what was deleted. */
-const TAKEN_AWAY = new Set(["disabled_at", "deleted_at"]);
+/** What an application takes away by itself, with the time that it then sets: by enabling, and by making anew what was deleted. */
+const TAKEN_AWAY: Fields = { disabled_at: "updated_at", deleted_at: "created_at" };
 
 /** How long a deleted record is kept. */
 const KEPT_MS = 7 * 86_400_000;
@@ -297,7 +305,10 @@ function forgetGone({ listed }: LedgerRecord): void {
 /** True when a record lacks a field of another that no application takes away by itself. */
 export function lacksSome(record: Stored, other: Stored): boolean {
   const left = fieldsOf(record);
-  return Object.keys(fieldsOf(other)).some((name) => !TAKEN_AWAY.has(name) && !(name in left));
+  const timeIn = (fields: Fields, name = "") => toMilliseconds(fields[name] ?? "") ?? NaN;
+  return Object.keys(fieldsOf(other)).some((name) =>
+    !(name in left) && !(timeIn(left, TAKEN_AWAY[name]) > timeIn(fieldsOf(other), name))
+  );
 }
 
 /** RFC 3339, in the zones and fractions that releases have written. */

@@ -16,6 +16,7 @@ import {
   isTombstone,
   type Ledger,
   type LedgerRecord,
+  type NewVersion,
   type OldVersion,
 } from "./ledger.ts";
 import type { Find } from "../stage.ts";
@@ -31,6 +32,7 @@ import {
   showStored,
   type Stored,
   timeOf,
+  toMilliseconds,
 } from "./stored.ts";
 
 /** What the program said in the end. */
@@ -103,7 +105,7 @@ function judgeRecord(judgement: Judgement): void {
   const last = record.old.at(-1);
   if (record.now !== undefined) {
     const { stored } = record.now;
-    if (!sameStored(copy, stored, entity)) {
+    if (!sameStored(copy, stored, entity) && !isCopiedSince(judgement, record.now)) {
       complain(
         stored === null
           ? `it was deleted and is back: ${showStored(copy)}`
@@ -128,6 +130,16 @@ function judgeRecord(judgement: Judgement): void {
   }
 }
 
+/**
+ * True for what an old application has written since 001 began, where the new one had deleted what it knew of, and nothing is left of
+ * that: `--rerun` is there to copy it.
+ */
+function isCopiedSince({ record: { old, kind }, copy, ledger }: Judgement, now: NewVersion): boolean {
+  const last = old.at(-1);
+  return now.stored === null && last !== undefined && now.grownFrom < old.length - 1 &&
+    last.at >= ledger.begunBy && sameStored(copy, last.stored, entityOf(kind));
+}
+
 /** True when the new application's record holds what the old one wrote, or rightly stands for something later. */
 function supersedes({ record, ledger }: Judgement, last: OldVersion): boolean {
   const { now, old } = record;
@@ -135,7 +147,11 @@ function supersedes({ record, ledger }: Judgement, last: OldVersion): boolean {
   if (now.grownFrom === old.length - 1) return true;
   if (last.at >= ledger.begunBy) return false;
   if (now.stored === null) return true;
-  if (isTombstone(last.stored)) return true; // Deleted, and made anew: there is nothing left to lose.
+  // Deleted, and made anew: there is nothing left to lose. What was changed alone was never told of the deletion.
+  if (isTombstone(last.stored) && !isTombstone(now.stored)) {
+    const { created_at = "" } = now.stored.fields;
+    return (toMilliseconds(created_at) ?? 0) > timeOf(fieldsOf(last.stored));
+  }
   if (timeOf(now.stored.fields) <= timeOf(fieldsOf(last.stored))) return false;
   return isTombstone(now.stored) || !lacksSome(now.stored, last.stored);
 }

@@ -50,8 +50,19 @@ Deno.test("judge() takes a copy for newer that lacks no more than what the appli
   const now = { id: "d", created_at: "1705314600000", updated_at: "1755314600000" };
   // Enabled since, or made anew: one that was disabled, or deleted, before.
   assertEquals(standing(disabled, now), "newer");
-  assertEquals(standing({ id: "d", ...times, deleted_at: disabled.disabled_at }, now), "newer");
-  assertEquals(standing({ deleted_at: disabled.disabled_at }, now), "newer");
+  const deleted = { id: "d", ...times, deleted_at: disabled.disabled_at };
+  const anew = { ...now, created_at: now.updated_at };
+  assertEquals(standing(deleted, anew), "newer");
+  assertEquals(standing({ deleted_at: deleted.deleted_at }, anew), "newer");
+  // Changed alone, by an application that nothing told of the deletion: that is not to undo it.
+  assertEquals(standing(deleted, now), "different");
+  assertEquals(standing({ deleted_at: deleted.deleted_at }, now), "different");
+  // Nor does any other time than that of a change tell that it was enabled.
+  assertEquals(
+    standing(disabled, { ...now, updated_at: "1705400000000", created_at: "1755314600000" }),
+    "different",
+  );
+  assertEquals(standing({ ...disabled, disabled_at: "never" }, now), "different");
   // No application takes the other times away, or anything else: that is another record.
   const { created_at: _created, ...unborn } = now;
   assertEquals(standing(disabled, unborn), "different");
