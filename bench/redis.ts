@@ -14,66 +14,53 @@ import { parseArgs } from "node:util";
 import type { Redis } from "ioredis";
 import { seedLegacyRedis } from "../tests/support/legacy_redis_data.ts";
 import { startRedis } from "../tests/support/redis.ts";
-import {
-  type Command,
-  type Cost,
-  costOf,
-  type Limit,
-  LimitMeter,
-  meanLimit,
-  slowestCommand,
-  watchSlowCommands,
-} from "./redis_limit.ts";
+import { type Command, type Cost, LimitMeter, slowestCommandMs, watchSlowCommands } from "./redis_limit.ts";
 import type { JobName, Measured } from "./redis_worker.ts";
 
 const { values } = parseArgs({
   options: { records: { type: "string", default: "20000,300000,1000000" }, "no-fence": { type: "boolean" } },
 });
-/**
- * The commands that each job cannot avoid, for each record: its key is scanned, and that of its copy where there is one. Null for
- * a job that does not grow with the records.
- */
-const UNAVOIDABLE: Readonly<Record<JobName, Partial<Record<Command, number>> | null>> = {
-  "plan": { scan: 1, read: 1, exists: 1 },
-  "whole backlog": { scan: 1, read: 1, copy: 1, write: 1 },
-  "apply again": { scan: 2, readWhole: 2 },
+/** The commands that each job cannot avoid. Null for a job that does not grow with the records. */
+const UNAVOIDABLE: Readonly<Record<JobName, readonly Command[] | null>> = {
+  "plan": ["scan", "read", "exists"],
+  "whole backlog": ["scan", "read", "copy", "write"],
+  "apply again": ["scan", "readBoth"],
   "verify": null,
-  "verify --full": { scan: 2, readWhole: 2 },
-  "cleanup": { scan: 2, readWhole: 2, unlink: 1 },
+  "verify --full": ["scan", "readBoth"],
+  "cleanup": ["scan", "readBoth", "unlink"],
   "status": null,
 };
-const JOBS = Object.keys(UNAVOIDABLE).length;
 
 for (const records of values.records.split(",").map(Number)) {
   print(report(records, await bench(records, values["no-fence"] === true ? "unfenced" : "fenced")));
 }
 
-/** One job, and what the server could do at most before and after it. */
+/** One job, and what a server could do at most just before it. */
 interface Result extends Measured {
-  readonly limit: Limit;
+  readonly limit: Cost | null;
   readonly probeP99Ms: number;
   readonly idleP99Ms: number;
-  readonly slowest: { readonly ms: number; readonly command: string };
+  readonly slowestMs: number;
 }
 
 async function bench(records: number, fence: "fenced" | "unfenced"): Promise<Result[]> {
   await using server = await startRedis();
+  await using other = await startRedis();
   const client = server.client();
-  await seedLegacyRedis(server, { tenants: records / 10, destinationsPerTenant: 9 });
-  const meter = await LimitMeter.create(client, server.port, records);
+  for (const one of [server, other]) {
+    await seedLegacyRedis(one, { tenants: records / 10, destinationsPerTenant: 9 });
+  }
+  const meter = await LimitMeter.create(other);
   const worker = startWorker(server.port, fence);
   const results: Result[] = [];
-  let before = await meter.measure();
-  while (results.length < JOBS) {
+  for (const commands of Object.values(UNAVOIDABLE)) {
+    const limit = commands && await meter.measure(commands);
     const idleP99Ms = p99(await probe(client, new Promise((resolve) => setTimeout(resolve, 1000))));
     await watchSlowCommands(client);
     const work = worker.next();
     const probeP99Ms = p99(await probe(client, work));
     const measured = await work;
-    const slowest = await slowestCommand(client);
-    const after = await meter.measure();
-    results.push({ ...measured, limit: meanLimit(before, after), probeP99Ms, idleP99Ms, slowest });
-    before = after;
+    results.push({ ...measured, limit, probeP99Ms, idleP99Ms, slowestMs: await slowestCommandMs(client) });
   }
   return results;
 }
@@ -95,7 +82,7 @@ function startWorker(port: number, fence: "fenced" | "unfenced"): { next(): Prom
   };
 }
 
-/** Asks the server about every millisecond until the work is done. @returns Milliseconds of each answer. */
+/** Asks the server about every 10 ms until the work is done. @returns Milliseconds of each answer. */
 async function probe(client: Redis, work: Promise<unknown>): Promise<number[]> {
   let done = false;
   const end = () => void (done = true);
@@ -105,7 +92,7 @@ async function probe(client: Redis, work: Promise<unknown>): Promise<number[]> {
     const sentAt = performance.now();
     await client.get("probe");
     latencies.push(performance.now() - sentAt);
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
   return latencies;
 }
@@ -117,27 +104,28 @@ function p99(latencies: number[]): number {
 /** A table in Markdown. */
 function report(records: number, results: readonly Result[]): string {
   const peak = Math.max(...results.map(({ peakMb }) => peakMb)).toFixed(0);
+  const backlog = results.find(({ name }) => name === "whole backlog")!;
   return [
     `${records} records, memory up to ${peak} MB`,
     "",
-    "| job | of the limit, server | of the limit, wall | server us a record (limit) | us a record (limit) | ms in all | p99 of another client, ms (idle) | slowest command, ms (noise) |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ...results.map((result) => `| ${cells(records, result).join(" | ")} |`),
+    "| job | of the limit, server | of the limit, time | server us a record (limit) | us a record (limit) | server time, backlog = 1 | time, backlog = 1 | ms in all | p99 of another client, ms (idle) | slowest command, ms |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ...results.map((result) => `| ${cells(records, result, backlog).join(" | ")} |`),
     "",
   ].join("\n");
 }
 
-function cells(records: number, result: Result): string[] {
-  const { name, ms, serverMs, limit, probeP99Ms, idleP99Ms, slowest } = result;
-  const commands = UNAVOIDABLE[name];
-  const own: Cost = { us: (ms * 1000) / records, serverUs: (serverMs * 1000) / records };
-  const least = commands === null ? null : costOf(limit, commands);
-  const share = (at: keyof Cost) => least === null ? "" : `${(100 * least[at] / own[at]).toFixed(0)} %`;
-  const each = (at: keyof Cost) => least === null ? "" : `${own[at].toFixed(1)} (${least[at].toFixed(1)})`;
+function cells(records: number, result: Result, backlog: Cost): string[] {
+  const { name, ms, limit, probeP99Ms, idleP99Ms, slowestMs } = result;
+  const share = (at: keyof Cost) => limit === null ? "" : `${(100 * limit[at] / result[at]).toFixed(0)} %`;
+  const us = (of: number) => (of * 1000 / records).toFixed(1);
+  const each = (at: keyof Cost) => limit === null ? "" : `${us(result[at])} (${us(limit[at])})`;
+  const beside = (at: keyof Cost) => limit === null ? "" : (result[at] / backlog[at]).toFixed(2);
   return [
-    ...[name, share("serverUs"), share("us"), each("serverUs"), each("us"), ms.toFixed(0)],
+    ...[name, share("serverMs"), share("ms"), each("serverMs"), each("ms")],
+    ...[beside("serverMs"), beside("ms"), ms.toFixed(0)],
     `${probeP99Ms.toFixed(1)} (${idleP99Ms.toFixed(1)})`,
-    `${slowest.ms.toFixed(1)} (${limit.slowestMs.toFixed(1)})`,
+    slowestMs.toFixed(1),
   ];
 }
 

@@ -1,131 +1,134 @@
 /**
- * What a Redis can do at most: the plain commands, pipelined by redis-benchmark, that no way of doing the work avoids, once a record.
+ * What a Redis can do at most: the plain commands that no way of doing the work avoids, once a record, on a server of the same data.
+ * They are written down beforehand and sent as one stream, so that the server alone sets the pace.
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
 import type { Redis } from "ioredis";
-import { findProgram } from "../tests/support/server.ts";
+import type { RedisServer } from "../tests/support/redis.ts";
 
-/** What a record takes, in microseconds. */
+/** What some work took, in milliseconds. */
 export interface Cost {
   /** Time until it was done. */
-  readonly us: number;
+  readonly ms: number;
   /** Time that the server's processor was at work. */
-  readonly serverUs: number;
+  readonly serverMs: number;
 }
 
-/** What the server can do in this minute. */
-export interface Limit {
-  /** By command. */
-  readonly costs: Readonly<Record<Command, Cost>>;
-  /** The longest that one of these commands took on the server, in milliseconds: what the machine's noise alone makes. */
-  readonly slowestMs: number;
-}
+/** A kind of command that work is made of: the pages of all keys, or one for each record. */
+export type Command = "scan" | "read" | "readBoth" | "exists" | "copy" | "write" | "unlink";
 
-const REQUESTS = 100_000;
-/** A database beside the one that is migrated, so that its keys stay out of every walk. */
-const DATABASE = "1";
-const KEY = "limit:__rand_int__";
-const TIMES = ["created_at", "1705289400123", "updated_at", "1705289400123"];
-const RECORD = [
-  ...["id", "des_1234_5", "type", "webhook", "topics", '["user.created","user.deleted"]'],
-  ...["config", '{"url":"https://example.com/hooks/des_1234_5"}'],
-  ...["credentials", Buffer.alloc(48, "x").toString()],
-  ...TIMES,
-];
+const KEYS_OF_PAGE = "1000";
+const CHUNK = 64 * 1024;
+const MILLISECONDS = "1705289400123";
+/** The last command, and what it answers. */
+const [LAST, LAST_REPLY] = [["ECHO", "all commands sent"], "$17\r\nall commands sent\r\n"] as const;
 
-/** The commands that the work is made of. */
-const COMMANDS = {
-  scan: ["SCAN", "__rand_int__", "COUNT", "100"],
-  read: ["HMGET", KEY, "id", "deleted_at", "created_at", "updated_at", "entity"],
-  readWhole: ["HGETALL", KEY],
-  exists: ["EXISTS", KEY],
-  copy: ["COPY", KEY, "copy:__rand_int__", "REPLACE"],
-  write: ["HSET", KEY, ...TIMES, "entity", "destination"],
-  unlink: ["UNLINK", "copy:__rand_int__"],
-} as const;
-/** Keys that one SCAN tells. */
-const SCANNED = 100;
-
-/** A command that the work is made of; `scan` is a hundredth of one: one key of it. */
-export type Command = keyof typeof COMMANDS;
-
-/** Measures one server again and again: what it can do changes with the minute. */
+/** Sends the commands that some work cannot avoid, as many as there are records, to a server of legacy data that nobody else uses. */
 export class LimitMeter {
+  readonly #server: RedisServer;
   readonly #client: Redis;
-  readonly #port: number;
-  readonly #records: number;
+  readonly #keys: readonly string[];
 
-  private constructor(client: Redis, port: number, records: number) {
+  private constructor(server: RedisServer, client: Redis, keys: readonly string[]) {
+    this.#server = server;
     this.#client = client;
-    this.#port = port;
-    this.#records = records;
+    this.#keys = keys;
   }
 
-  /** @param records How many to read and write at random: as many as are migrated, for memory is slower than caches. */
-  static async create(client: Redis, port: number, records: number): Promise<LimitMeter> {
-    const meter = new LimitMeter(client, port, records);
-    await meter.#run(records * 3, ["HSET", KEY, ...RECORD]);
-    return meter;
+  static async create(server: RedisServer): Promise<LimitMeter> {
+    const client = server.client();
+    return new LimitMeter(server, client, (await pagesOf(client)).keys);
   }
 
-  /** Measures each command. */
-  async measure(): Promise<Limit> {
-    await watchSlowCommands(this.#client);
-    const costs: Partial<Record<Command, Cost>> = {};
-    for (const [name, command] of Object.entries(COMMANDS) as [Command, readonly string[]][]) {
-      const requests = name === "scan" ? REQUESTS / SCANNED : REQUESTS;
+  /** Each command is sent for all records before the next one is. */
+  async measure(commands: readonly Command[]): Promise<Cost> {
+    let [ms, serverMs] = [0, 0];
+    for (const command of commands) {
+      const chunks = encode(await this.#streamOf(command));
       const busyBefore = await serverCpuMs(this.#client);
-      const us = await this.#run(requests, command);
-      const busyMs = await serverCpuMs(this.#client) - busyBefore;
-      const each = name === "scan" ? SCANNED : 1;
-      costs[name] = { us: us / each, serverUs: (busyMs * 1000) / requests / each };
+      ms += await send(this.#server.port, chunks);
+      serverMs += await serverCpuMs(this.#client) - busyBefore;
     }
-    return {
-      costs: costs as Record<Command, Cost>,
-      slowestMs: (await slowestCommand(this.#client)).ms,
-    };
+    return { ms, serverMs };
   }
 
-  /** @returns Microseconds of each request. */
-  async #run(requests: number, command: readonly string[]): Promise<number> {
-    const { stdout } = await new Deno.Command(findProgram("redis-benchmark", "redis-tools"), {
-      args: [
-        ...["-p", String(this.#port), "--dbnum", DATABASE],
-        ...["-n", String(requests), "-r", String(this.#records)],
-        ...["-P", "100", "-c", "4", "--csv", ...command],
-      ],
-      stdout: "piped",
-      stderr: "null",
-    }).output();
-    const [, row] = new TextDecoder().decode(stdout).trim().split("\n").slice(-2);
-    return 1e6 / Number(/","([\d.]+)"/.exec(row ?? "")?.[1]);
+  async #streamOf(command: Command): Promise<readonly (readonly string[])[]> {
+    const keys = this.#keys;
+    switch (command) {
+      case "scan":
+        return (await pagesOf(this.#client)).cursors.map((cursor) => ["SCAN", cursor, "COUNT", KEYS_OF_PAGE]);
+      case "read":
+        return keys.map((key) => ["HMGET", key, "id", "deleted_at", "created_at", "updated_at", "entity"]);
+      case "readBoth":
+        return keys.flatMap((key) => [["HGETALL", key], ["HGETALL", copyOf(key)]]);
+      case "exists":
+        return keys.map((key) => ["EXISTS", copyOf(key)]);
+      case "copy":
+        return keys.map((key) => ["COPY", key, copyOf(key)]);
+      case "write":
+        return keys.filter((key) => !key.endsWith(":destinations")).map((key) => [
+          ...["HSET", copyOf(key), "created_at", MILLISECONDS, "updated_at", MILLISECONDS],
+          ...["entity", "destination"],
+        ]);
+      case "unlink":
+        return keys.map((key) => ["UNLINK", key]);
+    }
   }
 }
 
-/** The mean of two limits. */
-export function meanLimit(one: Limit, other: Limit): Limit {
-  const names = Object.keys(one.costs) as Command[];
-  const mean = (name: Command): Cost => ({
-    us: (one.costs[name].us + other.costs[name].us) / 2,
-    serverUs: (one.costs[name].serverUs + other.costs[name].serverUs) / 2,
-  });
-  return {
-    costs: Object.fromEntries(names.map((name) => [name, mean(name)])) as Record<Command, Cost>,
-    slowestMs: Math.max(one.slowestMs, other.slowestMs),
-  };
+/** All keys, and the cursors at which their pages begin. */
+async function pagesOf(client: Redis): Promise<{ readonly cursors: string[]; readonly keys: string[] }> {
+  const [cursors, keys]: [string[], string[]] = [["0"], []];
+  while (true) {
+    const [next, page] = await client.scan(cursors.at(-1)!, "COUNT", KEYS_OF_PAGE);
+    keys.push(...page);
+    if (next === "0") return { cursors, keys };
+    cursors.push(next);
+  }
 }
 
-/** What some commands take together, each as often as is said. */
-export function costOf({ costs }: Limit, commands: Partial<Record<Command, number>>): Cost {
-  let [us, serverUs] = [0, 0];
-  for (const [name, count] of Object.entries(commands) as [Command, number][]) {
-    us += costs[name].us * count;
-    serverUs += costs[name].serverUs * count;
+/** The current key of a legacy record. */
+function copyOf(key: string): string {
+  const [, tenant, rest = "tenant"] = /^tenant:([^:]+)(?::(.*))?$/.exec(key)!;
+  return `tenant:{${tenant}}:${rest}`;
+}
+
+function encode(commands: readonly (readonly string[])[]): Buffer[] {
+  const chunks: Buffer[] = [];
+  let text = "";
+  for (const words of [...commands, LAST]) {
+    text += `*${words.length}\r\n`;
+    for (const word of words) text += `$${word.length}\r\n${word}\r\n`;
+    if (text.length < CHUNK && words !== LAST) continue;
+    chunks.push(Buffer.from(text, "latin1"));
+    text = "";
   }
-  return { us, serverUs };
+  return chunks;
+}
+
+/** @returns Milliseconds until all was answered. */
+async function send(port: number, chunks: readonly Buffer[]): Promise<number> {
+  using connection = await Deno.connect({ port });
+  const startedAt = performance.now();
+  const answered = untilLastReply(connection);
+  for (const chunk of chunks) {
+    for (let at = 0; at < chunk.length;) at += await connection.write(chunk.subarray(at));
+  }
+  await answered;
+  return performance.now() - startedAt;
+}
+
+async function untilLastReply(connection: Deno.Conn): Promise<void> {
+  const buffer = new Uint8Array(CHUNK);
+  for (let end = ""; end !== LAST_REPLY;) {
+    const count = await connection.read(buffer);
+    if (count === null) throw new Error("The server hung up");
+    const told = Buffer.from(buffer.subarray(Math.max(0, count - LAST_REPLY.length), count));
+    end = (end + told.toString("latin1")).slice(-LAST_REPLY.length);
+  }
 }
 
 /** Processor time that a server has used so far, in milliseconds. */
@@ -142,11 +145,8 @@ export async function watchSlowCommands(client: Redis): Promise<void> {
   await client.call("SLOWLOG", "RESET");
 }
 
-/** The slowest command since {@linkcode watchSlowCommands}. */
-export async function slowestCommand(
-  client: Redis,
-): Promise<{ readonly ms: number; readonly command: string }> {
-  const slow = (await client.call("SLOWLOG", "GET", "20000") as [number, number, number, string[]][])
-    .sort((one, other) => other[2] - one[2])[0];
-  return { ms: (slow?.[2] ?? 1000) / 1000, command: slow?.[3].slice(0, 2).join(" ") ?? "none above 1 ms" };
+/** The slowest command since {@linkcode watchSlowCommands}, in milliseconds. */
+export async function slowestCommandMs(client: Redis): Promise<number> {
+  const slow = await client.call("SLOWLOG", "GET", "20000") as [number, number, number, string[]][];
+  return Math.max(1000, ...slow.map(([, , us]) => us)) / 1000;
 }
