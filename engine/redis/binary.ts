@@ -33,8 +33,18 @@ export function isBytes(text: string): boolean {
  * @throws {TypeError} When it holds a character that is no byte.
  */
 export function toArgument(text: Binary): string | Buffer {
-  if (ASCII.test(text)) return text;
-  if (!isBytes(text)) throw new TypeError("Cannot send text as bytes: encodeText() makes bytes of it");
+  return ASCII.test(text) ? text : toBuffer(text);
+}
+
+/**
+ * The same for what is long: bytes are the faster way then.
+ *
+ * @throws {TypeError} When it holds a character that is no byte.
+ */
+export function toBuffer(text: Binary): Buffer {
+  if (BEYOND_BYTES.test(text)) {
+    throw new TypeError("Cannot send text as bytes: encodeText() makes bytes of it");
+  }
   return Buffer.from(text, "latin1");
 }
 

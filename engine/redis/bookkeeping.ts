@@ -185,7 +185,7 @@ export class Bookkeeping {
     fields: readonly string[],
     fence: Fence | undefined,
   ): Promise<string> {
-    const key = toArgument(encodeText(this.#layout.stateKey(name)));
+    const key = encodeText(this.#layout.stateKey(name));
     return this.#store.write(RECORD, [key], [mode, processes.join(","), ...fields], fence);
   }
 

@@ -5,7 +5,7 @@
  */
 
 import { type Binary, fromBytes, toArgument } from "./binary.ts";
-import { READ_EXISTING, READ_FIELDS, READ_HASHES } from "./scripts/reading.ts";
+import { READ_EXISTING, READ_FIELDS, READ_HASHES, READ_NAMES } from "./scripts/reading.ts";
 import type { Script } from "./scripts/script.ts";
 import type { Argument, RedisStore } from "./store.ts";
 
@@ -97,12 +97,28 @@ export async function readInPieces(store: RedisStore, key: Binary): Promise<Map<
   return fields;
 }
 
-/** Tells which records are there. */
-export async function readExisting(store: RedisStore, keys: readonly Binary[]): Promise<boolean[]> {
-  const rows = await readJson(store, READ_EXISTING, keys, []) as number[] | null;
+/** Reads the names of the fields of hashes. Of any other record there are none. */
+export async function readNames(store: RedisStore, keys: readonly Binary[]): Promise<Binary[][]> {
+  const rows = await readJson(store, READ_NAMES, keys, []) as (Binary[] | object | 1)[] | null;
+  return await Promise.all(keys.map(async (key, i) => {
+    const row = rows === null ? 1 : rows[i]!;
+    if (row === 1) return [...(await readInPieces(store, key)).keys()];
+    return Array.isArray(row) ? row as Binary[] : [];
+  }));
+}
+
+/** Tells which records are there. @param field They must also be hashes that have it. */
+export async function readExisting(
+  store: RedisStore,
+  keys: readonly Binary[],
+  field?: Binary,
+): Promise<boolean[]> {
+  const args = field === undefined ? [] : [toArgument(field)];
+  const rows = await readJson(store, READ_EXISTING, keys, args) as number[] | null;
   if (rows !== null) return rows.map((found) => found === 1);
-  const replies = await store.callMany(keys.map((key) => ["EXISTS", toArgument(key)] as const));
-  return replies.map((reply) => Number(reply) === 1);
+  const command = field === undefined ? "EXISTS" : "HEXISTS";
+  const replies = await store.callMany(keys.map((key) => [command, toArgument(key), ...args] as const));
+  return replies.map((reply) => reply === 1);
 }
 
 /** @returns What a script answered in JSON, its text as binary strings; null where there are no scripts. */

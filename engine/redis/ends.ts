@@ -30,7 +30,7 @@ const byMoment: Way = async (store, keys) => {
 /** Before, a script tells what is left and the time within one millisecond. */
 const byScript: Way = async (store, keys) =>
   await Promise.all(keys.map(async (key) => {
-    const told = await store.evaluate(READ_END, [toArgument(key)], []) as Uint8Array;
+    const told = await store.evaluate(READ_END, [key], []) as Uint8Array;
     return toEnd(Number(fromBytes(told)), 0);
   }));
 

@@ -13,8 +13,8 @@ import { MigrationError } from "../errors.ts";
 import type { Binary } from "./binary.ts";
 import type { RunBegin } from "./bookkeeping.ts";
 import type { StoredState } from "./stored_state.ts";
-import type { Conversion } from "./context.ts";
-import { copyRecords } from "./copy/copy_records.ts";
+import type { Conversion, WriteContext } from "./context.ts";
+import { copier, copyRecords } from "./copy/copy_records.ts";
 import { OpenSlotsError, replyCode, toStoreError } from "./errors.ts";
 import { anyLookalike } from "./lookalikes.ts";
 import type { RedisMigration } from "./migration.ts";
@@ -22,6 +22,7 @@ import type { RedisStore } from "./store.ts";
 import type { TransformChange } from "./transform/change.ts";
 import { convertRecords } from "./transform/convert_records.ts";
 import type { ProgressReporter } from "./walk/progress.ts";
+import { matcherOf } from "./walk/pattern.ts";
 import type { Tally } from "./walk/tally.ts";
 
 /** A migration that is to run. */
@@ -74,26 +75,32 @@ async function walkAll(...[store, tasks, look, options]: Parameters<typeof pass>
   const apart = await anyLookalike(tasks.map(({ migration }) => migration.change), { store, fence, signal });
   const inOrder = apart || store.clustered;
   const walks = walksOf(tasks, inOrder);
+  const early = inOrder ? null : earlyCopy(walks);
   let open: OpenSlotsError | null = null;
   for (const [i, made] of walks.entries()) {
     const onStep = (share: number) => {
       for (const { progress } of tasks) progress.step((i + share) / walks.length);
     };
     const shared = { store, fence, skipInvalid, signal, maxRate, batchSize, onStep };
+    const contextOf = (task: Task): WriteContext => ({
+      ...shared,
+      ...{ tally: task.tally, later: task.later, markers: task.markers },
+      beganAt: task.begin.beganAt,
+      doneSince: task.state.doneSince,
+      unfinished: look > 1 || task.state.status === "running" || task.state.status === "failed",
+      converted: conversionsAfter(task, inOrder ? [] : tasks),
+      isHeld: (key) => tasks.slice(0, tasks.indexOf(task)).some(({ tally }) => tally.failures.has(key)),
+    });
     const [first] = made as [Task];
     const { change } = first.migration;
-    const earlier = tasks.slice(0, tasks.indexOf(first));
     const work = change.type === "transform"
-      ? convertRecords(made.flatMap(inPlace), shared, apart)
-      : copyRecords(change, {
-        ...shared,
-        ...{ tally: first.tally, later: first.later, markers: first.markers },
-        beganAt: first.begin.beganAt,
-        doneSince: first.state.doneSince,
-        unfinished: look > 1 || first.state.status === "running" || first.state.status === "failed",
-        converted: conversionsAfter(first, inOrder ? [] : tasks),
-        isHeld: (key) => earlier.some(({ tally }) => tally.failures.has(key)),
-      }, apart);
+      ? convertRecords(
+        made.flatMap(inPlace),
+        shared,
+        apart,
+        early && { pattern: early.among, visit: copier(early.change, contextOf(early.task), apart) },
+      )
+      : copyRecords(change, contextOf(first), apart, early?.task === first ? early.isAmong : () => false);
     await work.catch((error: unknown) => {
       if (!(error instanceof OpenSlotsError)) throw error;
       open = error; // The other walks can do most of theirs all the same.
@@ -121,6 +128,16 @@ export function walksOf<One extends Pick<Step, "migration">>(
     else last.push(one);
   }
   return walks;
+}
+
+/** The copy whose originals are among what a walk before it looks at: no copy is looked at that this run makes. */
+function earlyCopy(walks: readonly (readonly Task[])[]) {
+  const [before, [task] = []] = walks;
+  const change = task?.migration.change;
+  if (walks.length !== 2 || change?.type !== "copy" || change.amongCopies === undefined) return null;
+  if (before![0]!.migration.change.type === "copy") return null;
+  const among = change.amongCopies;
+  return { task: task!, change, among, isAmong: matcherOf(among) };
 }
 
 function inPlace({ migration: { change }, tally }: Task) {

@@ -9,7 +9,7 @@ import type { Redis } from "ioredis";
 import { StoreUnreachableError } from "../errors.ts";
 import { settleAll } from "../settle_all.ts";
 import type { Fence } from "../lock/lock.ts";
-import { type Binary, fromBytes, toArgument } from "./binary.ts";
+import { type Binary, fromBytes, toArgument, toBuffer } from "./binary.ts";
 import type { Ioredis } from "./client.ts";
 import { replyCode } from "./errors.ts";
 import { keySlot } from "./key_slot.ts";
@@ -79,7 +79,7 @@ export class RedisStore {
   }
 
   /** Runs a script. All keys are on one node; see {@linkcode RedisStore.onEachNode}. */
-  evaluate(script: Script, keys: readonly Argument[], args: readonly Argument[]): Promise<unknown> {
+  evaluate(script: Script, keys: readonly Binary[], args: readonly Argument[]): Promise<unknown> {
     return this.#run(RUN, script, keys, args);
   }
 
@@ -97,7 +97,7 @@ export class RedisStore {
     while (this.#readers.length > 0) {
       const [runner] = this.#readers as [Runner];
       try {
-        return await this.#run(runner, script, keys.map(toArgument), args) as Buffer;
+        return await this.#run(runner, script, keys, args) as Buffer;
       } catch (error) {
         if (isElsewhere(error) || !isUnavailable(error)) throw error;
         this.#readers = this.#readers.filter((other) => other !== runner);
@@ -106,16 +106,25 @@ export class RedisStore {
     return null;
   }
 
-  async #run([byHash, byText]: Runner, script: Script, keys: readonly Argument[], args: readonly Argument[]) {
-    const many = this.clustered && keys.length > 1;
-    const { sha, source } = many ? script.byNode : script;
-    const rest = [...many ? ["1", keys[0]!] : [], String(keys.length), ...keys, ...args];
+  async #run(
+    [byHash, byText]: Runner,
+    { sha, source }: Script,
+    keys: readonly Binary[],
+    args: readonly Argument[],
+  ) {
+    const rest = this.scriptArguments(keys, args);
     try {
       return await this.call(byHash, [sha, ...rest]);
     } catch (error) {
       if (replyCode(error) !== "NOSCRIPT") throw error;
       return await this.call(byText, [source, ...rest]);
     }
+  }
+
+  /** What follows a script: only so many of the keys are named as such as lead to the node. */
+  scriptArguments(keys: readonly Binary[], args: readonly Argument[]): Argument[] {
+    const named = keys.slice(0, this.clustered ? 1 : 2).map(toArgument);
+    return [String(named.length), ...named, ...args, toBuffer(JSON.stringify(keys))];
   }
 
   /**
@@ -126,7 +135,7 @@ export class RedisStore {
    */
   async write(
     script: Script,
-    keys: readonly Argument[],
+    keys: readonly Binary[],
     args: readonly Argument[],
     fence: Fence | undefined,
   ): Promise<string> {
@@ -150,10 +159,11 @@ export class RedisStore {
     }
   }
 
-  async #fenced(script: Script, keys: readonly Argument[], args: readonly Argument[], fence: Fence) {
-    const fenceKeys = (await fence.keys()).map((key) => toArgument(fromBytes(key)));
+  async #fenced(script: Script, keys: readonly Binary[], args: readonly Argument[], fence: Fence) {
+    const fenceKeys = (await fence.keys()).map(fromBytes);
+    const names = fenceKeys.map(toArgument);
     return this.clustered
-      ? await this.evaluate(script, keys, [fence.token, String(fenceKeys.length), ...fenceKeys, ...args])
+      ? await this.evaluate(script, keys, [fence.token, String(names.length), ...names, ...args])
       : await this.evaluate(script, [fenceKeys[0]!, ...keys], [fence.token, "0", ...args]);
   }
 

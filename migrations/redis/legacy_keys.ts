@@ -49,6 +49,7 @@ function stemsOf({ source, target, kind }: ListKeys): BothKeys | null {
 /** How 001 reads keys. The fields are `id` and `deleted_at`. */
 export const legacyKeys: CopyRules = {
   pattern: "[td]e[ns]*:*", // Both `tenant:` and `destination_summary:` in one walk.
+  amongCopies: "tenant:{*",
   fields: ["id", "deleted_at"],
   decide,
   questions,

@@ -124,7 +124,7 @@ export class Stage {
         runner.link?.spoilNextReply("lost");
         break;
       case "freeze_before_copy":
-        runner.link?.aim("coming", [COPY.sha, RESTORE_NEW.byNode.sha], () => this.#hit(index, "freeze"));
+        runner.link?.aim("coming", [COPY.sha, RESTORE_NEW.sha], () => this.#hit(index, "freeze"));
         break;
       case "freeze_before_record":
         runner.link?.aim("coming", [RECORD.sha], () => this.#hit(index, "freeze"));

@@ -114,7 +114,7 @@ async function restore(
   const answers: string[] = [];
   await store.onEachNode(copying.map(({ pair }) => pair.target), async (group) => {
     const some = group.map((i) => copying[i]!);
-    const keys = some.flatMap(({ pair: { target } }) => [toArgument(target), markersOf(markers, target)]);
+    const keys = some.flatMap(({ pair: { target } }) => [target, markersOf(markers, target)]);
     const args = some.flatMap(({ pair, original, marked = original }) => [
       ...[original.dump, original.endsAt, markerOf(pair, marked)],
     ]);
@@ -132,7 +132,7 @@ async function copyOne(context: WriteContext, pair: BothKeys): Promise<boolean> 
   let earlier: Written | null = null;
   let [answer] = await restore(context, [{ pair, original }], "new");
   if (answer === "m") {
-    const args = [markersOf(context.markers, pair.target), toArgument(pair.target)];
+    const args = [toArgument(markersOf(context.markers, pair.target)), toArgument(pair.target)];
     const marker = await store.call("HGET", args) as Buffer | null;
     if (marker === null) return true;
     earlier = eitherOf(decode(fromBytes(marker)).written, original);
@@ -177,7 +177,7 @@ async function prove(context: WriteContext, pair: BothKeys, first: Written): Pro
     const either = now === null ? written : eitherOf(written, now);
     if (now !== null) await mark(context, pair, either);
     const follow = [either.digest, now?.dump ?? "", now?.endsAt ?? "0"];
-    const followed = await store.write(REPLACE_OWN, [toArgument(pair.target)], follow, fence);
+    const followed = await store.write(REPLACE_OWN, [pair.target], follow, fence);
     if (now === null || followed !== "1") {
       await unmark(context, [pair]);
       return now !== null; // The application has changed the copy.
@@ -210,8 +210,8 @@ function markerOf({ source }: BothKeys, { digest, endsAt }: Written): Argument {
 }
 
 /** The markers of a record's slot, which move with it. */
-function markersOf(markers: Binary, target: Binary): Argument {
-  return toArgument(`${markers}:{${tagOfSlot(keySlot(target))}}`);
+function markersOf(markers: Binary, target: Binary): Binary {
+  return `${markers}:{${tagOfSlot(keySlot(target))}}`;
 }
 
 function decode(marker: Binary): { readonly source: Binary; readonly written: Written } {

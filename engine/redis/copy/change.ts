@@ -44,6 +44,11 @@ export interface CopyChange {
   readonly type: "copy";
   /** SCAN pattern of the keys. More may match than are meant. */
   readonly pattern: Binary;
+  /**
+   * SCAN pattern of keys among which all copies are, and few originals: these are looked at before anything is copied, and no copy
+   * is looked at that a run makes. Without it they may be.
+   */
+  readonly amongCopies?: Binary | undefined;
   /** The fields that decide. */
   readonly fields: readonly Binary[];
   /** Decides by the record's own fields: where it goes, `null` for a key to leave alone, or `ask` when others decide. */

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { type Binary, display, toArgument } from "../binary.ts";
+import { type Binary, display } from "../binary.ts";
 import type { CleanupReport, ReadContext, WriteContext } from "../context.ts";
 import { anyLookalike } from "../lookalikes.ts";
 import { DELETE_PROVEN, DELETE_SAME } from "../scripts/deleting.ts";
@@ -204,11 +204,11 @@ async function unlinkSome(
   again: Binary[],
 ): Promise<number> {
   const { store, fence } = context;
-  const keys: Argument[] = [];
+  const keys: Binary[] = [];
   const args: Argument[] = [];
   for (const { pair: { source, target }, original, copy } of proven) {
     // In a cluster the copy is elsewhere: the script gets the original's own name in its place, unread.
-    keys.push(toArgument(source), toArgument(store.clustered ? source : target));
+    keys.push(source, store.clustered ? source : target);
     args.push(original.digest, endOf(original), ...store.clustered ? ["*", "*"] : [copy.digest, endOf(copy)]);
   }
   const answer = await store.write(DELETE_PROVEN, keys, args, fence);

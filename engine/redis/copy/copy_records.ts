@@ -4,24 +4,37 @@
  * @module
  */
 
+import type { Binary } from "../binary.ts";
 import type { WriteContext } from "../context.ts";
+import type { WalkOptions } from "../walk/part.ts";
 import { walk } from "../walk/walk.ts";
 import { copyAcrossNodes, followUp } from "./across_nodes.ts";
 import type { CopyChange } from "./change.ts";
 import { copyOnServer } from "./on_server.ts";
 
-/** Copies what is not there yet; deletes nothing. @param lookalikes There are such: some keys can be told apart only by others. */
+/** @returns Copies what is not there yet of a batch; deletes nothing. @param lookalikes See {@linkcode copyRecords}. */
+export function copier(change: CopyChange, context: WriteContext, lookalikes: boolean): WalkOptions["visit"] {
+  const copy = context.store.clustered ? copyAcrossNodes : copyOnServer;
+  return (keys, size) => copy(change, context, lookalikes, keys.filter((key) => !context.isHeld(key)), size);
+}
+
+/**
+ * Copies every record.
+ *
+ * @param lookalikes There are such: some keys can be told apart only by others.
+ * @param isDone True for keys that were looked at before anything was copied: they may be copies by now.
+ */
 export async function copyRecords(
   change: CopyChange,
   context: WriteContext,
   lookalikes: boolean,
+  isDone: (key: Binary) => boolean,
 ): Promise<void> {
-  const copy = context.store.clustered ? copyAcrossNodes : copyOnServer;
+  const visit = copier(change, context, lookalikes);
   await walk(context.store, {
     ...context,
     pattern: change.pattern,
-    visit: (keys, size) =>
-      copy(change, context, lookalikes, keys.filter((key) => !context.isHeld(key)), size),
+    visit: (keys, size) => visit(keys.filter((key) => !isDone(key)), size),
   });
   if (context.store.clustered && context.unfinished) await followUp(change, context, lookalikes);
 }

@@ -5,12 +5,11 @@
  */
 
 import { type Binary, toArgument } from "../binary.ts";
-import { readFields, readInPieces } from "../bulk_reads.ts";
+import { readExisting, readInPieces, readNames } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
 import { PRUNE } from "../scripts/copying.ts";
 import type { RedisStore } from "../store.ts";
 import type { CopyChange, ListKeys } from "./change.ts";
-import { readFew } from "./content.ts";
 
 /** Fields that one script takes off a list: it may be long. */
 const FIELDS_AT_ONCE = 500;
@@ -61,7 +60,7 @@ export async function prune(
       const left = at + FIELDS_AT_ONCE >= dead.length ? [...copied] : [];
       const entries = left.slice(0, FIELDS_AT_ONCE);
       const args = [deletedAt, String(left.length), String(entries.length), ...entries.flat(), ...fields];
-      await store.write(PRUNE, keys.map(toArgument), args.map(toArgument), fence);
+      await store.write(PRUNE, keys, args.map(toArgument), fence);
     }
   }
 }
@@ -89,16 +88,14 @@ async function readListings<List extends ListKeys>(
 ): Promise<Listing<List>[]> {
   if (rules === undefined || deletedAt === undefined) return [];
   const lists = given.filter((one) => rules.ownerOf(one) !== null);
-  const contents = await readFew(store, lists.map((one) => one[side]));
-  const fields = contents.map((content) => [...content?.fields?.keys() ?? []]);
+  const fields = await readNames(store, lists.map((one) => one[side]));
   const asked = lists.flatMap((list, i) => [
     rules.ownerOf(list)!.target,
     ...fields[i]!.map((field) => rules.recordOf(list, field)!.target),
   ]);
   const deleted: boolean[] = [];
   for (let at = 0; at < asked.length; at += FIELDS_AT_ONCE) {
-    const rows = await readFields(store, asked.slice(at, at + FIELDS_AT_ONCE), [deletedAt]);
-    for (const row of rows) deleted.push(row !== null && row[0] !== null);
+    deleted.push(...await readExisting(store, asked.slice(at, at + FIELDS_AT_ONCE), deletedAt));
   }
   return lists.map((list, i) => {
     const [orphaned, ...dead] = deleted.splice(0, 1 + fields[i]!.length) as [boolean, ...boolean[]];

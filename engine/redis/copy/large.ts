@@ -62,11 +62,11 @@ export async function doWatched(
     const deed = await decide();
     if (deed === null) return false;
     const [fenceKey] = await fence?.keys() ?? [];
-    const keys = [...fenceKey === undefined ? [] : [fromBytes(fenceKey)], ...deed.keys].map(toArgument);
+    const keys = [...fenceKey === undefined ? [] : [fromBytes(fenceKey)], ...deed.keys];
+    const args = [fence?.token ?? "", "0", ...deed.args.map(toArgument)];
     await connection.callBuffer("MULTI", []);
     await connection.callBuffer("EVAL", [
-      ...[deed.script.source, String(keys.length), ...keys],
-      ...[fence?.token ?? "", "0", ...deed.args.map(toArgument)],
+      ...[deed.script.source, ...store.scriptArguments(keys, args)],
     ]);
     const replies = await connection.callBuffer("EXEC", []) as unknown[] | null;
     return replies !== null && String(replies[0]) === "1";

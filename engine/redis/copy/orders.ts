@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Binary, toArgument } from "../binary.ts";
+import { type Binary, toBuffer } from "../binary.ts";
 import { readFields } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
 import type { Orders } from "../scripts/copying.ts";
@@ -55,10 +55,10 @@ export async function* carryOut(
   size: BatchSize,
 ): AsyncGenerator<readonly [Order, string]> {
   for (let rest = orders; rest.length > 0;) {
-    const keys = rest.flatMap(({ source, target }) => [toArgument(source), toArgument(target)]);
+    const keys = rest.flatMap(({ source, target }) => [source, target]);
     const writes = packWrites(fields, rest.map((order) => ({ ...order, key: order.target })));
     const told: Orders = { ...writes, types: rest.map(({ type }) => type) };
-    const args = [toArgument(JSON.stringify(told))];
+    const args = [toBuffer(JSON.stringify(told))];
     const answer = await size.measure("write", rest.length, () => store.write(script, keys, args, fence));
     for (let i = 0; i < answer.length; i++) yield [rest[i]!, answer[i]!];
     rest = rest.slice(answer.length);

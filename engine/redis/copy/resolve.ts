@@ -113,7 +113,7 @@ async function write(change: CopyChange, context: WriteContext, settling: Settli
   const keys = store.clustered ? [to] : [to, from];
   return await store.write(
     SETTLE,
-    keys.map(toArgument),
+    keys,
     args.map((arg) => typeof arg === "string" ? toArgument(arg) : arg),
     fence,
   ) === "1";

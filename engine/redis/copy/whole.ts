@@ -6,7 +6,7 @@
 
 import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { type Binary, fromBytes, toArgument } from "../binary.ts";
+import { type Binary, fromBytes } from "../binary.ts";
 import { READ_WHOLE } from "../scripts/reading.ts";
 import type { RedisStore } from "../store.ts";
 
@@ -36,7 +36,7 @@ export async function readWholes(
 ): Promise<(Whole | null | undefined)[]> {
   const found = keys.map((): Whole | null | undefined => undefined);
   await store.onEachNode(keys, async (group) => {
-    const names = group.map((i) => toArgument(keys[i]!));
+    const names = group.map((i) => keys[i]!);
     const rows = await store.evaluate(READ_WHOLE, names, []) as ([Buffer, Buffer] | null)[];
     rows.forEach((row, at) => found[group[at]!] = row && toWhole(row));
   });

@@ -8,7 +8,6 @@ import { ENDS_AT, FIELDS, type Script, script, UNPACK } from "./script.ts";
 
 /** For scripts that read: ends them on any error but that a record is of another type. */
 const READ = `
-local KEYS, ARGV = KEYS, ARGV
 local pcall = redis.pcall
 ${UNPACK}local function is_other(reply)
   if not reply.err then return false end
@@ -97,12 +96,35 @@ return cjson.encode(rows)
  * Tells which of many records are there.
  *
  * - KEYS: the records.
+ * - ARGV: a field that they must have, or none.
  * - Returns JSON: for each `1` or `0`.
  */
-export const READ_EXISTING: Script = script(`
-local found = {}
-for i = 1, #KEYS do found[i] = redis.call('EXISTS', KEYS[i]) end
+export const READ_EXISTING: Script = script(`${READ}
+local command, field, found = ARGV[1] and 'HEXISTS' or 'EXISTS', ARGV[1], {}
+for i = 1, #KEYS do
+  local reply = pcall(command, KEYS[i], field)
+  found[i] = type(reply) == 'number' and reply or is_other(reply) and 0
+end
 return cjson.encode(found)
+`);
+
+/**
+ * Reads the names of the fields of many hashes.
+ *
+ * - KEYS: the records.
+ * - Returns JSON: for each their names, `{}` for none, or `1` for one of very many.
+ */
+export const READ_NAMES: Script = script(`${READ}
+local rows = {}
+for i = 1, #KEYS do
+  local length = pcall('HLEN', KEYS[i])
+  if type(length) ~= 'number' then
+    rows[i] = is_other(length) and {}
+  else
+    rows[i] = length > ${MOST.fieldsOfOne} and 1 or redis.call('HKEYS', KEYS[i])
+  end
+end
+return cjson.encode(rows)
 `);
 
 /**

@@ -8,29 +8,23 @@
 import { createHash } from "node:crypto";
 
 /** A script's text and the hash by which a server knows it. */
-export interface Text {
+export interface Script {
   readonly source: string;
   readonly sha: string;
 }
 
-/** A script. */
-export interface Script extends Text {
-  /** The same for keys of one node of a cluster, whatever their slots: the first one leads there, the names of all are arguments. */
-  readonly byNode: Text;
-}
-
-const BY_NODE = `
-local told, count, KEYS, ARGV = ARGV, tonumber(ARGV[1]), {}, {}
-for i = 1, count do KEYS[i] = told[i + 1] end
-for i = 1, #told - count - 1 do ARGV[i] = told[count + 1 + i] end
+/**
+ * How every script begins. Its last argument has the names of all keys as JSON, which both sides handle faster than arguments of their
+ * own, and which in a cluster may be of all slots of a node: those that are named as keys lead there.
+ */
+const ALL_KEYS = `
+local KEYS, ARGV = cjson.decode(ARGV[#ARGV]), ARGV -- Globals are looked up each time, and these are used most of all.
+ARGV[#ARGV] = nil
 `;
 
 /** Makes a script of its text. */
-export function script(source: string): Script {
-  return { ...textOf(source), byNode: textOf(BY_NODE + source) };
-}
-
-function textOf(source: string): Text {
+export function script(text: string): Script {
+  const source = ALL_KEYS + text;
   return { source, sha: createHash("sha1").update(source).digest("hex") };
 }
 
@@ -151,7 +145,6 @@ export const THOUGH_FULL = `redis.pcall('HDEL', KEYS[1], '')`;
  * holds changes nothing and returns `F`.
  */
 export const FENCE = `
-local KEYS, ARGV = KEYS, ARGV -- Globals are looked up each time, and these are used most of all.
 ${UNPACK}local k, a = 0, 2
 if ARGV[1] ~= '' then
   local count = tonumber(ARGV[2])

@@ -9,6 +9,7 @@ import { type Binary, display } from "../binary.ts";
 import { readFields, type Values } from "../bulk_reads.ts";
 import type { Conversion, WriteContext } from "../context.ts";
 import { BatchSize, ReplyClock } from "../walk/pacing.ts";
+import type { WalkOptions } from "../walk/part.ts";
 import { coveringPattern } from "../walk/pattern.ts";
 import { Tally } from "../walk/tally.ts";
 import { walk } from "../walk/walk.ts";
@@ -31,17 +32,27 @@ interface Way {
 /** Changes that count what they do. */
 type Counted = Conversion & { readonly tally: Tally };
 
-/** Changes every record that needs it. @param apart There are lookalikes: each record is asked about. */
+/**
+ * Changes every record that needs it.
+ *
+ * @param apart There are lookalikes: each record is asked about.
+ * @param also What else the same walk looks for, once it has changed a batch.
+ */
 export async function convertRecords(
   conversions: readonly Counted[],
   context: Converting & Pick<WriteContext, "signal" | "maxRate" | "batchSize" | "onStep">,
   apart: boolean,
+  also: Pick<WalkOptions, "pattern" | "visit"> | null,
 ): Promise<void> {
   const goesOn = goesOnBehind(conversions, context);
+  const patterns = conversions.map(({ change }) => change.pattern);
   await walk(context.store, {
     ...context,
-    pattern: coveringPattern(conversions.map(({ change }) => change.pattern)),
-    visit: (keys, size) => convert(conversions, { ...context, apart, goesOn }, keys, size),
+    pattern: coveringPattern(also === null ? patterns : [...patterns, also.pattern]),
+    visit: async (keys, size) => {
+      await convert(conversions, { ...context, apart, goesOn }, keys, size);
+      await also?.visit(keys, size);
+    },
   });
 }
 

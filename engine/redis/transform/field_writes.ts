@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Binary, decodeText, display, isBytes, toArgument } from "../binary.ts";
+import { type Binary, decodeText, display, isBytes, toBuffer } from "../binary.ts";
 import type { Values } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
 import { type FieldWrites, WRITE_FIELDS } from "../scripts/writing.ts";
@@ -33,8 +33,8 @@ export async function writeFields(
   const results: string[] = new Array(todo.length);
   await store.onEachNode(todo.map(({ key }) => key), async (group) => {
     const records = group.map((i) => todo[i]!);
-    const keys = records.map(({ key }) => toArgument(key));
-    const writes = toArgument(JSON.stringify(packWrites(fields, records)));
+    const keys = records.map(({ key }) => key);
+    const writes = toBuffer(JSON.stringify(packWrites(fields, records)));
     const answer = await store.write(WRITE_FIELDS, keys, [writes], fence);
     group.forEach((i, at) => results[i] = answer[at]!);
   });

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import { readExisting, readFields, readHashes } from "../../../engine/redis/bulk_reads.ts";
+import { readExisting, readFields, readHashes, readNames } from "../../../engine/redis/bulk_reads.ts";
 import { type Content, readContents } from "../../../engine/redis/copy/content.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
 import { bytes } from "../../support/redis_records.ts";
@@ -46,6 +46,9 @@ Deno.test("Scripts read the same bytes as plain commands, whatever they are", as
       const keys = Object.keys(records);
       assertEquals(await readFields(scripts, keys, fields), await readFields(plain, keys, fields));
       assertEquals(await readExisting(scripts, keys), await readExisting(plain, keys));
+      assertEquals(await readExisting(scripts, keys, fields[0]), await readExisting(plain, keys, fields[0]));
+      const [fieldsOf, expectedOf] = [await readNames(scripts, keys), await readNames(plain, keys)];
+      assertEquals(fieldsOf.map((one) => one.toSorted()), expectedOf.map((one) => one.toSorted()));
       for (const digests of [false, true]) {
         const [found, expected] = [
           await readAll(scripts, keys, { digests }),

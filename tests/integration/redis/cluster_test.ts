@@ -83,7 +83,7 @@ Deno.test("apply() in a cluster makes no ghost of what the application deletes m
   const acted = new Set<string>();
   client.callBuffer = (async (name: string, args: unknown[]) => {
     // A script has many: those of a node.
-    const found = args.flatMap((arg) => /^tenant:{(t\d+)}:tenant$/.exec(String(arg))?.[1] ?? []);
+    const found = [...String(args.at(-1)).matchAll(/"tenant:{(t\d+)}:tenant"/g)].map(([, id]) => id!);
     for (const id of name === "EVALSHA" ? found : []) {
       if (acted.has(id)) continue;
       acted.add(id);

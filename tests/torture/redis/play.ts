@@ -145,7 +145,7 @@ class Play {
       case "runner_fault":
         if (event.fault.startsWith("freeze_before_")) {
           // What a server does not know by its hash is sent to it by its text, which nobody aims at.
-          for (const { source } of [COPY, RESTORE_NEW.byNode, RECORD]) {
+          for (const { source } of [COPY, RESTORE_NEW, RECORD]) {
             for (const node of this.#world.masters()) await node.script("LOAD", source);
           }
         }
