@@ -90,12 +90,18 @@ const build = await beside(url, async () => {
 const during = await writing(sql);
 const [size] = await sql<{ bytes: string }[]>`
   SELECT sum(pg_total_relation_size(oid))::text AS bytes FROM pg_class WHERE relkind = 'r' AND relname LIKE 'outpost_prepared%'`;
-let switching = 0;
+let [switching, transaction] = [0, 0];
 const prepared = await beside(url, async () => {
-  await using session = await locked(backendOver(sql));
+  let began = 0;
+  const watched = server.client(url, {
+    max: 2,
+    debug: (_, text) => void (text.startsWith("BEGIN") && (began = performance.now())),
+  });
+  await using session = await locked(backendOver(watched));
   const begun = performance.now();
   await session.upTogether(VERSIONS, running());
-  switching = performance.now() - begun;
+  // The last transaction that began is that of the switch.
+  [switching, transaction] = [performance.now() - begun, performance.now() - began];
 });
 const other = await server.copyDatabase("template4", "applied");
 const applied = await beside(other, async () => {
@@ -112,7 +118,11 @@ print(["", "takes", "longest read", "longest write"].map((cell) => cell.padEnd(1
 line("apply alone", applied);
 line("prepare", build);
 line("apply, prepared", prepared);
-print(`${events} events; the switch with its last draining: ${Math.round(switching)} ms`);
+print(
+  `${events} events; the switch with its last draining: ${Math.round(switching)} ms, its transaction ${
+    Math.round(transaction)
+  } ms`,
+);
 print(
   `a write of three rows: ${before.toFixed(2)} ms, ${during.toFixed(2)} ms while prepared (${
     (during / before).toFixed(2)

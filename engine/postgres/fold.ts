@@ -6,7 +6,7 @@
  * @module
  */
 
-import { composeRewrites, type Fold } from "../sql/rewrite.ts";
+import { composeRewrites, type Fold, namesBefore } from "../sql/rewrite.ts";
 import type { SqlStep, StepModule } from "../sql/step.ts";
 import type { SqlStatement } from "../sql/statement.ts";
 import { quoteIdentifier } from "./query.ts";
@@ -111,8 +111,12 @@ export function foldParts(
   const going = replaced.map((table) => partitionOf(before, table));
   if (going.includes(null)) return null;
   const read = folded[0]!.rewrite?.tables.map(({ table, was }) => was ?? table) ?? [];
-  const locked = [...new Set([...replaced, ...drops, ...read])].filter((table) =>
-    partitionOf(before, table) !== null
+  // Their own locks too: later, on tables without rows, nobody is looked for any more who could be in the way.
+  const own = folded.flatMap(({ up }, index) =>
+    namesBefore(up.flatMap(({ locks }) => locks?.tables ?? []), folded.slice(0, index))
+  );
+  const locked = [...new Set([...replaced, ...drops, ...read, ...own])].filter((table) =>
+    before.some(({ name }) => name === table)
   );
   return {
     versions,

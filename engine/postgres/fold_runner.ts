@@ -62,7 +62,7 @@ export class FoldRunner {
           hint: "Run the same command again: they are then changed in place, step by step",
         });
       }
-      await this.#finish(query, run, work, after, begun);
+      await this.#finish(query, (given) => run(given, anew ? "moment" : undefined), work, after, begun);
     });
   }
 
@@ -84,21 +84,22 @@ export class FoldRunner {
       await quick.run(work.name, work.options, async (query, run) => {
         const begun = performance.now();
         work.expect([...fold.before, ...fold.after]);
+        // The books are under the lock of the run: what is looked up here keeps nobody waiting.
+        await records.prepare(query, work.first, "up");
+        if (work.alone) assertShown(work.first, options.variant, BY_EXCHANGE);
+        const books = await preparer.ready(query, preparation);
         // Who has read the tables and now waits to write to them is waited for in vain, unless readers wait from the beginning.
         const strongAtOnce = upgrades >= UPGRADES;
         await run([strongAtOnce ? fold.strongLock : fold.lock]);
-        await this.#assertNothingLost(query, fold, remove);
-        left = await preparer.finish(query, preparation, horizon);
+        left = await preparer.finish(query, preparation, books, horizon);
         if (left > 0) return;
         if (!strongAtOnce) {
           upgrades++;
           await run([fold.strongLock]);
-          await this.#assertNothingLost(query, fold, remove);
         }
-        await records.prepare(query, work.first, "up");
-        if (work.alone) assertShown(work.first, options.variant, BY_EXCHANGE);
-        await run(fold.takeAway);
-        await this.#finish(query, run, work, fold.after, begun);
+        await this.#assertNothingLost(query, fold, remove);
+        await run(fold.takeAway, "moment");
+        await this.#finish(query, (given) => run(given, "moment"), work, fold.after, begun);
         await preparer.clear(query);
       });
       if (left > 0 && !dwindling.by(left)) throw tooManyWrites(left);
@@ -115,9 +116,8 @@ export class FoldRunner {
   ): Promise<void> {
     for (const { up } of modules) await up({ run: (given) => run(given.up) });
     await run(after);
-    for (const { step } of modules) {
-      await this.#options.records.finish(query, step, "up", performance.now() - begun);
-    }
+    const steps = modules.map(({ step }) => step);
+    await this.#options.records.finishTogether(query, steps, performance.now() - begun);
   }
 
   /** @throws {RefusedError} When anything would be lost with the tables that are made anew. */

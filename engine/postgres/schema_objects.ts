@@ -67,12 +67,8 @@ export type SchemaObjects = readonly TableObject[];
  * @returns Tables sorted by name; an empty list for an empty or missing schema.
  */
 export async function readSchemaObjects(query: Query, schema: string | null): Promise<SchemaObjects> {
-  const [tables, columns, constraints, indexes] = [
-    await query<TableRow>(TABLES, [schema]),
-    await query<ColumnObject & { table: string }>(COLUMNS, [schema]),
-    await query<ConstraintObject & { table: string }>(CONSTRAINTS, [schema]),
-    await query<IndexObject & { table: string }>(INDEXES, [schema]),
-  ];
+  const [found] = await query<SchemaRow>(SCHEMA, [schema]);
+  const { tables, columns, constraints, indexes } = found!;
   const of = <T extends { table: string }>(rows: readonly T[], table: string): Omit<T, "table">[] =>
     rows.filter((row) => row.table === table).map(({ table: _, ...rest }) => rest);
   return tables.map(({ name, partitionKey, parent, bound }) => ({
@@ -83,6 +79,14 @@ export async function readSchemaObjects(query: Query, schema: string | null): Pr
     constraints: of(constraints, name),
     indexes: of(indexes, name),
   }));
+}
+
+/** Rows of the catalog. */
+interface SchemaRow {
+  readonly tables: readonly TableRow[];
+  readonly columns: readonly (ColumnObject & { readonly table: string })[];
+  readonly constraints: readonly (ConstraintObject & { readonly table: string })[];
+  readonly indexes: readonly (IndexObject & { readonly table: string })[];
 }
 
 interface TableRow {
@@ -138,3 +142,10 @@ const INDEXES = `
     LEFT JOIN pg_class parent ON parent.oid = h.inhparent
    WHERE c.relkind IN ('r', 'p')
    ORDER BY c.relname COLLATE "C", x.relname COLLATE "C"`;
+
+// In one question: under a lock each answer that is waited for counts.
+const SCHEMA = `SELECT ${
+  Object.entries({ tables: TABLES, columns: COLUMNS, constraints: CONSTRAINTS, indexes: INDEXES })
+    .map(([name, rows]) => `(SELECT coalesce(json_agg(one), '[]') FROM (${rows}) AS one) AS ${name}`)
+    .join(", ")
+}`;

@@ -7,7 +7,13 @@
 import { assertNext } from "../sql/standing.ts";
 import { type SqlStep, stepChecksum } from "../sql/step.ts";
 import { type Bookkeeping, ownTables, readBookkeeping } from "./bookkeeping.ts";
-import { ensureBookkeeping, trimHistory, writeHistory, writeVersion } from "./write_bookkeeping.ts";
+import {
+  ensureBookkeeping,
+  type HistoryEntry,
+  trimHistory,
+  writeHistory,
+  writeVersion,
+} from "./write_bookkeeping.ts";
 import type { Query } from "./query.ts";
 import type { PostgresOptions } from "./options.ts";
 import { cutOffOf } from "./standing.ts";
@@ -43,7 +49,7 @@ export class StepRecords {
 
   /** Notes that a step without a transaction is under way. */
   async begin(query: Query, step: SqlStep, direction: "up" | "down"): Promise<void> {
-    await this.#write(query, step, {
+    await this.#write(query, [step], {
       status: direction === "up" ? "applying" : "reverting",
       by: this.#options.tool.who,
       durationMs: null,
@@ -53,15 +59,26 @@ export class StepRecords {
 
   /** Notes that a step is done. @param durationMs How long it took, in milliseconds. */
   async finish(query: Query, step: SqlStep, direction: "up" | "down", durationMs: number): Promise<void> {
-    const { names, tool } = this.#options;
+    const { names } = this.#options;
     // A table that somebody made while the step ran is undone with all that it brought about.
     await this.assertTrusted(query);
     const version = direction === "up" ? step.version : step.version - 1;
     await writeVersion(query, this.#schema, names, version);
     if (direction === "down") return await trimHistory(query, this.#schema, names, version);
-    await this.#write(query, step, {
+    await this.#writeDone(query, [step], durationMs);
+  }
+
+  /** Notes that steps which run as one are done. @param durationMs How long they took, in milliseconds. */
+  async finishTogether(query: Query, steps: readonly SqlStep[], durationMs: number): Promise<void> {
+    await this.assertTrusted(query);
+    await writeVersion(query, this.#schema, this.#options.names, steps.at(-1)!.version);
+    await this.#writeDone(query, steps, durationMs);
+  }
+
+  async #writeDone(query: Query, steps: readonly SqlStep[], durationMs: number): Promise<void> {
+    await this.#write(query, steps, {
       status: "applied",
-      by: tool.who,
+      by: this.#options.tool.who,
       durationMs: Math.round(durationMs),
       timed: true,
     });
@@ -80,9 +97,8 @@ export class StepRecords {
     };
     // All above the first that is replaced is recorded again: the order of recording stays the order of versions.
     const wrong = steps.findIndex((module, index) => !fits(module, index));
-    for (const { step } of wrong < 0 ? [] : steps.slice(wrong, version)) {
-      await this.#write(query, step, { status: "applied", by: tool.who, durationMs: null, timed: false });
-    }
+    const above = wrong < 0 ? [] : steps.slice(wrong, version).map(({ step }) => step);
+    await this.#write(query, above, { status: "applied", by: tool.who, durationMs: null, timed: false });
     await writeVersion(query, this.#schema, names, version);
   }
 
@@ -103,22 +119,21 @@ export class StepRecords {
     const { names, steps } = this.#options;
     await trimHistory(query, this.#schema, names, version);
     const highest = Math.max(0, ...history.map((row) => row.version).filter((known) => known <= version));
-    for (const { step } of steps.slice(highest, version)) {
-      await this.#write(query, step, {
-        status: "applied",
-        by: this.#options.names.leyFiles === undefined ? OTHER_TOOL : "ley",
-        durationMs: null,
-        timed: false,
-      });
-    }
+    await this.#write(query, steps.slice(highest, version).map(({ step }) => step), {
+      status: "applied",
+      by: this.#options.names.leyFiles === undefined ? OTHER_TOOL : "ley",
+      durationMs: null,
+      timed: false,
+    });
   }
 
   async #write(
     query: Query,
-    step: SqlStep,
-    entry: Omit<Parameters<typeof writeHistory>[3], "step" | "toolVersion">,
+    steps: readonly SqlStep[],
+    entry: Omit<HistoryEntry, "step" | "toolVersion">,
   ): Promise<void> {
     const { names, tool } = this.#options;
-    await writeHistory(query, this.#schema, names, { ...entry, step, toolVersion: tool.version });
+    const entries = steps.map((step) => ({ ...entry, step, toolVersion: tool.version }));
+    await writeHistory(query, this.#schema, names, entries);
   }
 }

@@ -100,9 +100,11 @@ export class TableLocker {
   }
 
   async #sendAutovacuumAway(query: Query, tables: readonly string[]): Promise<void> {
-    await query(PATIENT, [this.#lockTimeoutMs]);
-    await query(`LOCK TABLE ${tables.join(", ")} IN SHARE UPDATE EXCLUSIVE MODE`);
-    await query("SELECT set_config('lock_timeout', $1::text, true)", [String(this.#lockTimeoutMs)]);
+    await Promise.all([
+      query(PATIENT, [this.#lockTimeoutMs]),
+      query(`LOCK TABLE ${tables.join(", ")} IN SHARE UPDATE EXCLUSIVE MODE`),
+      query("SELECT set_config('lock_timeout', $1::text, true)", [String(this.#lockTimeoutMs)]),
+    ]);
   }
 }
 

@@ -19,8 +19,13 @@ import { Patience } from "./patience.ts";
 import { type PinnedConnection, sharedConnectionError } from "./pinned_connection.ts";
 import { TableLocker, TablesHeld } from "./table_lock.ts";
 
-/** Runs statements within the transaction. */
-export type RunStatements = (statements: readonly SqlStatement[]) => Promise<void>;
+/**
+ * Runs statements within the transaction.
+ *
+ * @param how With `moment`, statements that take no time each are sent without waiting for the answers in between; locks are those
+ * that the transaction has already, and are asked for without a look at others.
+ */
+export type RunStatements = (statements: readonly SqlStatement[], how?: "moment") => Promise<void>;
 
 /** Transactions on one connection. */
 export class TransactionRunner {
@@ -100,7 +105,8 @@ export class TransactionRunner {
     await query(SETTINGS, [this.#lockTimeoutMs, this.#statementTimeoutMs, this.#leaseMs].map(String));
     const [session] = await query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
     if (session!.pid !== this.#connection.backendPid) throw sharedConnectionError();
-    await work(query, async (statements) => {
+    await work(query, async (statements, how) => {
+      if (how === "moment") return await runAtOnce(query, statements, options.onStatement);
       for (const [index, statement] of statements.entries()) {
         signal.throwIfAborted();
         options.onStatement?.(index, statements.length, statement.text);
@@ -183,6 +189,20 @@ export class TransactionRunner {
       throw isServerError(error) ? stepFailed(id, text, error) : error;
     }
   }
+}
+
+/** @throws What the first one that fails throws; those after it fail with it. */
+async function runAtOnce(
+  query: Query,
+  statements: readonly SqlStatement[],
+  onStatement: SqlRunOptions["onStatement"],
+): Promise<void> {
+  const answers = await Promise.allSettled(statements.map(({ text }, index) => {
+    onStatement?.(index, statements.length, text);
+    return query(text);
+  }));
+  const failed = answers.find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") throw failed.reason;
 }
 
 /**

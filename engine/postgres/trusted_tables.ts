@@ -59,15 +59,13 @@ async function lookAt(
   reasonsAgainst: (facts: Facts, table: OwnTable) => readonly string[],
 ): Promise<string[]> {
   if (schema === null) return [];
-  const found: string[] = [];
-  for (const table of tables) {
-    const [facts] = await query<Facts>(FACTS, [schema, table.name, HARMLESS_DEFAULT]);
+  const names = JSON.stringify(tables.map(({ name }) => name));
+  const rows = await query<Facts>(FACTS, [schema, names, HARMLESS_DEFAULT]);
+  return tables.flatMap((table) => {
+    const facts = rows.find(({ name }) => name === table.name);
     const reasons = facts === undefined ? [] : reasonsAgainst(facts, table);
-    if (reasons.length > 0) {
-      found.push(`The table "${table.name}" cannot be trusted: ${reasons.join(", ")}`);
-    }
-  }
-  return found;
+    return reasons.length === 0 ? [] : [`The table "${table.name}" cannot be trusted: ${reasons.join(", ")}`];
+  });
 }
 
 function untrusted(found: readonly string[]): RefusedError {
@@ -83,6 +81,7 @@ const UNTRUSTED_HINT =
   "Look at who made the table. If it is yours, run as its owner or give it to the owner of the database; if not, drop it";
 
 interface Facts {
+  readonly name: string;
   readonly ordinary: boolean;
   /** It is a view of this user's own, or of one who may do anything anyway. */
   readonly own_view: boolean;
@@ -133,9 +132,13 @@ function reasonsAgainstWriting(facts: Facts, table: OwnTable): string[] {
 /** Objects below this number came with the server. */
 const FIRST_OWN_OBJECT = 16384;
 
-/** One row for the table, none when it does not exist. Read from the catalog alone, which anybody may. */
+/**
+ * One row for each table that exists. Read from the catalog alone, which anybody may. An expression is read under the lock of its
+ * table: so never of others, as a planner might who may look at all of them at once.
+ */
 const FACTS = `
-  SELECT c.relkind = 'r' AND NOT c.relispartition AND c.relpersistence = 'p' AS ordinary,
+  SELECT c.relname AS name,
+         c.relkind = 'r' AND NOT c.relispartition AND c.relpersistence = 'p' AS ordinary,
          c.relkind = 'v' AND (o.rolname = current_user OR o.rolsuper) AS own_view,
          o.rolname AS owner,
          o.rolname = current_user OR o.rolsuper
@@ -151,8 +154,9 @@ const FACTS = `
                         WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum)) AS columns,
          EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
                     AND atttypid >= ${FIRST_OWN_OBJECT}) AS foreign_types,
-         EXISTS (SELECT FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-                  WHERE d.adrelid = c.oid
-                    AND (a.attgenerated <> '' OR pg_get_expr(d.adbin, d.adrelid) !~ $3::text)) AS defaults
+         coalesce((SELECT bool_or(a.attgenerated <> '' OR pg_get_expr(d.adbin, d.adrelid) !~ $3::text)
+                     FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+                    WHERE d.adrelid = c.oid), false) AS defaults
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles o ON o.oid = c.relowner
-   WHERE n.nspname = $1::text AND c.relname = $2::text AND c.relkind NOT IN ('i', 'I')`;
+   WHERE n.nspname = $1::text AND c.relkind NOT IN ('i', 'I')
+     AND c.relname IN (SELECT jsonb_array_elements_text($2::text::jsonb))`;

@@ -92,22 +92,38 @@ export interface HistoryEntry {
   readonly toolVersion: string;
 }
 
-/** Records a step, in place of what was recorded of it. */
+/** Records steps, in place of what was recorded of them. */
 export async function writeHistory(
   query: Query,
   schema: string,
   names: BookkeepingNames,
-  { step, status, by, timed, durationMs, toolVersion }: HistoryEntry,
+  entries: readonly HistoryEntry[],
 ): Promise<void> {
-  await query(`DELETE FROM ${tableName(schema, names.historyTable)} WHERE version = $1::bigint`, [
-    step.version,
-  ]);
+  if (entries.length === 0) return;
+  const rows = JSON.stringify(entries.map(({ step, status, by, timed, durationMs, toolVersion }) => ({
+    version: step.version,
+    name: step.name,
+    checksum: stepChecksum(step),
+    status,
+    by,
+    timed,
+    duration_ms: durationMs,
+    tool_version: toolVersion,
+  })));
+  const history = tableName(schema, names.historyTable);
   await query(
-    `INSERT INTO ${tableName(schema, names.historyTable)}
+    `DELETE FROM ${history} WHERE version IN (
+       SELECT version FROM jsonb_to_recordset($1::text::jsonb) AS entry (version bigint))`,
+    [rows],
+  );
+  await query(
+    `INSERT INTO ${history}
        (version, name, checksum, status, applied_by, applied_at, duration_ms, tool_version)
-     VALUES ($1::bigint, $2::text, $3::text, $4::text, $5::text, CASE WHEN $6::boolean THEN clock_timestamp() END,
-             $7::bigint, $8::text)`,
-    [step.version, step.name, stepChecksum(step), status, by, timed, durationMs, toolVersion],
+     SELECT version, name, checksum, status, by, CASE WHEN timed THEN clock_timestamp() END, duration_ms, tool_version
+       FROM jsonb_to_recordset($1::text::jsonb) AS entry (version bigint, name text, checksum text, status text, by text,
+                                                         timed boolean, duration_ms bigint, tool_version text)
+      ORDER BY version`,
+    [rows],
   );
 }
 

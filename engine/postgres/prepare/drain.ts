@@ -10,7 +10,7 @@ import type { Preparation, Source } from "./describe.ts";
 import { fillKeys, followingKeys, removeKeys, takeNotes } from "./part.ts";
 
 /** Notes of one source that are taken at once. */
-const BATCH = 1000;
+export const BATCH = 1000;
 
 /** Rows are found by their keys: a plan that reads a whole table would be chosen for small tables alone, and be kept too long. */
 export const BY_INDEX = `
@@ -40,25 +40,40 @@ export function noHorizon({ sources }: Preparation): Horizon {
  */
 export async function drain(
   query: Query,
-  { sources, parts }: Preparation,
+  preparation: Preparation,
   horizon: Horizon,
 ): Promise<{ readonly taken: number; readonly horizon: Horizon }> {
   await query(BY_INDEX);
+  const { sources } = preparation;
   const ahead = horizon.ahead ?? await lookAhead(query, sources);
   const settled = ahead !== null && await isOver(query, ahead.transaction);
-  const passed: string[] = [];
-  const noted = new Map<Source, readonly string[]>();
-  let taken = 0;
-  for (const [index, source] of sources.entries()) {
-    const rows = await query<{ number: string; key: string }>(takeNotes(source), [
-      BATCH,
-      horizon.passed[index]!,
-    ]);
-    taken += rows.length;
-    noted.set(source, rows.map(({ key }) => key));
+  const notes = await takeIn(query, preparation, horizon.passed);
+  const passed = notes.map((rows, index) => {
     const drawn = settled ? ahead.numbers[index]! : horizon.passed[index]!;
-    passed.push(settled && rows.length === BATCH ? lower(drawn, highest(rows)) : drawn);
-  }
+    return settled && rows.length === BATCH ? lower(drawn, highest(rows)!) : drawn;
+  });
+  const reached = ahead !== null && passed.every((number, index) => number === ahead.numbers[index]);
+  return { taken: notes.flat().length, horizon: { passed, ahead: reached ? null : ahead } };
+}
+
+/** What was noted: its number, and the key as JSON. */
+type Note = { readonly number: string; readonly key: string };
+
+/**
+ * Takes in a batch of each source, within a transaction in which rows are found {@linkcode BY_INDEX}.
+ *
+ * @param passed For each source in order, a number below those that are taken.
+ * @returns What was taken of each.
+ */
+export async function takeIn(
+  query: Query,
+  { sources, parts }: Preparation,
+  passed: readonly string[],
+): Promise<readonly (readonly Note[])[]> {
+  const notes = await Promise.all(
+    sources.map((source, index) => query<Note>(takeNotes(source), [BATCH, passed[index]!])),
+  );
+  const noted = new Map(sources.map((source, index) => [source, notes[index]!.map(({ key }) => key)]));
   for (const part of parts) {
     const followed = sources.find(({ table }) => table === part.follows?.table);
     const keys = new Set(noted.get(part.source));
@@ -70,18 +85,16 @@ export async function drain(
     }
     if (keys.size === 0) continue;
     const list = listOf(keys);
-    await query(removeKeys(part), [list]);
-    await query(fillKeys(part), [list]);
+    await Promise.all([query(removeKeys(part), [list]), query(fillKeys(part), [list])]);
   }
-  const reached = ahead !== null && passed.every((number, index) => number === ahead.numbers[index]);
-  return { taken, horizon: { passed, ahead: reached ? null : ahead } };
+  return notes;
 }
 
 /** Counts the notes that are left. */
 export async function countLeft(
   query: Query,
   { sources }: Preparation,
-  { passed }: Horizon,
+  { passed }: Pick<Horizon, "passed">,
 ): Promise<number> {
   const notes = sources.map(({ notes }, index) =>
     `SELECT FROM ${notes.table} WHERE number > ${passed[index]!}`
@@ -125,8 +138,10 @@ function lower(one: string, other: string): string {
   return BigInt(one) < BigInt(other) ? one : other;
 }
 
-function highest(rows: readonly { readonly number: string }[]): string {
-  return rows.map(({ number }) => number).reduce((one, other) => lower(one, other) === one ? other : one);
+/** The highest number, or null of none. */
+export function highest(rows: readonly Note[]): string | null {
+  return rows.map(({ number }) => number)
+    .reduce<string | null>((one, other) => one === null || lower(one, other) === one ? other : one, null);
 }
 
 /** Keys are JSON already, written by the database. */

@@ -6,11 +6,11 @@
 
 import type { Query } from "../query.ts";
 import type { Preparation } from "./describe.ts";
-import { countLeft, drain, type Horizon, noHorizon } from "./drain.ts";
+import { BATCH, BY_INDEX, countLeft, drain, highest, type Horizon, noHorizon, takeIn } from "./drain.ts";
 import { Dwindling } from "./dwindling.ts";
 
 /** Notes that are few enough to be taken in while writers wait. */
-const FEW = 200;
+const FEW = 50;
 
 /**
  * Takes in what was written since, until little is left, or until it gets no less: an application may write faster than that.
@@ -51,12 +51,16 @@ export async function takeRest(
   momentMs: number,
 ): Promise<number> {
   const until = performance.now() + momentMs;
-  for (let from = horizon, whole = false;;) {
-    const done = await drain(query, preparation, from);
-    if (done.taken === 0 && whole) return 0;
-    // The last look is at all notes, wherever none should be any more.
-    whole = done.taken === 0;
-    from = whole ? noHorizon(preparation) : done.horizon;
-    if (done.taken > 0 && performance.now() > until) return await countLeft(query, preparation, from);
+  await query(BY_INDEX);
+  for (let { passed } = horizon, whole = false;;) {
+    const notes = await takeIn(query, preparation, passed);
+    const most = Math.max(...notes.map(({ length }) => length));
+    if (most === 0 && whole) return 0;
+    // Under the lock no more are to come. The last look is at all, wherever none should be any more.
+    whole ||= most < BATCH;
+    passed = whole
+      ? noHorizon(preparation).passed
+      : notes.map((rows, index) => highest(rows) ?? passed[index]!);
+    if (most > 0 && performance.now() > until) return await countLeft(query, preparation, { passed });
   }
 }

@@ -80,7 +80,7 @@ export async function clear(query: Query, name: string): Promise<void> {
     `^${name}(_[0-9]+|_notes_[0-9]+|_kept_[0-9]+)?$`,
     `^${name}_note_[0-9]+$`,
   ]);
-  for (const { text } of rows) await query(text);
+  await Promise.all(rows.map(({ text }) => query(text)));
 }
 
 // Text of a transaction's number: what is made again is made by another one.

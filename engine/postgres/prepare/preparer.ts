@@ -113,19 +113,32 @@ export class Preparer {
   }
 
   /**
+   * Reads what is prepared, where it can be used. Nobody but who has the lock of the run changes that.
+   *
+   * @throws {RefusedError} When it is not finished, or is for something else.
+   */
+  async ready(query: Query, preparation: Preparation): Promise<PreparedBooks> {
+    const books = await this.#books(query);
+    await this.#assertUsable(query, preparation, books);
+    if (books.ready) return books;
+    throw new RefusedError("Cannot use what is prepared: it is not finished", {
+      hint: hint`Finish it with ${"prepare"}, or do without it: ${"apply --no-prepared"}`,
+    });
+  }
+
+  /**
    * Takes in what is left, under a lock that keeps writers away, for no longer than a moment.
    *
    * @returns The writes that are left then.
-   * @throws {RefusedError} When it is not finished, and when not every write was noted for certain.
+   * @throws {RefusedError} When not every write was noted for certain.
    */
-  async finish(query: Query, preparation: Preparation, horizon: Horizon): Promise<number> {
-    const books = await this.#books(query);
-    await this.#assertUsable(query, preparation, books);
-    if (!books.ready) {
-      throw new RefusedError("Cannot use what is prepared: it is not finished", {
-        hint: hint`Finish it with ${"prepare"}, or do without it: ${"apply --no-prepared"}`,
-      });
-    }
+  async finish(
+    query: Query,
+    preparation: Preparation,
+    books: PreparedBooks,
+    horizon: Horizon,
+  ): Promise<number> {
+    await this.#assertWatched(query, preparation, books);
     return await takeRest(query, preparation, horizon, this.#options.momentMs);
   }
 

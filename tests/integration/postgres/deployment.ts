@@ -146,7 +146,8 @@ export async function everything(sql: postgres.Sql): Promise<unknown> {
   );
   const rows: Record<string, unknown> = {};
   for (const { name } of own) {
-    rows[name] = await sql.unsafe(`SELECT * FROM "${name}" t ORDER BY to_jsonb(t)::text`);
+    // Without what the client tells of the connection, of which there may be several.
+    rows[name] = [...await sql.unsafe(`SELECT * FROM "${name}" t ORDER BY to_jsonb(t)::text`)];
   }
   return { schema: await outpostSchema(sql), contents: await contents(sql), own: rows };
 }

@@ -127,9 +127,11 @@ export class LogApplication {
     const orphan = nthOrphan(this.#ledger, at);
     if (orphan === undefined) return;
     const row = makeEvent(Number(String(orphan.row.event_id).slice("evt_".length)), false);
-    if (!this.#ledger.events.has(String(row.id)) && (await this.#insert("events", row)).length > 0) {
-      this.#ledger.events.set(String(row.id), row);
-    }
+    if (this.#ledger.events.has(String(row.id))) return;
+    if ((await this.#insert("events", row)).length === 0) return;
+    this.#ledger.events.set(String(row.id), row);
+    // It came before step 5, which finds it: also where deliveries without an event are kept aside already.
+    if (await this.#deliveries() === "deliveries") orphan.hasEvent ||= orphan.shadowed === null;
   }
 
   /** A current application delivers again, under a key that an old delivery without an event had. */

@@ -9,8 +9,8 @@ export type Row = Readonly<Record<string, unknown>>;
 
 /** A delivery and what was known of it. */
 export interface Delivery {
-  /** Its event was there before it. */
-  readonly hasEvent: boolean;
+  /** Its event was there before it, or before the step that keeps deliveries without one aside. */
+  hasEvent: boolean;
   row: Row;
   /** The columns that the table had. */
   columns: readonly string[];

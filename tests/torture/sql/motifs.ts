@@ -113,13 +113,18 @@ function prepared(random: Random): LogEvent[] {
     [1, ["prepare", "--abort"]],
     [1, ["down", "1", "--yes"]],
   ]);
+  const at = random.between(0, 999);
+  const write = (action: LogAction): LogEvent => ({ after: 0, type: "application", action, at });
   return [
     ...writes(),
+    write("orphan"),
     { after: 0, ...prepare },
     ...writes(),
     ...fault(),
     ...writes(),
     { after: WHOLE_RUN, ...prepare },
+    // What was made of a delivery before its event came is made anew.
+    { ...write("late_event"), after: random.pick([0, WHOLE_RUN, WHOLE_RUN]) },
     ...writes(),
     { after: random.pick([0, 40, WHOLE_RUN]), ...startOf(random, end) },
     ...writes(),

@@ -65,7 +65,7 @@ export async function judgeLog(sql: postgres.Sql, ledger: LogLedger): Promise<Fi
     const [there, aside] = [attempts.get(id) ?? [], kept.get(id) ?? []];
     const name = `delivery ${id}`;
     if (hasEvent && aside.length > 0) {
-      complain(name, "it is in the quarantine, though its event was there before it");
+      complain(name, "it is in the quarantine, though its event was there in time");
     }
     const wanted = shadowed === null ? [row] : [row, shadowed];
     if (there.length + aside.length !== wanted.length) {
