@@ -69,8 +69,11 @@ export async function clearLock(
       if (++tries > MOST_TRIES) throw neverStill(name);
       first ??= found.owner;
       refuseLive(found.owner, force);
-      await breakFence(redis.client, redis.names.fence);
-      if (await redis.client.eval(CLEAR, 1, name, found.value) === 1) cleared.push(name);
+      const { value } = found;
+      await asking(redis.client, "Cannot clear the lock", async () => {
+        await breakFence(redis.client, redis.names.fence);
+        if (await redis.client.eval(CLEAR, 1, name, value) === 1) cleared.push(name);
+      });
     }
   }
   return { cleared, owner: first };
@@ -98,13 +101,19 @@ async function read(
   client: Ioredis,
   name: string,
 ): Promise<{ readonly value: Buffer; readonly owner: LockOwner } | null> {
-  const last = watchFailures(client);
-  try {
+  return await asking(client, "Cannot read the lock", async () => {
     const value = await client.getBuffer(name);
     if (value === null) return null;
     const ttlLeftMs = await client.pttl(name);
     return ttlLeftMs === -2 ? null : { value, owner: decodeOwner(value, ttlLeftMs, name) };
+  });
+}
+
+async function asking<T>(client: Ioredis, action: string, ask: () => Promise<T>): Promise<T> {
+  const last = watchFailures(client);
+  try {
+    return await ask();
   } catch (error) {
-    throw toToldError(error, "Cannot read the lock", last());
+    throw toToldError(error, action, last());
   }
 }

@@ -17,8 +17,14 @@ const ASCII = /^[\x00-\x7f]*$/;
 const BEYOND_BYTES = /[^\x00-\xff]/;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Bytes as they came from a server. */
+/** What came is no bytes: whatever sent it answers otherwise than it was asked. */
+export class NoBytesError extends Error {
+  override readonly name = "NoBytesError";
+}
+
+/** Bytes as they came from a server. @throws {NoBytesError} When it is something else. */
 export function fromBytes(bytes: Uint8Array): Binary {
+  if (!(bytes instanceof Uint8Array)) throw new NoBytesError("What came from the server is no bytes");
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 

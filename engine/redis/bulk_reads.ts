@@ -5,6 +5,7 @@
  */
 
 import { type Binary, fromBytes, toArgument } from "./binary.ts";
+import { senselessAnswer } from "./errors.ts";
 import { READ_EXISTING, READ_FIELDS, READ_HASHES, READ_NAMES } from "./scripts/reading.ts";
 import type { Script } from "./scripts/script.ts";
 import type { Argument, RedisStore } from "./store.ts";
@@ -133,9 +134,19 @@ async function readJson(
   await store.onEachNode(keys, async (group) => {
     const answer = await store.evaluateReading(script, group.map((i) => keys[i]!), args);
     isKnown &&= answer !== null;
-    if (answer !== null) {
-      (JSON.parse(fromBytes(answer)) as unknown[]).forEach((row, at) => rows[group[at]!] = row);
-    }
+    if (answer !== null) parsed(answer).forEach((row, at) => rows[group[at]!] = row);
   });
   return isKnown ? rows : null;
+}
+
+/** @throws {StoreUnreachableError} When that is no list: no script ran. */
+function parsed(answer: Uint8Array): readonly unknown[] {
+  const text = fromBytes(answer);
+  try {
+    const rows: unknown = JSON.parse(text);
+    if (Array.isArray(rows)) return rows;
+  } catch {
+    // Told below.
+  }
+  throw senselessAnswer("EVALSHA");
 }

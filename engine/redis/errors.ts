@@ -7,6 +7,7 @@
 import type { EventEmitter } from "node:events";
 import { MigrationError, RefusedError, StoreDeniedError, StoreUnreachableError } from "../errors.ts";
 import { type Hint, hint } from "../hint.ts";
+import { NoBytesError } from "./binary.ts";
 import type { Ioredis } from "./client.ts";
 import { failLeftBehind } from "./left_behind.ts";
 
@@ -18,15 +19,12 @@ export const GRANTS_HINT: Hint = hint`Give the Redis user the rights that ${"gra
 
 const ADDRESS_HINT = "Check the Redis host, port and TLS settings, and that it is running";
 
-/** For a reply that no Redis gives. */
-export function senselessAnswer(command: string): StoreUnreachableError {
-  return new StoreUnreachableError(
-    "redis",
-    `Cannot use this Redis: what it answers to ${command} makes no sense`,
-    {
-      hint: ADDRESS_HINT,
-    },
-  );
+/** For a reply that no Redis gives. @param asked What it was to answer, where that is known. */
+export function senselessAnswer(asked?: string): StoreUnreachableError {
+  const to = asked === undefined ? "" : ` to ${asked}`;
+  return new StoreUnreachableError("redis", `Cannot use this Redis: what it answers${to} makes no sense`, {
+    hint: ADDRESS_HINT,
+  });
 }
 
 /** Slots that an error names. */
@@ -68,6 +66,7 @@ function isReply(error: Error): boolean {
  */
 export function toStoreError(error: unknown, action: string, last: Error | null = null): unknown {
   if (error instanceof MigrationError || !(error instanceof Error)) return error;
+  if (error instanceof NoBytesError) return senselessAnswer();
   if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {
     return error;
   }

@@ -195,6 +195,9 @@ async function play(seed: number, player: number, stage: Stage): Promise<readonl
     const word = /"code":"(\w+)"|\[(\w+)\]\s*$/m.exec(`${stdout}${stderr}`);
     const status = `${code} ${word?.[1] ?? word?.[2] ?? ""}`;
     statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    if (status.endsWith(" internal")) {
+      problems.push(`a fault of the program: ${stdout}${stderr}`.slice(0, 500));
+    }
     if (![0, 1, 2, 3, 4, 5, 130].includes(code)) problems.push(`exit status ${code}`);
     return problems.map((problem) => `seed ${seed}, ${args.join(" ")}: ${problem}`);
   } finally {

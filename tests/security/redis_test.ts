@@ -47,8 +47,42 @@ Deno.test(
     const { code, stderr } = await ask("apply --yes --lock-wait 0", ":1\r\n");
     assertEquals(code, 4, stderr);
     assertStringIncludes(stderr, "what it answers to EVAL makes no sense");
+    // A page of keys that is true, and the same again as the answer to whatever is asked of one.
+    const page = "*2\r\n$1\r\n0\r\n*1\r\n$8\r\ntenant:x\r\n";
+    for (
+      const line of [
+        "plan",
+        "resolve redis/1 --all --keep copy --yes",
+        "resolve redis/1 tenant:x --keep copy --yes",
+      ]
+    ) {
+      for (const reply of [page, `$${page.length}\r\n${page}\r\n`]) {
+        const { code, stderr } = await ask(line, reply);
+        assertEquals(code, 4, stderr);
+        assertStringIncludes(stderr, "makes no sense");
+      }
+    }
   },
 );
+
+Deno.test("unlock tells what a Redis says that has moved the lock away", quietly, async () => {
+  const said: Readonly<Record<string, string>> = {
+    get: "$3\r\nabc\r\n",
+    pttl: ":5\r\n",
+    eval: "-MOVED 1 h:1\r\n",
+  };
+  await using server = startFakeServer(async (connection) => {
+    for (let chunk = await connection.read(); chunk !== null; chunk = await connection.read()) {
+      for (const [, name] of new TextDecoder("latin1").decode(chunk).matchAll(COMMAND)) {
+        await connection.write(said[name!.toLowerCase()] ?? "+OK\r\n");
+      }
+    }
+  });
+  const args = ["migrate", "unlock", "--yes", "--force", "--redis-only"];
+  const { code, stderr } = await runInProcess(args, { env: envOf(server) });
+  assertEquals(code, 4, stderr);
+  assertStringIncludes(stderr, "Cannot clear the lock: Redis is a cluster");
+});
 
 /** Where a command begins, with its name. */
 const COMMAND = /(?:^|\r\n)\*\d+\r\n\$\d+\r\n(\w+)/g;
