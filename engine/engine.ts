@@ -28,7 +28,13 @@ import type { LockOptions, LockOwner } from "./lock/lock.ts";
 import { resolveId } from "./resolve_id.ts";
 import { abortPrepared, prepare, type PrepareOptions } from "./prepare.ts";
 import { makePlan, type Plan, type PlanOptions } from "./plan.ts";
-import { type PendingCounts, readState, type ReadStateOptions, type UnreadStore } from "./state.ts";
+import {
+  type PendingCounts,
+  readState,
+  type ReadStateOptions,
+  type StateReading,
+  type UnreadStore,
+} from "./state.ts";
 import { type KeptForm, planResolve, type PlanResolveOptions, resolveDifferences } from "./resolve.ts";
 import { makeStatus, type Status } from "./status.ts";
 import { askEach, type EngineContext } from "./stores.ts";
@@ -112,7 +118,8 @@ export class Engine {
    * @throws {RefusedError} When a named migration needs an earlier one that is pending and not named.
    */
   async plan(options: PlanOptions = {}): Promise<Plan> {
-    return await makePlan(this.#context, await this.#read(), options);
+    const state = await this.#read({ unlessUntrusted: options.saved === undefined });
+    return await makePlan(this.#context, state, options);
   }
 
   /**
@@ -319,7 +326,7 @@ export class Engine {
     );
   }
 
-  #read(options: ReadStateOptions = {}) {
+  #read(options: StateReading = {}) {
     return readState(this.#context, () => this.lockOwner(), options);
   }
 

@@ -47,7 +47,7 @@ export interface Plan extends PerSqlStore<SqlPlan> {
   readonly digest: string;
   /** The stores that were looked at: Postgres, ClickHouse, Redis. */
   readonly stores: readonly PlannedStore[];
-  /** False when nothing is selected: then all is applied already. */
+  /** False when nothing is selected and every store was read: then all is applied already. */
   readonly hasChanges: boolean;
   /** The selected Redis migrations, in the order in which they run; empty without Redis. */
   readonly redis: readonly RedisMigrationPlan[];
@@ -59,10 +59,12 @@ export interface Plan extends PerSqlStore<SqlPlan> {
 
 /** Plans what is pending, or the migrations named. Reads only. */
 export async function makePlan(
-  context: Omit<EngineContext, "lock">,
+  given: Omit<EngineContext, "lock">,
   state: State,
   { ids = [], rerun = false, noPrepared = false, saved, signal }: PlanOptions,
 ): Promise<Plan> {
+  // Of a store that could not be read nothing can be planned: why not stands in the way.
+  const context = { ...given, sql: new Map([...given.sql].filter(([name]) => state.sql.has(name))) };
   if (saved !== undefined) await assertFits(context, state, saved);
   const selected = select(state.entries, saved?.basis.selected ?? ids, { rerun });
   const together = maySelectedRunAsOne(ids, saved);
@@ -85,14 +87,17 @@ export async function makePlan(
   return {
     digest: digestOf(basis),
     stores: placesOf(state),
-    hasChanges: selected.length > 0,
+    hasChanges: selected.length + state.untrusted.length > 0,
     ...perSqlStore(sql),
     redis: context.redis === null || redisIds.length === 0
       ? []
       : await context.redis.plan(redisIds, { signal: signal ?? new AbortController().signal }),
-    blockers: (await findBlockers(context, selected)).filter(({ kind }) =>
-      !noPrepared || kind !== PREPARED_BLOCKER
-    ),
+    blockers: [
+      ...state.untrusted,
+      ...(await findBlockers(context, selected)).filter(({ kind }) =>
+        !noPrepared || kind !== PREPARED_BLOCKER
+      ),
+    ],
     basis,
   };
 }

@@ -6,10 +6,12 @@
 
 import type { RedisState } from "./redis_backend.ts";
 import type { SqlState } from "./sql_backend.ts";
+import type { Blocker } from "./blocker.ts";
 import { DirtyError, DriftError, StoreHeldError } from "./errors.ts";
 import { dirtyHint, hint } from "./hint.ts";
 import { isPending, type MigrationEntry, type SqlStoreName, storeTitle } from "./migration.ts";
 import type { LockOwner } from "./lock/lock.ts";
+import { UntrustedError } from "./untrusted_error.ts";
 import { askEach, type BySqlStore, type Stores, together } from "./stores.ts";
 
 /** How many migrations are pending on each side. ClickHouse counts as SQL. */
@@ -34,6 +36,12 @@ export interface ReadStateOptions {
   readonly unlessHeld?: boolean;
 }
 
+/** The same for plans, which say what stands in the way. */
+export interface StateReading extends ReadStateOptions {
+  /** Leaves out a SQL store whose bookkeeping cannot be trusted, and says so, instead of failing. @default {false} */
+  readonly unlessUntrusted?: boolean;
+}
+
 /** What was read. */
 export interface State {
   readonly sql: BySqlStore<SqlState>;
@@ -44,6 +52,8 @@ export interface State {
   readonly pending: PendingCounts;
   /** Stores that are missing from all this, where that was allowed. */
   readonly unread: readonly UnreadStore[];
+  /** Why others are missing that cannot be trusted, where that was allowed. */
+  readonly untrusted: readonly Blocker[];
 }
 
 /**
@@ -56,15 +66,18 @@ export interface State {
 export async function readState(
   stores: Stores,
   readLock: () => Promise<LockOwner | null>,
-  { unlessHeld = false }: ReadStateOptions = {},
+  { unlessHeld = false, unlessUntrusted = false }: StateReading = {},
 ): Promise<State> {
   const before = await readLock();
   const unread: UnreadStore[] = [];
+  const untrusted: Blocker[] = [];
   const [answers, redis] = await together([
     askEach(stores.sql, (backend, store) =>
       backend.read().catch((error) => {
-        if (!unlessHeld || !(error instanceof StoreHeldError)) throw error;
-        unread.push({ store, message: error.message });
+        if (unlessUntrusted && error instanceof UntrustedError) untrusted.push(...error.blockers);
+        else if (unlessHeld && error instanceof StoreHeldError) {
+          unread.push({ store, message: error.message });
+        } else throw error;
         return null;
       })),
     stores.redis?.read() ?? null,
@@ -76,7 +89,7 @@ export async function readState(
   const lock = await readLock() ?? before;
   const entries = [...[...sql.values()].flatMap((state) => state.entries), ...(redis?.entries ?? [])]
     .map((entry) => seenWithLock(entry, lock));
-  return { sql, redis, lock, entries, pending: countPending(entries), unread };
+  return { sql, redis, lock, entries, pending: countPending(entries), unread, untrusted };
 }
 
 /**

@@ -42,7 +42,7 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
           [
             ...(steps.length > 0 ? [formatCounted(steps.length, "SQL step")] : []),
             ...(plan.redis.length > 0 ? [formatCounted(plan.redis.length, "Redis migration")] : []),
-          ].join(" and ")
+          ].join(" and ") || "Nothing that can be told"
         } to apply`,
         kind: losses.length + blockers.length > 0 ? "warn" : "good",
       }

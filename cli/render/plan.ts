@@ -118,7 +118,7 @@ function summary(plan: Plan, style: Style): string {
       ? [`${formatCounted(plan.redis.length, "Redis migration")} over ${formatCounted(items, "record")}`]
       : []),
   ];
-  return style.bold(`Plan: ${parts.join(", then ")}`);
+  return style.bold(`Plan: ${parts.join(", then ") || "nothing that can be told"}`);
 }
 
 /** What will be changed, and where. */

@@ -6,7 +6,7 @@
  */
 
 import type { Blocker } from "../blocker.ts";
-import { RefusedError } from "../errors.ts";
+import { UntrustedError } from "../untrusted_error.ts";
 import type { Query } from "./query.ts";
 
 /** A table of the tool's own. */
@@ -68,8 +68,8 @@ async function lookAt(
   });
 }
 
-function untrusted(found: readonly string[]): RefusedError {
-  return new RefusedError(`Cannot use Postgres: ${found.join("; ")}`, { hint: UNTRUSTED_HINT });
+function untrusted(found: readonly string[]): UntrustedError {
+  return new UntrustedError(`Cannot use Postgres: ${found.join("; ")}`, found.map(untrustedBlocker));
 }
 
 /** The same as what stands in the way of a plan: what the plan says of the rest holds. */

@@ -1,7 +1,10 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type postgres from "postgres";
 import { RefusedError } from "../../../engine/errors.ts";
+import { runInProcess } from "../../support/cli.ts";
+import { seedLegacyTenant } from "../../support/outpost_data.ts";
 import { startPostgres } from "../../support/postgres.ts";
+import { startRedis } from "../../support/redis.ts";
 import { backendOver, locked, migrateTo, running } from "./deployment.ts";
 
 /** What a stranger does who may create tables and nothing more: it must not work. */
@@ -106,6 +109,54 @@ Deno.test("a session trusts what golang-migrate and the tool itself made, also f
   assertEquals((await backend.verify()).issues, []);
   await using session = await locked(backend);
   assertEquals(await session.cleanup(5, running()), 0);
+});
+
+Deno.test("plan lists bookkeeping that cannot be read among what is in the way, and plans the rest", async () => {
+  await using stack = new AsyncDisposableStack();
+  const [server, redis] = await Promise.all([startPostgres(), startRedis()]);
+  stack.use(server);
+  stack.use(redis);
+  const admin = server.client(await server.createDatabase("admin"), { max: 1 });
+  await admin.unsafe("CREATE ROLE stranger LOGIN");
+  const url = await server.createDatabase("planted");
+  const sql = server.client(url, { max: 1 });
+  await sql.unsafe("GRANT CREATE ON SCHEMA public TO stranger");
+  await asStranger(
+    sql,
+    `${ESCALATION}
+    CREATE VIEW schema_migrations AS SELECT 1::bigint AS version, NOT climb() AS dirty`,
+  );
+  await seedLegacyTenant(redis.client(), "acme");
+  const folder = await Deno.makeTempDir();
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  const env = { POSTGRES_URL: url, REDIS_HOST: "127.0.0.1", REDIS_PORT: String(redis.port), NO_COLOR: "1" };
+  const outpost = (line: string) => runInProcess(line.split(" "), { env });
+
+  const file = `${folder}/plan.json`;
+  const planned = await outpost(`migrate plan --json --out ${file}`);
+  assertEquals(planned.code, 0, planned.stderr);
+  const { has_changes, sql: steps, redis: records, blockers } = JSON.parse(planned.stdout);
+  assertEquals([has_changes, steps, records.length], [true, null, 3]);
+  assertEquals(blockers.map(({ store, kind }: { store: string; kind: string }) => [store, kind]), [
+    ["postgres", "untrusted"],
+  ]);
+  assertStringIncludes(blockers[0].detail, "no ordinary table");
+  for (const line of ["migrate plan", "migrate plan --sql-only"]) {
+    const { stdout } = await outpost(line);
+    assertStringIncludes(stdout, 'The table "schema_migrations" cannot be trusted');
+    assertStringIncludes(stdout, "Next: outpost migrate plan");
+  }
+  assertEquals((await outpost("migrate plan --sql-only --check")).code, 1);
+  assertStringIncludes((await outpost("migrate plan --sql-only")).stdout, "Plan: nothing that can be told");
+  // What writes, and the gate, refuse as before: also what such a plan would leave out.
+  for (const line of ["migrate apply --yes", `migrate apply --plan ${file} --yes`, "serve -- true"]) {
+    const { code, stderr } = await outpost(line);
+    assertEquals(code, 2, stderr);
+    assertStringIncludes(stderr, "no ordinary table");
+  }
+  assertEquals(await redis.client().exists("tenant:{acme}:tenant"), 0);
+  const [role] = await admin`SELECT rolsuper FROM pg_roles WHERE rolname = 'stranger'`;
+  assertEquals(role!.rolsuper, false);
 });
 
 async function asStranger(sql: postgres.Sql, text: string): Promise<void> {
