@@ -55,6 +55,8 @@ export interface ClickHouseStore {
   readonly client: ClickHouseClient;
   /** What tells this database from another, without secrets: host and database. */
   readonly identity: string;
+  /** The cluster, as `system.clusters` names it, whose servers are replicas of one another. @default {undefined} */
+  readonly cluster?: string | undefined;
 }
 
 /** What {@linkcode createEngine} needs. A store that is left out is not contacted. */
@@ -168,6 +170,7 @@ function clickhouseBackend(options: CreateEngineOptions, store: ClickHouseStore)
     ...given(options.registry.clickhouse, "ClickHouse steps"),
     client: store.client,
     identity: store.identity,
+    cluster: store.cluster ?? null,
     tables,
     prefix,
     recorder: { who: whoOf(options), toolVersion: options.version },

@@ -25,6 +25,8 @@ export interface GrantsOptions {
   readonly database: string;
   /** The database in ClickHouse, or null where there is none. */
   readonly clickhouse: string | null;
+  /** True for one that a cluster of replicas holds. @default {false} */
+  readonly replicated?: boolean;
   readonly schema: string;
   /** The role that owns the tables: only an owner may change one. */
   readonly owner: string;
@@ -53,8 +55,8 @@ const REDIS: Readonly<Record<Purpose, readonly [rights: string, note: string]>> 
 
 /** What is asked of ClickHouse's own tables: sizes and parts, and for a step what it has to wait for. */
 const SYSTEM = {
-  read: ["disks", "parts"],
-  apply: ["disks", "mutations", "parts", "parts_columns", "processes"],
+  read: ["clusters", "disks", "parts", "replicas"],
+  apply: ["clusters", "disks", "mutations", "parts", "parts_columns", "processes", "replicas"],
 };
 
 const CLICKHOUSE_NOTES: Readonly<Record<Purpose, string>> = {
@@ -63,7 +65,7 @@ const CLICKHOUSE_NOTES: Readonly<Record<Purpose, string>> = {
   serve: "The check before the start only reads; the rest is what the server itself works with.",
 };
 
-function clickhouseStatements(purpose: Purpose, database: string): readonly string[] {
+function clickhouseStatements(purpose: Purpose, database: string, replicated: boolean): readonly string[] {
   const [user, on] = [USERS[purpose], `\`${database.replaceAll("`", "\\`")}\``];
   const rights = {
     read: "SELECT, SHOW TABLES, SHOW COLUMNS",
@@ -75,11 +77,14 @@ function clickhouseStatements(purpose: Purpose, database: string): readonly stri
     `CREATE USER ${user} IDENTIFIED BY 'PASSWORD'`,
     `GRANT ${rights} ON ${on}.* TO ${user}`,
     ...system.map((table) => `GRANT SELECT ON system.${table} TO ${user}`),
+    ...(replicated && purpose === "apply" ? [`GRANT CLUSTER, REMOTE ON *.* TO ${user}`] : []),
   ];
 }
 
 /** The rights, by purpose and store. */
-export function outpostGrants({ database, clickhouse, schema, owner }: GrantsOptions): readonly Grant[] {
+export function outpostGrants(
+  { database, clickhouse, replicated = false, schema, owner }: GrantsOptions,
+): readonly Grant[] {
   const [on, within, as] = [quote(database), quote(schema), quote(owner)];
   const login = (user: string) => [
     `CREATE ROLE ${user} LOGIN PASSWORD 'PASSWORD'`,
@@ -120,7 +125,7 @@ export function outpostGrants({ database, clickhouse, schema, owner }: GrantsOpt
         purpose,
         store: "clickhouse" as const,
         user,
-        statements: clickhouseStatements(purpose, clickhouse),
+        statements: clickhouseStatements(purpose, clickhouse, replicated),
         note: CLICKHOUSE_NOTES[purpose],
       }]),
       { purpose, store: "redis", user, statements: [redis], note },

@@ -59,6 +59,7 @@ async function clickhouseSchemas(): Promise<Schema[]> {
     tables,
     prefix,
     recorder: { who: who.who, toolVersion: who.version },
+    cluster: null,
     identity: "schema",
   });
   return await eachVersion(backend, clickhouseSteps.length, async () => {

@@ -162,6 +162,13 @@ export const SETTINGS = {
     CLICKHOUSE,
     "Connect with TLS",
   ),
+  clickhouseCluster: define(
+    ["clickhouse.cluster", "CLICKHOUSE_CLUSTER", "clickhouse-cluster"],
+    text("NAME"),
+    "",
+    CLICKHOUSE,
+    "Cluster whose servers are replicas of one another; empty for one server",
+  ),
   deploymentId: define(
     ["deployment_id", "DEPLOYMENT_ID", "deployment-id"],
     checkedText("ID", deploymentIdFault),

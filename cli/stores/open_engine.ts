@@ -99,7 +99,8 @@ async function openClickHouse(settings: Settings, stack: AsyncDisposableStack) {
   };
   const client = connectClickHouse(address);
   stack.defer(() => client.close());
-  return { client, identity: clickhouseIdentity(address) };
+  const cluster = settings.clickhouseCluster;
+  return { client, identity: clickhouseIdentity(address), ...(cluster === "" ? {} : { cluster }) };
 }
 
 async function openRedis(settings: Settings, stack: AsyncDisposableStack) {

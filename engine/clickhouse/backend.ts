@@ -9,8 +9,9 @@ import type { Blocker } from "../blocker.ts";
 import { StepBackend } from "../sql/step_backend.ts";
 import type { Findings, PendingChanges, StepStore, StoreView } from "../sql/step_store.ts";
 import type { SqlSteps } from "../sql/step.ts";
-import { type ClickHouseTables, quoteName, type Recorder, select, tableExists } from "./bookkeeping.ts";
+import { type ClickHouseTables, type Recorder, select, tableExists } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
+import { type ClickHouseScope, clusterClient, expandFor, findClusterBlockers } from "./cluster.ts";
 import { connectionError } from "./errors.ts";
 import { findRightsBlockers } from "./rights.ts";
 import { findRowDangers } from "./row_dangers.ts";
@@ -19,13 +20,11 @@ import { ClickHouseSession } from "./session.ts";
 import { readStanding } from "./standing.ts";
 
 /** What the backend works with. */
-export interface ClickHouseBackendOptions extends SqlSteps<readonly ClickHouseTable[]> {
+export interface ClickHouseBackendOptions extends SqlSteps<readonly ClickHouseTable[]>, ClickHouseScope {
   /** Owned by the caller. */
   readonly client: ClickHouseClient;
   /** Names of the tool's tables, prefix included. */
   readonly tables: ClickHouseTables;
-  /** What stands before the name of every table of the application; empty for nothing. */
-  readonly prefix: string;
   readonly recorder: Recorder;
   /** What tells this database from another, without secrets, for example host and database. */
   readonly identity: string;
@@ -45,7 +44,9 @@ class ClickHouseStore implements StepStore {
   readonly #options: ClickHouseBackendOptions;
 
   constructor(options: ClickHouseBackendOptions) {
-    this.#options = options;
+    this.#options = options.cluster === null
+      ? options
+      : { ...options, client: clusterClient(options.client) };
   }
 
   async read<T>(action: string, work: (view: StoreView) => Promise<T>): Promise<T> {
@@ -83,13 +84,8 @@ class ClickHouseStore implements StepStore {
     return Promise.resolve(null);
   }
 
-  /** Puts the quoted names of tables in place of `{{name}}`, and within a text, `'{{name:name}}'`, the names as they are. */
   expand(text: string): string {
-    const { prefix } = this.#options;
-    return text.replaceAll(
-      /\{\{(\w+)(:name)?\}\}/g,
-      (_all, name, bare) => bare === undefined ? quoteName(prefix + name) : prefix + name,
-    );
+    return expandFor(this.#options, text);
   }
 
   async #findings(version: number): Promise<Findings> {
@@ -100,11 +96,19 @@ class ClickHouseStore implements StepStore {
     return { faults: [...compareTables(expected, await readTables(client, names)), ...faults], warnings };
   }
 
-  /** Rights, and room: a rewrite needs the table's size again, for as long as it takes; merges only the parts that they work on. */
+  /** Rights, replicas, and room: a rewrite needs the table's size again, for as long as it takes; merges only the parts that they work on. */
   async #blockers({ rewritten }: PendingChanges): Promise<readonly Blocker[]> {
     const { client, tables, schemas, prefix } = this.#options;
     const all = schemas.at(-1)!.map(({ name }) => prefix + name);
-    const blockers = [...await findRightsBlockers(client, tables, all)];
+    const own = [tables.bookkeeping, tables.history];
+    const blockers = [
+      ...await findRightsBlockers(client, { own, tables: all, cluster: this.#options.cluster }),
+    ];
+    // Whoever may not look at the server's own tables is told that, and no more.
+    if (!blockers.some(({ object }) => object.startsWith("system."))) {
+      const app = schemas.at(-1)!.map((table) => table.name);
+      blockers.push(...await findClusterBlockers(client, this.#options, { own, app, rewritten }));
+    }
     for (const table of rewritten) {
       const name = prefix + table;
       const need = await this.#bytes(table);

@@ -116,22 +116,26 @@ export async function readHistory(
   }));
 }
 
-/** Creates both tables where they are missing: as golang-migrate creates its own. */
+/** Creates both tables where they are missing: as golang-migrate creates its own. @param write Writes a statement for where it runs. */
 export async function createTables(
   client: ClickHouseClient,
   { bookkeeping, history }: ClickHouseTables,
+  write: (statement: string) => string,
 ): Promise<void> {
-  await client.command({
-    query: `CREATE TABLE IF NOT EXISTS ${quoteName(bookkeeping)} (version Int64, dirty UInt8, sequence UInt64)
-      ENGINE = MergeTree ORDER BY sequence`,
-  });
-  await client.command({
-    query: `CREATE TABLE IF NOT EXISTS ${
-      quoteName(history)
-    } (version Int64, name String, checksum String, state String,
-      sequence UInt64, at DateTime64(3, 'UTC'), duration_ms UInt64, who String, tool_version String)
-      ENGINE = MergeTree ORDER BY sequence`,
-  });
+  const columns = {
+    [bookkeeping]: "version Int64, dirty UInt8, sequence UInt64",
+    [history]:
+      "version Int64, name String, checksum String, state String, sequence UInt64, at DateTime64(3, 'UTC'), " +
+      "duration_ms UInt64, who String, tool_version String",
+  };
+  for (const [name, described] of Object.entries(columns)) {
+    if (await tableExists(client, name)) continue;
+    await client.command({
+      query: write(
+        `CREATE TABLE IF NOT EXISTS ${quoteName(name)} (${described}) ENGINE = MergeTree ORDER BY sequence`,
+      ),
+    });
+  }
 }
 
 /** The sequence of the next row: the time in nanoseconds, or one above the newest where a clock ran ahead. */

@@ -16,9 +16,19 @@ export interface ClickHouseClient {
     readonly query: string;
     readonly format: "JSONEachRow";
     readonly query_params: Record<string, unknown>;
+    readonly clickhouse_settings?: Record<string, string>;
   }): Promise<{ json(): Promise<unknown> }>;
-  /** Runs a statement that returns no rows. @param request The statement. @returns Nothing that is looked at. */
-  command(request: { readonly query: string }): Promise<unknown>;
+  /**
+   * Runs a statement that returns no rows.
+   *
+   * @param request The statement; its `{name:Type}` are filled from `query_params`.
+   * @returns Nothing that is looked at.
+   */
+  command(request: {
+    readonly query: string;
+    readonly query_params?: Record<string, unknown>;
+    readonly clickhouse_settings?: Record<string, string>;
+  }): Promise<unknown>;
   /**
    * Writes rows.
    *
@@ -29,6 +39,7 @@ export interface ClickHouseClient {
     readonly table: string;
     readonly format: "JSONEachRow";
     readonly values: readonly Record<string, unknown>[];
+    readonly clickhouse_settings?: Record<string, string>;
   }): Promise<unknown>;
   /** Finds out whether the server is there. @returns Whether it answered. */
   ping(): Promise<{ readonly success: boolean }>;

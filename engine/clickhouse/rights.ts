@@ -7,7 +7,7 @@
 
 import { ClickHouseError } from "@clickhouse/client";
 import type { Blocker } from "../blocker.ts";
-import { type ClickHouseTables, quoteName, select } from "./bookkeeping.ts";
+import { quoteName, select } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
 import { GRANTS_HINT } from "./errors.ts";
 
@@ -18,18 +18,23 @@ interface Need {
   readonly on: string;
 }
 
-/**
- * Says which rights the user lacks. An older server has no CHECK GRANT: of such a one nothing is known beforehand.
- *
- * @param tables Names of the application's tables, prefix included.
- */
+/** What is to be worked on. */
+interface RightsQuestion {
+  /** Names of the tool's tables, prefix included. */
+  readonly own: readonly string[];
+  /** Names of the application's tables, prefix included. */
+  readonly tables: readonly string[];
+  /** The cluster that has them; null for one server. */
+  readonly cluster: string | null;
+}
+
+/** Says which rights the user lacks. An older server has no CHECK GRANT: of such a one nothing is known beforehand. */
 export async function findRightsBlockers(
   client: ClickHouseClient,
-  own: ClickHouseTables,
-  tables: readonly string[],
+  { own, tables, cluster }: RightsQuestion,
 ): Promise<readonly Blocker[]> {
   const needs: readonly Need[] = [
-    ...[own.bookkeeping, own.history].map((name) => ({
+    ...own.map((name) => ({
       rights: ["SELECT", "INSERT", "CREATE TABLE"],
       on: quoteName(name),
     })),
@@ -37,10 +42,13 @@ export async function findRightsBlockers(
       rights: ["SELECT", "CREATE TABLE", "ALTER COLUMN", "ALTER INDEX", "ALTER UPDATE"],
       on: quoteName(name),
     })),
-    ...["mutations", "parts_columns", "processes"].map((name) => ({
+    ...["mutations", "parts_columns", "processes", cluster === null ? "replicas" : "clusters"].map((
+      name,
+    ) => ({
       rights: ["SELECT"],
       on: `system.${name}`,
     })),
+    ...(cluster === null ? [] : [{ rights: ["CLUSTER", "REMOTE"], on: "*.*" }]),
   ];
   const lacking = await Promise.all(needs.map(async ({ rights, on }) => {
     if (await isGranted(client, rights, on)) return [];

@@ -32,7 +32,7 @@ export interface ClickHouseSessionOptions {
   readonly steps: readonly StepModule[];
   readonly tables: ClickHouseTables;
   readonly recorder: Recorder;
-  /** Puts the names of tables into a statement. */
+  /** Writes a statement for where it is to run. */
   readonly expand: (statement: string) => string;
   /** What stands before the name of every table of the application. */
   readonly prefix: string;
@@ -76,10 +76,10 @@ export class ClickHouseSession implements SqlSession {
   }
 
   async force(version: number): Promise<void> {
-    const { client, steps, tables } = this.#options;
+    const { client, steps, tables, expand } = this.#options;
     assertForceable(version, steps.length);
     await this.#asked(`Cannot force version ${version} in ClickHouse`, async () => {
-      await createTables(client, tables);
+      await createTables(client, tables, expand);
       const sequence = await nextSequence(client, tables);
       await appendVersion(client, tables, { version, dirty: false, sequence });
       await this.#note("forced", { version, name: "", checksum: "", sequence, durationMs: 0 });
@@ -109,12 +109,12 @@ export class ClickHouseSession implements SqlSession {
   }
 
   async #recorded(direction: "up" | "down", step: SqlStep, options: SqlRunOptions): Promise<void> {
-    const { client, tables, steps } = this.#options;
+    const { client, tables, steps, expand } = this.#options;
     const { version, name } = step;
     const target = direction === "up" ? version : version - 1;
     const startedAt = performance.now();
     const row = { version, name, checksum: stepChecksum(step) };
-    await createTables(client, tables);
+    await createTables(client, tables, expand);
     await options.beforeCommit();
     // The history first: a crash between the two leaves a clean version, and one after them a dirty one known as ours.
     const sequence = await nextSequence(client, tables);

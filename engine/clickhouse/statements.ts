@@ -15,7 +15,7 @@ import type { ClickHouseClient } from "./client.ts";
 /** What a statement runs with. */
 export interface StatementContext {
   readonly client: ClickHouseClient;
-  /** Puts the names of tables into a statement. */
+  /** Writes a statement for where it is to run. */
   readonly expand: (text: string) => string;
   /** What stands before the name of every table of the application. */
   readonly prefix: string;
@@ -37,13 +37,16 @@ export async function runStatement(
 ): Promise<void> {
   const { client, expand } = context;
   const text = expand(statement.text);
+  const parameters = await parametersOf(context, text);
   for (let round = 0; round < ROUNDS; round++) {
     options.signal.throwIfAborted();
     // A fill that a run before this one queued goes on in the server: done, it may have left nothing to do.
     if (statement.mutates !== undefined) await mutationsDone(context, statement.mutates, options);
-    if (statement.until !== undefined && await count(client, expand(statement.until)) === 0) return;
+    if (statement.until !== undefined && await count(client, expand(statement.until), parameters) === 0) {
+      return;
+    }
     await options.beforeCommit();
-    await client.command({ query: text });
+    await client.command({ query: text, query_params: parameters });
     if (statement.mutates !== undefined) await mutationsDone(context, statement.mutates, options);
     if (statement.until === undefined) return;
     await pause(Math.min(20 * 2 ** round, LONGEST_PAUSE_MS), options.signal);
@@ -51,6 +54,13 @@ export async function runStatement(
   throw new RefusedError(`What a statement waits for has not come true: ${expand(statement.until!)}`, {
     hint: "Look with this query what is left, and run the same command again: it goes on from there",
   });
+}
+
+/** The server's time, where a statement asks for it. */
+async function parametersOf({ client }: StatementContext, text: string): Promise<Record<string, unknown>> {
+  if (!text.includes("{since:")) return {};
+  const [clock] = await select<{ since: number }>(client, "SELECT toFloat64(now64(3)) AS since");
+  return { since: clock!.since };
 }
 
 /** Waits until no mutation of a table is unfinished on this server, however long that takes. Replicas follow in the same order. */
@@ -81,7 +91,11 @@ async function mutationsDone(
   }
 }
 
-async function count(client: ClickHouseClient, query: string): Promise<number> {
-  const [row] = await select<Record<string, string | number>>(client, query);
+async function count(
+  client: ClickHouseClient,
+  query: string,
+  parameters: Record<string, unknown>,
+): Promise<number> {
+  const [row] = await select<Record<string, string | number>>(client, query, parameters);
   return Number(Object.values(row ?? {})[0] ?? 0);
 }

@@ -38,7 +38,8 @@ export interface SqlStatement {
   readonly buildsIndex?: string;
   /**
    * ClickHouse: query for one number. The statement is not run where it gives 0, and is run again until it does: for what an
-   * application goes on writing meanwhile, and for what is to be waited for.
+   * application goes on writing meanwhile, and for what is to be waited for. `{since:Float64}` is the server's time in seconds when
+   * this statement's turn came, in its text too.
    */
   readonly until?: string;
   /**

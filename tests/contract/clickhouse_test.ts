@@ -25,6 +25,7 @@ Deno.test("ClickHouse keeps the contract of SQL stores", async (t) => {
             tables: { bookkeeping: "versions", history: "history" },
             prefix: "",
             recorder: { who: "t@h", toolVersion: "1" },
+            cluster: null,
             identity: "contract",
           }),
         async run(statement) {

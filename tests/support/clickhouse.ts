@@ -105,7 +105,7 @@ async function startEngine(): Promise<ClickHouseServer> {
       await clients.close();
       await stop(process);
       await reader.cancel();
-      await Deno.remove(data, { recursive: true }).catch(() => {});
+      for (const made of [data, `${data}.xml`]) await Deno.remove(made, { recursive: true }).catch(() => {});
     },
   };
 }

@@ -3,13 +3,25 @@
 //   node clickhouse_server.mjs PACKAGES DATA [USERNAME PASSWORD]
 //
 // PACKAGES holds node_modules/chdb, DATA gets the data. Prints the port it listens on.
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
 const [packages, data, username = "default", password = ""] = process.argv.slice(2);
 const { Session } = createRequire(join(packages, "package.json"))("chdb");
-const session = new Session(data);
+// Clusters as a server's administrator would name them: this engine alone, and this engine beside one that is not there.
+const here = "<replica><host>localhost</host><port>9000</port></replica>";
+const config = `${data}.xml`;
+writeFileSync(
+  config,
+  `<clickhouse><tcp_port>9000</tcp_port><remote_servers>
+  <alone><shard>${here}</shard></alone>
+  <sharded><shard>${here}</shard><shard>${here}</shard></sharded>
+  <broken><shard>${here}<replica><host>127.0.0.1</host><port>1</port></replica></shard></broken>
+</remote_servers></clickhouse>`,
+);
+const session = new Session(data, { connectionArgs: [`--config-file=${config}`] });
 
 const server = createServer((request, response) => {
   const url = new URL(request.url, "http://127.0.0.1");

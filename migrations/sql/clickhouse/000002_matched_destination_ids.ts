@@ -19,11 +19,9 @@ import type { SqlStatement } from "../../../engine/sql/statement.ts";
 
 const linked = "SELECT count() FROM {{events}} WHERE destination_id != ''";
 
-/** Inserts into any table that began before the columns of events were changed last. The server keeps that time in seconds. */
-const olderInserts = `SELECT count() FROM system.processes
- WHERE query_kind = 'Insert' AND toFloat64(now64(3)) - elapsed <= (
-  SELECT toFloat64(toUnixTimestamp(metadata_modification_time)) + 1 FROM system.tables
-   WHERE database = currentDatabase() AND name = '{{events:name}}')`;
+/** Inserts into any table, at any replica, that began before this question was asked first. */
+const olderInserts = `SELECT count() FROM {{system.processes}}
+ WHERE query_kind = 'Insert' AND toFloat64(now64(3)) - elapsed <= {since:Float64}`;
 
 /** Waits for inserts that know nothing of a new column. */
 const oldInsertsDone: SqlStatement = { text: olderInserts, until: olderInserts };

@@ -99,6 +99,14 @@ export const ELSEWHERE: Readonly<Record<string, readonly [file: string, test: st
     "integration/postgres/pooler_test.ts",
     "connect() migrates through a pooler in session mode",
   ],
+  "Name the cluster whose replicas hold the tables; the server lists what it knows in system.clusters": [
+    "integration/clickhouse/cluster_test.ts",
+    "what is known beforehand to stand in the way is named",
+  ],
+  "Replace it by a replicated table on every server, or name no cluster where there is one server": [
+    "integration/clickhouse/cluster_test.ts",
+    "what is known beforehand to stand in the way is named",
+  ],
   "Give the ClickHouse user the rights that {} shows": [
     "integration/clickhouse/backend_test.ts",
     "a right that the server refuses is named, and what migrate grants prints is what it reads",
@@ -191,6 +199,8 @@ export const ELSEWHERE: Readonly<Record<string, readonly [file: string, test: st
 
 /** Advice that no test follows, with the reason. */
 export const NOT_TRIED: Readonly<Record<string, string>> = {
+  "Say in which cluster they are, so that inserts at every replica are waited for":
+    "the ClickHouse of the tests replicates no table",
   "Make room on the disks of the table": "the ClickHouse of the tests has the machine's disk, whole",
   "Remove the cause, or end it with KILL MUTATION, and run the same command again":
     "the ClickHouse of the tests finishes a mutation before it answers",

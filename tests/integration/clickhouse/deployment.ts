@@ -15,7 +15,13 @@ import { frozenRegistry } from "../../support/frozen_registry.ts";
 export const prefix = "9-dp_";
 
 /** The backend as the program builds it. */
-export function backendOf(client: ClickHouseClient, deploymentId = "9-dp"): SqlBackend {
+export function backendOf(
+  client: ClickHouseClient,
+  { deploymentId = "9-dp", cluster = null }: {
+    readonly deploymentId?: string;
+    readonly cluster?: string | null;
+  } = {},
+): SqlBackend {
   const { steps, directory, schemas } = frozenRegistry(deploymentId).clickhouse!;
   const { prefix, ...tables } = outpostNames(deploymentId).clickhouse!;
   const recorder = { who: "t@h", toolVersion: "1" };
@@ -26,6 +32,7 @@ export function backendOf(client: ClickHouseClient, deploymentId = "9-dp"): SqlB
     schemas,
     tables,
     prefix,
+    cluster,
     recorder,
     identity: "test",
   });
