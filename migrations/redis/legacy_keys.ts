@@ -24,6 +24,8 @@ const DESTINATION = ":destination:";
 const DESTINATIONS = ":destinations";
 /** A summary whose tenant's ID holds neither colons nor braces: no other key looks like it. */
 const PLAIN_SUMMARY = /^[^:{}]+:destinations$/;
+/** A current summary of a tenant whose ID holds no braces. */
+const CURRENT_SUMMARY = /^tenant:\{([^{}]+)\}:destinations$/;
 
 type Known = (key: Binary) => Facts;
 
@@ -37,6 +39,10 @@ const lists: Lists = {
   ownerOf: (list) => {
     const stems = stemsOf(list);
     return stems === null ? null : { source: stems.source, target: `${stems.target}:tenant` };
+  },
+  ofCopy: (key) => {
+    const [, id] = CURRENT_SUMMARY.exec(key) ?? [];
+    return id === undefined ? null : { source: TENANT + id + DESTINATIONS, target: key, kind: "summaries" };
   },
 };
 

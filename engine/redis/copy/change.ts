@@ -105,6 +105,8 @@ export interface Lists {
   recordOf(list: ListKeys, field: Binary): BothKeys | null;
   /** The record that a list belongs to; null where the hash is no list. */
   ownerOf(list: ListKeys): BothKeys | null;
+  /** The list that a key is the copy of; null where it is none, or could be something else. */
+  ofCopy(key: Binary): ListKeys | null;
 }
 
 /** What holds where a change says nothing: each record is looked at, and no other decides about it. */

@@ -10,12 +10,19 @@ import type { WalkOptions } from "../walk/part.ts";
 import { walk } from "../walk/walk.ts";
 import { copyAcrossNodes, followUp } from "./across_nodes.ts";
 import type { CopyChange } from "./change.ts";
+import { prune } from "./dead_lists.ts";
 import { copyOnServer } from "./on_server.ts";
 
 /** @returns Copies what is not there yet of a batch; deletes nothing. @param lookalikes See {@linkcode copyRecords}. */
 export function copier(change: CopyChange, context: WriteContext, lookalikes: boolean): WalkOptions["visit"] {
   const copy = context.store.clustered ? copyAcrossNodes : copyOnServer;
-  return (keys, size) => copy(change, context, lookalikes, keys.filter((key) => !context.isHeld(key)), size);
+  return async (keys, size) => {
+    await copy(change, context, lookalikes, keys.filter((key) => !context.isHeld(key)), size);
+    // A run that died may have brought back what it did not come to look at again, and the original may be gone since.
+    if (context.unfinished) {
+      await prune(change, context, keys.flatMap((key) => change.lists?.ofCopy(key) ?? []));
+    }
+  };
 }
 
 /**

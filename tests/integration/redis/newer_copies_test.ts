@@ -99,6 +99,24 @@ Deno.test("001 takes a destination for newer that the application disabled", asy
   assertEquals((await judged()).issues, []);
 });
 
+Deno.test("001 takes off a summary what a run brought back that died, also where the original is gone since", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const deleted = { deleted_at: String(Date.now()) };
+  // The application deletes a in its new form while a run is about to copy the summary; the run copies it and dies.
+  const listed = { a: "{}", b: "{}" };
+  for (const tenant of ["t", "other"]) {
+    await putHash(client, `tenant:{${tenant}}:tenant`, tenantFields(tenant));
+    await putHash(client, `tenant:{${tenant}}:destinations`, listed);
+    await putHash(client, `tenant:{${tenant}}:destination:b`, destinationFieldsOf("b"));
+  }
+  await putHash(client, "tenant:{t}:destination:a", deleted);
+  await putHash(client, "outpost:migration:001_hash_tags", { status: "running" });
+  await applyAll(outpostBackend(client));
+  assertEquals(await getHash(client, SUMMARY), { b: "{}" });
+  assertEquals(await getHash(client, "tenant:{other}:destinations"), listed);
+});
+
 Deno.test("prune() deletes a summary with its tenant, but for one on which the application has put something", async () => {
   await using server = await startRedis();
   const client = server.client();

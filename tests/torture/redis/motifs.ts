@@ -54,14 +54,20 @@ export function diesOnCopy(random: Random, populations: readonly Population[]): 
   );
 }
 
-/** The same, and it is the new application that deletes: tenants which it has made anew, and whose lists are copied then. */
+/**
+ * The same, and it is the new application that deletes: tenants which it has made anew, and whose lists are copied then. Before the
+ * next run comes, the old application may delete them too.
+ */
 export function diesOnList(random: Random, populations: readonly Population[]): Event[] {
-  const act = (action: "create_tenant" | "delete_tenant") =>
-    [0, 1, 2].map((tenant) => ({ ...actOf(random, settingOf(populations), "new"), action, tenant }));
-  return [
+  const act = (action: "create_tenant" | "delete_tenant", release: "old" | "new" = "new") =>
+    [0, 1, 2].map((tenant) => ({ ...actOf(random, settingOf(populations), release), action, tenant }));
+  const events = [
     ...act("create_tenant").map((happening) => ({ after: 0, ...happening })),
     ...dyingOnCopy(random, populations, act("delete_tenant"), { "--batch-size": "10" }), // So many that there is a list among them.
   ];
+  const gone = random.chance(0.5) ? act("delete_tenant", "old") : [];
+  events.splice(-1, 0, ...gone.map((happening, i) => ({ after: i === 0 ? 100 : 0, ...happening })));
+  return events;
 }
 
 /** A run of 001 stands still before its first copy, things happen, and it makes that copy as its last deed. */

@@ -194,8 +194,9 @@ function judgeList(judgement: Judgement): void {
       if (found === wanted) continue;
       // Copied by a run that was killed, and changed under its old name since: nothing tells any more that it is only a copy.
       if (wanted === null && ledger.mayDiffer(record) && isNamed(record, verdicts)) continue;
-      // Or gone under that since, without a trace: a copy without an original is nobody's but the application's.
-      if (wanted === null && last?.stored === null && last.at >= ledger.copyingFrom) continue;
+      // Or gone under that since: then what was deleted is taken off, and what else is on the list of a deleted tenant, nobody reads.
+      const left = wanted === null && last?.stored === null && last.at >= ledger.copyingFrom;
+      if (left && isDeleted(owner) && !isDeleted(entry)) continue;
       complain(
         wanted === null
           ? `${name} was taken off the list and is back on it`
@@ -209,8 +210,7 @@ function judgeList(judgement: Judgement): void {
       complain(`${name} is listed as ${found}, which nobody wrote`);
       continue;
     }
-    const gone = (one: LedgerRecord) =>
-      one.now !== undefined && (one.now.stored === null || isTombstone(one.now.stored));
+    const gone = (one: LedgerRecord) => one.now?.stored === null || isDeleted(one);
     if (found === null && (gone(entry) || gone(owner))) continue;
     // What is left of the tenant says that it is deleted: its list is read by nobody.
     if (
@@ -234,6 +234,11 @@ function judgeList(judgement: Judgement): void {
   if (isNamed(record, verdicts) && !differs && !ledger.mayDiffer(record)) {
     complain("it is named, and nothing is wrong with it");
   }
+}
+
+/** True for what the new application has deleted, and whose tombstone is there. */
+function isDeleted({ now }: LedgerRecord): boolean {
+  return isTombstone(now?.stored ?? null);
 }
 
 async function judgeOther(

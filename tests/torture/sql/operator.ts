@@ -48,7 +48,7 @@ export class Operator {
   /** Undoes everything that lasts. */
   async relax(): Promise<void> {
     await this.#work;
-    for (const undo of this.#undo.splice(0).reverse()) await undo();
+    await this.#relax();
   }
 
   /** Has tables for itself while some work is done; when it cannot have them, the work is not done. */
@@ -81,8 +81,25 @@ export class Operator {
       case "view":
         return await this.#view();
       case "relax":
-        for (const undo of this.#undo.splice(0).reverse()) await undo();
+        return await this.#relax();
     }
+  }
+
+  /** Undoes all; what something else of it holds up is undone after that, and what a run holds up the next time. */
+  async #relax(): Promise<void> {
+    let left = this.#undo.splice(0).reverse();
+    for (let before = Infinity; left.length < before;) {
+      before = left.length;
+      const held: typeof left = [];
+      for (const undo of left) {
+        await undo().catch((error) => {
+          if (!isRefusal(error)) throw error;
+          held.push(undo);
+        });
+      }
+      left = held;
+    }
+    this.#undo.push(...left.reverse());
   }
 
   async #readForLong(): Promise<void> {
