@@ -48,6 +48,7 @@ export function toArgument(text: Binary): string | Buffer {
  * @throws {TypeError} When it holds a character that is no byte.
  */
 export function toBuffer(text: Binary): Buffer {
+  if (ASCII.test(text)) return Buffer.from(text, "utf8"); // The same bytes, and by far the faster way in Deno.
   if (BEYOND_BYTES.test(text)) {
     throw new TypeError("Cannot send text as bytes: encodeText() makes bytes of it");
   }

@@ -7,13 +7,18 @@
 /** Slots of every Redis cluster. */
 const SLOTS = 16384;
 
+/** What each byte does to {@linkcode crc16}. */
+const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000) === 0 ? crc << 1 : (crc << 1) ^ 0x1021;
+  return crc;
+});
+
 /** CRC-16 of XMODEM, which Redis hashes keys with. */
 function crc16(text: string): number {
   let crc = 0;
   for (let i = 0; i < text.length; i++) {
-    crc ^= text.charCodeAt(i) << 8;
-    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000) === 0 ? crc << 1 : (crc << 1) ^ 0x1021;
-    crc &= 0xffff;
+    crc = ((crc << 8) & 0xffff) ^ TABLE[(crc >> 8) ^ text.charCodeAt(i)]!;
   }
   return crc;
 }

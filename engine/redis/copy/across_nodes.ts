@@ -21,7 +21,7 @@ import type { BothKeys, CopyChange } from "./change.ts";
 import { deadLists, prune } from "./dead_lists.ts";
 import { findPairs, type Pair } from "./pairs.ts";
 import { toBeCopied, weigh } from "./weigh.ts";
-import { readWhole, readWholes, type Whole, type Written } from "./whole.ts";
+import { readDigests, readWhole, readWholes, type Whole, type Written } from "./whole.ts";
 
 /** An original that changes again and again is followed this often before it counts as failed. */
 const ATTEMPTS = 50;
@@ -82,7 +82,7 @@ async function copyMany(context: WriteContext, pairs: readonly Pair[], size: Bat
     const found = rest.flatMap((pair, i) => originals[i] ? [{ pair, original: originals[i] }] : []);
     const answers = await size.measure("write", found.length, () => restore(context, found, "new"));
     const written = found.filter((_, i) => answers[i] === "c");
-    const again = await readWholes(store, written.map(({ pair }) => pair.source));
+    const again = await readDigests(store, written.map(({ pair }) => pair.source));
     const isSame = ({ original }: Copying, i: number) => isAsBefore(again[i] ?? null, original);
     await proven(context, written.filter(isSame).map(({ pair }) => pair));
     // One by one, and after the others are proven: two originals may have one name to go to.
@@ -153,7 +153,7 @@ function eitherOf(one: Written, other: Written): Written {
   return { digest: [...digests].join(","), endsAt: other.endsAt };
 }
 
-function isAsBefore(now: Whole | null, before: Written): boolean {
+function isAsBefore(now: Written | null, before: Written): boolean {
   return now !== null && now.digest === before.digest && now.endsAt === before.endsAt;
 }
 

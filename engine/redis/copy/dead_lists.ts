@@ -7,12 +7,14 @@
 import { type Binary, toArgument } from "../binary.ts";
 import { readExisting, readInPieces, readNames } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
-import { PRUNE } from "../scripts/copying.ts";
+import { type Listed, PRUNE } from "../scripts/copying.ts";
 import type { RedisStore } from "../store.ts";
 import type { CopyChange, ListKeys } from "./change.ts";
 
 /** Fields that one script takes off a list: it may be long. */
 const FIELDS_AT_ONCE = 500;
+/** Fields of all lists that are looked at as they are copied. */
+const FIELDS_IN_STEP = 1000;
 
 /** What is known of a list. */
 interface Listing<List> {
@@ -37,6 +39,22 @@ export async function deadLists<List extends ListKeys>(
       orphaned || (fields.length > 0 && dead.length === fields.length)
     )
       .map(({ list }) => list),
+  );
+}
+
+/** What some lists list, as many as a step of a server can look at, for that to leave out what was deleted. */
+export async function readListed<List extends ListKeys>(
+  change: CopyChange,
+  store: RedisStore,
+  given: readonly List[],
+): Promise<ReadonlyMap<List, Listed>> {
+  const found = await readNamesOf(change, store, given, "source");
+  let count = 0;
+  return new Map(
+    found.filter(({ fields }) => (count += fields.length) <= FIELDS_IN_STEP).map(({ list, fields }) => {
+      const records = fields.map((field) => [field, change.lists!.recordOf(list, field)!.target]);
+      return [list, [change.lists!.ownerOf(list)!.target, Object.fromEntries(records)]];
+    }),
   );
 }
 
@@ -81,24 +99,35 @@ async function copiedOf(
 
 /** Looks at the lists among what is given. @param side Which of their two forms tells what they list. */
 async function readListings<List extends ListKeys>(
-  { lists: rules, deletedAt }: CopyChange,
+  change: CopyChange,
   store: RedisStore,
   given: readonly List[],
   side: "source" | "target",
 ): Promise<Listing<List>[]> {
-  if (rules === undefined || deletedAt === undefined) return [];
-  const lists = given.filter((one) => rules.ownerOf(one) !== null);
-  const fields = await readNames(store, lists.map((one) => one[side]));
-  const asked = lists.flatMap((list, i) => [
-    rules.ownerOf(list)!.target,
-    ...fields[i]!.map((field) => rules.recordOf(list, field)!.target),
+  const { lists: rules, deletedAt } = change;
+  const found = await readNamesOf(change, store, given, side);
+  const asked = found.flatMap(({ list, fields }) => [
+    rules!.ownerOf(list)!.target,
+    ...fields.map((field) => rules!.recordOf(list, field)!.target),
   ]);
   const deleted: boolean[] = [];
   for (let at = 0; at < asked.length; at += FIELDS_AT_ONCE) {
     deleted.push(...await readExisting(store, asked.slice(at, at + FIELDS_AT_ONCE), deletedAt));
   }
-  return lists.map((list, i) => {
-    const [orphaned, ...dead] = deleted.splice(0, 1 + fields[i]!.length) as [boolean, ...boolean[]];
-    return { list, orphaned, dead: fields[i]!.filter((_, at) => dead[at]), fields: fields[i]! };
+  return found.map(({ list, fields }) => {
+    const [orphaned, ...dead] = deleted.splice(0, 1 + fields.length) as [boolean, ...boolean[]];
+    return { list, orphaned, dead: fields.filter((_, at) => dead[at]), fields };
   });
+}
+
+async function readNamesOf<List extends ListKeys>(
+  { lists: rules, deletedAt }: CopyChange,
+  store: RedisStore,
+  given: readonly List[],
+  side: "source" | "target",
+): Promise<Pick<Listing<List>, "list" | "fields">[]> {
+  if (rules === undefined || deletedAt === undefined) return [];
+  const lists = given.filter((one) => rules.ownerOf(one) !== null);
+  const fields = await readNames(store, lists.map((one) => one[side]));
+  return lists.map((list, i) => ({ list, fields: fields[i]! }));
 }

@@ -12,7 +12,7 @@ import { type Chain, chainOf } from "../transform/chain.ts";
 import { convertAfter, countTaken, goesOnBehind } from "../transform/convert_records.ts";
 import type { BatchSize } from "../walk/pacing.ts";
 import type { CopyChange } from "./change.ts";
-import { deadLists, prune } from "./dead_lists.ts";
+import { deadLists, prune, readListed } from "./dead_lists.ts";
 import { carryOut, type Order, readOrders } from "./orders.ts";
 import { toBeCopied, weigh } from "./weigh.ts";
 
@@ -55,19 +55,25 @@ async function execute(
   lookalikes: boolean,
 ): Promise<Binary[]> {
   const { store, tally } = context;
-  const dead = await deadLists(change, store, orders);
-  const alive = orders.filter((order) => !dead.has(order));
+  const lists = await readListed(change, store, orders);
+  const dead = new Set(await deadLists(change, store, orders.filter((order) => !lists.has(order))));
+  const alive = orders.filter((order) => !dead.has(order)).map((order) => ({
+    ...order,
+    listed: lists.get(order),
+  }));
   const [copied, others, again]: [Order[], Order[], Binary[]] = [[], [], []];
-  for await (const [order, answer] of carryOut(COPY, context, chain, alive, size)) {
+  for await (const [order, answer] of carryOut(COPY, context, chain, alive, size, change)) {
     if (answer === "c") {
       tally.processed++;
       tally.recover(order.source);
       countTaken(context.converted, order.target, order.outcomes, context);
       copied.push(order);
     } else if (answer === "~") others.push(order);
+    else if (answer === "d") dead.add(order);
     else if (answer === "0") again.push(order.source);
   }
-  await prune(change, context, [...dead, ...copied, ...others]);
+  const long = copied.filter(({ listed }) => listed === undefined);
+  await prune(change, context, [...dead, ...long, ...others]);
   const unconverted = lookalikes ? [...copied, ...others] : others;
   await convertAfter(context, unconverted.map(({ target }) => target), lookalikes);
   await weigh(change, context, [...dead, ...others]);

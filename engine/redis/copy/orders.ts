@@ -7,7 +7,7 @@
 import { type Binary, toBuffer } from "../binary.ts";
 import { readFields } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
-import type { Orders } from "../scripts/copying.ts";
+import type { Listed, Orders } from "../scripts/copying.ts";
 import type { Script } from "../scripts/script.ts";
 import { type Chain, follow, take, type Taken } from "../transform/chain.ts";
 import { packWrites } from "../transform/field_writes.ts";
@@ -16,7 +16,10 @@ import type { CopyChange } from "./change.ts";
 import { findPairs, type Pair } from "./pairs.ts";
 
 /** A pair with what is to be set in the copy. Its values are those of all fields of the chain. */
-export interface Order extends Pair, Taken {}
+export interface Order extends Pair, Taken {
+  /** Of a list what it lists, where that is not too much to be looked at as it is copied. */
+  readonly listed?: Listed | undefined;
+}
 
 /**
  * Finds the originals of a batch, each read once.
@@ -53,11 +56,17 @@ export async function* carryOut(
   { fields }: Chain,
   orders: readonly Order[],
   size: BatchSize,
+  { deletedAt = "" }: Pick<CopyChange, "deletedAt"> = {},
 ): AsyncGenerator<readonly [Order, string]> {
   for (let rest = orders; rest.length > 0;) {
     const keys = rest.flatMap(({ source, target }) => [source, target]);
     const writes = packWrites(fields, rest.map((order) => ({ ...order, key: order.target })));
-    const told: Orders = { ...writes, types: rest.map(({ type }) => type) };
+    const told: Orders = {
+      ...writes,
+      types: rest.map(({ type }) => type),
+      lists: rest.map(({ listed }) => listed ?? false),
+      deletedAt,
+    };
     const args = [toBuffer(JSON.stringify(told))];
     const answer = await size.measure("write", rest.length, () => store.write(script, keys, args, fence));
     for (let i = 0; i < answer.length; i++) yield [rest[i]!, answer[i]!];

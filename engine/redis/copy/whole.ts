@@ -34,15 +34,31 @@ export async function readWholes(
   store: RedisStore,
   keys: readonly Binary[],
 ): Promise<(Whole | null | undefined)[]> {
-  const found = keys.map((): Whole | null | undefined => undefined);
-  await store.onEachNode(keys, async (group) => {
-    const names = group.map((i) => keys[i]!);
-    const rows = await store.evaluate(READ_WHOLE, names, []) as ([Buffer, Buffer] | null)[];
-    rows.forEach((row, at) => found[group[at]!] = row && toWhole(row));
-  });
-  return found;
+  const rows = await readRows(store, keys, []);
+  return rows.map((row) =>
+    row &&
+    { dump: row[0], digest: createHash("sha1").update(row[0]).digest("hex"), endsAt: fromBytes(row[1]) }
+  );
 }
 
-function toWhole([dump, endsAt]: [Buffer, Buffer]): Whole {
-  return { dump, digest: createHash("sha1").update(dump).digest("hex"), endsAt: fromBytes(endsAt) };
+/** The same without their dumps, to compare them with what was read before. */
+export async function readDigests(
+  store: RedisStore,
+  keys: readonly Binary[],
+): Promise<(Written | null | undefined)[]> {
+  const rows = await readRows(store, keys, ["1"]);
+  return rows.map((row) => row && { digest: fromBytes(row[0]), endsAt: fromBytes(row[1]) });
+}
+
+async function readRows(store: RedisStore, keys: readonly Binary[], args: readonly string[]) {
+  const found = keys.map((): [Buffer, Buffer] | null | undefined => undefined);
+  await store.onEachNode(keys, async (group) => {
+    const rows = await store.evaluate(
+      READ_WHOLE,
+      group.map((i) => keys[i]!),
+      args,
+    ) as ([Buffer, Buffer] | null)[];
+    rows.forEach((row, at) => found[group[at]!] = row);
+  });
+  return found;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Binary } from "../binary.ts";
 import { FENCE, FIELDS, type Script, script, SET_SHAPE } from "./script.ts";
 import type { FieldWrites } from "./writing.ts";
 
@@ -15,27 +16,37 @@ const ENOUGH = `
 local bytes, seen = 0, 0
 local function enough(key)
   seen = seen + 1
-  if seen % 4 ~= 1 then return false end
-  local size = redis.pcall('MEMORY', 'USAGE', key)
-  bytes = bytes + 4 * (type(size) == 'number' and size or 1024)
+  if seen % 4 == 1 then
+    local size = redis.pcall('MEMORY', 'USAGE', key)
+    bytes = bytes + 4 * (type(size) == 'number' and size or 1024)
+  end
   return bytes > ${512 * 1024}
 end
 `;
+/** What looking at a record that a list names counts for. */
+const BYTES_OF_LISTED = 256;
 
 /** What scripts are told of pairs, as JSON: what was read of the originals, and what is to be set in the copies of hashes. */
 export interface Orders extends FieldWrites {
   /** For each original its type. Of one that is no hash nothing is looked at but that. */
   readonly types: readonly string[];
+  /** For each original that lists others whom it belongs to and, by the names of its fields, what they stand for; else `false`. */
+  readonly lists: readonly (Listed | false)[];
+  /** The field that tells a deletion; empty for none. */
+  readonly deletedAt: Binary;
 }
+
+/** The records that have to do with a list: its owner, and by the names of its fields what it lists. */
+export type Listed = readonly [owner: Binary, records: Readonly<Record<Binary, Binary>>];
 
 /**
  * Copies records of any type to new names with their TTL, never over an existing one. Fields of the copy are set in the same step:
- * nobody sees it otherwise. Their ends are kept.
+ * nobody sees it otherwise. Their ends are kept. Nor does a list name what was deleted.
  *
  * - KEYS: the fence key if any, then source and target by turns.
  * - ARGV: the fence; {@linkcode Orders}.
- * - Returns a character for each pair: `c` copied, `~` a record is there, `0` the source is not as expected, `-` it is gone.
- *   What would be too much at once is left out at the end.
+ * - Returns a character for each pair: `c` copied, `~` a record is there, `0` the source is not as expected, `-` it is gone, `d` it is
+ *   a list of which nothing would be left. What would be too much at once is left out at the end.
  */
 export const COPY: Script = script(`${FENCE}${ENOUGH}
 local orders = cjson.decode(ARGV[a + 1])
@@ -51,26 +62,44 @@ ${SET_SHAPE}local function expected(key, kind)
   if not any and redis.call('EXISTS', key) == 0 then return nil end
   return same
 end
+local function is_deleted(key)
+  return redis.pcall('HEXISTS', key, orders.deletedAt) == 1
+end
+local function dead_of(source, list)
+  local dead, names = {}, redis.call('HKEYS', source)
+  bytes = bytes + ${BYTES_OF_LISTED} * #names
+  for j = 1, #names do
+    local record = list[2][names[j]]
+    if not record then return nil, '0' end
+    if is_deleted(record) then dead[#dead + 1] = names[j] end
+  end
+  if #dead == #names or is_deleted(list[1]) then return nil, 'd' end
+  return dead
+end
+local function copy(source, target, list, shape)
+  local dead, why = {}, nil
+  if list then dead, why = dead_of(source, list) end
+  if not dead then return why end
+  if redis.call('COPY', source, target) == 0 then return '~' end
+  set_shape(target, shape, told, at)
+  if #dead > 0 then redis.call('HDEL', target, unpack(dead)) end
+  return 'c'
+end
 local results = {}
 for i = k + 1, #KEYS, 2 do
-  local source, target = KEYS[i], KEYS[i + 1]
-  local known = expected(source, types[(i - k + 1) / 2])
+  local source, number = KEYS[i], (i - k + 1) / 2
+  local known = expected(source, types[number])
   at = at + width + 1
   local shape = shapes[told[at]]
-  local result
-  if known == nil then
-    result = '-'
-  elseif not known then
+  local result = '-'
+  if known then
+    result = copy(source, KEYS[i + 1], orders.lists[number], shape)
+  elseif known == false then
     result = '0'
-  elseif redis.call('COPY', source, target) == 1 then
-    set_shape(target, shape, told, at)
-    result = 'c'
-  else
-    result = '~'
   end
   at = at + #shape
-  results[#results + 1] = result
-  if result == 'c' and enough(source) then break end
+  results[number] = result
+  if enough(source) then break end
 end
 return table.concat(results)
 `);

@@ -69,20 +69,22 @@ local function field_ends(key, fields)
   end
   return ends
 end
+local function is_small(key, size)
+  if type(size) == 'number' then return size <= ${MOST.bytesOfOne} end
+  local length = pcall('HLEN', key) -- Who may not ask for the one may ask for the other.
+  return type(length) == 'number' and length <= ${MOST.fieldsOfOne}
+end
 local rows, told, bytes = {}, 0, 0
 for i = 1, #KEYS do
   local key = KEYS[i]
-  local length = pcall('HLEN', key)
-  local size = length ~= 0 and pcall('MEMORY', 'USAGE', key)
-  if type(length) ~= 'number' then
-    rows[i] = is_other(length) and 1
-  elseif length == 0 then
+  local size = pcall('MEMORY', 'USAGE', key)
+  local fields = size and is_small(key, size) and pcall('HGETALL', key)
+  if not size then
     rows[i] = 0
-  elseif length > ${MOST.fieldsOfOne} or (type(size) == 'number' and size > ${MOST.bytesOfOne}) then
+  elseif not fields or is_other(fields) or #fields > ${2 * MOST.fieldsOfOne} then
     rows[i] = 1
   else
-    local fields = redis.call('HGETALL', key)
-    told = told + length
+    told = told + #fields / 2
     for j = 1, #fields do bytes = bytes + #fields[j] end
     if i > 1 and (told > ${MOST.fields} or bytes > ${MOST.bytes}) then break end
     local digest = ARGV[1] == '1' and redis.sha1hex(redis.call('DUMP', key)) or ''
@@ -143,6 +145,7 @@ return at == '0' and '-1' or at
  * Reads records whole, each at one moment.
  *
  * - KEYS: the records.
+ * - ARGV: `1` for the SHA-1 of a dump instead of it.
  * - Returns a list: for each nothing when there is none, else its dump and its TTL as Unix milliseconds, 0 for none. What would be
  *   too much at once is left out at the end.
  */
@@ -150,7 +153,7 @@ export const READ_WHOLE: Script = script(`${ENDS_AT}
 local rows, bytes = {}, 0
 for i = 1, #KEYS do
   local dump = redis.call('DUMP', KEYS[i])
-  rows[i] = dump and { dump, ends_at(KEYS[i]) }
+  rows[i] = dump and { ARGV[1] == '1' and redis.sha1hex(dump) or dump, ends_at(KEYS[i]) }
   bytes = bytes + (dump and #dump or 0)
   if bytes > ${512 * 1024} then break end
 end
