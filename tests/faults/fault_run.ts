@@ -51,7 +51,7 @@ const LONGEST_MS = 90_000;
 export async function undisturbed(world: World, trial: Trial): Promise<Undisturbed> {
   await prepare(world, trial);
   const before = { redis: world.redis.commands, postgres: world.postgres.commands };
-  const { code, stdout, stderr } = await outpost(world, trial, trial.words, "faulty");
+  const { code, stdout, stderr } = await outpost(world, trial, trial.words, "faulty", []);
   if (code !== 0 && !trial.reads) {
     throw new Error(`It ends with ${code} also undisturbed: ${stdout}${stderr}`);
   }
@@ -160,12 +160,13 @@ async function outpost(
   trial: Trial,
   words: readonly string[],
   way: "faulty" | "plain",
+  lease: readonly string[] = way === "faulty" ? SHORT_LEASE : [],
 ): Promise<Ended> {
   const startedAt = Date.now();
   const side = trial.stores.length === 2 ? [] : [trial.stores[0] === "redis" ? "--redis-only" : "--sql-only"];
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), LONGEST_MS);
-  const args = [...words, ...side, "--json", ...(canLock(words) && way === "faulty" ? SHORT_LEASE : [])];
+  const args = [...words, ...side, "--json", ...(canLock(words) ? lease : [])];
   const result = await runInProcess(args, {
     env: world.env(trial.stores, way),
     stop: stop.signal,

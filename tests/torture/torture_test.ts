@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { gateSeed } from "../support/gate_seed.ts";
 import { torture } from "./torture.ts";
 
 /** What CI has time for; `deno task torture` plays for as long as one likes. */
@@ -8,12 +9,10 @@ const HISTORIES = 150;
 // Node's sockets leave timers behind when a connection is lost, and runs that were killed end when they notice it.
 const quietly = { sanitizeOps: false, sanitizeResources: false };
 
-// The same for every change, so that a find is of the change: OUTPOST_TESTS_TORTURE_SEED plays others, `random` others each time.
 Deno.test("random histories break no promise", quietly, async () => {
-  const seed = Deno.env.get("OUTPOST_TESTS_TORTURE_SEED") ?? "1";
   const lines: string[] = [];
   const result = await torture({
-    seed: seed === "random" ? null : Number(seed),
+    seed: gateSeed(),
     seconds: SECONDS,
     histories: HISTORIES,
     side: "both",

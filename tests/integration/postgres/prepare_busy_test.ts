@@ -105,7 +105,7 @@ Deno.test("A switch is had beside an application that reads one table and then w
         await application.begin(async (transaction) => {
           await transaction`SELECT count(*) FROM deliveries`;
           // On a slow machine this counts as a long transaction, which is waited for first.
-          await eventually(async () => assert(over || retries > before || await inTheWay()));
+          await eventually(async () => assert(over || retries > before || await inTheWay()), 120_000);
           await transaction`INSERT INTO events (id, tenant_id, destination_id, time, topic, eligible_for_retry, data, metadata)
             VALUES (${`read_${n}`}, 't', 'd', now(), 'topic', true, '{}', '{}')`;
         });
