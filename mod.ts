@@ -163,6 +163,7 @@ export type {
   StepVariant,
   TableUse,
 } from "./engine/sql/step.ts";
+export type { IndexBeforehand } from "./engine/sql/step_beforehand.ts";
 export type { Follows, RowRewrite, RowsKept, StepRewrite, TableRewrite } from "./engine/sql/step_rewrite.ts";
 export type { SqlStatement, TableLockMode, TableLocks } from "./engine/sql/statement.ts";
 export type { PendingCounts, ReadStateOptions, UnreadStore } from "./engine/state.ts";

@@ -10,6 +10,7 @@ import type { SqlActivity } from "../sql/activity.ts";
 import { StepBackend } from "../sql/step_backend.ts";
 import type { StepStore, StoreView } from "../sql/step_store.ts";
 import { readActivity } from "./activity.ts";
+import { columnsBeforehand, findLeftBehind } from "./beforehand.ts";
 import { ownTables } from "./bookkeeping.ts";
 import { compareSchema } from "./compare_schema.ts";
 import { countWith } from "./counter.ts";
@@ -59,6 +60,7 @@ class PostgresStore implements StepStore {
     const steps = this.#options.steps.map(({ step }) => step);
     const own = ownTables(names, steps);
     const made = preparationName(this.#options.tool);
+    const mine = { triggers: triggersOf(made), columns: columnsBeforehand(this.#options.steps) };
     const describe = (from: number, to: number) => {
       const versions = Array.from({ length: to - from }, (_, index) => from + 1 + index);
       return describePreparation({ ...this.#options, versions });
@@ -94,7 +96,7 @@ class PostgresStore implements StepStore {
           const at = Math.min(version, fold.versions[0]! - 1);
           const tables = namesBefore(fold.tables, steps.slice(at, fold.versions[0]! - 1));
           const found = await unlessHeld((within) =>
-            findOwnWork(within, schema, schemas[at - 1] ?? [], tables, triggersOf(made))
+            findOwnWork(within, schema, schemas[at - 1] ?? [], tables, mine)
           );
           const apart = "held" in found ? [found.held] : found.value;
           return { fold: apart.length === 0 ? fold : null, apart };
@@ -128,12 +130,12 @@ class PostgresStore implements StepStore {
           if (prepared === null) return found;
           const fold = describe(pending.from, pending.to)?.fold;
           // What cannot be read now is looked at again under the lock.
-          const mine = fold === undefined
+          const others = fold === undefined
             ? { value: [] }
             : await unlessHeld((within) =>
-              findOwnWork(within, schema, schemas[pending.from - 1]!, fold.tables, triggersOf(made))
+              findOwnWork(within, schema, schemas[pending.from - 1]!, fold.tables, mine)
             );
-          return withPrepared(found, prepared, made, "held" in mine ? [] : mine.value);
+          return withPrepared(found, prepared, made, "held" in others ? [] : others.value);
         },
         async findings(version) {
           const expected = schemas[version - 1]!;
@@ -143,7 +145,8 @@ class PostgresStore implements StepStore {
               anyOrder: "all",
             });
             const { faults, warnings } = await findRowDangers(within, expected);
-            return { faults: [...differences, ...faults], warnings };
+            const left = await findLeftBehind(within, steps.slice(0, version));
+            return { faults: [...differences, ...faults], warnings: [...warnings, ...left] };
           });
           return "held" in found
             ? { faults: [`The tables were not looked at: ${found.held}`], warnings: [] }

@@ -5,6 +5,7 @@
  */
 
 import { PlanStaleError } from "../errors.ts";
+import { isMade } from "./beforehand.ts";
 import { hint } from "../hint.ts";
 import { chooseWay, type SqlStep } from "../sql/step.ts";
 import type { SqlStatement } from "../sql/statement.ts";
@@ -22,6 +23,7 @@ export async function chooseUp(
   step: SqlStep,
   shown: string | undefined,
 ): Promise<readonly SqlStatement[]> {
+  if (step.beforehand !== undefined && await isMade(query, step.beforehand)) return step.beforehand.up;
   const { variant, statements } = await chooseWay(step, step.version - 1, async (question) => {
     const [answer] = await query<Record<string, boolean>>(question);
     return answer !== undefined && Object.values(answer)[0] === true;

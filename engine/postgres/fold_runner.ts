@@ -12,6 +12,7 @@ import type { SqlRunOptions } from "../sql_backend.ts";
 import { assertShown } from "./chosen_way.ts";
 import { findOwnWork } from "./foldable.ts";
 import type { PostgresOptions } from "./options.ts";
+import { columnsBeforehand } from "./beforehand.ts";
 import { type Preparation, preparationName } from "./prepare/describe.ts";
 import { Dwindling } from "./prepare/dwindling.ts";
 import { triggersOf } from "./prepare/notes.ts";
@@ -134,7 +135,10 @@ export class FoldRunner {
   async #findOwnWork(query: Query, { versions, tables }: Fold): Promise<readonly string[]> {
     const { schema, schemas, tool } = this.#options;
     const expected = schemas[versions[0]! - 2]!;
-    return await findOwnWork(query, schema, expected, tables, triggersOf(preparationName(tool)));
+    return await findOwnWork(query, schema, expected, tables, {
+      triggers: triggersOf(preparationName(tool)),
+      columns: columnsBeforehand(this.#options.steps),
+    });
   }
 
   #work({ versions }: Fold, options: SqlRunOptions): Work {

@@ -13,7 +13,7 @@ import { readSchemaObjects, type SchemaObjects } from "./schema_objects.ts";
  *
  * @param expected The schema that the tables should have.
  * @param tables Names of partitioned tables.
- * @param triggers Names of triggers that are this tool's own.
+ * @param own What is this tool's own and goes before tables are made anew: names of triggers, and of columns with their indexes.
  * @returns One sentence each, without a final period; empty where they may be made anew.
  */
 export async function findOwnWork(
@@ -21,24 +21,31 @@ export async function findOwnWork(
   schema: string | null,
   expected: SchemaObjects,
   tables: readonly string[],
-  triggers: readonly string[] = [],
+  own: { readonly triggers?: readonly string[]; readonly columns: readonly string[] },
 ): Promise<readonly string[]> {
   const of = (objects: SchemaObjects) =>
     objects.filter(({ name, partitionOf }) =>
       tables.includes(name) || tables.includes(partitionOf?.table ?? "")
-    );
+    ).map((table) => ({
+      ...table,
+      columns: table.columns.filter(({ name }) => !own.columns.includes(name)),
+      indexes: table.indexes.filter(({ name }) =>
+        !own.columns.some((column) => name.startsWith(`${column}_`))
+      ),
+    }));
   const [wanted, found] = [of(expected), of(await readSchemaObjects(query, schema))];
   const order = { anyOrder: "all" } as const;
   const differences = compareSchema(wanted, found, order);
   // The other way round, what is there and not expected is missing.
-  const own = compareSchema(found, wanted, order).length > 0 && differences.length === 0
+  const more = compareSchema(found, wanted, order).length > 0 && differences.length === 0
     ? [`${tables.join(", ")} have columns, constraints, indexes or partitions of their own`]
     : [];
   const rows = await query<{ table: string; what: string }>(OWN_WORK, [
     JSON.stringify(tables),
-    JSON.stringify(triggers),
+    JSON.stringify(own.triggers ?? []),
+    JSON.stringify(own.columns),
   ]);
-  return [...differences, ...own, ...rows.map(({ table, what }) => `Table "${table}" has ${what}`)];
+  return [...differences, ...more, ...rows.map(({ table, what }) => `Table "${table}" has ${what}`)];
 }
 
 // Columns that only newer servers have are read by name.
@@ -73,7 +80,8 @@ const OWN_WORK = `
      (EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
                WHERE i.indrelid = leaf.oid
                  AND (x.reloptions IS NOT NULL OR x.reltablespace <> 0 OR i.indisclustered OR i.indisreplident
-                      OR NOT i.indisready
+                      OR NOT i.indisready AND NOT EXISTS (SELECT FROM jsonb_array_elements_text($3::text::jsonb) AS own
+                                                           WHERE starts_with(x.relname::text, own || '_'))
                       OR EXISTS (SELECT FROM pg_description WHERE classoid = 'pg_class'::regclass AND objoid = x.oid))),
       'indexes with settings or comments of their own'),
      (EXISTS (SELECT FROM pg_trigger WHERE tgrelid IN (leaf.oid, parent.oid)

@@ -9,6 +9,8 @@ import { LockLostError, RefusedError, StoreUnreachableError } from "../errors.ts
 import type { LockOwner } from "../lock/lock.ts";
 import { assertForceable } from "../sql/standing.ts";
 import type { StepModule } from "../sql/step.ts";
+import { Beforehand } from "./beforehand.ts";
+import { cleanUp } from "./clean_up.ts";
 import { storeError, whereOf } from "./errors.ts";
 import { confirmAdvisoryLock, releaseAdvisoryLock, tryAdvisoryLock } from "./lock.ts";
 import type { PostgresOptions } from "./options.ts";
@@ -18,7 +20,7 @@ import { TransactionRunner } from "./transaction.ts";
 import { withoutTransaction } from "./concurrent_step.ts";
 import { foldAlone, foldSteps } from "./fold.ts";
 import { FoldRunner } from "./fold_runner.ts";
-import { type Query, tableExists } from "./query.ts";
+import type { Query } from "./query.ts";
 import { readBookkeeping } from "./bookkeeping.ts";
 import { hint } from "../hint.ts";
 import { describePreparation, type Preparation, preparationName } from "./prepare/describe.ts";
@@ -34,6 +36,7 @@ export class PostgresSession implements SqlSession {
   readonly #transactions: TransactionRunner;
   readonly #records: StepRecords;
   readonly #preparer: Preparer;
+  readonly #beforehand: Beforehand;
   readonly #steps: StepByStep;
   readonly #folds: FoldRunner;
   #locked = false;
@@ -65,6 +68,7 @@ export class PostgresSession implements SqlSession {
         await (await withoutTransaction(connection, options, what, run))(text);
       },
     });
+    this.#beforehand = new Beforehand(connection, options, this.#transactions, this.#records);
     this.#steps = new StepByStep(connection, options, this.#transactions, this.#records);
     this.#folds = new FoldRunner({
       ...options,
@@ -107,8 +111,11 @@ export class PostgresSession implements SqlSession {
     const module = this.#module(version);
     if (await this.#switched([version], options)) return;
     const fold = foldAlone({ ...this.#options, step: module.step });
-    if (fold === null) await this.#guard(() => this.#steps.run("up", module, options));
-    else await this.#guard(() => this.#folds.run(fold, options));
+    await this.#guard(async () => {
+      await this.#beforehand.takeAway(version, options);
+      if (fold !== null) return await this.#folds.run(fold, options);
+      await this.#steps.run("up", module, await this.#beforehand.build(module.step, options));
+    });
   }
 
   async upTogether(versions: readonly number[], options: SqlRunOptions): Promise<void> {
@@ -117,11 +124,18 @@ export class PostgresSession implements SqlSession {
     if (fold === null || fold.versions.length !== versions.length) {
       throw new RefusedError(`Cannot run the versions ${versions.join(", ")} as one`);
     }
-    await this.#guard(() => this.#folds.run(fold, options));
+    await this.#guard(async () => {
+      await this.#beforehand.takeAway(null, options);
+      await this.#folds.run(fold, options);
+    });
   }
 
   async prepare(versions: readonly number[], options: SqlPrepareOptions): Promise<void> {
-    await this.#guard(() => this.#preparer.build(this.#describe(versions), options));
+    await this.#guard(async () => {
+      const preparation = this.#describe(versions);
+      await this.#beforehand.takeAway(null, options);
+      await this.#preparer.build(preparation, options);
+    });
   }
 
   async abortPrepared(options: SqlRunOptions): Promise<boolean> {
@@ -168,7 +182,10 @@ export class PostgresSession implements SqlSession {
 
   async down(version: number, options: SqlRunOptions): Promise<void> {
     await this.#assertNotPrepared();
-    await this.#guard(() => this.#steps.run("down", this.#module(version), options));
+    await this.#guard(async () => {
+      await this.#beforehand.takeAway(null, options);
+      await this.#steps.run("down", this.#module(version), options);
+    });
   }
 
   async force(version: number): Promise<void> {
@@ -181,20 +198,7 @@ export class PostgresSession implements SqlSession {
 
   async cleanup(version: number, options: SqlRunOptions): Promise<number> {
     const { step } = this.#module(version);
-    const { remains } = step;
-    if (remains === undefined) return 0;
-    let deleted = 0;
-    await this.#guard(() =>
-      this.#transactions.run(stepId(step), options, async (query) => {
-        if (!await tableExists(query, remains.table)) return;
-        await this.#records.assertTrusted(query);
-        // Only a run that holds the lock writes there: what is counted is what goes.
-        const [count] = await query<Record<string, string>>(remains.count);
-        deleted = Number(Object.values(count!)[0]);
-        for (const statement of remains.delete) await query(statement);
-      })
-    );
-    return deleted;
+    return await this.#guard(() => cleanUp(this.#transactions, this.#records, step, options));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

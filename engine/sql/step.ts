@@ -7,6 +7,7 @@
 
 import type { SqlConsequence } from "./sql_plan.ts";
 import type { SqlStatement } from "./statement.ts";
+import type { IndexBeforehand } from "./step_beforehand.ts";
 import type { RowRewrite, StepRewrite } from "./step_rewrite.ts";
 import { checksumOf } from "../checksum.ts";
 import { RegistryError } from "../errors.ts";
@@ -130,6 +131,8 @@ export interface SqlStep {
   readonly rewrite?: StepRewrite;
   /** The same for single rows; needed where {@linkcode SqlStep.rewrite} joins or keeps. It changes no checksum. */
   readonly rows?: RowRewrite;
+  /** What takes long and is done before, when the step runs by itself. It changes no checksum: the schema is the same. */
+  readonly beforehand?: IndexBeforehand;
   /** The statements that take it back, in order. */
   readonly down: readonly SqlStatement[];
   /**

@@ -7,6 +7,7 @@
 import { BY_EXCHANGE, type Fold } from "./rewrite.ts";
 import { chooseWay, type ChosenWay, type SqlStep } from "./step.ts";
 import type { SqlStatement } from "./statement.ts";
+import { statementsWith } from "./step_beforehand.ts";
 import type { FoldNow, StoreView } from "./step_store.ts";
 
 /** No step runs with another. */
@@ -39,7 +40,9 @@ export async function wayAlone(
 ): Promise<ChosenWay & { readonly apart: readonly string[] }> {
   const { fold, apart } = step.variants === undefined ? await view.fold([step.version]) : APART;
   const way = fold === null
-    ? await chooseWay(step, from, (query) => view.holds(query))
+    ? step.beforehand === undefined
+      ? await chooseWay(step, from, (query) => view.holds(query))
+      : { variant: "", statements: statementsWith(step.beforehand) }
     : { variant: BY_EXCHANGE, statements: withFold(fold, step) };
   return { ...way, apart };
 }

@@ -74,7 +74,7 @@ async function assertTable(query: Query, name: string): Promise<void> {
 
 /** @throws {RefusedError} When the tables have anything that new ones would not have. */
 async function assertFree(query: Query, schema: string, { before, fold }: Preparation): Promise<void> {
-  const own = await findOwnWork(query, schema, before, fold.tables);
+  const own = await findOwnWork(query, schema, before, fold.tables, { columns: [] });
   if (own.length === 0) return;
   throw new RefusedError(`Cannot prepare beside the application: ${own.join("; ")}`, {
     hint: INSTEAD,

@@ -72,7 +72,8 @@ for (const way of ["by exchange", "in place"]) {
     const disturbed = server.client(await server.createDatabase(), { max: 2 });
     const [calm, wild] = [backendOver(undisturbed), backendOver(disturbed)];
     for (let version = 1; version <= 10; version++) {
-      if (way === "by exchange" || version === 5) {
+      // What of step 8 is done before its transaction has tests of its own.
+      if ((way === "by exchange" && version !== 8) || version === 5) {
         const kills = await killEverywhere(disturbed, wild, version, version === 5 ? 3 : 4);
         assert(kills > 1);
       }
