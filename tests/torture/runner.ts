@@ -17,8 +17,8 @@ export interface Command {
   readonly deployment: string;
   /** As a process of its own: slower to start, and can be killed for real. */
   readonly process: boolean;
-  /** Lines to type, for commands that ask. */
-  readonly answers?: readonly string[];
+  /** Lines to type, for commands that ask, each when it is asked for. */
+  readonly answers?: readonly (() => Promise<string>)[];
 }
 
 /** Where the stores are, seen through a link. */

@@ -183,6 +183,24 @@ export class Stage {
     return answer;
   }
 
+  /** Runs a command that asks, and does something before it is told yes. @returns Null when it does not end, which is a find. */
+  async agreeAfter(words: readonly string[], meanwhile: () => Promise<void>): Promise<Answer | null> {
+    this.#gate.open();
+    await this.#end(1);
+    const runner = this.#runners[1]!;
+    const answers = [async () => {
+      await meanwhile();
+      return "y";
+    }];
+    runner.start({ words, deployment: "", process: false, answers });
+    const answer = await runner.ended(LONGEST_MS);
+    if (answer === null) {
+      this.complain("the program", `${words.join(" ")} does not end`);
+      runner.kill();
+    }
+    return answer;
+  }
+
   async #end(index: number): Promise<void> {
     const runner = this.#runners[index]!;
     while (runner.frozenAt !== null && Date.now() < runner.frozenAt + FREEZE_MS) await pause(20);

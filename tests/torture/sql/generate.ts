@@ -6,10 +6,13 @@
 
 import { logMotif, openingMotif } from "./motifs.ts";
 import { Random } from "../random.ts";
+import { WHOLE_RUN } from "../stage.ts";
 import type { RunnerFault } from "../history.ts";
 import type { LogAction, LogEvent, LogHappening, LogHistory, OperatorAction } from "./history.ts";
 
 const RUNNERS = 3;
+/** What may happen at any time. */
+type AnyTime = Exclude<LogHappening["type"], "move_after_shown" | "save_plan" | "read_late">;
 /** Short waits, so that a history is short too. */
 const STEP = ["--lock-ttl", "1s", "--lock-timeout", "200ms", "--lock-retries", "2"];
 const OUTPUT = ["--json", "--sql-only"];
@@ -24,6 +27,7 @@ export function generateLog(seed: number): LogHistory {
     events: random.pick([5, 20, 60]),
   };
   const events: LogEvent[] = [];
+  events.push(...aimedOpening(seed));
   if (random.chance(0.3)) events.push(...openingMotif(random));
   const count = random.between(5, 20);
   for (let i = 0; i < count; i++) {
@@ -33,8 +37,31 @@ export function generateLog(seed: number): LogHistory {
   return { seed, start, events };
 }
 
+/** Some seeds begin with what chance alone would hardly put together. */
+function aimedOpening(seed: number): LogEvent[] {
+  const random = new Random(seed ^ 0x77);
+  switch (seed % 20) {
+    case 9: {
+      const words = random.pick([["apply"], ["down", "1"], ["down", "2"], ["down", "--to", "6"]]);
+      const other = random.pick([["down", "1"], ["down", "2"]]);
+      return [
+        { after: 0, ...startOf(random, ["apply", "--yes"]) },
+        // From the top, or with something left to apply.
+        { after: WHOLE_RUN, ...startOf(random, ["down", String(random.between(1, 3)), "--yes"]) },
+        { after: WHOLE_RUN, type: "move_after_shown", words, other },
+      ];
+    }
+    case 12:
+      return [{ after: 0, type: "save_plan", at: 0 }];
+    case 18:
+      return [{ after: 0, type: "read_late", commands: random.between(3, 20) }];
+    default:
+      return [];
+  }
+}
+
 function next(random: Random): LogHappening {
-  const type = random.weighted<LogHappening["type"]>([
+  const type = random.weighted<AnyTime>([
     [6, "application"],
     [2, "operator"],
     [4, "run"],

@@ -58,7 +58,17 @@ export type LogHappening =
     readonly steps: number;
     readonly fault: RunnerFault;
     readonly commands: number;
-  };
+  }
+  /** A command shows what it would do, and before it is told yes another one does something. */
+  | {
+    readonly type: "move_after_shown";
+    readonly words: readonly string[];
+    readonly other: readonly string[];
+  }
+  /** A plan is saved, a partition added, and the plan carried out. */
+  | { readonly type: "save_plan"; readonly at: number }
+  /** A reader comes so many commands after a run has begun to keep writers away, and stays for less time than it has worked. */
+  | { readonly type: "read_late"; readonly commands: number };
 
 /** A happening and how many commands of the runners pass before it. */
 export type LogEvent = LogHappening & { readonly after: number };
@@ -93,5 +103,11 @@ export function describeLog(event: LogHappening): string {
       return `down ${event.steps}, ${event.fault} after ${
         event.begun ? "the first step and " : ""
       }${event.commands} commands, and what its hint says`;
+    case "move_after_shown":
+      return `${event.words.join(" ")} is shown; before it is agreed to: ${event.other.join(" ")}`;
+    case "save_plan":
+      return "a plan is saved, a partition added, and the plan carried out";
+    case "read_late":
+      return `a reader comes late to an apply, after ${event.commands} commands`;
   }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Answer, describeAnswer, errorOf, hintOf } from "../answer.ts";
+import { type Answer, describeAnswer, hintOf } from "../answer.ts";
 import { type Outcome, Stage, WHOLE_RUN } from "../stage.ts";
 import { LogApplication } from "./application.ts";
 import type { Databases, LogDatabase } from "./databases.ts";
@@ -13,12 +13,11 @@ import { differences, fingerprint, readPrepared } from "./fingerprint.ts";
 import { describeLog, type LogEvent, type LogHappening, type LogHistory } from "./history.ts";
 import { LogLedger } from "./ledger.ts";
 import { Operator } from "./operator.ts";
+import { applyInTheWay, type Cast, moveAfterShown, readLate, readWhileLocked, savePlan } from "./scenes.ts";
 import { judgeLog, readNeighbour } from "./oracle.ts";
 
 const LATEST = 10;
 const LAST_RUNS = 4;
-/** How long a command that only reads may wait while somebody holds the tables, with some time for a busy machine. */
-const READ_MS = 5000 + 2000;
 /** A frozen run is ended by the server after its lease of a second; a busy machine takes its time. */
 const THAW_MS = 6000;
 const WRITING = ["--json", "--sql-only", "--lock-ttl", "5s", "--lock-wait", "5s"];
@@ -82,12 +81,32 @@ class LogPlay {
       case "long_freeze":
         return await this.#freeze(event);
       case "read_while_locked":
-        return await this.#readWhileLocked(event, text);
+        return await readWhileLocked(this.#cast(), event, text);
       case "apply_in_the_way":
-        return await this.#applyInTheWay(text);
+        return await applyInTheWay(this.#cast(), text);
       case "down_and_follow":
         return await this.#downAndFollow(event, text);
+      case "move_after_shown":
+        if (event.words[0] !== "down" || await this.#mayTakeBack(4)) {
+          await moveAfterShown(this.#cast(), event, text);
+        }
+        return;
+      case "save_plan":
+        return await savePlan(this.#cast(), text);
+      case "read_late":
+        return await readLate(this.#cast(), event, text);
     }
+  }
+
+  #cast(): Cast {
+    return {
+      stage: this.#stage,
+      operator: this.#operator,
+      application: this.#application,
+      version: () => this.#version(),
+      writersWait: () => this.#isHeld(["ShareLock", "ShareRowExclusiveLock", "ExclusiveLock"]),
+      until: (holds) => this.#until(holds),
+    };
   }
 
   async #start({ runner, words, process }: LogHappening & { type: "run" }, text: string): Promise<void> {
@@ -104,7 +123,7 @@ class LogPlay {
   }
 
   async #freeze({ runner, holding }: LogHappening & { type: "long_freeze" }): Promise<void> {
-    if (holding && !await this.#until(() => this.#readersWait())) return;
+    if (holding && !await this.#until(() => this.#isHeld(["AccessExclusiveLock"]))) return;
     if (!this.#stage.disturb(runner, "freeze")) return;
     const before = this.#ledger.waits.length;
     this.#application.act("read", 0);
@@ -130,62 +149,13 @@ class LogPlay {
     return false;
   }
 
-  /** True while somebody has a table of the application to himself. */
-  async #readersWait(): Promise<boolean> {
+  /** True while somebody has a table of the application locked in one of these modes. */
+  async #isHeld(modes: readonly string[]): Promise<boolean> {
     const held = await this.#sql`
       select from pg_locks l join pg_class c on c.oid = l.relation
-       where l.granted and l.mode = 'AccessExclusiveLock' and c.relname in ('events', 'deliveries', 'attempts')
+       where l.granted and l.mode = any(${modes as string[]}) and c.relname in ('events', 'deliveries', 'attempts')
          and l.database = (select oid from pg_database where datname = current_database())`;
     return held.length > 0;
-  }
-
-  /** It answers in time: all that can be known, and who is in the way of the rest. */
-  async #readWhileLocked(
-    { words, books }: LogHappening & { type: "read_while_locked" },
-    text: string,
-  ): Promise<void> {
-    await this.#stage.calm();
-    await this.#application.settled();
-    this.#stage.say(text);
-    const recorded = await this.#version() > 0;
-    const startedAt = performance.now();
-    await this.#stage.ask(words);
-    // Beside the wait it takes what it takes; on a machine as busy as this one, some times as long.
-    const patienceMs = READ_MS + 4 * (performance.now() - startedAt);
-    const tables = books ? ["schema_migrations"] : ["events", "deliveries", "attempts"];
-    await this.#operator.whileLocked(tables, async () => {
-      const answer = await this.#stage.ask(words, "", patienceMs);
-      if (answer === null) return;
-      const [told] = answer.objects as { readonly unread?: readonly object[] }[];
-      const held = books && (words.includes("status") || words.includes("list"));
-      if (held && recorded && told?.unread?.length !== 1) {
-        this.#stage.complain(
-          "the program",
-          `${words[1]} does not tell who holds it: ${describeAnswer(answer)}`,
-        );
-      } else if (!books && errorOf(answer)?.code === "store_unreachable") {
-        this.#stage.complain("the program", `${words[1]} gives no answer: ${describeAnswer(answer)}`);
-      }
-    });
-  }
-
-  /** What stands in the way of any step is found before the first: neither release could use a version in between. */
-  async #applyInTheWay(text: string): Promise<void> {
-    await this.#stage.calm();
-    await this.#operator.relax();
-    this.#operator.act("view", 0);
-    await this.#operator.settled();
-    const before = await this.#version();
-    this.#stage.say(text);
-    const answer = await this.#stage.ask(["migrate", "apply", "--yes", ...WRITING]);
-    const after = await this.#version();
-    if (answer !== null && answer.code !== 0 && after !== before) {
-      this.#stage.complain(
-        "the version",
-        `something was in the way, and apply went from ${before} to ${after} and no further`,
-      );
-    }
-    await this.#operator.relax();
   }
 
   /** What a hint says may be done twice: it takes back no more than was asked for. */

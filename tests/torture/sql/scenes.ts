@@ -1,0 +1,168 @@
+/**
+ * Scenes of several turns, each with a judgement of its own: what was shown is what runs, work that was done is kept, who reads gets an
+ * answer.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { type Answer, describeAnswer, errorOf } from "../answer.ts";
+import { pause, type Stage } from "../stage.ts";
+import type { LogApplication } from "./application.ts";
+import type { LogHappening } from "./history.ts";
+import type { Operator } from "./operator.ts";
+
+/** What commands of a scene have in common. */
+const LOCKING = ["--sql-only", "--lock-ttl", "5s", "--lock-wait", "5s"];
+/** Few tries: only what was worked for is worth more patience. */
+const IMPATIENT = ["--lock-ttl", "20s", "--lock-timeout", "200ms", "--lock-retries", "2"];
+/** How long a command that only reads may wait while somebody holds the tables, with some time for a busy machine. */
+const READ_MS = 5000 + 2000;
+/** How long a run has worked when a reader comes, and how long he stays: half as long, busy as the machine may be. */
+const WORK_MS = 3000;
+const READER_MS = 1200;
+
+/** What scenes are played with. */
+export interface Cast {
+  readonly stage: Stage;
+  readonly operator: Operator;
+  readonly application: LogApplication;
+  /** The version that is recorded. */
+  version(): Promise<number>;
+  /** True while a run keeps writers from the application's tables. */
+  writersWait(): Promise<boolean>;
+  /** Lets commands pass one by one until something holds. */
+  until(holds: () => Promise<boolean>): Promise<boolean>;
+}
+
+/** Somebody is shown what would run, and another is faster before he agrees: then nothing is done. */
+export async function moveAfterShown(
+  { stage, version }: Cast,
+  { words, other }: LogHappening & { type: "move_after_shown" },
+  text: string,
+): Promise<void> {
+  await stage.calm();
+  stage.say(text);
+  const before = await version();
+  let between = before;
+  const answer = await stage.agreeAfter(["migrate", ...words, ...LOCKING], async () => {
+    await stage.ask(["migrate", ...other, "--yes", "--json", ...LOCKING]);
+    between = await version();
+  });
+  const after = await version();
+  if (answer === null || between === before || after === between) return;
+  stage.complain(
+    "the version",
+    `${words.join(" ")} was shown at ${before}, was agreed to at ${between}, and led to ${after}`,
+  );
+}
+
+/** A partition is added after a plan was saved: the plan runs as it was shown, or not at all. */
+export async function savePlan({ stage, operator, version }: Cast, text: string): Promise<void> {
+  await stage.calm();
+  await operator.relax();
+  stage.say(text);
+  const folder = await Deno.makeTempDir({ prefix: "outpost-torture-" });
+  try {
+    const file = join(folder, "plan.json");
+    const plan = ["migrate", "plan", "--json", "--sql-only"];
+    const shown = await stage.ask([...plan, "--out", file]);
+    operator.act("partition", 0);
+    await operator.settled();
+    const now = await stage.ask(plan);
+    const before = await version();
+    const answer = await stage.ask(["migrate", "apply", "--plan", file, "--yes", "--json", ...LOCKING]);
+    if (shown?.code !== 0 || now?.code !== 0 || answer === null) return;
+    const fits = waysOf(shown) === waysOf(now);
+    const ran = await version() !== before;
+    if (ran && !fits) stage.complain("the saved plan", "it ran, though it would have been shown otherwise");
+    if (fits && answer.code !== 0) {
+      stage.complain("the saved plan", `it does not run, and is what is shown: ${describeAnswer(answer)}`);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** How each step of a plan runs. */
+function waysOf({ objects: [plan] }: Answer): string {
+  const { steps, grouping } =
+    (plan as { sql: { steps: { statements: unknown }[]; grouping?: { together: unknown } } }).sql;
+  return JSON.stringify([steps.map(({ statements }) => statements), grouping?.together]);
+}
+
+/** A reader comes when long work is done: it waits for him, as he leaves sooner than it took, and is not thrown away. */
+export async function readLate(
+  { stage, operator, application, version, writersWait, until }: Cast,
+  { commands }: LogHappening & { type: "read_late" },
+  text: string,
+): Promise<void> {
+  await stage.calm();
+  await operator.relax();
+  await application.settled();
+  const before = await version();
+  const words = ["migrate", "apply", "--yes", "--json", "--sql-only", ...IMPATIENT];
+  const answers = stage.answers.length;
+  await stage.start(0, { words, deployment: "", process: false }, text);
+  if (!await until(writersWait)) return;
+  await stage.after(commands);
+  await pause(WORK_MS);
+  operator.act("long_reader", 0);
+  await operator.settled();
+  await Promise.all([stage.calm(), pause(READER_MS).then(() => operator.relax())]);
+  const answer = stage.answers[answers];
+  if (answer === undefined || answer.code === 0) return;
+  stage.complain(
+    "the work",
+    `a reader of ${READER_MS} ms made an apply from ${before} fail that had worked for ${WORK_MS} ms: ${
+      describeAnswer(answer)
+    }`,
+  );
+}
+
+/** It answers in time: all that can be known, and who is in the way of the rest. */
+export async function readWhileLocked(
+  { stage, operator, application, version }: Cast,
+  { words, books }: LogHappening & { type: "read_while_locked" },
+  text: string,
+): Promise<void> {
+  await stage.calm();
+  await application.settled();
+  stage.say(text);
+  const recorded = await version() > 0;
+  const startedAt = performance.now();
+  await stage.ask(words);
+  // Beside the wait it takes what it takes; on a machine as busy as this one, some times as long.
+  const patienceMs = READ_MS + 4 * (performance.now() - startedAt);
+  const tables = books ? ["schema_migrations"] : ["events", "deliveries", "attempts"];
+  await operator.whileLocked(tables, async () => {
+    const answer = await stage.ask(words, "", patienceMs);
+    if (answer === null) return;
+    const [told] = answer.objects as { readonly unread?: readonly object[] }[];
+    const held = books && (words.includes("status") || words.includes("list"));
+    if (held && recorded && told?.unread?.length !== 1) {
+      stage.complain("the program", `${words[1]} does not tell who holds it: ${describeAnswer(answer)}`);
+    } else if (!books && errorOf(answer)?.code === "store_unreachable") {
+      stage.complain("the program", `${words[1]} gives no answer: ${describeAnswer(answer)}`);
+    }
+  });
+}
+
+/** What stands in the way of any step is found before the first: neither release could use a version in between. */
+export async function applyInTheWay({ stage, operator, version }: Cast, text: string): Promise<void> {
+  await stage.calm();
+  await operator.relax();
+  operator.act("view", 0);
+  await operator.settled();
+  const before = await version();
+  stage.say(text);
+  const answer = await stage.ask(["migrate", "apply", "--yes", "--json", ...LOCKING]);
+  const after = await version();
+  if (answer !== null && answer.code !== 0 && after !== before) {
+    stage.complain(
+      "the version",
+      `something was in the way, and apply went from ${before} to ${after} and no further`,
+    );
+  }
+  await operator.relax();
+}
