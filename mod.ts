@@ -171,10 +171,10 @@ export type { SqlActivity, SqlWait, SqlWork } from "./engine/sql/activity.ts";
 export type { SqlStatus, Status } from "./engine/status.ts";
 export { parseTimestamp } from "./engine/timestamp.ts";
 export type { VerifyOptions, VerifyResult } from "./engine/verify.ts";
-export { findOutpostDeployments } from "./migrations/find_deployments.ts";
 export {
   createOutpostEngine,
   createOutpostFleet,
+  findOutpostDeployments,
   type OutpostEngineOptions,
   type OutpostFleetOptions,
 } from "./migrations/mod.ts";

@@ -5,6 +5,7 @@
  */
 
 import type { Context } from "./context.ts";
+import { meansMany, refuseMany } from "./deployments/many.ts";
 import type { SettingKey } from "./settings/table.ts";
 
 /** A flag of one command alone, or one of the few that every command has. Settings have flags of their own. */
@@ -67,17 +68,18 @@ export interface Command extends CommandSpec {
   readonly prepare: (input: CommandInput) => (context: Context) => Promise<number>;
 }
 
-/** Ties a command's options to its work. */
+/** Ties a command's options to its work. @param runForMany What it does where several deployments are meant; left out, it refuses. */
 export function defineCommand<Options>(
   spec: CommandSpec,
   read: (input: CommandInput) => Options,
   run: (context: Context, options: Options) => Promise<number>,
+  runForMany: (context: Context, options: Options) => Promise<number> = refuseMany(spec.path),
 ): Command {
   return {
     ...spec,
     prepare(input) {
       const options = read(input);
-      return (context) => run(context, options);
+      return (context) => (meansMany(context) ? runForMany : run)(context, options);
     },
   };
 }

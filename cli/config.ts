@@ -37,6 +37,7 @@ export const config: Command = defineCommand(
   },
   () => ({}),
   run,
+  run,
 );
 
 async function run({ resolved, file, host, output }: Context): Promise<number> {

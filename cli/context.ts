@@ -8,7 +8,7 @@ import { harmlessLines } from "../engine/foreign_text.ts";
 import { confirm, type Question } from "./output/confirm.ts";
 import type { Host } from "./host.ts";
 import { Logger } from "./output/log.ts";
-import type { OpenEngine, StoreNeeds } from "./stores/open_engine.ts";
+import type { OpenEngine, OpenFleet, StoreNeeds } from "./stores/open_engine.ts";
 import { Output } from "./output/output.ts";
 import { Progress } from "./output/progress.ts";
 import { cleanValue, type Scrub } from "./output/scrub.ts";
@@ -61,6 +61,8 @@ export interface Context extends ContextParts {
    * @param waitMs How long to wait for stores that do not answer, in milliseconds. @default {settings.connectWaitMs}
    */
   openEngine(needs?: Partial<StoreNeeds>, waitMs?: number): Promise<OpenEngine>;
+  /** The same for several deployments. All that Redis holds are looked for at once, where they are not named. */
+  openFleet(): Promise<OpenFleet>;
   /**
    * Waits for work that only reads, and stops waiting when the user wants to stop.
    *
@@ -130,17 +132,23 @@ export function makeContext(parts: ContextParts): Context {
     signal: host.signal,
     confirm: (question) => confirm({ host, output, style: style(host.stderr.terminal) }, question),
     async openEngine(needs = {}, waitMs = settings.connectWaitMs) {
-      const [{ openEngine }, { openWhenThere }] = await Promise.all([
-        import("./stores/open_engine.ts"),
-        import("./stores/await_stores.ts"),
-      ]);
-      return await openWhenThere(() => openEngine(parts, needs), {
-        waitMs,
-        progress,
-        signal: host.signal,
-        reading,
-      });
+      const [{ openEngine }, { openWhenThere }] = await loadStores();
+      const patience = { waitMs, progress, signal: host.signal, reading };
+      return await openWhenThere(() => openEngine(parts, needs), ({ engine }) => engine.status(), patience);
+    },
+    async openFleet() {
+      const [{ openFleet }, { openWhenThere }] = await loadStores();
+      const patience = { waitMs: settings.connectWaitMs, progress, signal: host.signal, reading };
+      return await openWhenThere(
+        () => reading(openFleet(parts, host.signal)),
+        ({ fleet }) => [...fleet.engines.values()][0]?.status() ?? Promise.resolve(),
+        patience,
+      );
     },
     reading,
   };
+}
+
+function loadStores() {
+  return Promise.all([import("./stores/open_engine.ts"), import("./stores/await_stores.ts")]);
 }

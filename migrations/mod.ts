@@ -24,6 +24,8 @@ import { deploymentPrefix, redisLayout } from "./redis_layout.ts";
 import { clickhouseSchemas, clickhouseSteps, clickhouseStepsDirectory } from "./sql/clickhouse.ts";
 import { postgresSchemas, postgresSteps, postgresStepsDirectory } from "./sql/postgres.ts";
 
+export { findOutpostDeployments } from "./find_deployments.ts";
+
 const BOOKKEEPING = "schema_migrations";
 const HISTORY = "outpost_migrations";
 

@@ -95,7 +95,10 @@ function addFlags(parser: Parser, flags: readonly FlagSpec[], settings: readonly
     const { flag, type, description } = SETTINGS[key] as SettingDefinition<unknown>;
     if (flag === null) continue;
     if (type.placeholder !== null) {
-      parser.addOption(new Option(`--${flag} <${type.placeholder.replaceAll("|", ":")}>`, description));
+      const option = new Option(`--${flag} <${type.placeholder.replaceAll("|", ":")}>`, description);
+      const join = (value: string, before: string | undefined) =>
+        before === undefined ? value : `${before},${value}`;
+      parser.addOption(type.repeats === true ? option.argParser(join) : option);
     } else {
       // The negation lets a flag win over an environment that switches it on.
       parser.addOption(new Option(`--${flag}`, description));

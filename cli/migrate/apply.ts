@@ -9,6 +9,7 @@ import { acceptable, agreed, type Asked, tellNothing } from "./agree.ts";
 import { ApplyReport } from "./apply_report.ts";
 import type { MigrationResult } from "../../engine/migration.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
+import { applyToMany } from "../deployments/apply.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { EXIT } from "../output/error_catalogue.ts";
@@ -62,6 +63,7 @@ export const applyCommand: Command = defineCommand(
   },
   read,
   run,
+  applyToMany,
 );
 
 function read(input: CommandInput): ApplyCommandOptions {

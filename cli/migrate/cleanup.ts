@@ -7,6 +7,7 @@
 import type { CleanupResult } from "../../engine/migration.ts";
 import type { CleanupItem } from "../../engine/cleanup.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
+import { cleanUpMany } from "../deployments/cleanup.ts";
 import { assertCanAsk, type Question } from "../output/confirm.ts";
 import type { Context } from "../context.ts";
 import { DeclinedError } from "../errors.ts";
@@ -56,6 +57,7 @@ export const cleanupCommand: Command = defineCommand(
   },
   read,
   run,
+  cleanUpMany,
 );
 
 function read(input: CommandInput): CleanupCommandOptions {

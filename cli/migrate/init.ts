@@ -7,6 +7,7 @@
 import type { InitResult } from "../../engine/init.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
+import { readAll } from "../deployments/reading.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { initJson } from "../output/json.ts";
 import { lockOptions } from "./lock_options.ts";
@@ -36,6 +37,20 @@ export const initCommand: Command = defineCommand(
   },
   (input: CommandInput): InitCommandOptions => ({ current: input.has("current") }),
   run,
+  (context, { current }) => {
+    const lock = lockOptions(context);
+    return readAll(context, {
+      ask: (engine) => engine.init(lock),
+      json: initJson,
+      line: ({ redis, pending }, { style }) =>
+        `${redis === "marked" ? "Fresh, and marked applied. " : ""}${pendingSentence(pending, style)}`,
+      text: (result, layout) => renderInit(result, layout, context.settings.only !== null),
+      status: (result) => statusOf(result, current),
+      isDone: ({ pending }) => pending.sql + pending.redis === 0,
+      words: ["have nothing pending", "have something pending"],
+      next: { failed: "migrate plan", others: "migrate plan", done: "migrate verify" },
+    });
+  },
 );
 
 async function run(context: Context, { current }: InitCommandOptions): Promise<number> {
@@ -45,8 +60,11 @@ async function run(context: Context, { current }: InitCommandOptions): Promise<n
     initJson(result),
     (layout) => renderInit(result, layout, context.settings.only !== null),
   );
-  const pending = result.pending.sql + result.pending.redis;
-  return current && pending > 0 ? EXIT.failed : EXIT.done;
+  return statusOf(result, current);
+}
+
+function statusOf({ pending }: InitResult, current: boolean): number {
+  return current && pending.sql + pending.redis > 0 ? EXIT.failed : EXIT.done;
 }
 
 function renderInit({ redis, pending }: InitResult, layout: Layout, partial: boolean): string {

@@ -4,11 +4,13 @@
  * @module
  */
 
+import type { MigrationList } from "../../engine/engine.ts";
 import { type Command, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
+import { readAll } from "../deployments/reading.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { listJson } from "../output/json.ts";
-import { renderList } from "../render/list.ts";
+import { pendingSentence, renderList } from "../render/list.ts";
 
 /** Every migration with its status. */
 export const listCommand: Command = defineCommand(
@@ -24,11 +26,27 @@ export const listCommand: Command = defineCommand(
   },
   () => ({}),
   run,
+  (context) =>
+    readAll(context, {
+      ask: (engine) => engine.list({ unlessHeld: true }),
+      json: listJson,
+      line: ({ pending, unread }, { style }) =>
+        unread === undefined ? pendingSentence(pending, style) : style.red(unread[0]!.message),
+      text: renderList,
+      status: statusOf,
+      isDone: ({ pending, unread }) => unread === undefined && pending.sql + pending.redis === 0,
+      words: ["have nothing pending", "have something pending"],
+      next: { failed: "migrate list", others: "migrate plan", done: "migrate verify" },
+    }),
 );
 
 async function run(context: Context): Promise<number> {
   await using open = await context.openEngine();
   const list = await context.reading(open.engine.list({ unlessHeld: true }));
   context.output.result(listJson(list), (layout) => renderList(list, layout));
-  return list.unread === undefined ? EXIT.done : EXIT.unreachable;
+  return statusOf(list);
+}
+
+function statusOf({ unread }: MigrationList): number {
+  return unread === undefined ? EXIT.done : EXIT.unreachable;
 }

@@ -8,6 +8,9 @@ import type { Plan } from "../../engine/plan.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
+import { refuseForMany } from "../deployments/many.ts";
+import { planTelling } from "../deployments/plan.ts";
+import { readAll } from "../deployments/reading.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { planPage } from "../html/plan_page.ts";
 import { planJson } from "../output/json.ts";
@@ -61,6 +64,17 @@ export const planCommand: Command = defineCommand(
   },
   read,
   run,
+  (context, { ids, out, html, markdown, check }) => {
+    refuseForMany("--out", out);
+    refuseForMany("--html", html);
+    refuseForMany("--markdown", markdown ? "" : undefined);
+    return readAll(context, {
+      ...planTelling({ check }),
+      ids,
+      busy: "Counting what would change ...",
+      ask: (engine, own) => engine.plan({ ids: own, signal: context.signal }),
+    });
+  },
 );
 
 function read(input: CommandInput): PlanCommandOptions {

@@ -4,10 +4,14 @@
  * @module
  */
 
+import type { Status } from "../../engine/status.ts";
 import { type Command, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
+import { readAll } from "../deployments/reading.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { statusJson } from "../output/status_json.ts";
+import { pendingSentence } from "../render/list.ts";
+import { ownerText } from "../render/owner.ts";
 import { renderStatus } from "../render/status.ts";
 
 /** The short answer: can I deploy? */
@@ -26,11 +30,28 @@ export const statusCommand: Command = defineCommand(
   },
   () => ({}),
   run,
+  (context) =>
+    readAll(context, {
+      ask: (engine) => engine.status({ unlessHeld: true }),
+      json: statusJson,
+      line: ({ pending, lock, unread }, { style }) =>
+        unread !== undefined ? style.red(unread[0]!.message) : pendingSentence(pending, style) +
+          (lock === null ? "" : ` Lock ${lock.alive ? "held" : "dead"} by ${ownerText(lock)}.`),
+      text: renderStatus,
+      status: statusOf,
+      isDone: ({ pending, unread }) => unread === undefined && pending.sql + pending.redis === 0,
+      words: ["have nothing pending", "have something pending"],
+      next: { failed: "migrate status", others: "migrate plan", done: "migrate verify" },
+    }),
 );
 
 async function run(context: Context): Promise<number> {
   await using open = await context.openEngine();
   const status = await context.reading(open.engine.status({ unlessHeld: true }));
   context.output.result(statusJson(status), (layout) => renderStatus(status, layout));
-  return status.unread === undefined ? EXIT.done : EXIT.unreachable;
+  return statusOf(status);
+}
+
+function statusOf({ unread }: Status): number {
+  return unread === undefined ? EXIT.done : EXIT.unreachable;
 }

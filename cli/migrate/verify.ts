@@ -4,11 +4,15 @@
  * @module
  */
 
+import { presentStores } from "../../engine/migration.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
+import { refuseForMany } from "../deployments/many.ts";
+import { readAll } from "../deployments/reading.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { verifyPage } from "../html/verify_page.ts";
+import { formatCounted } from "../output/format.ts";
 import { verifyJson } from "../output/json.ts";
 import { renderVerify } from "../render/verify.ts";
 import { readWholeNumber } from "../line/whole_number.ts";
@@ -55,6 +59,34 @@ export const verifyCommand: Command = defineCommand(
   },
   read,
   run,
+  (context, { ids, full, sample, html }) => {
+    refuseForMany("--html", html);
+    return readAll(context, {
+      ids,
+      busy: full ? "Checking every record ..." : "Checking ...",
+      ask: (engine, own) => engine.verify({ ids: own, full, sample, signal: context.signal }),
+      json: verifyJson,
+      line: (result, { style }) => {
+        const found = [...presentStores(result).map(([, store]) => store), ...result.redis];
+        const [issue, ...others] = found.flatMap(({ issues }) => issues);
+        const checks = result.redis.reduce((sum, { checksRun }) => sum + checksRun, 0);
+        return result.ok ? style.green(`verified, ${formatCounted(checks, "check")} of records`) : style.red(
+          `${issue ?? "not verified"}${others.length === 0 ? "" : `, and ${others.length} more`}`,
+        );
+      },
+      text: (result, layout) =>
+        renderVerify(result, layout, {
+          full,
+          sample,
+          named: ids.length > 0,
+          partial: context.settings.only !== null,
+        }),
+      status: ({ ok }) => ok ? EXIT.done : EXIT.failed,
+      isDone: ({ ok }) => ok,
+      words: ["verify", "do not verify"],
+      next: { failed: "migrate verify", done: "migrate status" },
+    });
+  },
 );
 
 function read(input: CommandInput): VerifyCommandOptions {

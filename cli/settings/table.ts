@@ -12,11 +12,11 @@ import { deploymentIdFault } from "../../migrations/deployment_id.ts";
 import { define, type SettingDefinition } from "./setting.ts";
 import type { LogLevel } from "../output/log.ts";
 import {
-  checkedText,
   choice,
   duration,
   flag,
   hostName,
+  idList,
   integer,
   optionalChoice,
   optionalClickHouseAddress,
@@ -171,10 +171,17 @@ export const SETTINGS = {
   ),
   deploymentId: define(
     ["deployment_id", "DEPLOYMENT_ID", "deployment-id"],
-    checkedText("ID", deploymentIdFault),
+    idList("ID", deploymentIdFault),
     "",
     "Scope",
-    "The deployment whose records are meant, where several share the stores",
+    "The deployment whose records are meant, where several share the stores; repeated, or with commas, several at once",
+  ),
+  allDeployments: define(
+    ["migrate.all_deployments", "MIGRATE_ALL_DEPLOYMENTS", "all-deployments"],
+    flag,
+    false,
+    "Scope",
+    "Every deployment that the Redis holds, in one pass, each with its own state and lock",
   ),
   only: define(
     ["migrate.only", "MIGRATE_ONLY", null],

@@ -17,6 +17,8 @@ export type Checked<T> = { readonly value: T } | { readonly problem: string };
 export interface SettingType<T> {
   /** What stands for the value in help texts, for example `PORT`; null for a switch. */
   readonly placeholder: string | null;
+  /** The flag may be given several times; what was written is joined by commas. */
+  readonly repeats?: boolean;
   /** Checks what somebody wrote: text from a flag or the environment, any scalar from YAML. */
   check(raw: unknown): Checked<T>;
   /** The value as one would write it. */
@@ -66,6 +68,22 @@ export function checkedText(
       const written = scalarText(raw);
       const problem = written === null ? "must be a text" : faultOf(written);
       return problem === null ? { value: written! } : { problem };
+    },
+    show: (value) => value,
+  };
+}
+
+/** One ID or several: a list in YAML, a flag that is repeated, or with commas between them. Each is checked. */
+export function idList(placeholder: string, faultOf: (id: string) => string | null): SettingType<string> {
+  return {
+    placeholder,
+    repeats: true,
+    check(raw) {
+      const written = (Array.isArray(raw) ? raw : [raw]).map(scalarText);
+      if (written.includes(null)) return { problem: "must be a text, or a list of texts" };
+      const ids = [...new Set(written.join(",").split(",").map((id) => id.trim()))];
+      const problem = ids.map(faultOf).find((fault) => fault !== null);
+      return problem === undefined ? { value: ids.join(",") } : { problem: problem! };
     },
     show: (value) => value,
   };

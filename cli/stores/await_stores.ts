@@ -8,7 +8,6 @@ import { type MigrationError, StoresFailedError, StoreUnreachableError } from ".
 import { pause } from "../../engine/pause.ts";
 import { formatDuration } from "../output/format.ts";
 import type { Progress } from "../output/progress.ts";
-import type { OpenEngine } from "./open_engine.ts";
 
 /** The pause between two tries, in milliseconds. */
 const EVERY_MS = 1000;
@@ -23,22 +22,24 @@ export interface Patience {
 }
 
 /**
- * Opens an engine, and tries until its stores answer. A client that gave up once stays closed, so each try has clients of its
+ * Opens stores, and tries until its stores answer. A client that gave up once stays closed, so each try has clients of its
  * own.
  *
+ * @param ask Finds out whether they answer.
  * @throws {StoreUnreachableError | StoresFailedError} When they do not answer in time.
  * @throws {StoreDeniedError} When one answers and refuses: waiting would not help.
  */
-export async function openWhenThere(
-  open: () => Promise<OpenEngine>,
+export async function openWhenThere<Opened extends AsyncDisposable>(
+  open: () => Promise<Opened>,
+  ask: (opened: Opened) => Promise<unknown>,
   { waitMs, progress, signal, reading }: Patience,
-): Promise<OpenEngine> {
+): Promise<Opened> {
   const started = performance.now();
   while (waitMs > 0) {
     await using stack = new AsyncDisposableStack();
     const opened = stack.use(await open());
     try {
-      await reading(opened.engine.status());
+      await reading(ask(opened));
       stack.move();
       progress.clear();
       return opened;

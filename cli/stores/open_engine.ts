@@ -6,6 +6,7 @@
  */
 
 import type { Engine } from "../../engine/engine.ts";
+import type { Fleet } from "../../engine/fleet.ts";
 import type { StoreName } from "../../engine/migration.ts";
 import { SettingsError, UsageError } from "../errors.ts";
 import type { Host } from "../host.ts";
@@ -52,22 +53,70 @@ export function chooseStores(settings: Settings, { sides }: StoreNeeds): Readonl
   return new Set([...stores, ...(redis ? ["redis" as const] : [])]);
 }
 
+/** What an engine is made of. */
+interface Parts {
+  readonly settings: Settings;
+  readonly host: Pick<Host, "owner">;
+}
+
 /** Opens what is needed. Nothing is contacted before the engine is asked something. */
-export async function openEngine(
-  { settings, host }: { readonly settings: Settings; readonly host: Pick<Host, "owner"> },
-  needs: Partial<StoreNeeds>,
-): Promise<OpenEngine> {
-  const stores = chooseStores(settings, { sides: needs.sides ?? "both" });
+export async function openEngine(parts: Parts, needs: Partial<StoreNeeds>): Promise<OpenEngine> {
+  const { settings } = parts;
   await using stack = new AsyncDisposableStack();
-  const postgres = stores.has("postgres") ? await openPostgres(settings, stack) : undefined;
-  const clickhouse = stores.has("clickhouse") ? await openClickHouse(settings, stack) : undefined;
-  const redis = stores.has("redis") ? await openRedis(settings, stack) : undefined;
+  const clients = await openClients(
+    settings,
+    chooseStores(settings, { sides: needs.sides ?? "both" }),
+    stack,
+  );
   const { createOutpostEngine } = await import("../../migrations/mod.ts");
   const engine = createOutpostEngine({
-    postgres,
-    clickhouse,
-    redis,
+    ...clients,
+    ...optionsOf(parts),
     deploymentId: settings.deploymentId,
+  });
+  const owned = stack.move();
+  return { engine, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** A fleet with the clients it works on. Disposing closes them. */
+export interface OpenFleet extends AsyncDisposable {
+  readonly fleet: Fleet;
+}
+
+/**
+ * The same for several deployments. All are looked for in Redis, where it is left to that which there are.
+ *
+ * @throws {UsageError} When Redis, which alone could tell, is left out.
+ */
+export async function openFleet(parts: Parts, signal: AbortSignal): Promise<OpenFleet> {
+  const { settings } = parts;
+  const stores = chooseStores(settings, { sides: "both" });
+  if (settings.allDeployments && !stores.has("redis")) {
+    throw new UsageError("Redis tells which deployments there are, and --sql-only leaves it out", {
+      hint: "Name them: --deployment-id ID, once for each",
+    });
+  }
+  await using stack = new AsyncDisposableStack();
+  const clients = await openClients(settings, stores, stack);
+  const { createOutpostFleet, findOutpostDeployments } = await import("../../migrations/mod.ts");
+  const deploymentIds = settings.allDeployments
+    ? await findOutpostDeployments(clients.redis!, { signal })
+    : settings.deploymentId.split(",");
+  const fleet = createOutpostFleet({ ...clients, ...optionsOf(parts), deploymentIds });
+  const owned = stack.move();
+  return { fleet, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+async function openClients(settings: Settings, stores: ReadonlySet<StoreName>, stack: AsyncDisposableStack) {
+  return {
+    postgres: stores.has("postgres") ? await openPostgres(settings, stack) : undefined,
+    clickhouse: stores.has("clickhouse") ? await openClickHouse(settings, stack) : undefined,
+    redis: stores.has("redis") ? await openRedis(settings, stack) : undefined,
+  };
+}
+
+function optionsOf({ settings, host }: Parts) {
+  return {
     version: VERSION,
     owner: host.owner,
     lockTtlMs: settings.lockTtlMs,
@@ -76,9 +125,7 @@ export async function openEngine(
       lockRetries: settings.lockRetries,
       statementTimeoutMs: settings.statementTimeoutMs,
     },
-  });
-  const owned = stack.move();
-  return { engine, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  };
 }
 
 async function openPostgres(settings: Settings, stack: AsyncDisposableStack) {

@@ -1,0 +1,112 @@
+/**
+ * Tells what became of several deployments: a line for each, or a JSON object for each.
+ *
+ * @module
+ */
+
+import type { Context } from "../context.ts";
+import { EXIT } from "../output/error_catalogue.ts";
+import { type Layout, nextCommand } from "../output/output.ts";
+import { errorJson, type ErrorReport } from "../output/report_error.ts";
+import { renderTable, wrap } from "../output/table.ts";
+import { type Account, carriedFor, describeFailure, mostSerious, shownName } from "./accounts.ts";
+
+/** How an answer is told. */
+export interface Telling<T> {
+  /** What the same command gives for one deployment. */
+  readonly json: (value: T, deployment: string) => object;
+  /** In a few words. */
+  readonly line: (value: T, layout: Layout) => string;
+  /** In full, for `--verbose`. */
+  readonly text: (value: T, layout: Layout) => string;
+  /** The exit status that it alone would have. */
+  readonly status: (value: T) => number;
+  /** True for one with which nothing is left to do. */
+  readonly isDone: (value: T) => boolean;
+  /** What is said of those who are done, and of the others: `have nothing pending`. */
+  readonly words: readonly [done: string, others: string];
+  /** What comes next: for one that failed, for all that are not done, and for all when they are. */
+  readonly next: { readonly failed: string; readonly others?: string; readonly done?: string };
+  /** More keys of the JSON. */
+  readonly more?: object;
+}
+
+/** Writes the result. @returns The most serious of the exit statuses. */
+export function reportAll<T>(context: Context, accounts: readonly Account<T>[], telling: Telling<T>): number {
+  const { output } = context;
+  const failures = new Map(
+    accounts.flatMap((account) =>
+      account.ok ? [] : [[account, describeFailure(context, account.name, account.error)] as const]
+    ),
+  );
+  const statusOf = (account: Account<T>) =>
+    account.ok ? telling.status(account.value) : failures.get(account)!.exitStatus;
+  const status = mostSerious(accounts.map(statusOf));
+  const jsonOf = (account: Account<T>) =>
+    account.ok ? telling.json(account.value, account.name ?? "") : errorJson(failures.get(account)!);
+  const [shared] = accounts.filter(({ name }) => name === null);
+  if (output.json) {
+    output.object({
+      ...telling.more,
+      ok: status === EXIT.done,
+      shared: shared === undefined ? null : jsonOf(shared),
+      deployments: accounts.filter(({ name }) => name !== null)
+        .map((account) => ({ deployment_id: account.name, ...jsonOf(account) })),
+    });
+    return status;
+  }
+  output.text(
+    [...tableOf(context, accounts, telling), "", ...closing(context, accounts, telling)].join("\n"),
+  );
+  return status;
+}
+
+/** A line for each, or all that there is to say with `--verbose`. */
+export function tableOf<T>(
+  context: Context,
+  accounts: readonly Account<T>[],
+  { line, text }: Pick<Telling<T>, "line" | "text">,
+): readonly string[] {
+  const { layout } = context.output;
+  const { style, width, verbose } = layout;
+  if (accounts.length === 0) return ["This Redis holds no deployment."];
+  const failure = ({ headline, code }: ErrorReport) => style.red(`${headline} [${code}]`);
+  if (verbose) {
+    return accounts.flatMap((account) => [
+      style.bold(shownName(account.name)),
+      account.ok
+        ? text(account.value, { ...layout, carried: carriedFor(context, account.name) })
+        : failure(describeFailure(context, account.name, account.error)),
+      "",
+    ]).slice(0, -1);
+  }
+  const rows = accounts.map((account) => [
+    shownName(account.name),
+    account.ok ? line(account.value, layout) : failure(describeFailure(context, account.name, account.error)),
+  ]);
+  return renderTable([{ title: "DEPLOYMENT" }, { title: "RESULT" }], rows, {
+    width: Infinity,
+    title: style.dim,
+  }).map((line) => wrap(line, width, "    "));
+}
+
+function closing<T>(
+  context: Context,
+  accounts: readonly Account<T>[],
+  { isDone, words, next }: Telling<T>,
+): readonly string[] {
+  const { style, carried } = context.output.layout;
+  const others = accounts.filter((account) => !account.ok || !isDone(account.value));
+  const failed = others.find(({ ok }) => !ok) ?? (next.others === undefined ? others[0] : undefined);
+  const then = others.length === 0 ? next.done : next.others;
+  return [
+    others.length === 0
+      ? style.green(`All ${accounts.length} ${words[0]}.`)
+      : style.yellow(`${others.length} of ${accounts.length} ${words[1]}.`),
+    ...(failed !== undefined
+      ? [nextCommand({ style, carried: carriedFor(context, failed.name) }, `outpost ${next.failed}`)]
+      : then === undefined
+      ? []
+      : [nextCommand({ style, carried }, `outpost ${then}`)]),
+  ];
+}

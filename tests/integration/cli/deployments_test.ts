@@ -1,0 +1,163 @@
+/** Commands for several deployments in one Redis: who is meant, what each is told, and the exit status of all. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { Redis } from "ioredis";
+import { runInProcess } from "../../support/cli.ts";
+import { startPostgres } from "../../support/postgres.ts";
+import { allKeys, getHash, putHash, tenantFields } from "../../support/redis_records.ts";
+import { type RedisServer, startRedis } from "../../support/redis.ts";
+
+const ALL = "--all-deployments";
+
+function program({ host, port }: Pick<RedisServer, "host" | "port">, more: Record<string, string> = {}) {
+  const env = { REDIS_HOST: host, REDIS_PORT: String(port), MIGRATE_ONLY: "redis", ...more };
+  const run = (words: string, options: Parameters<typeof runInProcess>[1] = {}) =>
+    runInProcess(["migrate", ...words.split(" ")], { env, ...options });
+  const json = async (words: string) => {
+    const { code, stdout } = await run(`${words} --json`);
+    const lines = stdout.trim().split("\n").map((line) => JSON.parse(line));
+    return { code, lines, told: lines.at(-1) };
+  };
+  return { run, json };
+}
+
+/** Four deployments: two that can be done, one locked by another tool, one with a record that cannot be converted. */
+async function seed(redis: Redis): Promise<void> {
+  for (let i = 0; i < 5; i++) {
+    await putHash(redis, `tenant:t${i}`, tenantFields(`t${i}`));
+    for (const id of ["a", "held", "odd"]) {
+      await putHash(redis, `${id}:tenant:{t${i}}:tenant`, tenantFields(`t${i}`));
+    }
+  }
+  await putHash(redis, "odd:tenant:{x}:tenant", { id: "x", created_at: "yesterday" });
+  await putHash(redis, "tenant-cache:tenant:{x}:tenant", { name: "somebody else's" });
+  await redis.set("held:outpost:migration:lock", "another tool", "EX", 3600);
+}
+
+const ids = (told: { deployments: { deployment_id: string }[] }) =>
+  told.deployments.map(({ deployment_id }) => deployment_id);
+
+Deno.test("migrate apply --all-deployments does what it can, and says what became of each", async () => {
+  await using server = await startRedis();
+  const redis = server.client();
+  await seed(redis);
+  const { json, run } = program(server);
+  const list = await json(`list ${ALL}`);
+  assertEquals([list.code, ids(list.told), list.told.shared], [0, ["", "a", "held", "odd"], null]);
+  assertEquals((await run(`plan ${ALL} --check`)).code, 1);
+  const { code, told, lines } = await json(`apply ${ALL} --yes --lock-wait 0`);
+  assertEquals([code, told.event, told.ok], [1, "summary", false]);
+  assertEquals(
+    told.deployments.map((one: { deployment_id: string; applied?: string[]; error?: { code: string } }) => [
+      one.deployment_id,
+      one.error?.code ?? one.applied?.length,
+    ]),
+    [["", 3], ["a", 2], ["held", "lock_held"], ["odd", "apply_failed"]],
+  );
+  assert(lines.some(({ event, deployment_id }) => event === "done" && deployment_id === "a"));
+  assertEquals(await getHash(redis, "tenant-cache:tenant:{x}:tenant"), { name: "somebody else's" });
+  const status = await json(`status ${ALL}`);
+  assertEquals(status.told.deployments.map((one: { pending: { redis: number } }) => one.pending.redis), [
+    0,
+    0,
+    2,
+    2,
+  ]);
+  const verified = await json(`verify ${ALL} --full`);
+  assertEquals(verified.told.deployments.map(({ ok }: { ok: boolean }) => ok), [true, true, false, false]);
+  assertEquals(verified.code, 1);
+  const cleaned = await json(`cleanup ${ALL} --yes`);
+  assertEquals(cleaned.told.deployments.map(({ deleted }: { deleted: number }) => deleted), [5, 0, 0, 0]);
+  // Where all that is left is somebody else's lock, patience is all that it takes.
+  await redis.del("odd:tenant:{x}:tenant");
+  const again = await json(`apply ${ALL} --yes --lock-wait 0`);
+  assertEquals([again.code, again.told.deployments[2].error.code], [3, "lock_held"]);
+  assertEquals((await run(`init ${ALL} --current --lock-wait 0`)).code, 3);
+  await redis.del("held:outpost:migration:lock");
+  assertEquals((await run(`apply ${ALL} --yes`)).code, 0);
+  assertEquals((await run(`init ${ALL} --current`)).code, 0);
+  assertEquals((await run(`verify ${ALL} --full`)).code, 0);
+  assertEquals((await allKeys(redis)).filter((key) => /lock|fence/.test(key)), []);
+});
+
+Deno.test("migrate apply asks once for all deployments, whom it names, and applies what was shown", async () => {
+  await using server = await startRedis();
+  const redis = server.client();
+  await seed(redis);
+  const { run } = program(server, { DEPLOYMENT_ID: "a,odd" });
+  const declined = await run("apply", { answers: ["n"] });
+  assertEquals([declined.code, await getHash(redis, "a:outpost:migration:002_timestamps")], [1, null]);
+  assertStringIncludes(
+    declined.stderr,
+    `Apply 4 migrations to 2 deployments in Redis 127.0.0.1:${server.port}/0?`,
+  );
+  assertStringIncludes(declined.stdout, "1 cannot be converted");
+  const asked = await run("apply", { answers: ["y"] });
+  assertEquals(asked.code, 1);
+  assertStringIncludes(asked.stderr, "Applying to 2 deployments: a, odd");
+  assertEquals((await getHash(redis, "a:outpost:migration:002_timestamps"))?.status, "applied");
+  assertEquals(await getHash(redis, "held:outpost:migration:002_timestamps"), null);
+  assertEquals((await run("apply")).code, 2); // Nobody can answer.
+});
+
+Deno.test("Commands and flags that work on one deployment refuse several, and say how to name one", async () => {
+  await using server = await startRedis();
+  const { run, json } = program(server);
+  for (
+    const words of [
+      "unlock --yes",
+      "grants",
+      "resolve redis/1 --all --keep copy",
+      "plan --out x.json",
+      "verify --html x.html",
+    ]
+  ) {
+    const { code, stderr } = await run(`${words} --deployment-id a --deployment-id b`);
+    assertEquals(code, 2, words);
+    assertStringIncludes(stderr, "Name one: --deployment-id ID --no-all-deployments");
+  }
+  assertEquals((await run(`list --deployment-id a ${ALL}`)).code, 2);
+  assertEquals((await run(`list ${ALL} --sql-only`)).code, 2);
+  assertEquals((await run("list --deployment-id a,tenant")).code, 2);
+  assertEquals((await run("list redis/2 --deployment-id a,b")).code, 2);
+  const empty = await json(`apply ${ALL} --yes`);
+  assertEquals([empty.code, empty.told.deployments], [0, []]);
+  assertEquals(
+    (await run("list --deployment-id a --no-all-deployments", {
+      env: {
+        REDIS_HOST: server.host,
+        REDIS_PORT: String(server.port),
+        MIGRATE_ONLY: "redis",
+        MIGRATE_ALL_DEPLOYMENTS: "true",
+      },
+    })).code,
+    0,
+  );
+});
+
+Deno.test("migrate apply for several deployments applies the steps of their one Postgres once, and first", async () => {
+  await using server = await startRedis();
+  await using postgres = await startPostgres();
+  const redis = server.client();
+  await seed(redis);
+  const url = await postgres.createDatabase();
+  const sql = postgres.client(url);
+  const { json } = program(server, { POSTGRES_URL: url, MIGRATE_ONLY: "", DEPLOYMENT_ID: "a,held" });
+  const step = await json("apply sql/1 --yes");
+  assertEquals([step.code, step.told.shared.applied, step.told.deployments], [0, ["sql/000001"], []]);
+  await sql`UPDATE schema_migrations SET dirty = true`;
+  const dirty = await json("apply --yes");
+  assertEquals([dirty.code, dirty.told.shared.error.code], [1, "dirty"]);
+  assertEquals(dirty.told.deployments.map(({ ok }: { ok: boolean }) => ok), [false, false]);
+  assertEquals(await getHash(redis, "a:outpost:migration:002_timestamps"), null);
+  await sql`UPDATE schema_migrations SET dirty = false`;
+  const { code, told, lines } = await json("apply --yes --lock-wait 0");
+  assertEquals([code, told.shared.applied.length, told.deployments[0].applied.length], [3, 9, 2]);
+  const firstOfRedis = lines.findIndex(({ id }) => id?.startsWith("redis/"));
+  assertEquals(lines.findLastIndex(({ id }) => id?.startsWith("sql/")) < firstOfRedis, true);
+  const list = await json("list");
+  assertEquals([list.told.shared.pending, list.told.deployments[0].pending], [{ sql: 0, redis: 0 }, {
+    sql: 0,
+    redis: 0,
+  }]);
+});
