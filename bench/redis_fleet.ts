@@ -40,16 +40,16 @@ interface Cost {
 
 const one = await measure(["dp"], deployments * records);
 const many = await measure(Array.from({ length: deployments }, (_, i) => `dp_${i}`), records);
-console.log(
+print(
   `| job | ${deployments} of ${records}, time (server) | one of ${deployments * records} | ratio |`,
 );
-console.log("| --- | --- | --- | --- |");
+print("| --- | --- | --- | --- |");
 for (const [name, cost] of many) {
   const single = one.get(name)!;
   const [time, server] = [cost.ms / single.ms, cost.serverMs / single.serverMs].map((ratio) =>
     ratio.toFixed(2)
   );
-  console.log(`| ${name} | ${shown(cost)} | ${shown(single)} | ${time} (${server}) |`);
+  print(`| ${name} | ${shown(cost)} | ${shown(single)} | ${time} (${server}) |`);
 }
 
 async function measure(deploymentIds: readonly string[], count: number): Promise<ReadonlyMap<string, Cost>> {
@@ -71,7 +71,7 @@ async function measure(deploymentIds: readonly string[], count: number): Promise
   const fleet = createOutpostFleet({ deploymentIds, redis, version: "1", owner: { host: "bench", pid: 1 } });
   for (const [name, work] of JOBS) await take(name, () => work(fleet));
   const peak = Number(/VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync("/proc/self/status"))?.[1]) / 1024;
-  console.log(`${deploymentIds.length} of ${count} records: memory up to ${peak.toFixed(0)} MB`);
+  print(`${deploymentIds.length} of ${count} records: memory up to ${peak.toFixed(0)} MB`);
   return costs;
 }
 
@@ -81,4 +81,8 @@ async function all(work: ReturnType<Fleet["each"]>): Promise<void> {
 
 function shown({ ms, serverMs }: Cost): string {
   return `${(ms / 1000).toFixed(2)} s (${(serverMs / 1000).toFixed(2)} s)`;
+}
+
+function print(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }

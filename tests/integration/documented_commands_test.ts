@@ -11,7 +11,7 @@ const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 /** Pages whose blocks are followed, with what each block that runs the program begins with. */
 const BEGINS: Readonly<Record<string, readonly ("old" | "planned" | "current")[]>> = {
   "README.md": ["old", "old", "old"],
-  "docs/deploy.md": ["old", "old"],
+  "docs/deploy.md": ["old", "old", "old"],
   "docs/install.md": ["old", "old", "old"],
   "docs/upgrade.md": ["planned", "current", "current"],
 };
