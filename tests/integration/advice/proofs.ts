@@ -5,6 +5,7 @@
  */
 
 import { COMMAND_LINE } from "./command_line.ts";
+import { DEPLOYMENTS_ADVICE } from "./deployments.ts";
 import { NEXT_LINES } from "./next_lines.ts";
 import { POSTGRES_ADVICE } from "./postgres.ts";
 import type { Proof } from "./proof.ts";
@@ -20,4 +21,5 @@ export const PROOFS: readonly Proof[] = [
   ...STATE_ADVICE,
   ...POSTGRES_ADVICE,
   ...REDIS_ADVICE,
+  ...DEPLOYMENTS_ADVICE,
 ];
