@@ -12,7 +12,12 @@ import { startRedis } from "../tests/support/redis.ts";
 export interface Servers extends AsyncDisposable {
   readonly kind: "containers" | "programs";
   readonly postgresUrl: string;
-  readonly redis: { readonly host: string; readonly port: number };
+  readonly redis: {
+    readonly host: string;
+    readonly port: number;
+    /** Words that run the server's own client. */
+    readonly cli: readonly string[];
+  };
 }
 
 /** Starts both. */
@@ -47,7 +52,11 @@ async function startContainers(): Promise<Servers | null> {
     return {
       kind: "containers",
       postgresUrl: `postgres://postgres:demo@${postgres.getHost()}:${postgres.getMappedPort(5432)}/outpost`,
-      redis: { host: redis.getHost(), port: redis.getMappedPort(6379) },
+      redis: {
+        host: redis.getHost(),
+        port: redis.getMappedPort(6379),
+        cli: ["docker", "exec", redis.getId(), "redis-cli"],
+      },
       [Symbol.asyncDispose]: () => running.disposeAsync(),
     };
   } catch {
@@ -64,7 +73,7 @@ async function startPrograms(): Promise<Servers> {
   return {
     kind: "programs",
     postgresUrl,
-    redis: { host: redis.host, port: redis.port },
+    redis: { host: redis.host, port: redis.port, cli: ["redis-cli", "-p", String(redis.port)] },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
