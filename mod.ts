@@ -52,7 +52,8 @@ export type {
   StoreName,
   StorePlace,
 } from "./engine/migration.ts";
-export type { SqlPrepared, SqlVerification } from "./engine/sql_backend.ts";
+export type { SqlPrepared } from "./engine/sql/sql_prepared.ts";
+export type { SqlVerification } from "./engine/sql_backend.ts";
 export type {
   DownTarget,
   SqlConsequence,

@@ -14,7 +14,7 @@ import {
   type PlanCleanupOptions,
 } from "./cleanup.ts";
 import type { CleanupResult, MigrationEntry } from "./migration.ts";
-import type { SqlPrepared } from "./sql_backend.ts";
+import type { SqlPrepared } from "./sql/sql_prepared.ts";
 import type { DownTarget, SqlDownPlan } from "./sql/sql_plan.ts";
 import type { RedisDifference, ResolveResult } from "./redis_backend.ts";
 import type { OneStoreOptions } from "./choose_sql_store.ts";

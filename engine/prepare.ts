@@ -11,7 +11,8 @@ import type { LockOptions } from "./lock/lock.ts";
 import { type Locked, withLock } from "./lock/with_lock.ts";
 import { isPending, type Pace } from "./migration.ts";
 import { findBlockers, PREPARED_BLOCKER } from "./plan.ts";
-import type { SqlPrepared, SqlRunOptions, SqlSession } from "./sql_backend.ts";
+import type { SqlPrepared } from "./sql/sql_prepared.ts";
+import type { SqlRunOptions, SqlSession } from "./sql_backend.ts";
 import { assertSound, type State } from "./state.ts";
 import type { EngineContext } from "./stores.ts";
 

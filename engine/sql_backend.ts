@@ -8,6 +8,7 @@ import type { Blocker } from "./blocker.ts";
 import type { LockOwner } from "./lock/lock.ts";
 import type { MigrationEntry, MigrationInfo, Pace, StorePlace } from "./migration.ts";
 import type { SqlActivity } from "./sql/activity.ts";
+import type { SqlPrepared } from "./sql/sql_prepared.ts";
 import type { DownTarget, SqlDownPlan, SqlGrouping, SqlPlan } from "./sql/sql_plan.ts";
 
 /** What a SQL store's bookkeeping says, read without writing. */
@@ -58,28 +59,6 @@ export interface SqlRunOptions {
   readonly onRetry?: (attempt: number, waitMs: number, reason: string) => void;
   /** Told of each statement before it runs. */
   readonly onStatement?: (index: number, count: number, statement: string) => void;
-}
-
-/** What is prepared beside a running application. What this role may not read is null. */
-export interface SqlPrepared {
-  /** The versions that `apply` would put in place together. */
-  readonly versions: readonly number[];
-  /** True when all is built and proven. */
-  readonly ready: boolean;
-  /** What was done last, for people, for example `copying events`. */
-  readonly phase: string;
-  /** Rows copied so far. */
-  readonly rows: number | null;
-  /** Writes of the application that are yet to be taken in. */
-  readonly backlog: number | null;
-  /** When it was begun. */
-  readonly since: Date | null;
-  /** Who began it, for example `user@host`. */
-  readonly by: string | null;
-  /** Space on disk that it takes. */
-  readonly bytes: number;
-  /** Why it is of no use, or null. */
-  readonly problem: string | null;
 }
 
 /** How a rewrite is prepared beside a running application. */

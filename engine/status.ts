@@ -5,7 +5,8 @@
  */
 
 import { perSqlStore } from "./stores.ts";
-import type { SqlPrepared, SqlState } from "./sql_backend.ts";
+import type { SqlPrepared } from "./sql/sql_prepared.ts";
+import type { SqlState } from "./sql_backend.ts";
 import type { LockOwner } from "./lock/lock.ts";
 import type { SqlActivity } from "./sql/activity.ts";
 import { isPending, type PerSqlStore } from "./migration.ts";

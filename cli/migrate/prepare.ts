@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SqlPrepared } from "../../engine/sql_backend.ts";
+import type { SqlPrepared } from "../../engine/sql/sql_prepared.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../output/error_catalogue.ts";

@@ -14,7 +14,7 @@ import type { MigrationList } from "../../engine/engine.ts";
 import type { InitResult } from "../../engine/init.ts";
 import type { Plan, PlannedStore } from "../../engine/plan.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
-import { activityJson, pendingJson, perSqlStoreJson, time } from "./status_json.ts";
+import { activityJson, pendingJson, perSqlStoreJson, preparedJson, time } from "./status_json.ts";
 
 /** An error on standard output. */
 export interface ErrorJson {
@@ -77,6 +77,7 @@ function sqlPlanJson(plan: SqlPlan) {
     latest: plan.latest,
     ...(plan.held === undefined ? {} : { held: plan.held }),
     ...(plan.grouping === undefined ? {} : { grouping: plan.grouping }),
+    ...(plan.preparation === undefined ? {} : { prepared: preparedJson(plan.preparation) }),
     steps: plan.steps.map((step) => ({
       id: step.id,
       name: step.name,

@@ -7,7 +7,7 @@
 import type { LockOwner } from "../../engine/lock/lock.ts";
 import { type PerSqlStore, SQL_STORES, typeOf } from "../../engine/migration.ts";
 import type { SqlActivity } from "../../engine/sql/activity.ts";
-import type { SqlPrepared } from "../../engine/sql_backend.ts";
+import type { SqlPrepared } from "../../engine/sql/sql_prepared.ts";
 import type { PendingCounts, UnreadStore } from "../../engine/state.ts";
 import type { SqlStatus, Status } from "../../engine/status.ts";
 import { ownerText } from "../render/owner.ts";

@@ -15,6 +15,7 @@ import { estimates } from "./estimate.ts";
 import { invalidRecords, renderInvalid } from "./invalid.ts";
 import { concerned, placesText } from "./place.ts";
 import { renderStep } from "./plan_step.ts";
+import { preparedText } from "./prepared.ts";
 import type { Style } from "../output/style.ts";
 import { wrap } from "../output/table.ts";
 
@@ -50,6 +51,9 @@ export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
       parts.push(
         wrap(style.yellow(`Not counted, and apply would have to wait: ${store.held}`), layout.width, ""),
       );
+    }
+    if (store.preparation !== undefined) {
+      parts.push(wrap(`Prepared: ${preparedText(store.preparation, layout)}`, layout.width, ""));
     }
     parts.push(...renderGrouping(store, layout));
     for (const step of store.steps) parts.push(renderStep(step, layout, view));

@@ -4,9 +4,8 @@
  * @module
  */
 
-import type { SqlPrepared } from "../../engine/sql_backend.ts";
 import type { SqlStatus, Status } from "../../engine/status.ts";
-import { formatBytes, formatCount, formatCounted, formatDuration } from "../output/format.ts";
+import { formatCount } from "../output/format.ts";
 import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
 import type { Style } from "../output/style.ts";
 import { wrap } from "../output/table.ts";
@@ -14,6 +13,7 @@ import { activityLines } from "./activity.ts";
 import { pendingText, WHEN_OVER } from "./list.ts";
 import { presentStores, storeTitle } from "../../engine/migration.ts";
 import { activityText, ageText, ownerText } from "./owner.ts";
+import { preparedText } from "./prepared.ts";
 
 /** Renders `outpost migrate status`. */
 export function renderStatus(status: Status, layout: Layout): string {
@@ -83,21 +83,6 @@ function sqlText({ version, latest, dirty, ahead }: SqlStatus, style: Style): st
   return behind > 0
     ? `${at}, ${style.yellow(`${formatCount(behind)} pending`)}`
     : `${at}, ${style.green("up to date")}`;
-}
-
-function preparedText(
-  { versions, ready, phase, rows, backlog, since, bytes, problem }: SqlPrepared,
-  { style, now }: Layout,
-): string {
-  const facts = [
-    ...(versions.length === 0 ? [] : [`versions ${versions[0]} to ${versions.at(-1)}`]),
-    ready ? style.green("ready") : style.yellow(phase),
-    ...(rows === null ? [] : [`${formatCounted(rows, "row")} copied`]),
-    ...(backlog === null ? [] : [`${formatCounted(backlog, "write")} to take in`]),
-    formatBytes(bytes),
-    ...(since === null ? [] : [`begun ${formatDuration(now.getTime() - since.getTime())} ago`]),
-  ].join(", ");
-  return problem === null ? facts : `${facts}; ${style.red(`of no use: ${problem}`)}`;
 }
 
 function redisText(

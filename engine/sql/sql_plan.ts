@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { SqlPrepared } from "./sql_prepared.ts";
+
 /** The strongest lock a step takes on a table, and whether it is rewritten. */
 export interface SqlTablePlan {
   /** As the table is called when the step begins: an earlier step may rename it. */
@@ -77,6 +79,8 @@ export interface SqlPlan {
   readonly steps: readonly SqlStepPlan[];
   /** Which of them run as one; absent where each runs by itself. */
   readonly grouping?: SqlGrouping;
+  /** How far what is prepared is, whether it can be used or not; absent where nothing is. */
+  readonly preparation?: SqlPrepared;
   /** Who held a table, and since when, so that something could not be counted; absent where all was. */
   readonly held?: string;
 }

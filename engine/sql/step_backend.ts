@@ -83,6 +83,7 @@ export class StepBackend implements SqlBackend {
       const needs = fold === null || prepared
         ? null
         : await needsOf(fold, this.#steps.slice(version, fold.versions[0]! - 1), counter);
+      const preparation = await view.prepared?.(version) ?? null;
       const held = view.held();
       return {
         current: version,
@@ -96,6 +97,7 @@ export class StepBackend implements SqlBackend {
             ...(prepared ? { prepared } : {}),
           },
         }),
+        ...(preparation === null ? {} : { preparation }),
         ...(held === null ? {} : { held }),
       };
     });

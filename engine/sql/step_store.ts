@@ -7,7 +7,8 @@
 import type { Blocker } from "../blocker.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import type { SqlStoreName } from "../migration.ts";
-import type { SqlPrepared, SqlSession } from "../sql_backend.ts";
+import type { SqlSession } from "../sql_backend.ts";
+import type { SqlPrepared } from "./sql_prepared.ts";
 import type { SqlActivity } from "./activity.ts";
 import type { Counter } from "./forecast.ts";
 import type { Fold } from "./rewrite.ts";

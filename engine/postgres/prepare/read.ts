@@ -5,7 +5,7 @@
  */
 
 import type { Blocker } from "../../blocker.ts";
-import type { SqlPrepared } from "../../sql_backend.ts";
+import type { SqlPrepared } from "../../sql/sql_prepared.ts";
 import { type Query, quoteIdentifier } from "../query.ts";
 import { mismatch, readBooks } from "./books.ts";
 import type { Preparation } from "./describe.ts";

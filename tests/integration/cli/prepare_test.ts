@@ -40,7 +40,13 @@ Deno.test("prepare, status, plan and apply tell one story", async () => {
     await ok("status"),
     "Prepared    versions 5 to 10, ready, 605 rows copied, 0 writes to take in",
   );
-  assertStringIncludes(await ok("plan"), "sql/000005 to sql/000010 are prepared");
+  const plan = await ok("plan");
+  assertStringIncludes(plan, "sql/000005 to sql/000010 are prepared");
+  assertStringIncludes(
+    plan.replaceAll(/\s+/g, " "),
+    "Prepared: versions 5 to 10, ready, 605 rows copied, 0 writes to take in",
+  );
+  assertEquals(JSON.parse(await ok("plan --json")).sql.prepared, status.sql.prepared);
   assertEquals((await outpost("plan --check")).code, 1);
   assert(!(await ok("plan --sql")).includes("INSERT INTO outpost_prepared"));
 

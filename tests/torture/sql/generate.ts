@@ -4,11 +4,11 @@
  * @module
  */
 
-import { logMotif, openingMotif } from "./motifs.ts";
+import { logMotif, openingMotif, prepared } from "./motifs.ts";
 import { Random } from "../random.ts";
 import { WHOLE_RUN } from "../stage.ts";
 import type { RunnerFault } from "../history.ts";
-import type { LogAction, LogEvent, LogHappening, LogHistory, OperatorAction } from "./history.ts";
+import type { LogAction, LogEvent, LogHappening, LogHistory, OperatorAction, Start } from "./history.ts";
 
 const RUNNERS = 3;
 /** What may happen at any time. */
@@ -20,15 +20,20 @@ const OUTPUT = ["--json", "--sql-only"];
 /** Makes the history of a seed. The same seed always gives the same one. */
 export function generateLog(seed: number): LogHistory {
   const random = new Random(seed ^ 0x51);
-  const start = {
-    version: random.weighted([[8, 4], [1, 0], [1, random.between(1, 3)], [3, random.between(5, 10)]]),
+  // These are made around tables that are prepared, before anything else happens to them.
+  const preparing = [2, 7, 17].includes(seed % 20);
+  const start: Start = {
+    version: preparing
+      ? 4
+      : random.weighted([[8, 4], [1, 0], [1, random.between(1, 3)], [3, random.between(5, 10)]]),
     schema: random.weighted<"public" | "a">([[3, "public"], [1, "a"]]),
     reordered: random.chance(0.15),
     events: random.pick([5, 20, 60]),
   };
   const events: LogEvent[] = [];
   events.push(...aimedOpening(seed));
-  if (random.chance(0.3)) events.push(...openingMotif(random));
+  if (preparing) events.push(...prepared(random));
+  else if (random.chance(0.3)) events.push(...openingMotif(random));
   const count = random.between(5, 20);
   for (let i = 0; i < count; i++) {
     if (random.chance(0.15)) events.push(...logMotif(random));

@@ -88,7 +88,7 @@ function cutOffOnTheWayBack(random: Random): LogEvent[] {
 }
 
 /** The application goes on while tables are prepared beside it, by a run that may be killed, and then they take their places. */
-function prepared(random: Random): LogEvent[] {
+export function prepared(random: Random): LogEvent[] {
   const WRITES: readonly LogAction[] = ["event", "delivery", "delivery", "orphan", "index_row", "late_event"];
   const writes = () =>
     Array.from({ length: random.between(1, 4) }, (): LogEvent => ({
