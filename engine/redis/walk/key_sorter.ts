@@ -9,8 +9,8 @@ import type { Binary } from "../binary.ts";
 import type { WalkPart } from "./part.ts";
 import { literalStart, matcherOf } from "./pattern.ts";
 
-/** So many keys are held back at most, whosever they are. */
-const HELD = 50_000;
+/** With so many keys held back, whosever they are, the larger half of the batches go as they are. */
+const HELD = 100_000;
 
 /** A part, and which keys are its own. */
 interface Own {
@@ -60,9 +60,11 @@ export class KeySorter {
    * @param last True when no more keys come.
    */
   *batches(size: () => number, last: boolean): Iterable<readonly [part: WalkPart, keys: readonly Binary[]]> {
-    const rest = last || this.#all.length === 1 || this.#held > HELD;
+    const rest = last || this.#all.length === 1;
+    const mean = this.#held / this.#all.length;
+    const least = () => rest ? 1 : this.#held > HELD ? Math.min(mean, size()) : size();
     for (const own of this.#all) {
-      while (own.held.length >= (rest ? 1 : size())) {
+      while (own.held.length >= least()) {
         const keys = own.held.slice(0, size());
         own.held = own.held.slice(keys.length);
         this.#held -= keys.length;

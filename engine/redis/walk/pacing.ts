@@ -9,7 +9,8 @@ import { InterruptedError, MigrationError } from "../../errors.ts";
 
 /** A command is meant to take this long at most on the server. What is measured is rather more than that. */
 const TARGET_MS = 2;
-const SMALLEST = 50;
+/** A page of keys costs the server little beside what it costs this program, which may be slow to notice the answer. */
+const SMALLEST = { scan: 250, records: 50 };
 const LARGEST = { scan: 2000, records: 500 };
 /** A batch carries about this many bytes of values at most. */
 const LARGEST_BYTES = 512 * 1024;
@@ -28,6 +29,7 @@ export class BatchSize {
   readonly #clock: ReplyClock;
   readonly #fixed: number | undefined;
   readonly #largest: number;
+  readonly #smallest: number;
   readonly #spread: number;
   readonly #msPerRecord = new Map<BatchWork, number>();
   #size = 100;
@@ -42,6 +44,7 @@ export class BatchSize {
     this.#clock = clock;
     this.#fixed = fixed;
     this.#largest = LARGEST[kind];
+    this.#smallest = SMALLEST[kind];
     this.#spread = spread;
   }
 
@@ -76,7 +79,7 @@ export class BatchSize {
     const byTime = TARGET_MS / Math.max(...this.#msPerRecord.values(), 1e-4);
     const byBytes = LARGEST_BYTES / Math.max(bytesPerRecord, 1);
     const wanted = Math.min(
-      Math.max(SMALLEST * this.#spread, byTime),
+      Math.max(this.#smallest * this.#spread, byTime),
       byBytes,
       this.#size * 1.5,
       this.#largest,

@@ -28,6 +28,9 @@ import { type MasterNode, readTopology, waitForSlots } from "../topology.ts";
 const PASSES = 40;
 const PASS_PAUSE_MS = 250;
 const LONGEST_PASS_PAUSE_MS = 5000;
+/** Several runs are told of how far it is no more often. */
+const TELL_MS = 200;
+
 /**
  * Visits every key that matches and that exists from beginning to end of the walk, at least once.
  *
@@ -86,8 +89,13 @@ async function tryPass(store: RedisStore, options: Whole, rate: RateLimit): Prom
   try {
     const before = await readTopology(store);
     const shares = new Map<MasterNode, number>();
+    let toldAt = -Infinity;
     const onShare = (node: MasterNode, share: number) => {
       shares.set(node, share);
+      // Of many runs, each would be told of each page.
+      const now = performance.now();
+      if (options.parts.length > 1 && now - toldAt < TELL_MS) return;
+      toldAt = now;
       const sum = [...shares.values()].reduce((one, other) => one + other, 0);
       for (const { options: { onStep } } of options.parts) onStep?.(sum / before.nodes.length);
     };

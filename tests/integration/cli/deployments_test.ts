@@ -2,10 +2,11 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Redis } from "ioredis";
-import { runInProcess } from "../../support/cli.ts";
+import { NO_SETTINGS, runInProcess, spawnCli } from "../../support/cli.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { allKeys, getHash, putHash, tenantFields } from "../../support/redis_records.ts";
 import { type RedisServer, startRedis } from "../../support/redis.ts";
+import { eventually } from "../../support/server.ts";
 
 const ALL = "--all-deployments";
 
@@ -160,4 +161,39 @@ Deno.test("migrate apply for several deployments applies the steps of their one 
     sql: 0,
     redis: 0,
   }]);
+});
+
+Deno.test("migrate apply for several deployments that was killed or stopped leaves true states, and the next one finishes", async () => {
+  await using server = await startRedis();
+  const redis = server.client();
+  for (const id of ["a", "b", "c"]) {
+    for (let i = 0; i < 150; i++) await putHash(redis, `${id}:tenant:{t${i}}:tenant`, tenantFields(`t${i}`));
+  }
+  const { json, run } = program(server, { DEPLOYMENT_ID: "a,b,c" });
+  const begun = () => eventually(async () => assertEquals(await statusOf("b"), "running"));
+  const statusOf = async (id: string) =>
+    (await getHash(redis, `${id}:outpost:migration:002_timestamps`))?.status;
+  const env = { REDIS_HOST: server.host, REDIS_PORT: String(server.port), MIGRATE_ONLY: "redis" };
+  const child = spawnCli(
+    ["migrate", "apply", "--yes", "--max-rate", "100", "--lock-ttl", "2s", "--deployment-id", "a,b,c"],
+    { env: { ...env, CONFIG: NO_SETTINGS } },
+  );
+  await begun();
+  child.kill("SIGKILL");
+  await child.output();
+  const stop = new AbortController();
+  const stopped = run("apply --yes --max-rate 100 --lock-wait 30s", { stop: stop.signal });
+  await begun();
+  await eventually(async () =>
+    assertEquals((await json("status")).told.deployments[2].lock.owner?.includes("test-host"), true)
+  );
+  stop.abort();
+  assertEquals((await stopped).code, 130);
+  assertEquals((await allKeys(redis)).filter((key) => /lock|fence/.test(key)), []);
+  assertEquals(
+    (await json("list")).told.deployments.map((one: { pending: { redis: number } }) => one.pending.redis),
+    [2, 2, 2],
+  );
+  assertEquals((await run("apply --yes")).code, 0);
+  assertEquals((await run("verify --full")).code, 0);
 });
