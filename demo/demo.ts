@@ -90,7 +90,9 @@ async function play(): Promise<void> {
   await run.saying("attempt 4");
   await stage.run("It waits. Meanwhile, from elsewhere: what for?", 0, "migrate", "status");
   await report.letGo();
+  const free = performance.now();
   await run.end("That transaction is ended, and the run goes on:");
+  note(`The outage from there to the last record: ${Math.round(performance.now() - free)} ms.`);
 
   await stage.run("Prove it, every record.", 0, "migrate", "verify", "--full");
   await stage.run("Delete the old keys, each only with its copy proven.", 0, "migrate", "cleanup", "--yes");
