@@ -12,6 +12,7 @@ import { createInterface } from "node:readline";
 import { fromFileUrl } from "@std/path";
 import { parseArgs } from "node:util";
 import type { Redis } from "ioredis";
+import { V8_FLAGS } from "../scripts/compile.ts";
 import { seedLegacyRedis } from "../tests/support/legacy_redis_data.ts";
 import { startRedis } from "../tests/support/redis.ts";
 import { type Command, type Cost, LimitMeter, slowestCommandMs, watchSlowCommands } from "./redis_limit.ts";
@@ -68,7 +69,7 @@ async function bench(records: number, fence: "fenced" | "unfenced"): Promise<Res
 /** Does the jobs one by one, each when it is asked for. */
 function startWorker(port: number, fence: "fenced" | "unfenced"): { next(): Promise<Measured> } {
   const file = fromFileUrl(new URL("redis_worker.ts", import.meta.url));
-  const worker = spawn(Deno.execPath(), ["run", "-A", file, String(port), fence], {
+  const worker = spawn(Deno.execPath(), ["run", "-A", V8_FLAGS, file, String(port), fence], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const lines = createInterface({ input: worker.stdout })[Symbol.asyncIterator]();

@@ -33,6 +33,8 @@ export const TARGETS: Readonly<Record<string, string>> = {
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** ley finds the steps by listing their folder, so it is embedded as a folder too. */
 const STEPS = "migrations/sql/postgres";
+/** Values live for the length of a batch: room for more of them at once takes memory and saves no time. bench/redis.ts measures it. */
+export const V8_FLAGS = "--v8-flags=--max-semi-space-size=8";
 
 /**
  * Compiles once.
@@ -49,6 +51,7 @@ async function compile(tree: BuildTree, output: string, target: string | null): 
       `--config=${tree.config}`,
       `--lock=${tree.lock}`,
       ...PERMISSIONS,
+      V8_FLAGS,
       `--include=${STEPS}`,
       ...(target === null ? [] : [`--target=${target}`]),
       `--output=${output}`,
