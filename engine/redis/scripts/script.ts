@@ -34,23 +34,14 @@ export const UNPACK = `local unpack = table.unpack or unpack
 
 /**
  * How fields of many hashes are read: `begin` once, with the list of names in `names`; `read` for each, which sets `values` to
- * the reply for `key`, and `compare` where they are to be as they were. The usual few names are arguments of their own, for
- * `unpack` takes longer than all else.
+ * the reply for `key`, and `compare` where they are to be as they were.
  */
 export const FIELDS = {
   begin: `
 local pcall, width = redis.pcall, #names
-local first, second, third = names[1], names[2], names[3]
 `,
   read: `
-  local values
-  if width == 2 then
-    values = pcall('HMGET', key, first, second)
-  elseif width == 3 then
-    values = pcall('HMGET', key, first, second, third)
-  else
-    values = pcall('HMGET', key, unpack(names))
-  end
+  local values = pcall('HMGET', key, unpack(names))
 `,
   /** After `read`: sets `same` and `any` by what is told of the record in `told` behind `at`, with `false` for none. */
   compare: `
@@ -112,19 +103,12 @@ export const SET_SHAPE = `${FIELD_ENDS}
 local function set_shape(key, shape, told, at)
   local count = #shape
   if count == 0 then return end
-  local ends = field_ends(key, shape)
-  if count == 2 then
-    redis.call('HSET', key, shape[1], told[at + 1], shape[2], told[at + 2])
-  elseif count == 1 then
-    redis.call('HSET', key, shape[1], told[at + 1])
-  else
-    local pairs = {}
-    for j = 1, count do
-      pairs[2 * j - 1] = shape[j]
-      pairs[2 * j] = told[at + j]
-    end
-    redis.call('HSET', key, unpack(pairs))
+  local ends, pairs = field_ends(key, shape), {}
+  for j = 1, count do
+    pairs[2 * j - 1] = shape[j]
+    pairs[2 * j] = told[at + j]
   end
+  redis.call('HSET', key, unpack(pairs))
   keep_ends(key, shape, ends)
 end
 `;
