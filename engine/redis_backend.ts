@@ -59,6 +59,8 @@ export interface RedisMigrationPlan {
   readonly description: string;
   /** Records to change or to copy, counted by scanning; the application may change some meanwhile. */
   readonly estimatedItems: number;
+  /** Those among them that no migration planned before this one changes: together, how many records there are. */
+  readonly firsts: number;
   /** Counts by kind of record, for example `{"tenants": 2000}`. */
   readonly scope: Readonly<Record<string, number>>;
   /** Up to 3 of them. */

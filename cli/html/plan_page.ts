@@ -13,7 +13,7 @@ import { placeText } from "../render/place.ts";
 import { INVALID_ADVICE, invalidRecords } from "../render/invalid.ts";
 import { VERSION } from "../version.ts";
 import { presentStores, storeTitle } from "../../engine/migration.ts";
-import { stepsOf } from "../render/plan.ts";
+import { recordsText, stepsOf } from "../render/plan.ts";
 import { type Html, html, htmlPage, htmlTable } from "./page.ts";
 
 /** What a page tells beside the plan. */
@@ -27,7 +27,10 @@ const IRREVERSIBLE = ["rows_deleted", "column_dropped", "table_dropped"];
 /** Renders the page. */
 export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): string {
   const steps = stepsOf(plan);
-  const records = plan.redis.reduce((sum, migration) => sum + migration.estimatedItems, 0);
+  const todo = [
+    ...(steps.length > 0 ? [formatCounted(steps.length, "SQL step")] : []),
+    ...(plan.redis.length > 0 ? [formatCounted(plan.redis.length, "Redis migration")] : []),
+  ];
   const losses = steps.flatMap((step) =>
     step.consequences.filter(({ kind }) => IRREVERSIBLE.includes(kind)).map((loss) =>
       [step.id, loss] as const
@@ -38,12 +41,7 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
     title: "Migration plan",
     verdict: plan.hasChanges
       ? {
-        text: `${
-          [
-            ...(steps.length > 0 ? [formatCounted(steps.length, "SQL step")] : []),
-            ...(plan.redis.length > 0 ? [formatCounted(plan.redis.length, "Redis migration")] : []),
-          ].join(" and ") || "Nothing that can be told"
-        } to apply`,
+        text: todo.length === 0 ? "Nothing that can be told" : `${todo.join(" and ")} to apply`,
         kind: losses.length + blockers.length > 0 ? "warn" : "good",
       }
       : { text: "Nothing to do: no migration is pending", kind: "good" },
@@ -51,7 +49,7 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
       ["Deployment", deployment === "" ? "(no deployment ID)" : deployment],
       ["Stores", plan.stores.map(placeText).join(", ")],
       ["Planned", formatTime(created)],
-      ["Redis records", formatCount(records)],
+      ["Redis", recordsText(plan)],
       ["May take", estimates(plan, { limited: false }).join(" ") || "no time"],
       ["Digest", html`<code>${plan.digest}</code>`],
       ["Program", `outpost ${VERSION}`],

@@ -79,6 +79,11 @@ function count(number: number): string {
 function doneSentence(results: readonly MigrationResult[]): string {
   const records = results.reduce((sum, { processed }) => sum + processed, 0);
   const ms = results.reduce((sum, { durationMs }) => sum + durationMs, 0);
-  const over = records === 0 ? "" : ` over ${formatCounted(records, "record")}`;
+  // Several migrations convert a record several times.
+  const several = results.filter(({ processed }) => processed > 0).length > 1;
+  const what = several
+    ? `, ${formatCounted(records, "conversion")} of records,`
+    : ` over ${formatCounted(records, "record")}`;
+  const over = records === 0 ? "" : what;
   return `Applied ${formatCounted(results.length, "migration")}${over} in ${formatDuration(ms)}.`;
 }

@@ -16,7 +16,6 @@ import { invalidRecords, renderInvalid } from "./invalid.ts";
 import { concerned, placesText } from "./place.ts";
 import { renderStep } from "./plan_step.ts";
 import { preparedText } from "./prepared.ts";
-import type { Style } from "../output/style.ts";
 import { wrap } from "../output/table.ts";
 
 /** What is shown of a plan. */
@@ -43,7 +42,7 @@ export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
       ...stores.map(([store, found]) => storeLine(storeTitle(store), found)),
     ].join("\n");
   }
-  const parts = [[summary(plan, style), ...where(plan, layout), ...pace(plan, layout, view)].join("\n")];
+  const parts = [[summary(plan, layout), ...where(plan, layout), ...pace(plan, layout, view)].join("\n")];
   for (const [name, store] of stores) {
     if (store.steps.length === 0) continue;
     parts.push(style.bold(`${storeTitle(name)}: from version ${store.current} to ${lastVersion(store)}`));
@@ -113,16 +112,25 @@ function lastVersion({ steps, latest }: SqlPlan): number {
   return Number(steps.at(-1)?.id.split("/")[1] ?? latest);
 }
 
-function summary(plan: Plan, style: Style): string {
+function summary(plan: Plan, { style, width }: Layout): string {
   const sql = stepsOf(plan).length;
-  const items = plan.redis.reduce((sum, { estimatedItems }) => sum + estimatedItems, 0);
+  const { length } = plan.redis;
   const parts = [
     ...(sql > 0 ? [formatCounted(sql, "SQL step")] : []),
-    ...(plan.redis.length > 0
-      ? [`${formatCounted(plan.redis.length, "Redis migration")} over ${formatCounted(items, "record")}`]
+    ...(length > 0
+      ? [`${formatCounted(length, "Redis migration")} ${length === 1 ? "over" : "with"} ${recordsText(plan)}`]
       : []),
   ];
-  return style.bold(`Plan: ${parts.join(", then ") || "nothing that can be told"}`);
+  return style.bold(wrap(`Plan: ${parts.join(", then ") || "nothing that can be told"}`, width, "  "));
+}
+
+/** What is to be done in Redis: `38,118 conversions of 14,054 records`. One migration converts each record once. */
+export function recordsText({ redis }: Pick<Plan, "redis">): string {
+  const conversions = redis.reduce((sum, { estimatedItems }) => sum + estimatedItems, 0);
+  const records = formatCounted(redis.reduce((sum, { firsts }) => sum + firsts, 0), "record");
+  return redis.length === 1
+    ? formatCounted(conversions, "record")
+    : `${formatCounted(conversions, "conversion")} of ${records}`;
 }
 
 /** What will be changed, and where. */

@@ -20,7 +20,7 @@ export function renderStatus(status: Status, layout: Layout): string {
   const { style, width, now } = layout;
   const lines: string[] = [wrap(verdict(status, style), layout.width), ""];
   const row = (name: string, text: string) =>
-    lines.push(`  ${name.padEnd(10)}  ${wrap(text, width - 14, " ".repeat(14))}`);
+    lines.push(`  ${name.padEnd(10)}  ${wrap(text, width - 14).replaceAll("\n", `\n${" ".repeat(14)}`)}`);
   const stores = presentStores(status);
   for (const [store, found] of stores) {
     row(storeTitle(store), sqlText(found, style));

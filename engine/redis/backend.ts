@@ -103,8 +103,19 @@ class Backend implements RedisBackend {
       return chosen.map(({ migration }) => {
         const found = forecasts.find((one) => one.migration === migration);
         const { id, name, description } = infoOf(migration);
-        const { items = 0, scope = {}, examples = [], invalidItems = 0, invalid = [] } = found ?? {};
-        return { id, name, description, estimatedItems: items, scope, examples, invalidItems, invalid };
+        const { items = 0, firsts = 0, scope = {}, examples = [], invalidItems = 0, invalid = [] } = found ??
+          {};
+        return {
+          id,
+          name,
+          description,
+          estimatedItems: items,
+          firsts,
+          scope,
+          examples,
+          invalidItems,
+          invalid,
+        };
       });
     });
   }

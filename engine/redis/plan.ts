@@ -31,6 +31,8 @@ type WalkPace = Pick<ReadContext, "signal" | "maxRate" | "batchSize" | "onStep">
 export interface Forecast {
   readonly migration: RedisMigration;
   items: number;
+  /** Those among them that no migration before this one changes. */
+  firsts: number;
   readonly scope: Record<string, number>;
   readonly examples: RedisExample[];
   invalidItems: number;
@@ -62,7 +64,7 @@ export async function forecast(
 }
 
 function emptyForecast(migration: RedisMigration): Forecast {
-  return { migration, items: 0, scope: {}, examples: [], invalidItems: 0, invalid: [] };
+  return { migration, items: 0, firsts: 0, scope: {}, examples: [], invalidItems: 0, invalid: [] };
 }
 
 /** A migration that makes copies, and what comes after it. */
@@ -161,6 +163,7 @@ class Look {
     keys.forEach((key, at) => {
       const row = rows[at];
       if (!row) return;
+      let isCounted = copies !== undefined;
       const isMeant = (i: number) => isShown(this.#transforms[i]!) && meant(i, at);
       follow(this.#chain, key, row, isMeant).forEach(({ kind, values, changes }, i) => {
         if (kind === null || changes === null) return;
@@ -176,6 +179,8 @@ class Look {
         }
         if (forecast === null) return;
         forecast.items++;
+        if (!isCounted) forecast.firsts++;
+        isCounted = true;
         add(forecast, kind, 1);
         if (forecast.examples.length >= EXAMPLES) return;
         const names = changes.filter((_, at) => at % 2 === 0);
@@ -201,6 +206,7 @@ async function comingOf(change: CopyChange, context: ReadContext, pairs: readonl
 
 function count(forecast: Forecast, { source, target, kind }: Pair): void {
   forecast.items++;
+  forecast.firsts++;
   add(forecast, kind, 1);
   if (forecast.examples.length < EXAMPLES) {
     forecast.examples.push({ key: display(source), before: display(source), after: display(target) });

@@ -32,6 +32,7 @@ function planWith(text: string): Plan {
       estimatedItems: 1000,
       scope: { [text]: 1000 },
       examples: [{ key: text, before: text, after: text }],
+      firsts: 1,
       invalidItems: 11,
       invalid: [{ key: text, field: text, value: text }],
     }],

@@ -114,6 +114,7 @@ Deno.test("planJson() has the documented shape", () => {
     estimatedItems: 2,
     scope: { tenants: 2 },
     examples: [{ key: "k", before: "a", after: "b" }],
+    firsts: 1,
     invalidItems: 12,
     invalid: [{ key: "k", field: "created_at", value: "yesterday" }],
   };

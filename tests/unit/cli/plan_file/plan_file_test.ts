@@ -28,6 +28,7 @@ const PLAN: Plan = {
     estimatedItems: 2,
     scope: { tenants: 2 },
     examples: [{ key: "k", before: "a", after: "b" }],
+    firsts: 1,
     invalidItems: 0,
     invalid: [],
   }],

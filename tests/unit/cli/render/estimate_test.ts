@@ -31,6 +31,7 @@ function planOf(tables: ReturnType<typeof table>[], items: number, indexed: read
       estimatedItems: items,
       scope: {},
       examples: [],
+      firsts: 1,
       invalidItems: 0,
       invalid: [],
     }],

@@ -74,6 +74,10 @@ Deno.test("renderStatus() fits a screen and tells who holds the lock since when"
   assertStringIncludes(text, "apply, redis/002_timestamps, 12 of 30 records");
   assertStringIncludes(text, "taken 5 minutes ago, last heartbeat 2 s ago");
   assertStringIncludes(text, "ClickHouse  version 3 of 3, up to date");
+  // A long row goes on below itself, as far as the screen is wide.
+  const long = { ...owner, progress: "word ".repeat(40).trim() };
+  const narrow = renderStatus({ ...ready, lock: long }, { ...layout, width: 60 }).split("\n");
+  assertEquals(Math.max(...narrow.filter((line) => line.endsWith("word")).map(displayWidth)), 58);
 });
 
 Deno.test("renderList() gives reasons below, and the next command that fits the state", () => {
@@ -188,6 +192,7 @@ Deno.test("renderPlan() says what is known of the time it takes", () => {
     estimatedItems: 6000,
     scope: {},
     examples: [],
+    firsts: 1,
     invalidItems: 11,
     invalid: [{ key: "tenant:{a}:tenant", field: "created_at", value: "yesterday" }],
   };
