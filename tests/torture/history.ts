@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { PostgresErrorCode, RedisErrorCode } from "../support/faults/fault.ts";
 import type { Action } from "./redis/application.ts";
 import type { Topology } from "./redis/servers.ts";
 
@@ -16,6 +17,14 @@ export type RunnerFault = "kill" | "interrupt" | "freeze" | "cut" | "half_reply"
  * sends what it was about to, and nothing after it.
  */
 export type AimedFault = "freeze_before_copy" | "freeze_before_record" | "wake_and_die";
+
+/** The next commands of a runner are not done: the server answers with an error. */
+export interface Refusal {
+  readonly type: "refusal";
+  readonly runner: number;
+  readonly code: RedisErrorCode | PostgresErrorCode;
+  readonly times: number;
+}
 
 /** What happens to the servers. The lasting ones end by themselves after some commands. */
 export type ServerFault =
@@ -47,6 +56,7 @@ export type Happening =
     readonly process: boolean;
   }
   | { readonly type: "runner_fault"; readonly runner: number; readonly fault: RunnerFault }
+  | Refusal
   | { readonly type: "server_fault"; readonly fault: ServerFault; readonly seed: number };
 
 /** A happening and how many commands of the runners pass before it. */
@@ -92,6 +102,8 @@ export function describe(event: Happening, { populations }: Pick<History, "popul
       }`;
     case "runner_fault":
       return `runner ${event.runner}: ${event.fault}`;
+    case "refusal":
+      return `runner ${event.runner}: ${event.code}, ${event.times} times`;
     case "server_fault":
       return `servers: ${event.fault}`;
   }

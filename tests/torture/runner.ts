@@ -23,6 +23,8 @@ export interface Command {
 
 /** Where the stores are, seen through a link. */
 export interface Stores {
+  /** What they speak. */
+  readonly protocol: "redis" | "postgres";
   /** Ports of the servers on 127.0.0.1. */
   readonly ports: readonly number[];
   /** Where what was at a port is now, after a failover. */
@@ -46,12 +48,17 @@ export class Runner {
   readonly #gate: Gate;
   readonly #stores: Stores;
   readonly #done: (answer: Answer) => void;
+  readonly #refusals: boolean;
   #work: Work | null = null;
 
-  /** @param done Told of every command that came to its end. */
-  constructor(gate: Gate, stores: Stores, done: (answer: Answer) => void) {
+  /**
+   * @param refusals Whether its commands are ever refused, which takes a network that understands them.
+   * @param done Told of every command that came to its end.
+   */
+  constructor(gate: Gate, stores: Stores, refusals: boolean, done: (answer: Answer) => void) {
     this.#gate = gate;
     this.#stores = stores;
+    this.#refusals = refusals;
     this.#done = done;
   }
 
@@ -77,7 +84,9 @@ export class Runner {
 
   /** Starts a command. The one before must have ended. */
   start(command: Command): void {
-    const link = new Link(this.#gate, this.#stores.ports, (port) => this.#stores.targetOf(port));
+    const { ports, protocol } = this.#stores;
+    const targetOf = (port: number) => this.#stores.targetOf(port);
+    const link = new Link(this.#gate, ports, targetOf, this.#refusals ? protocol : null);
     const stop = new AbortController();
     const env = { ...this.#stores.env(link.host), DEPLOYMENT_ID: command.deployment };
     const child = command.process ? spawnCli(command.words, { env }) : null;

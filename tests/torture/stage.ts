@@ -9,7 +9,7 @@ import { type Answer, describeAnswer, errorOf } from "./answer.ts";
 import { COPY, RESTORE_NEW } from "../../engine/redis/scripts/copying.ts";
 import { RECORD } from "../../engine/redis/scripts/writing.ts";
 import { Gate } from "./faults/gate.ts";
-import type { RunnerFault } from "./history.ts";
+import type { Refusal, RunnerFault } from "./history.ts";
 import { type Command, Runner, type Stores } from "./runner.ts";
 
 /** Something that broke a promise. */
@@ -49,16 +49,19 @@ export class Stage {
   /** Every answer so far, in the order in which they came. */
   readonly answers: Answer[] = [];
 
-  /** @param onAnswer Told of every command that ended by itself. */
-  constructor(stores: Stores, onAnswer: (answer: Answer) => void = () => {}) {
-    this.#runners = Array.from({ length: RUNNERS }, (_, i) =>
-      new Runner(this.#gate, stores, (answer) => {
-        this.answers.push(answer);
-        this.say(`runner ${i} ended: ${answer.words.join(" ")}: ${describeAnswer(answer)}`);
-        const error = errorOf(answer);
-        if (error?.code === "internal") this.complain("the program", `internal: ${error.message}`);
-        onAnswer(answer);
-      }));
+  /** @param events Of the history: whether any command is refused decides how networks are made. */
+  constructor(stores: Stores, events: readonly { readonly type: string }[]) {
+    const refusals = events.some(({ type }) => type === "refusal");
+    this.#runners = Array.from(
+      { length: RUNNERS },
+      (_, i) =>
+        new Runner(this.#gate, stores, refusals, (answer) => {
+          this.answers.push(answer);
+          this.say(`runner ${i} ended: ${answer.words.join(" ")}: ${describeAnswer(answer)}`);
+          const error = errorOf(answer);
+          if (error?.code === "internal") this.complain("the program", `internal: ${error.message}`);
+        }),
+    );
   }
 
   /** True while any command runs. */
@@ -134,6 +137,14 @@ export class Stage {
         runner.link?.aim("passing", [""], () => this.#hit(index, "kill"));
     }
     return true;
+  }
+
+  /** The next commands of a runner are answered with an error. */
+  refuse({ runner: index, code, times }: Refusal): void {
+    const { link } = this.#runners[index]!;
+    if (link === null) return;
+    this.say(`runner ${index}: ${code}, ${times} times`);
+    link.refuse(code, times);
   }
 
   /** What was aimed at a command that the runner has sent. */

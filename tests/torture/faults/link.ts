@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { PostgresErrorCode, RedisErrorCode } from "../../support/faults/fault.ts";
+import { type FaultProxy, startFaultProxy } from "../../support/faults/fault_proxy.ts";
 import type { Gate } from "./gate.ts";
 
 /** Addresses of this process: others may run at the same time. */
@@ -43,13 +45,24 @@ export class Link implements AsyncDisposable {
   #nextReply: NextReply = "whole";
   #aim: Aim | null = null;
   #closed = false;
+  readonly #protocol: "redis" | "postgres" | null;
+  /** Between this network and the servers: what answers in their place. */
+  readonly #refusers = new Map<string, FaultProxy>();
+  #refusal: { readonly code: RedisErrorCode | PostgresErrorCode; left: number } | null = null;
 
   /**
    * @param ports Where the servers are said to be, on 127.0.0.1.
    * @param targetOf Where they are, as a name leads elsewhere after a failover. Asked for each connection.
+   * @param protocol Which protocol it understands, so that commands can be refused; null where none is to be.
    */
-  constructor(gate: Gate, ports: readonly number[], targetOf: (port: number) => number) {
+  constructor(
+    gate: Gate,
+    ports: readonly number[],
+    targetOf: (port: number) => number,
+    protocol: "redis" | "postgres" | null = null,
+  ) {
     this.#gate = gate;
+    this.#protocol = protocol;
     this.#targetOf = targetOf;
     this.#listeners = ports.map((port) => Deno.listen({ hostname: this.host, port }));
     this.#ended = Promise.all(this.#listeners.map((listener, i) => this.#accept(listener, ports[i]!)));
@@ -63,6 +76,11 @@ export class Link implements AsyncDisposable {
   /** The next answer arrives in half, or not at all, and its connection ends: the command was done all the same. */
   spoilNextReply(how: "half" | "lost"): void {
     this.#nextReply = how;
+  }
+
+  /** The next commands are not done, but answered with an error, as by a server. */
+  refuse(code: RedisErrorCode | PostgresErrorCode, times: number): void {
+    this.#refusal = { code, left: times };
   }
 
   /**
@@ -101,6 +119,7 @@ export class Link implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     await this.#ended;
+    for (const refuser of this.#refusers.values()) await refuser[Symbol.asyncDispose]();
   }
 
   async #accept(listener: Deno.Listener, port: number): Promise<void> {
@@ -117,7 +136,7 @@ export class Link implements AsyncDisposable {
     let server: Deno.Conn;
     try {
       await this.#thawed?.promise;
-      server = await Deno.connect({ hostname: "127.0.0.1", port: this.#targetOf(port) });
+      server = await Deno.connect({ hostname: "127.0.0.1", port: this.#nextHop(port) });
     } catch {
       return closeQuietly(client);
     }
@@ -126,6 +145,31 @@ export class Link implements AsyncDisposable {
     if (this.#closed) return this.#drop(pair);
     await Promise.race([this.#pump(pair, "ask"), this.#pump(pair, "answer")]);
     this.#drop(pair);
+  }
+
+  /** The port of what is behind this network: a server, or what refuses in its place. */
+  #nextHop(port: number): number {
+    const target = this.#targetOf(port);
+    if (this.#protocol === null) return target;
+    const name = `${port} ${target}`;
+    let refuser = this.#refusers.get(name);
+    if (refuser === undefined) {
+      refuser = startFaultProxy({
+        protocol: this.#protocol,
+        target,
+        elsewhere: `${this.host}:${port}`,
+        decide: () => this.#takeRefusal(),
+      });
+      this.#refusers.set(name, refuser);
+    }
+    return refuser.port;
+  }
+
+  #takeRefusal(): { readonly type: "error"; readonly code: RedisErrorCode | PostgresErrorCode } | null {
+    const refusal = this.#refusal;
+    if (refusal === null || refusal.left <= 0) return null;
+    refusal.left--;
+    return { type: "error", code: refusal.code };
   }
 
   async #pump(pair: Pair, direction: "ask" | "answer"): Promise<void> {

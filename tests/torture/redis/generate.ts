@@ -7,7 +7,9 @@
 import type { Action } from "./application.ts";
 import type { Event, Happening, History, Population, RunnerFault, ServerFault } from "../history.ts";
 import { asleepInInit, diesOnCopy, diesOnList, freshStart, motif } from "./motifs.ts";
+import { REDIS_ERRORS, type RedisErrorCode } from "../../support/faults/fault.ts";
 import { Random } from "../random.ts";
+import { refused } from "../refused.ts";
 import type { Topology } from "./servers.ts";
 
 const RUNNERS = 3;
@@ -78,10 +80,16 @@ function aimedHistory(seed: number, topology: Topology): History | null {
     case 4:
       if (topology !== "single") return null;
       return { ...small, scarce: true, events: events.filter((event) => !throwsAllAway(event)) };
+    case 8:
+    case 12:
+      return { ...history, events: refused(random, history.events, REFUSALS) };
     default:
       return null;
   }
 }
+
+/** What any server may answer at any time, and one of a cluster. */
+const REFUSALS: readonly RedisErrorCode[] = Object.keys(REDIS_ERRORS) as RedisErrorCode[];
 
 /** Without any memory left, a server that evicts keeps nothing at all: no program could help that. */
 function throwsAllAway(event: Event): boolean {

@@ -43,7 +43,7 @@ class Play {
   constructor(history: History, world: RedisWorld) {
     this.#history = history;
     this.#world = world;
-    this.#stage = new Stage(world);
+    this.#stage = new Stage(world, history.events);
     const client = () => this.#world.client;
     this.#releases = {
       legacy: new Application(client, this.#ledger, "legacy"),
@@ -151,6 +151,8 @@ class Play {
         }
         this.#stage.disturb(event.runner, event.fault);
         return;
+      case "refusal":
+        return this.#stage.refuse(event);
       case "server_fault":
         this.#stage.say(describe(event, this.#history));
         this.#lasting = await disturbServers(event, this.#world, this.#stage) ?? this.#lasting;

@@ -39,7 +39,8 @@ export interface RedisWorld extends AsyncDisposable, Stores {
   settled(): Promise<void>;
 }
 
-const ALONE = { replicas: 0, lagging: false, settled: () => Promise.resolve() };
+const REDIS = { protocol: "redis" } as const;
+const ALONE = { ...REDIS, replicas: 0, lagging: false, settled: () => Promise.resolve() };
 
 /** Starts the servers. */
 export async function startWorld(topology: Topology): Promise<RedisWorld> {
@@ -134,6 +135,7 @@ async function startPair(): Promise<RedisWorld> {
   let state: "following" | "lagging" | "over" = "following";
   let now: { server: RedisServer; client: Redis } = { server: primary, client: first };
   return {
+    ...REDIS,
     topology: "replica",
     get client() {
       return now.client;

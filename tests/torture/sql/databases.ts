@@ -64,6 +64,7 @@ export class Databases implements AsyncDisposable {
     return {
       schema,
       connect,
+      protocol: "postgres",
       ports: [port],
       targetOf: () => port,
       env: (host) => ({ POSTGRES_URL: `postgres://${OWNER}@${host}:${port}/${name}?search_path=${path}` }),

@@ -5,14 +5,16 @@
  */
 
 import { logMotif, openingMotif, prepared } from "./motifs.ts";
+import { POSTGRES_ERRORS, type PostgresErrorCode } from "../../support/faults/fault.ts";
 import { Random } from "../random.ts";
+import { refused } from "../refused.ts";
 import { WHOLE_RUN } from "../stage.ts";
 import type { RunnerFault } from "../history.ts";
 import type { LogAction, LogEvent, LogHappening, LogHistory, OperatorAction, Start } from "./history.ts";
 
 const RUNNERS = 3;
 /** What may happen at any time. */
-type AnyTime = Exclude<LogHappening["type"], "move_after_shown" | "save_plan" | "read_late">;
+type AnyTime = Exclude<LogHappening["type"], "refusal" | "move_after_shown" | "save_plan" | "read_late">;
 /** Short waits, so that a history is short too. */
 const STEP = ["--lock-ttl", "1s", "--lock-timeout", "200ms", "--lock-retries", "2"];
 const OUTPUT = ["--json", "--sql-only"];
@@ -39,8 +41,12 @@ export function generateLog(seed: number): LogHistory {
     if (random.chance(0.15)) events.push(...logMotif(random));
     events.push({ after: random.weighted([[3, 0], [3, 2], [3, 8], [2, 25]]), ...next(random) });
   }
-  return { seed, start, events };
+  const isRefused = seed % 20 === 4 || seed % 20 === 14;
+  return { seed, start, events: isRefused ? refused(random, events, REFUSALS) : events };
 }
+
+/** What a server may answer at any time. */
+const REFUSALS = Object.keys(POSTGRES_ERRORS) as PostgresErrorCode[];
 
 /** Some seeds begin with what chance alone would hardly put together. */
 function aimedOpening(seed: number): LogEvent[] {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RunnerFault } from "../history.ts";
+import type { Refusal, RunnerFault } from "../history.ts";
 
 /** How the database is in the beginning. */
 export interface Start {
@@ -40,6 +40,7 @@ export type LogHappening =
     readonly process: boolean;
   }
   | { readonly type: "runner_fault"; readonly runner: number; readonly fault: RunnerFault }
+  | Refusal
   /** A runner stands still for as long as it takes until the application can read again. */
   | {
     readonly type: "long_freeze";
@@ -91,6 +92,8 @@ export function describeLog(event: LogHappening): string {
       return `runner ${event.runner}: ${event.words.join(" ")}${event.process ? " (a process)" : ""}`;
     case "runner_fault":
       return `runner ${event.runner}: ${event.fault}`;
+    case "refusal":
+      return `runner ${event.runner}: ${event.code}, ${event.times} times`;
     case "long_freeze":
       return `runner ${event.runner}: freezes${
         event.holding ? " with the tables to itself" : ""

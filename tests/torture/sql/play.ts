@@ -44,7 +44,7 @@ class LogPlay {
     this.#database = database;
     this.#application = new LogApplication(() => database.connect("super"), this.#ledger);
     this.#operator = new Operator(database, this.#ledger);
-    this.#stage = new Stage(database);
+    this.#stage = new Stage(database, history.events);
     this.#sql = database.connect("super");
   }
 
@@ -78,6 +78,8 @@ class LogPlay {
       case "runner_fault":
         this.#stage.disturb(event.runner, event.fault);
         return;
+      case "refusal":
+        return this.#stage.refuse(event);
       case "long_freeze":
         return await this.#freeze(event);
       case "read_while_locked":

@@ -18,9 +18,9 @@ const LOCKING = ["--sql-only", "--lock-ttl", "5s", "--lock-wait", "5s"];
 const IMPATIENT = ["--lock-ttl", "20s", "--lock-timeout", "200ms", "--lock-retries", "2"];
 /** How long a command that only reads may wait while somebody holds the tables, with some time for a busy machine. */
 const READ_MS = 5000 + 2000;
-/** How long a run has worked when a reader comes, and how long he stays: half as long, busy as the machine may be. */
-const WORK_MS = 3000;
-const READER_MS = 1200;
+/** How long a run has worked when a reader comes, and how long he stays: less, busy as the machine may be. */
+const WORK_MS = 4000;
+const READER_MS = 2500;
 
 /** What scenes are played with. */
 export interface Cast {
