@@ -24,6 +24,7 @@ export interface VerifyPageOptions {
 /** Renders the page. */
 export function verifyPage(result: VerifyResult, options: VerifyPageOptions): string {
   const { created, deployment, durationMs, full, sample } = options;
+  const looked = result.redis.some(({ valid, checksRun }) => valid || checksRun > 0);
   return htmlPage({
     title: "Migration verification",
     verdict: result.ok ? { text: "Verified", kind: "good" } : { text: "Not verified", kind: "bad" },
@@ -32,7 +33,10 @@ export function verifyPage(result: VerifyResult, options: VerifyPageOptions): st
       ["Stores", result.stores.map(placeText).join(", ")],
       ["Checked", formatTime(created)],
       ["Took", formatDuration(durationMs)],
-      ["Records", full ? "every record" : `a random sample of ${formatCount(sample)} tenants`],
+      [
+        "Records",
+        !looked ? "none" : full ? "every record" : `a random sample of ${formatCount(sample)} tenants`,
+      ],
       ["Program", `outpost ${VERSION}`],
     ],
   }, [

@@ -114,7 +114,7 @@ function isRedis({ id }: CleanupItem): boolean {
 }
 
 async function ask(context: Context, items: readonly CleanupItem[], instead: string): Promise<void> {
-  const what = items.map(({ id, count, detail }) => `${formatCount(count)} ${detail} of ${id}`);
+  const what = items.map((item) => `${amountOf(item)} of ${item.id}`);
   context.output.text(what.map((line) => `Will look at ${line}.`).join("\n"));
   const question: Question = { text: `Delete ${what.join(" and ")}? This cannot be taken back.`, instead };
   if (!await context.confirm(question)) throw new DeclinedError("Nothing was deleted: the answer was no");
@@ -124,13 +124,18 @@ function renderNothing(id: string | undefined, others: readonly CleanupItem[], l
   const { style } = layout;
   return [
     style.green(id === undefined ? "Nothing to clean up." : `Nothing to clean up after ${id}.`),
-    ...others.map((item) => keptAside(item)),
+    ...others.map((item) => keptAside(item, layout)),
     ...(others.length === 0 ? [] : [nextCommand(layout, `outpost migrate cleanup ${others[0]!.id}`)]),
   ].join("\n");
 }
 
-function keptAside({ id, count, detail }: CleanupItem): string {
-  return `${id} left behind: ${formatCount(count)} ${detail}.`;
+function keptAside(item: CleanupItem, { width }: Layout): string {
+  return wrap(`${item.id} left behind: ${amountOf(item)}.`, width, "  ");
+}
+
+/** `12 rows in outpost_quarantine`; of one alone, `1 row`. */
+function amountOf({ count, detail }: CleanupItem): string {
+  return `${formatCount(count)} ${count === 1 ? detail.replace(/^([\w ]+?)s\b/, "$1") : detail}`;
 }
 
 function renderCleanup({ id, deleted, kept, issues }: CleanupResult, { style, width }: Layout): string {
@@ -147,7 +152,7 @@ function renderNext(kept: number, others: readonly CleanupItem[], layout: Layout
   const [other] = others;
   return [
     kept === 0 ? style.green("Cleaned up.") : style.yellow("What is not proven to be copied was kept."),
-    ...others.map((item) => keptAside(item)),
+    ...others.map((item) => keptAside(item, layout)),
     kept > 0
       ? nextCommand(layout, "outpost migrate verify --full", "why")
       : other === undefined

@@ -11,6 +11,7 @@ import { NeedsConfirmationError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import type { Output } from "./output.ts";
 import type { Style } from "./style.ts";
+import { wrap } from "./table.ts";
 
 /** What is asked. */
 export interface Question {
@@ -32,7 +33,8 @@ export async function confirm(
   { text, instead }: Question,
 ): Promise<boolean> {
   assertCanAsk({ host, json: output.json }, { text, instead });
-  host.stderr.write(`\n${style.bold(harmless(text))} ${style.dim("[y/N]")} `);
+  const shown = wrap(`${harmless(text)} [y/N]`, host.columns() ?? Infinity);
+  host.stderr.write(`\n${style.bold(shown.slice(0, -5))}${style.dim(shown.slice(-5))} `);
   const { promise: stopped, resolve } = Promise.withResolvers<"stopped">();
   const stop = () => resolve("stopped");
   host.signal.addEventListener("abort", stop, { once: true });

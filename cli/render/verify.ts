@@ -45,9 +45,14 @@ export function renderVerify(result: VerifyResult, layout: Layout, view: VerifyV
       }`;
     part(valid, wrap(`${id.padEnd(24)}${counts}`, width - 5, "    "), issues);
   }
+  const looked = result.redis.some(({ valid, checksRun }) => valid || checksRun > 0);
   const how = result.redis.length === 0 ? [] : [
     style.dim(
-      view.full ? "Every record was checked." : `A random sample of ${view.sample} tenants was checked.`,
+      !looked
+        ? "No record was checked."
+        : view.full
+        ? "Every record was checked."
+        : `A random sample of ${view.sample} tenants was checked.`,
     ),
     ...new Set(result.redis.flatMap(({ note }) => note === undefined ? [] : [style.dim(`${note}.`)])),
   ];
