@@ -113,13 +113,15 @@ export class Preparer {
   }
 
   /**
-   * Reads what is prepared, where it can be used. Nobody but who has the lock of the run changes that.
+   * Reads what is prepared, where it can be used in a database that is at the version before it, and whose tables of the tool's own
+   * can be trusted. Nobody but who has the lock of the run changes that.
    *
    * @throws {RefusedError} When it is not finished, or is for something else.
    */
   async ready(query: Query, preparation: Preparation): Promise<PreparedBooks> {
     const books = await this.#books(query);
-    await this.#assertUsable(query, preparation, books);
+    assertFitting(books, preparation, preparation.versions[0]! - 1);
+    await assertOwn(query, this.#options.schema, this.#options.name);
     if (books.ready) return books;
     throw new RefusedError("Cannot use what is prepared: it is not finished", {
       hint: hint`Finish it with ${"prepare"}, or do without it: ${"apply --no-prepared"}`,
