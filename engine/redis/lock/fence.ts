@@ -27,11 +27,9 @@
  * @module
  */
 
-import type { Cluster, Redis } from "ioredis";
-import { type Ioredis, isCluster } from "../client.ts";
-import { tagOfSlot } from "../hash_slot.ts";
-import { readOwnSlots } from "../own_slots.ts";
+import type { Ioredis } from "../client.ts";
 import { THOUGH_FULL } from "../scripts/script.ts";
+import { mastersOf } from "./masters.ts";
 
 /**
  * Creates the key of one master, and takes over from whoever was there.
@@ -134,7 +132,7 @@ export class FenceKeys {
     const masters = await mastersOf(this.#connection);
     prepared.masters = new Set(masters.map(({ id }) => id));
     const results = await Promise.allSettled(masters.map(async (master) => {
-      const tag = await tagOf(master);
+      const tag = await master.tag();
       prepared.ready.push(await this.#prolong(master.id, tag) ?? await this.#establish(master.id, tag));
     }));
     for (const result of results) if (result.status === "rejected") this.failure = result.reason;
@@ -189,7 +187,7 @@ export class FenceKeys {
 export async function breakFence(client: Ioredis, base: string): Promise<number> {
   const masters = await mastersOf(client);
   const counts = await Promise.all(
-    masters.map(async (master) => client.eval(BREAK, 1, pointerName(base, await tagOf(master)))),
+    masters.map(async (master) => client.eval(BREAK, 1, pointerName(base, await master.tag()))),
   );
   return counts.reduce<number>((sum, count) => sum + Number(count), 0);
 }
@@ -197,52 +195,3 @@ export async function breakFence(client: Ioredis, base: string): Promise<number>
 function pointerName(base: string, tag: string): string {
   return `${base}:{${tag}}`;
 }
-
-/** One master, and where its keys can be. */
-interface Master {
-  readonly id: string;
-  /** First and last slots of its ranges. */
-  readonly ranges: readonly (readonly [number, number])[];
-  /** Null where it cannot be told which connection leads to it. */
-  readonly client: Redis | null;
-}
-
-/** The masters. One Redis alone counts as one master of all slots. */
-async function mastersOf(client: Ioredis): Promise<readonly Master[]> {
-  if (!isCluster(client)) return [{ id: "", ranges: [[0, 0]], client: null }];
-  const clients = new Map(
-    client.nodes("master").map((node) => [`${node.options.host}:${node.options.port}`, node]),
-  );
-  const masters = new Map<string, Master & { readonly ranges: [number, number][] }>();
-  for (const [start, end, [host, port, name]] of await slotsOf(client)) {
-    const id = name ?? `${host}:${port}`;
-    const master = masters.get(id) ?? { id, ranges: [], client: clients.get(`${host}:${port}`) ?? null };
-    master.ranges.push([start, end]);
-    masters.set(id, master);
-  }
-  return [...masters.values()];
-}
-
-/** Whoever answers first tells: a master that hangs must not hide the others. */
-async function slotsOf(client: Cluster): Promise<readonly SlotRange[]> {
-  const nodes = client.nodes("master");
-  const asked = nodes.length === 0 ? [client.cluster("SLOTS")] : nodes.map((node) => node.cluster("SLOTS"));
-  return await Promise.any(asked) as unknown as SlotRange[];
-}
-
-/**
- * A hash tag of the first slot that a master serves and that stays with it: what is made anew in a slot on the move is made on
- * its next master.
- */
-async function tagOf({ ranges, client }: Master): Promise<string> {
-  const told = client === null ? null : await readOwnSlots(client).catch(() => null);
-  const open = new Set(told?.open.map(({ slot }) => slot));
-  const sorted = ranges.toSorted(([one], [other]) => one - other);
-  for (const [start, end] of sorted) {
-    for (let slot = start; slot <= end; slot++) if (!open.has(slot)) return tagOfSlot(slot);
-  }
-  return tagOfSlot(sorted[0]![0]);
-}
-
-/** One line of `CLUSTER SLOTS`: first slot, last slot, master, replicas. */
-type SlotRange = readonly [number, number, readonly [string, number, string?], ...unknown[]];
