@@ -47,7 +47,9 @@ export async function readPrepared(
       problem: `this role may not read "${name}"`,
     };
   }
-  const books = (await readBooks(query, schema, name))!;
+  // The catalogue is no part of the moment that is read: by now, it may be in use or taken away.
+  const books = await readBooks(query, schema, name);
+  if (books === null) return null;
   const { from, to, rows, ready, startedAt, startedBy } = books;
   const preparation = describe(from);
   const phase = preparation === null ? "unknown" : stageText(preparation, books.stage);
