@@ -243,7 +243,8 @@ export class Application {
   ): void {
     if (this.#form === "legacy") {
       record.old.push({ stored: next, at: time, copy });
-      if (time >= this.#ledger.copyingFrom) record.mayDiffer = true;
+      // Also where the new one had made the record before: theirs are two, and this one is later.
+      if (time >= this.#ledger.copyingFrom || record.now?.stored != null) record.mayDiffer = true;
       return;
     }
     if (this.#form === "tagged") record.oldFormAt = time;
