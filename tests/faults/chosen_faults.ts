@@ -46,6 +46,8 @@ export function chooseFaults(
   });
 }
 
+const UNREFUSED: ReadonlySet<string> = new Set(["ROLLBACK", "SAVEPOINT", "RELEASE"]);
+
 const OF_WRITES = ["READONLY", "OOM", "NOREPLICAS"];
 
 function chooseFault(random: Random, store: ChosenFault["store"], reads: boolean): Fault {
@@ -85,9 +87,9 @@ export function deciding(
   return async ({ index, name }) => {
     const chosen = faults.find((one) => one.store === store && index >= one.at && index < one.at + one.span);
     if (chosen === undefined) return null;
-    // No server refuses to undo: only a session that ends does not answer.
+    // No server refuses to undo, or to note how far: only a session that ends does not answer.
     const { fault } = chosen;
-    if (name === "ROLLBACK" && fault.type === "error" && fault.code !== "57P01") return null;
+    if (UNREFUSED.has(name) && fault.type === "error" && fault.code !== "57P01") return null;
     await onFault(chosen);
     return chosen.fault;
   };
