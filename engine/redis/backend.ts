@@ -18,25 +18,24 @@ import type {
   ResolveResult,
 } from "../redis_backend.ts";
 import type { Blocker } from "../blocker.ts";
-import { RefusedError, UnknownMigrationError } from "../errors.ts";
-import { type Binary, encodeText, parseDisplayed } from "./binary.ts";
+import { RefusedError } from "../errors.ts";
+import { encodeText, parseDisplayed } from "./binary.ts";
 import { adoptOlder, markFresh } from "./adopt.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
 import { cleanUpWatched } from "./cleanup.ts";
 import type { RedisLayout } from "./layout.ts";
-import type { RecordRules, WriteContext } from "./context.ts";
 import { toToldError, watchFailures } from "./errors.ts";
 import { countOriginals } from "./copy/cleanup.ts";
 import { findDifferences, settleDifferences } from "./copy/resolve.ts";
-import { changesAfter, reasonAgainst, type RedisMigration } from "./migration.ts";
+import { reasonAgainst, type RedisMigration } from "./migration.ts";
 import { forecast } from "./plan.ts";
 import { findRightsBlockers } from "./rights.ts";
 import { findRoomBlockers } from "./room.ts";
-import { firstBegin, runMigrations } from "./run.ts";
-import { entryOf, infoOf, type Standing, standingOf } from "./standing.ts";
+import { runMigrations } from "./run.ts";
+import { entryOf, infoOf, type Standing } from "./standing.ts";
+import { Standings } from "./standings.ts";
 import type { RedisStore } from "./store.ts";
 import { Tally } from "./walk/tally.ts";
-import type { TransformChange } from "./transform/change.ts";
 import { verifyMigrations } from "./verification.ts";
 import { whereabouts } from "./whereabouts.ts";
 
@@ -63,24 +62,24 @@ export function createRedisBackend(options: RedisBackendOptions): RedisBackend {
 
 class Backend implements RedisBackend {
   readonly migrations: readonly MigrationInfo[];
-  readonly #definitions: readonly RedisMigration[];
   readonly #store: RedisStore;
   readonly #layout: RedisLayout;
   readonly #bookkeeping: Bookkeeping;
+  readonly #standings: Standings;
   readonly #lastFailure: () => Error | null;
 
   constructor({ store, migrations, layout, now = () => new Date() }: RedisBackendOptions) {
-    this.#definitions = migrations;
     this.migrations = migrations.map(infoOf);
     this.#store = store;
     this.#lastFailure = watchFailures(store.client);
     this.#layout = layout;
     this.#bookkeeping = new Bookkeeping(this.#store, layout, now);
+    this.#standings = new Standings({ store, migrations, layout, bookkeeping: this.#bookkeeping });
   }
 
   read(): Promise<RedisState> {
     return this.#asking("Cannot read the state of the Redis migrations", async () => {
-      const standings = await this.#standings();
+      const standings = await this.#standings.all();
       return {
         entries: standings.map(entryOf),
         adoptable: standings.some(({ adoptable }) => adoptable),
@@ -92,11 +91,15 @@ class Backend implements RedisBackend {
 
   plan(ids: readonly string[], options: RedisRunOptions): Promise<readonly RedisMigrationPlan[]> {
     return this.#asking("Cannot plan the Redis migrations", async () => {
-      const chosen = await Promise.all(ids.map((id) => this.#standing(id)));
+      const chosen = await Promise.all(ids.map((id) => this.#standings.of(id)));
       const planned = await Promise.all(
         chosen.filter(({ reason }) => reason === null).map(async (standing) => {
           const { migration } = standing;
-          return { migration, rules: this.#rulesFor(standing), applied: await this.#appliedAfter(migration) };
+          return {
+            migration,
+            rules: this.#standings.rulesFor(standing),
+            applied: await this.#standings.appliedAfter(migration),
+          };
         }),
       );
       const forecasts = await forecast(this.#store, planned, options);
@@ -122,7 +125,9 @@ class Backend implements RedisBackend {
 
   blockers(ids: readonly string[]): Promise<readonly Blocker[]> {
     return this.#asking("Cannot look for what stands in the way", async () => {
-      const chosen = ids.map((id) => this.#find(id)).filter((migration) => reasonAgainst(migration) === null);
+      const chosen = ids.map((id) => this.#standings.find(id)).filter((migration) =>
+        reasonAgainst(migration) === null
+      );
       const copies = chosen.flatMap(({ change }) => change.type === "copy" ? [change] : []);
       if (chosen.length === 0) return [];
       const changes = chosen.map(({ change }) => change);
@@ -145,7 +150,7 @@ class Backend implements RedisBackend {
       const results = new Map<string, MigrationResult>();
       const running: Standing[] = [];
       for (const id of ids) {
-        const standing = await this.#standing(id);
+        const standing = await this.#standings.of(id);
         const { migration, reason, state } = standing;
         if (reason !== null) {
           await this.#bookkeeping.notApplicable(migration.name, reason, options.fence);
@@ -159,9 +164,9 @@ class Backend implements RedisBackend {
         const steps = await Promise.all(running.map(async ({ migration, state }) => ({
           migration,
           state,
-          later: changesAfter(this.#definitions, migration),
-          applied: await this.#appliedAfter(migration),
-          markers: this.#markersOf(migration),
+          later: this.#standings.changesAfter(migration),
+          applied: await this.#standings.appliedAfter(migration),
+          markers: this.#standings.markersOf(migration),
         })));
         const run = { store: this.#store, bookkeeping: this.#bookkeeping, steps, options };
         for (const result of await runMigrations(run)) results.set(result.id, result);
@@ -173,8 +178,8 @@ class Backend implements RedisBackend {
   verify(ids: readonly string[], options: RedisVerifyOptions): Promise<readonly RedisVerification[]> {
     return this.#asking("Cannot verify the Redis migrations", async () => {
       const asked = await Promise.all(ids.map(async (id) => {
-        const standing = await this.#standing(id);
-        return { id, ...standing, rules: this.#rulesFor(standing) };
+        const standing = await this.#standings.of(id);
+        return { id, ...standing, rules: this.#standings.rulesFor(standing) };
       }));
       return await verifyMigrations(this.#store, asked, options);
     });
@@ -182,22 +187,26 @@ class Backend implements RedisBackend {
 
   planCleanup(id: string, options: Parameters<RedisBackend["planCleanup"]>[1]): Promise<number | null> {
     return this.#asking(`Cannot plan the cleanup of ${id}`, async () => {
-      const standing = await this.#standing(id);
+      const standing = await this.#standings.of(id);
       const { migration: { change }, reason } = standing;
       if (change.type !== "copy" || reason !== null) return null;
-      return await countOriginals(change, { ...this.#rulesFor(standing), ...options }, options.any === true);
+      return await countOriginals(
+        change,
+        { ...this.#standings.rulesFor(standing), ...options },
+        options.any === true,
+      );
     });
   }
 
   cleanup(id: string, options: RedisApplyOptions): Promise<CleanupResult> {
     return this.#asking(`Cannot clean up ${id}`, async () => {
-      const standing = await this.#standing(id);
+      const standing = await this.#standings.of(id);
       const { migration: { change }, reason, state } = standing;
       if (change.type !== "copy" || reason !== null) return { id, deleted: 0, kept: 0, issues: [] };
       const { status } = state;
       if (status !== "applied") throw new RefusedError(`Cannot clean up ${id}: it is ${status}, not applied`);
       const tally = new Tally();
-      const context = await this.#writeContext(standing, options, tally);
+      const context = await this.#standings.writeContext(standing, options, tally);
       return { id, ...await cleanUpWatched(id, change, context, options.onProgress) };
     });
   }
@@ -209,7 +218,7 @@ class Backend implements RedisBackend {
   ): Promise<readonly RedisDifference[]> {
     return this.#asking(`Cannot look at the records of ${id}`, async () => {
       const { standing, change } = await this.#copying(id);
-      const context = { ...this.#rulesFor(standing), ...options };
+      const context = { ...this.#standings.rulesFor(standing), ...options };
       return await findDifferences(change, context, keys?.map(parseDisplayed) ?? null);
     });
   }
@@ -223,7 +232,7 @@ class Backend implements RedisBackend {
     return this.#asking(`Cannot settle records of ${id}`, async () => {
       const { standing, change } = await this.#copying(id);
       const tally = new Tally();
-      const context = await this.#writeContext(standing, options, tally);
+      const context = await this.#standings.writeContext(standing, options, tally);
       const { resolved, issues } = await settleDifferences(change, context, differences, keep);
       return { id, resolved, issues: [...issues, ...tally.issues] };
     });
@@ -231,7 +240,7 @@ class Backend implements RedisBackend {
 
   /** @throws {RefusedError} When the migration makes no copies here. */
   async #copying(id: string) {
-    const standing = await this.#standing(id);
+    const standing = await this.#standings.of(id);
     const { migration: { change }, reason } = standing;
     if (change.type === "copy" && reason === null) return { standing, change };
     throw new RefusedError(
@@ -239,34 +248,11 @@ class Backend implements RedisBackend {
     );
   }
 
-  async #writeContext(
-    standing: Standing,
-    { fence, signal, maxRate, batchSize }: RedisApplyOptions,
-    tally: Tally,
-  ): Promise<WriteContext> {
-    return {
-      ...this.#rulesFor(standing),
-      ...{ fence, signal, maxRate, batchSize, tally },
-      converted: (await this.#appliedAfter(standing.migration)).map((change) => ({ change, tally: null })),
-      skipInvalid: true,
-      isHeld: () => false,
-      unfinished: false,
-      markers: this.#markersOf(standing.migration),
-    };
-  }
-
-  /** The changes in place after a migration that are applied: what is copied now has to be changed too. */
-  async #appliedAfter({ version }: RedisMigration): Promise<TransformChange[]> {
-    const later = this.#definitions.filter((other) => other.version > version);
-    const applied = (await this.#standings(later)).filter(({ state }) => state.status === "applied");
-    return applied.map(({ migration }) => migration.change).filter((change) => change.type === "transform");
-  }
-
   adopt(options: RedisRecordOptions): Promise<void> {
     return this.#asking("Cannot adopt older bookkeeping", async () => {
       await adoptOlder(
         { store: this.#store, bookkeeping: this.#bookkeeping },
-        await this.#standings(),
+        await this.#standings.all(),
         options,
       );
     });
@@ -276,45 +262,11 @@ class Backend implements RedisBackend {
     return this.#asking("Cannot mark the Redis migrations as applied", async () => {
       return await markFresh(
         { store: this.#store, bookkeeping: this.#bookkeeping },
-        await this.#standings(),
+        await this.#standings.all(),
         this.#layout,
         options,
       );
     });
-  }
-
-  /** Where migrations stand, all of them by default. */
-  #standings(migrations: readonly RedisMigration[] = this.#definitions): Promise<readonly Standing[]> {
-    return Promise.all(
-      migrations.map(async (migration) =>
-        standingOf(migration, await this.#bookkeeping.read(migration.name, migration.version))
-      ),
-    );
-  }
-
-  async #standing(id: string): Promise<Standing> {
-    const [standing] = await this.#standings([this.#find(id)]);
-    return standing!;
-  }
-
-  #find(id: string): RedisMigration {
-    const at = this.migrations.findIndex((info) => info.id === id);
-    if (at >= 0) return this.#definitions[at]!;
-    throw new UnknownMigrationError(
-      `No Redis migration is called "${id}"`,
-      this.migrations.map((info) => info.id),
-    );
-  }
-
-  /** What decides about the records of a migration. */
-  #rulesFor({ migration, state }: Standing): RecordRules {
-    const later = changesAfter(this.#definitions, migration);
-    return { store: this.#store, later, beganAt: firstBegin(state), doneSince: state.doneSince };
-  }
-
-  /** Marks stand beside the copies; in a cluster a hash tag that follows makes them do so. */
-  #markersOf({ name }: RedisMigration): Binary {
-    return encodeText(`${this.#layout.stateKey(name)}:copying`);
   }
 
   async #asking<T>(action: string, ask: () => Promise<T>): Promise<T> {
