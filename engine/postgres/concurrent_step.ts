@@ -76,7 +76,8 @@ export async function withoutTransaction(
   // Building concurrently waits for every older transaction and blocks none meanwhile: here a limit would only leave invalid
   // indexes behind.
   await run(
-    "SELECT set_config('lock_timeout', '0', false), set_config('statement_timeout', $1::text, false)",
+    "SELECT set_config('lock_timeout', '0', false), set_config('statement_timeout', $1::text, false), " +
+      "set_config('default_transaction_read_only', 'off', false)",
     [String(statementTimeoutMs)],
   );
   return run;

@@ -15,6 +15,14 @@ import { type Query, type QueryParameter, queryThrough } from "./query.ts";
 
 type Client = postgres.Sql<Record<string, unknown>>;
 
+/** Statements that one signal cancels. */
+interface Watch {
+  /** How many are at work. */
+  statements: number;
+  readonly cancel: () => void;
+  cancelling: Promise<void> | undefined;
+}
+
 /** A client of its own with a single reserved connection. Dispose closes it. */
 export class PinnedConnection implements AsyncDisposable {
   readonly #reserved: postgres.ReservedSql;
@@ -29,6 +37,7 @@ export class PinnedConnection implements AsyncDisposable {
   readonly #client: Client;
   readonly #state: { lost: boolean };
   #running = 0;
+  readonly #watched = new Map<AbortSignal, Watch>();
 
   private constructor(
     source: Client,
@@ -114,9 +123,7 @@ export class PinnedConnection implements AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<T[]> {
     if (this.lost) throw this.#gone();
-    const cancel = () => void (cancelling = this.#cancel());
-    let cancelling: Promise<void> | undefined;
-    signal?.addEventListener("abort", cancel, { once: true });
+    const over = this.#cancelledBy(signal);
     this.#running++;
     try {
       return await this.directly<T>(text, parameters);
@@ -126,9 +133,7 @@ export class PinnedConnection implements AsyncDisposable {
       throw this.#gone(error);
     } finally {
       this.#running--;
-      signal?.removeEventListener("abort", cancel);
-      // Else the cancellation might hit the statement after this one.
-      await cancelling;
+      await over();
     }
   }
 
@@ -140,9 +145,7 @@ export class PinnedConnection implements AsyncDisposable {
   async lend(work: (client: postgres.ReservedSql) => Promise<void>, signal: AbortSignal): Promise<void> {
     if (this.lost) throw this.#gone();
     signal.throwIfAborted();
-    let cancelling: Promise<void> | undefined;
-    const cancel = () => void (cancelling = this.#cancel());
-    signal.addEventListener("abort", cancel, { once: true });
+    const over = this.#cancelledBy(signal);
     this.#running++;
     try {
       await work(this.#reserved);
@@ -153,14 +156,35 @@ export class PinnedConnection implements AsyncDisposable {
       throw this.#gone(error);
     } finally {
       this.#running--;
-      signal.removeEventListener("abort", cancel);
-      await cancelling;
+      await over();
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.lost) this.#reserved.release();
     await this.#client.end({ timeout: this.lost ? 0 : 5 });
+  }
+
+  /**
+   * Cancels what is at work when a signal fires: once, however many statements were sent one behind the other.
+   *
+   * @returns To be called when the statement is over; resolves when no cancellation can hit the one after it.
+   */
+  #cancelledBy(signal: AbortSignal | undefined): () => Promise<void> {
+    if (signal === undefined) return () => Promise.resolve();
+    const cancel = () => void (watch.cancelling = this.#cancel());
+    const watch: Watch = this.#watched.get(signal) ?? { statements: 0, cancel, cancelling: undefined };
+    if (watch.statements++ === 0) {
+      this.#watched.set(signal, watch);
+      signal.addEventListener("abort", watch.cancel, { once: true });
+    }
+    return async () => {
+      if (--watch.statements === 0) {
+        this.#watched.delete(signal);
+        signal.removeEventListener("abort", watch.cancel);
+      }
+      await watch.cancelling;
+    };
   }
 
   async #cancel(): Promise<void> {

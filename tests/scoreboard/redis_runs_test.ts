@@ -23,7 +23,8 @@ chapter("Runs over the records of a Redis", Stores.start, [
       const { outpost, client } = await stores.deployment();
       assertEquals((await outpost("migrate apply redis/1 --redis-only --yes")).code, 0);
       const batch = client.pipeline();
-      for (let i = 0; i < 6000; i++) {
+      // Many more pages than are read ahead, however slow the machine is.
+      for (let i = 0; i < 20_000; i++) {
         batch.hset(`tenant:{t${i}}:tenant`, { id: `t${i}`, created_at: CREATED });
       }
       await batch.exec();

@@ -18,8 +18,9 @@ export function copier(change: CopyChange, context: WriteContext, lookalikes: bo
   const copy = context.store.clustered ? copyAcrossNodes : copyOnServer;
   return async (keys, size) => {
     await copy(change, context, lookalikes, keys.filter((key) => !context.isHeld(key)), size);
-    // A run that died may have brought back what it did not come to look at again, and the original may be gone since.
-    if (context.unfinished) {
+    // A run that died may have brought back what it did not come to look at again, and the original may be gone since. Among
+    // lookalikes such a list may be an original itself.
+    if (context.unfinished && !lookalikes) {
       await prune(change, context, keys.flatMap((key) => change.lists?.ofCopy(key) ?? []));
     }
   };

@@ -117,6 +117,19 @@ Deno.test("001 takes off a summary what a run brought back that died, also where
   assertEquals(await getHash(client, "tenant:{other}:destinations"), listed);
 });
 
+Deno.test("001 takes nothing off the original of a tenant in braces, which has the name of a current summary", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const listed = { a: "{}", b: "{}" };
+  await putHash(client, "tenant:{t}", tenantFields("{t}"));
+  await putHash(client, "tenant:{t}:destinations", listed);
+  await putHash(client, "tenant:{t}:destination:a", { deleted_at: String(Date.now()) });
+  await putHash(client, "tenant:{t}:destination:b", destinationFieldsOf("b"));
+  await putHash(client, "outpost:migration:001_hash_tags", { status: "running" });
+  await applyAll(outpostBackend(client));
+  assertEquals(await getHash(client, SUMMARY), listed);
+});
+
 Deno.test("prune() deletes a summary with its tenant, but for one on which the application has put something", async () => {
   await using server = await startRedis();
   const client = server.client();
