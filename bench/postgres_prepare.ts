@@ -90,7 +90,7 @@ const build = await beside(url, async () => {
 const during = await writing(sql);
 const [size] = await sql<{ bytes: string }[]>`
   SELECT sum(pg_total_relation_size(oid))::text AS bytes FROM pg_class WHERE relkind = 'r' AND relname LIKE 'outpost_prepared%'`;
-let [switching, transaction] = [0, 0];
+let [switching, transaction, visible] = [0, 0, 0];
 const prepared = await beside(url, async () => {
   let began = 0;
   const watched = server.client(url, {
@@ -98,10 +98,21 @@ const prepared = await beside(url, async () => {
     debug: (_, text) => void (text.startsWith("BEGIN") && (began = performance.now())),
   });
   await using session = await locked(backendOver(watched));
+  // Locks are given back, and all see the new tables, before the server deletes the files of the old ones and answers.
+  const seen = (async () => {
+    while (true) {
+      const [row] = await sql<{ there: boolean }[]>`SELECT to_regclass('attempts') IS NOT NULL AS there`;
+      if (row!.there) return performance.now();
+    }
+  })();
   const begun = performance.now();
   await session.upTogether(VERSIONS, running());
   // The last transaction that began is that of the switch.
-  [switching, transaction] = [performance.now() - begun, performance.now() - began];
+  [switching, transaction, visible] = [
+    performance.now() - begun,
+    performance.now() - began,
+    await seen - began,
+  ];
 });
 const other = await server.copyDatabase("template4", "applied");
 const applied = await beside(other, async () => {
@@ -119,9 +130,9 @@ line("apply alone", applied);
 line("prepare", build);
 line("apply, prepared", prepared);
 print(
-  `${events} events; the switch with its last draining: ${Math.round(switching)} ms, its transaction ${
-    Math.round(transaction)
-  } ms`,
+  `${events} events; the switch with its last draining: ${Math.round(switching)} ms; its transaction ${
+    Math.round(visible)
+  } ms until all see it, ${Math.round(transaction)} ms until the old files are deleted`,
 );
 print(
   `a write of three rows: ${before.toFixed(2)} ms, ${during.toFixed(2)} ms while prepared (${
