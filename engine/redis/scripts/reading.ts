@@ -102,9 +102,10 @@ return cjson.encode(rows)
  * - Returns JSON: for each `1` or `0`.
  */
 export const READ_EXISTING: Script = script(`${READ}
-local command, field, found = ARGV[1] and 'HEXISTS' or 'EXISTS', ARGV[1], {}
+local field, found = ARGV[1], {}
 for i = 1, #KEYS do
-  local reply = pcall(command, KEYS[i], field)
+  local reply
+  if field then reply = pcall('HEXISTS', KEYS[i], field) else reply = pcall('EXISTS', KEYS[i]) end
   found[i] = type(reply) == 'number' and reply or is_other(reply) and 0
 end
 return cjson.encode(found)

@@ -23,6 +23,33 @@ const anyRecord = fc.oneof(
   fc.constantFrom("list" as const, "none" as const),
 );
 
+Deno.test("No script that reads fails on a server that lets it run: plain commands would take its place unseen", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await client.hset("hash", "field", "value");
+  const store = new RedisStore(client);
+  const keys = ["hash", "none"];
+  const reads: readonly (() => Promise<unknown>)[] = [
+    () => readFields(store, keys, ["field"]),
+    () => readHashes(store, keys, { digests: true }),
+    () => readNames(store, keys),
+    () => readExisting(store, keys),
+    () => readExisting(store, keys, "field"),
+  ];
+  for (const [i, read] of reads.entries()) {
+    await client.config("RESETSTAT");
+    await read();
+    const calls = [...(await client.info("commandstats")).matchAll(/cmdstat_(eval\w*):/g)].map(([, name]) =>
+      name!
+    );
+    assertEquals([i, calls.includes("evalsha_ro"), calls.filter((name) => !name.endsWith("_ro"))], [
+      i,
+      true,
+      [],
+    ]);
+  }
+});
+
 Deno.test("Scripts read the same bytes as plain commands, whatever they are", async () => {
   await using server = await startRedis();
   const client = server.client();
