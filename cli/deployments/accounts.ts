@@ -20,16 +20,14 @@ export type Account<T> =
 
 /** Exit statuses, the most serious first: what needs a person, then what needs a store, then what needs patience. */
 const SERIOUS: readonly number[] = [
-  ...[
-    EXIT.SIGTERM,
-    EXIT.SIGINT,
-    EXIT.failed,
-    EXIT.usage,
-    EXIT.unreachable,
-    EXIT.stale,
-    EXIT.locked,
-    EXIT.done,
-  ],
+  EXIT.SIGTERM,
+  EXIT.SIGINT,
+  EXIT.failed,
+  EXIT.usage,
+  EXIT.unreachable,
+  EXIT.stale,
+  EXIT.locked,
+  EXIT.done,
 ];
 
 /** The most serious of several exit statuses. */

@@ -36,7 +36,7 @@ export function expandFor({ prefix, cluster }: ClickHouseScope, text: string): s
 }
 
 /** Has a table made or dropped on every replica. */
-export function spread(cluster: string | null, text: string): string {
+function spread(cluster: string | null, text: string): string {
   if (cluster === null) return text;
   return text
     .replace(
@@ -49,21 +49,19 @@ export function spread(cluster: string | null, text: string): string {
 /** The client for the replicas of one cluster. */
 export function clusterClient(client: ClickHouseClient): ClickHouseClient {
   return {
-    query: (request) => client.query({ ...request, clickhouse_settings: REPLICAS }),
-    command: (request) => client.command({ ...request, clickhouse_settings: REPLICAS }),
-    insert: (request) => client.insert({ ...request, clickhouse_settings: REPLICAS }),
+    query: (request) => client.query({ ...request, clickhouse_settings: READ }),
+    command: (request) => client.command({ ...request, clickhouse_settings: CHANGE }),
+    insert: (request) => client.insert({ ...request, clickhouse_settings: WRITE }),
     ping: () => client.ping(),
   };
 }
 
+/** Whoever lacks a row that a majority has does not answer. */
+const READ = { select_sequential_consistency: "1" };
 /** A change of a table is done when each replica has it; a mutation is queued, and waited for with short questions. */
-const REPLICAS: Readonly<Record<string, string>> = {
-  alter_sync: "2",
-  mutations_sync: "0",
-  insert_quorum: "auto",
-  insert_quorum_parallel: "0",
-  select_sequential_consistency: "1",
-};
+const CHANGE = { alter_sync: "2", mutations_sync: "0" };
+/** A row counts when a majority of the replicas has it. */
+const WRITE = { insert_quorum: "auto", insert_quorum_parallel: "0" };
 
 /** Finds what keeps tables from being changed on all of their replicas. @param own Names of the tool's tables, prefix included. */
 export async function findClusterBlockers(
