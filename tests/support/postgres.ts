@@ -184,7 +184,12 @@ async function fillDataFolder(directory: string, user: string | undefined): Prom
   const program = findProgram("initdb", "postgresql", postgresFolders());
   const name = `initdb-small${program.replaceAll("/", "-")}-${Deno.uid()}`;
   const template = fromFileUrl(new URL(`../../.cache/${name}`, import.meta.url));
-  if (await exists(`${template}/PG_VERSION`)) return await run(["cp", "-a", `${template}/.`, directory]);
+  if (await exists(`${template}/PG_VERSION`)) {
+    await run(["cp", "-a", `${template}/.`, directory]);
+    // A checkout that was copied has a template that belongs to who copied it.
+    if (user !== undefined) await run(["chown", "--recursive", user, directory]);
+    return;
+  }
   if (user !== undefined) await run(["chown", user, directory]);
   const as = runningAs(user);
   const settings = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"];

@@ -106,7 +106,14 @@ export class SqlHalf implements AsyncDisposable {
     };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await (await this.#databases)?.[Symbol.asyncDispose]();
+  /** Stops the server; the next history has a new one. */
+  async restart(): Promise<void> {
+    const databases = this.#databases;
+    this.#databases = null;
+    await (await databases?.catch(() => null))?.[Symbol.asyncDispose]();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.restart();
   }
 }

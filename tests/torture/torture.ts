@@ -41,6 +41,8 @@ const SQL_TURN = 3;
 const DEFAULT_SECONDS = 60;
 /** Finds shown of one history. */
 const SHOWN = 5;
+/** Histories in a row that could not be played: no server of this machine will do. */
+const UNPLAYABLE = 10;
 
 /** Plays. */
 export async function torture(options: TortureOptions): Promise<TortureResult> {
@@ -60,16 +62,18 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   const started = performance.now();
   const limit = seconds ?? (histories === null ? DEFAULT_SECONDS : Infinity);
   const elapsed = () => (performance.now() - started) / 1000;
-  let [played, found] = [0, 0];
+  let [played, found, unplayable] = [0, 0, 0];
   for (let seed = first; played < (histories ?? Infinity) && elapsed() < limit; seed++) {
     const history = make(seed);
     const outcome = await history.play().catch(async (error: Error) => {
       // The servers themselves failed, as clusters do whose slots move too fast: that says nothing about the program.
       say(`seed ${seed} could not be played: ${error.message}`);
-      await redis.restart();
+      if (++unplayable === UNPLAYABLE) throw error;
+      await Promise.all([redis.restart(), sql.restart()]);
       return null;
     });
     if (outcome === null) continue;
+    unplayable = 0;
     const finds = outcome.finds.filter(isFind);
     played++;
     if (options.log) say(outcome.log.join("\n"));
