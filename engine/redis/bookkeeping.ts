@@ -76,7 +76,7 @@ export class Bookkeeping {
     if (form === "hash") {
       const fields = await this.#hash(key);
       // What this tool recorded of another installation is true of the records of that one alone.
-      return fields.has("done_since") ? null : done(fromHash(fields));
+      return fields.has("done_since") || fields.has("recorded_at") ? null : done(fromHash(fields));
     }
     const [reply] = await this.#store.callMany([["GET", toArgument(encodeText(key))]]);
     const text = reply instanceof Uint8Array ? fromBytes(reply) : null;
@@ -156,7 +156,7 @@ export class Bookkeeping {
   }
 
   /**
-   * Writes a state only where none is.
+   * Writes a state only where none is. `recorded_at` tells it from what older tools wrote for all deployments.
    *
    * @param processes The servers that were looked at; empty where they do not tell who they are.
    * @throws {StoreUnreachableError} When another server took over.
@@ -171,7 +171,8 @@ export class Bookkeeping {
     const fields = status === "applied"
       ? ["applied_at", state.at === null ? this.#time() : rfc3339(state.at)]
       : ["checked_at", this.#time(), "reason", state.reason];
-    const answer = await this.#write(name, "new", processes, ["status", status, ...fields], fence);
+    const all = ["status", status, ...fields, "recorded_at", this.#time()];
+    const answer = await this.#write(name, "new", processes, all, fence);
     if (answer !== "P") return;
     throw new StoreUnreachableError("redis", `Cannot record ${name}: another Redis took over meanwhile`, {
       hint: "Run the same command again",

@@ -114,6 +114,24 @@ Deno.test("apply() of an engine runs what a deployment was said to have applied 
   ]);
 });
 
+Deno.test("What init or adopting recorded of the installation without an ID is true of no other deployment", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await putHash(client, "dp_001:tenant:{a}:tenant", tenantFields("a"));
+  const of = (name: string) => statusesOf(client, name);
+  const pending = ["not_applicable", "pending", "pending"];
+  const options = { signal: NEVER };
+  assertEquals(await outpostBackend(client).markFresh(options), true);
+  assertEquals([await of(""), await of("dp_001")], [["applied", "applied", "applied"], pending]);
+  for (const name of ["001_hash_tags", "002_timestamps", "003_entity"]) {
+    await client.del(`outpost:migration:${name}`);
+  }
+  // The tool that wrote this knew no deployments.
+  await client.set("outpost:schema:version", "3");
+  await outpostBackend(client).adopt(options);
+  assertEquals([await of(""), await of("dp_001")], [["applied", "applied", "applied"], pending]);
+});
+
 Deno.test("nothing is recorded once the fence is gone, neither an outcome nor what is adopted or fresh", async () => {
   await using server = await startRedis();
   const client = server.client();
