@@ -61,6 +61,8 @@ export async function askOne<T>(
 
 /** Those of a fleet who know the migrations that were named. */
 export interface ChosenFleet {
+  /** All that were named, in full. */
+  readonly ids: readonly string[];
   /** Null where nothing is shared, or nothing of it is meant. */
   readonly shared: Engine | null;
   /** In full, of those that an engine knows; empty for all. */
@@ -88,6 +90,7 @@ export function chooseBy(fleet: Fleet, ids: readonly string[]): ChosenFleet {
   const idsOf = (engine: Engine) => chosen.filter((id) => resolved(engine, id).length > 0);
   const isMeant = (engine: Engine) => ids.length === 0 || idsOf(engine).length > 0;
   return {
+    ids: chosen,
     shared: fleet.shared !== null && isMeant(fleet.shared) ? fleet.shared : null,
     idsOf,
     each: async (work) => {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { CleanupItem } from "../../engine/cleanup.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { CleanupResult } from "../../engine/migration.ts";
 import type { Context } from "../context.ts";
@@ -37,22 +38,24 @@ export async function cleanUpMany(context: Context, { id, yes, force }: CleanupM
   const chosen = chooseBy(open.fleet, id === undefined ? [] : [id]);
   // Rows that a SQL step kept aside exist nowhere else: they go only when their step is named.
   const meant = id === undefined ? { ...chosen, shared: null } : chosen;
-  const itemsOf = async (engine: Engine, any: boolean) => {
+  // Verified before anybody is asked. Nobody is told how many there are who is not asked.
+  const look = async (engine: Engine): Promise<readonly CleanupItem[]> => {
     const [named] = chosen.idsOf(engine);
-    const { items } = await engine.planCleanup({ id: id === undefined ? undefined : named, any, signal });
-    return items.filter((item) =>
+    const { items } = await engine.planCleanup({ id: named, any: yes, signal });
+    const left = items.filter((item) =>
       item.count > 0 && (id === undefined ? item.id.startsWith("redis/") : item.id === named)
     );
+    if (!force && left.length > 0) await engine.assertCleanable(left.map((item) => item.id), { signal });
+    return left;
   };
+  context.progress.busy(force ? "Counting what is left ..." : "Verifying before anything is deleted ...");
+  const looks = await context.reading(askAll(meant, look));
+  const found = new Map(looks.map((account) => [account.name, account]));
   if (!yes) {
-    context.progress.busy("Counting what is left ...");
-    const counts = await context.reading(askAll(meant, (engine) => itemsOf(engine, false)));
-    const left = counts.flatMap((account) => account.ok ? account.value : []);
-    const sum = left.reduce((total, { count }) => total + count, 0);
-    if (
-      sum > 0 &&
-      !await context.confirm(question(`${formatCounted(sum, "original")} of ${fleetSentence(open.fleet)}`))
-    ) {
+    const sum = looks.flatMap((account) => account.ok ? account.value : [])
+      .reduce((total, { count }) => total + count, 0);
+    const what = `${formatCounted(sum, "original")} of ${fleetSentence(open.fleet)}`;
+    if (sum > 0 && !await context.confirm(question(what))) {
       throw new DeclinedError("Nothing was deleted: the answer was no");
     }
   }
@@ -60,11 +63,11 @@ export async function cleanUpMany(context: Context, { id, yes, force }: CleanupM
     event: "begin",
     deployments: [...open.fleet.engines.keys()],
   });
-  const accounts = await askAll(meant, async (engine) => {
-    const items = await itemsOf(engine, true);
-    if (!force && items.length > 0) await engine.assertCleanable(items.map((item) => item.id), { signal });
+  const accounts = await askAll(meant, async (engine, name) => {
+    const looked = found.get(name)!;
+    if (!looked.ok) throw looked.error;
     const results: CleanupResult[] = [];
-    for (const item of items) {
+    for (const item of looked.value) {
       results.push(
         await engine.cleanup(item.id, { ...lockOptions(context), ...paceOf(context), force: true }),
       );
@@ -76,10 +79,11 @@ export async function cleanUpMany(context: Context, { id, yes, force }: CleanupM
     words: ["are cleaned up", "are not"],
     next: { failed: "migrate verify --full", done: "migrate status" },
     json: (result) => cleanupJson(result),
-    line: ({ deleted, kept, issues }) =>
+    line: ({ deleted, kept }) =>
       deleted + kept === 0
         ? "nothing to clean up"
-        : [`${formatCount(deleted)} deleted, ${formatCount(kept)} kept`, ...issues.slice(0, 1)].join("; "),
+        : `${formatCount(deleted)} deleted, ${formatCount(kept)} kept`,
+    named: (account) => account.ok ? account.value.issues : [],
     text: ({ deleted, kept, issues }) =>
       [`${formatCount(deleted)} deleted, ${formatCount(kept)} kept`, ...issues].join("\n"),
     status: ({ kept }) => kept > 0 ? EXIT.failed : EXIT.done,

@@ -8,13 +8,17 @@ import type { Plan } from "../../engine/plan.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { formatCount } from "../output/format.ts";
 import { planJson } from "../output/json.ts";
+import { invalidRecords } from "../render/invalid.ts";
 import { renderPlan } from "../render/plan.ts";
 import type { Telling } from "./report.ts";
 
-/** @param check Whether something to do is told by the exit status. */
-export function planTelling({ check }: { readonly check: boolean }): Telling<Plan> {
+/** @param check Whether something to do is told by the exit status. @param statements Whether all is told, and they in full. */
+export function planTelling(
+  { check, statements = false }: { readonly check: boolean; readonly statements?: boolean },
+): Telling<Plan> {
   return {
     isDone: (plan) => !plan.hasChanges,
+    full: statements,
     words: ["have nothing to do", "would be changed"],
     next: { failed: "migrate plan", others: "migrate apply", done: "migrate verify" },
     json: planJson,
@@ -24,14 +28,15 @@ export function planTelling({ check }: { readonly check: boolean }): Telling<Pla
         `${id} ${formatCount(estimatedItems)} records`
       );
       const steps = plan.basis.selected.filter((id) => !id.startsWith("redis/"));
-      const invalid = Math.max(0, ...plan.redis.map(({ invalidItems }) => invalidItems));
+      const { count: invalid } = invalidRecords(plan);
       return [
         [...steps, ...counts].join(", "),
         ...(invalid === 0 ? [] : [style.yellow(`${formatCount(invalid)} cannot be converted`)]),
         ...plan.blockers.map(({ detail }) => style.red(detail)),
       ].join("; ");
     },
-    text: (plan, layout) => renderPlan(plan, layout, { statements: false, countedMs: 0, maxRate: null }),
+    text: (plan, layout) => renderPlan(plan, layout, { statements, countedMs: null, maxRate: null }),
+    named: (account) => account.ok ? invalidRecords(account.value).lines : [],
     status: (plan) => check && plan.hasChanges ? EXIT.failed : EXIT.done,
   };
 }

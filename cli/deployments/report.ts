@@ -7,7 +7,8 @@
 import type { Context } from "../context.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { type Layout, nextCommand } from "../output/output.ts";
-import { errorJson, type ErrorReport } from "../output/report_error.ts";
+import { formatCount } from "../output/format.ts";
+import { errorJson, type ErrorReport, renderError } from "../output/report_error.ts";
 import { renderTable, wrap } from "../output/table.ts";
 import { type Account, carriedFor, describeFailure, mostSerious, shownName } from "./accounts.ts";
 
@@ -19,6 +20,8 @@ export interface Telling<T> {
   readonly line: (value: T, layout: Layout) => string;
   /** In full, for `--verbose`. */
   readonly text: (value: T, layout: Layout) => string;
+  /** In full without `--verbose`. */
+  readonly full?: boolean;
   /** The exit status that it alone would have. */
   readonly status: (value: T) => number;
   /** True for one with which nothing is left to do. */
@@ -29,7 +32,14 @@ export interface Telling<T> {
   readonly next: { readonly failed: string; readonly others?: string; readonly done?: string };
   /** More keys of the JSON. */
   readonly more?: object;
+  /** Of one that failed, what the JSON says beside the error. */
+  readonly failureJson?: (error: unknown, name: string | null) => object;
+  /** Records and the like that are named one by one below the table: ten at most, whosever they are. */
+  readonly named?: (account: Account<T>) => readonly string[];
 }
+
+/** Of all deployments together no more are named than of one. */
+const NAMED = 10;
 
 /** Writes the result. @returns The most serious of the exit statuses. */
 export function reportAll<T>(context: Context, accounts: readonly Account<T>[], telling: Telling<T>): number {
@@ -43,7 +53,10 @@ export function reportAll<T>(context: Context, accounts: readonly Account<T>[], 
     account.ok ? telling.status(account.value) : failures.get(account)!.exitStatus;
   const status = mostSerious(accounts.map(statusOf));
   const jsonOf = (account: Account<T>) =>
-    account.ok ? telling.json(account.value, account.name ?? "") : errorJson(failures.get(account)!);
+    account.ok ? telling.json(account.value, account.name ?? "") : {
+      ...telling.failureJson?.(account.error, account.name),
+      ...errorJson(failures.get(account)!),
+    };
   const [shared] = accounts.filter(({ name }) => name === null);
   if (output.json) {
     output.object({
@@ -65,18 +78,21 @@ export function reportAll<T>(context: Context, accounts: readonly Account<T>[], 
 export function tableOf<T>(
   context: Context,
   accounts: readonly Account<T>[],
-  { line, text }: Pick<Telling<T>, "line" | "text">,
+  { line, text, full = false, named }: Pick<Telling<T>, "line" | "text" | "full" | "named">,
 ): readonly string[] {
   const { layout } = context.output;
   const { style, width, verbose } = layout;
   if (accounts.length === 0) return ["This Redis holds no deployment."];
   const failure = ({ headline, code }: ErrorReport) => style.red(`${headline} [${code}]`);
-  if (verbose) {
+  if (verbose || full) {
     return accounts.flatMap((account) => [
       style.bold(shownName(account.name)),
       account.ok
         ? text(account.value, { ...layout, carried: carriedFor(context, account.name) })
-        : failure(describeFailure(context, account.name, account.error)),
+        : renderError(describeFailure(context, account.name, account.error), layout),
+      ...(account.ok ? [] : named?.(account) ?? []).map((one) =>
+        wrap(`${style.yellow("!")} ${one}`, width, "  ")
+      ),
       "",
     ]).slice(0, -1);
   }
@@ -84,10 +100,19 @@ export function tableOf<T>(
     shownName(account.name),
     account.ok ? line(account.value, layout) : failure(describeFailure(context, account.name, account.error)),
   ]);
-  return renderTable([{ title: "DEPLOYMENT" }, { title: "RESULT" }], rows, {
+  const table = renderTable([{ title: "DEPLOYMENT" }, { title: "RESULT" }], rows, {
     width: Infinity,
     title: style.dim,
   }).map((line) => wrap(line, width, "    "));
+  const all = accounts.flatMap((account) =>
+    (named?.(account) ?? []).map((one) => `${shownName(account.name)}: ${one}`)
+  );
+  return [
+    ...table,
+    ...(all.length === 0 ? [] : [""]),
+    ...all.slice(0, NAMED).map((one) => wrap(`${style.yellow("!")} ${context.scrub(one)}`, width, "  ")),
+    ...(all.length > NAMED ? [`  and ${formatCount(all.length - NAMED)} more, which --verbose names`] : []),
+  ];
 }
 
 function closing<T>(

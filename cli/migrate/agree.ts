@@ -9,7 +9,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { refusalFor } from "../../engine/refusal.ts";
 import type { SavedPlan } from "../../engine/saved_plan.ts";
 import type { Context } from "../context.ts";
-import { DeclinedError, InvalidRecordsError } from "../errors.ts";
+import { DeclinedError, InvalidRecordsError, UsageError } from "../errors.ts";
 import { quoted } from "../line/carried_flags.ts";
 import { assertCanAsk, type Question } from "../output/confirm.ts";
 import { formatCounted } from "../output/format.ts";
@@ -60,15 +60,25 @@ export async function agreed(
   if (plan.blockers.length > 0) throw refusalFor("apply", plan.blockers);
   const { deployment, selected } = plan.basis;
   const where = placesText(concerned(plan.stores, selected), deployment);
-  const { count } = invalidRecords(plan);
-  const but = count === 0
-    ? ""
-    : `, ${skipInvalid ? "leaving as they are" : "all but"} ${
-      formatCounted(count, "record")
-    } that cannot be converted`;
+  const but = exceptionText(invalidRecords(plan).count, skipInvalid);
   const text = `Apply ${formatCounted(selected.length, "migration")} to ${where}${but}?`;
   if (await context.confirm(question(text))) return plan;
   throw new DeclinedError("Nothing was applied: the answer was no");
+}
+
+/** What a question says of records that cannot be converted. */
+export function exceptionText(count: number, skipInvalid: boolean): string {
+  const how = skipInvalid ? "leaving as they are" : "all but";
+  return count === 0 ? "" : `, ${how} ${formatCounted(count, "record")} that cannot be converted`;
+}
+
+/** @throws {UsageError} When steps of SQL were named to be run again. */
+export function assertRerunnable(ids: readonly string[]): void {
+  const other = ids.find((id) => !id.startsWith("redis/"));
+  if (other === undefined) return;
+  throw new UsageError(`--rerun cannot run ${other} again: SQL steps run once`, {
+    hint: "Name Redis migrations alone; to take SQL steps back, see outpost migrate down --help",
+  });
 }
 
 /**
@@ -95,7 +105,7 @@ export async function acceptable(
 }
 
 /** The command that does without a question what was asked for. */
-function commandOf({ ids, rerun, noPrepared, plan, skipInvalid }: Asked): string {
+export function commandOf({ ids, rerun, noPrepared, plan, skipInvalid }: Asked): string {
   return [
     "apply",
     ...ids,

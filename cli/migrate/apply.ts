@@ -5,7 +5,7 @@
  */
 
 import { ApplyError } from "../../engine/errors.ts";
-import { acceptable, agreed, type Asked, tellNothing } from "./agree.ts";
+import { acceptable, agreed, type Asked, assertRerunnable, tellNothing } from "./agree.ts";
 import { ApplyReport } from "./apply_report.ts";
 import type { MigrationResult } from "../../engine/migration.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
@@ -99,7 +99,7 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
     const saved = options.plan === undefined ? undefined : await readPlanFile(options.plan);
     await using open = await context.openEngine();
     const ids = options.ids.map((id) => open.engine.resolve(id));
-    if (options.rerun) assertRedis(ids);
+    if (options.rerun) assertRerunnable(ids);
     const asked = { ...options, ids };
     const plan = options.yes
       ? await acceptable(context, open.engine, asked, saved)
@@ -145,14 +145,6 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
 function withoutReason(results: readonly MigrationResult[], error: unknown): readonly MigrationResult[] {
   const told = error instanceof ApplyError && error.cause !== undefined;
   return results.map((result) => told && result.outcome === "failed" ? { ...result, issues: [] } : result);
-}
-
-function assertRedis(ids: readonly string[]): void {
-  const other = ids.find((id) => !id.startsWith("redis/"));
-  if (other === undefined) return;
-  throw new UsageError(`--rerun cannot run ${other} again: SQL steps run once`, {
-    hint: "Name Redis migrations alone; to take SQL steps back, see outpost migrate down --help",
-  });
 }
 
 function renderOutcome(context: Context, results: readonly MigrationResult[]): string {

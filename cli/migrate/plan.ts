@@ -64,12 +64,12 @@ export const planCommand: Command = defineCommand(
   },
   read,
   run,
-  (context, { ids, out, html, markdown, check }) => {
+  (context, { ids, out, html, markdown, check, statements }) => {
     refuseForMany("--out", out);
     refuseForMany("--html", html);
     refuseForMany("--markdown", markdown ? "" : undefined);
     return readAll(context, {
-      ...planTelling({ check }),
+      ...planTelling({ check, statements }),
       ids,
       busy: "Counting what would change ...",
       ask: (engine, own) => engine.plan({ ids: own, signal: context.signal }),

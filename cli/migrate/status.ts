@@ -4,15 +4,15 @@
  * @module
  */
 
+import { presentStores } from "../../engine/migration.ts";
 import type { Status } from "../../engine/status.ts";
 import { type Command, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { readAll } from "../deployments/reading.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { statusJson } from "../output/status_json.ts";
-import { pendingSentence } from "../render/list.ts";
 import { ownerText } from "../render/owner.ts";
-import { renderStatus } from "../render/status.ts";
+import { renderStatus, verdict } from "../render/status.ts";
 
 /** The short answer: can I deploy? */
 export const statusCommand: Command = defineCommand(
@@ -34,12 +34,16 @@ export const statusCommand: Command = defineCommand(
     readAll(context, {
       ask: (engine) => engine.status({ unlessHeld: true }),
       json: statusJson,
-      line: ({ pending, lock, unread }, { style }) =>
-        unread !== undefined ? style.red(unread[0]!.message) : pendingSentence(pending, style) +
-          (lock === null ? "" : ` Lock ${lock.alive ? "held" : "dead"} by ${ownerText(lock)}.`),
+      line: (status, { style }) => {
+        const { lock, unread } = status;
+        return unread !== undefined ? style.red(unread[0]!.message) : verdict(status, style) +
+          (lock === null ? "" : ` Lock ${lock.alive ? "held" : "dead"} by ${ownerText(lock)}.`);
+      },
       text: renderStatus,
       status: statusOf,
-      isDone: ({ pending, unread }) => unread === undefined && pending.sql + pending.redis === 0,
+      isDone: (status) =>
+        status.unread === undefined && status.pending.sql + status.pending.redis === 0 &&
+        presentStores(status).every(([, { drift }]) => drift.length === 0),
       words: ["have nothing pending", "have something pending"],
       next: { failed: "migrate status", others: "migrate plan", done: "migrate verify" },
     }),

@@ -45,7 +45,8 @@ export function renderStatus(status: Status, layout: Layout): string {
   return [...lines, "", nextStep(status, layout)].join("\n");
 }
 
-function verdict(status: Status, style: Style): string {
+/** Can I deploy? */
+export function verdict(status: Status, style: Style): string {
   const { pending, lock, unread } = status;
   if (unread !== undefined) {
     return style.red("Nobody can tell: the bookkeeping of a store is held by somebody else.");

@@ -90,15 +90,58 @@ Deno.test("migrate apply asks once for all deployments, whom it names, and appli
   assertEquals([declined.code, await getHash(redis, "a:outpost:migration:002_timestamps")], [1, null]);
   assertStringIncludes(
     declined.stderr,
-    `Apply 4 migrations to 2 deployments in Redis 127.0.0.1:${server.port}/0?`,
+    `Apply 4 migrations to 2 deployments in Redis 127.0.0.1:${server.port}/0, all but 1 record that cannot be`,
   );
   assertStringIncludes(declined.stdout, "1 cannot be converted");
+  const named = 'odd: redis/002_timestamps odd:tenant:{x}:tenant: created_at is "yesterday"';
+  assertStringIncludes(declined.stdout, named);
+  assertStringIncludes((await run("plan")).stdout, named);
   const asked = await run("apply", { answers: ["y"] });
   assertEquals(asked.code, 1);
   assertStringIncludes(asked.stderr, "Applying to 2 deployments: a, odd");
+  const failed = "redis/002_timestamps: odd:tenant:{x}:tenant: it cannot be converted";
+  assertStringIncludes(asked.stdout, `odd: ${failed}`);
+  assertStringIncludes((await run("apply --yes --verbose")).stdout, failed);
   assertEquals((await getHash(redis, "a:outpost:migration:002_timestamps"))?.status, "applied");
   assertEquals(await getHash(redis, "held:outpost:migration:002_timestamps"), null);
   assertEquals((await run("apply")).code, 2); // Nobody can answer.
+});
+
+Deno.test("migrate apply that asks tells those apart of which it could not be said what would change", async () => {
+  await using server = await startRedis();
+  const redis = server.client();
+  await seed(redis);
+  await redis.acl("SETUSER", "limited", "on", ">word", "+@all", "~a:*", "~outpost:*");
+  const { run } = program(server, {
+    DEPLOYMENT_ID: "a,b",
+    REDIS_USERNAME: "limited",
+    REDIS_PASSWORD: "word",
+  });
+  const asked = await run("apply", { answers: ["y"] });
+  assertStringIncludes(asked.stderr, "Apply 2 migrations to one deployment");
+  assertStringIncludes(asked.stdout, "applied redis/002_timestamps, redis/003_entity");
+  assertStringIncludes(asked.stdout, "1 of 2 are not done.");
+  assertEquals(asked.code, 4);
+});
+
+Deno.test("migrate cleanup of several deployments verifies, asks once, and deletes what was told and nothing else", async () => {
+  await using server = await startRedis();
+  const redis = server.client();
+  await seed(redis);
+  const { run, json } = program(server, { DEPLOYMENT_ID: ",a" });
+  assertEquals((await run("apply --yes")).code, 0);
+  await redis.hset("tenant:t1", { created_at: "2020-01-01T00:00:00Z" });
+  const refused = await run("cleanup", { answers: ["y"] });
+  assertEquals([refused.code, refused.stderr.includes("Delete")], [1, false]);
+  assertStringIncludes(refused.stdout, "it does not verify");
+  const kept = await run("cleanup --force", { answers: ["y"] });
+  assertStringIncludes(kept.stderr, "Delete 5 originals of 2 deployments: (without an ID), a?");
+  assertEquals(kept.code, 1);
+  assertStringIncludes(kept.stdout, "4 deleted, 1 kept");
+  assertStringIncludes(kept.stdout, "(without an ID): tenant:t1");
+  await redis.del("tenant:t1");
+  const { code, told } = await json("cleanup --yes");
+  assertEquals([code, told.deployments.map(({ deleted }: { deleted: number }) => deleted)], [0, [0, 0]]);
 });
 
 Deno.test("Commands and flags that work on one deployment refuse several, and say how to name one", async () => {
@@ -121,6 +164,7 @@ Deno.test("Commands and flags that work on one deployment refuse several, and sa
   assertEquals((await run(`list ${ALL} --sql-only`)).code, 2);
   assertEquals((await run("list --deployment-id a,tenant")).code, 2);
   assertEquals((await run("list redis/2 --deployment-id a,b")).code, 2);
+  assertEquals((await run("apply redis/9 --rerun --yes --deployment-id a,b")).code, 2);
   const empty = await json(`apply ${ALL} --yes`);
   assertEquals([empty.code, empty.told.deployments], [0, []]);
   assertEquals(
@@ -143,15 +187,22 @@ Deno.test("migrate apply for several deployments applies the steps of their one 
   await seed(redis);
   const url = await postgres.createDatabase();
   const sql = postgres.client(url);
-  const { json } = program(server, { POSTGRES_URL: url, MIGRATE_ONLY: "", DEPLOYMENT_ID: "a,held" });
+  const { json, run } = program(server, { POSTGRES_URL: url, MIGRATE_ONLY: "", DEPLOYMENT_ID: "a,held" });
   const step = await json("apply sql/1 --yes");
   assertEquals([step.code, step.told.shared.applied, step.told.deployments], [0, ["sql/000001"], []]);
   await sql`UPDATE schema_migrations SET dirty = true`;
   const dirty = await json("apply --yes");
   assertEquals([dirty.code, dirty.told.shared.error.code], [1, "dirty"]);
   assertEquals(dirty.told.deployments.map(({ ok }: { ok: boolean }) => ok), [false, false]);
+  assertEquals(dirty.told.deployments.map(({ applied }: { applied: string[] }) => applied), [[], []]);
+  const asked = await run("apply", { answers: ["y"] });
+  assertEquals([asked.code, asked.stderr.includes("Apply ")], [1, false]);
+  assertStringIncludes(asked.stdout, "not run: what all share could not be done");
+  assertStringIncludes((await run("status")).stdout, "another tool failed in the middle of a SQL step");
   assertEquals(await getHash(redis, "a:outpost:migration:002_timestamps"), null);
   await sql`UPDATE schema_migrations SET dirty = false`;
+  assertEquals((await run("apply sql/1 --rerun --yes")).code, 2);
+  assertStringIncludes((await run("plan --sql")).stdout, "ALTER TABLE");
   const { code, told, lines } = await json("apply --yes --lock-wait 0");
   assertEquals([code, told.shared.applied.length, told.deployments[0].applied.length], [3, 9, 2]);
   const firstOfRedis = lines.findIndex(({ id }) => id?.startsWith("redis/"));
