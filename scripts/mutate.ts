@@ -2,9 +2,11 @@
  * `deno task mutate`: puts small faults into a copy of the product, one at a time, and runs the tests that can notice them.
  *
  *   deno task mutate [PATH...] [--seed N] [--sample N] [--log FILE] [--list]
+ *                    [--tests PATTERN] [--jobs N] [--patience SECONDS] [--again]
  *
  * Which faults are tried, and in which order, the seed decides. What was tried before with the same log is not tried again, so
- * that a run can be ended at any time and gone on with, also with a larger sample.
+ * that a run can be ended at any time and gone on with, also with a larger sample. `--again` tries what survived once more, with
+ * the tests that were not asked yet.
  *
  * @module
  */
@@ -13,13 +15,13 @@ import { dirname, fromFileUrl, join } from "@std/path";
 import { parseArgs } from "node:util";
 import { Random } from "../tests/torture/random.ts";
 import { type ImportGraph, readImports } from "./imports.ts";
+import { type Covered, digestOf, readCoverage } from "./mutation/coverage.ts";
+import { firstToNotice } from "./mutation/first_to_notice.ts";
 import { type Mutant, mutantsOf } from "./mutation/mutants.ts";
-import { noticingTests } from "./mutation/noticing_tests.ts";
+import { canNotice, noticingTests } from "./mutation/noticing_tests.ts";
 import { describeResults, type Result } from "./mutation/results.ts";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
-/** Longer than any stage of tests takes on a busy machine: a fault that makes one hang is noticed too. */
-const LONGEST_MS = 300_000;
 
 /** A fault and its file. */
 interface Candidate extends Mutant {
@@ -33,12 +35,17 @@ const { values, positionals } = parseArgs({
     seed: { type: "string", default: "1" },
     sample: { type: "string", default: "50" },
     log: { type: "string" },
+    tests: { type: "string", default: "" },
+    again: { type: "boolean", default: false },
+    jobs: { type: "string", default: "2" },
+    patience: { type: "string", default: "300" },
     list: { type: "boolean", default: false },
   },
 });
 const say = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 const places = positionals.length === 0 ? ["engine/", "migrations/"] : positionals;
 const log = values.log ?? join(ROOT, ".cache", `mutants-${values.seed}.jsonl`);
+const kept = join(ROOT, ".cache", "mutants-coverage.jsonl");
 
 const files = await trackedFiles();
 const sample = choose(await candidates(), Number(values.seed), Number(values.sample));
@@ -47,74 +54,83 @@ if (values.list) {
 } else await tryAll();
 
 async function tryAll(): Promise<void> {
-  const known = await readLog();
-  const copy = await copyTree();
+  const copies = await Promise.all(Array.from({ length: Number(values.jobs) }, copyTree));
   try {
-    const tests = files.filter((file) => file.startsWith("tests/") && file.endsWith("_test.ts"));
-    const graph = await graphOf(copy, tests);
-    for (const [i, one] of sample.entries()) {
-      if (known.has(nameOf(one))) continue;
-      const text = await Deno.readTextFile(join(ROOT, one.file));
-      await Deno.writeTextFile(
-        join(copy, one.file),
-        text.slice(0, one.start) + one.replacement + text.slice(one.end),
-      );
-      const began = performance.now();
-      const killedBy = await firstToNotice(copy, one.file, noticingTests(one.file, tests, graph));
-      await Deno.writeTextFile(join(copy, one.file), text);
-      const seconds = Math.round((performance.now() - began) / 1000);
-      const result: Result = {
-        name: nameOf(one),
-        file: one.file,
-        kind: one.kind,
-        diff: diffOf(text, one),
-        killedBy,
-      };
+    const covered = await coverage(copies);
+    const known = new Map((await readLines<Result>(log)).map((result) => [result.name, result]));
+    const left = sample.filter((one) => {
+      const result = known.get(nameOf(one));
+      return result === undefined || (values.again && result.killedBy === null);
+    });
+    await inEach(copies, left, async (copy, one) => {
+      const result = await tryOne(copy, one, covered, known.get(nameOf(one))?.asked ?? []);
       known.set(result.name, result);
-      await Deno.writeTextFile(log, `${JSON.stringify(result)}\n`, { append: true });
-      say(
-        `${i + 1}/${sample.length} ${
-          killedBy === null ? "SURVIVES" : `noticed by ${killedBy}`
-        }, ${seconds} s: ${result.name}`,
-      );
-      if (killedBy === null) say(result.diff);
-    }
+      await append(log, result);
+    });
+    say(describeResults(sample.flatMap((one) => known.get(nameOf(one)) ?? [])));
   } finally {
-    await Deno.remove(copy, { recursive: true });
+    for (const copy of copies) await Deno.remove(copy, { recursive: true });
   }
-  say(describeResults(sample.flatMap((one) => known.get(nameOf(one)) ?? [])));
 }
 
-/** @returns What noticed the fault first, or null. */
-async function firstToNotice(
+/** @param before Which tests did not notice it. */
+async function tryOne(
   copy: string,
-  file: string,
-  stages: readonly (readonly string[])[],
-): Promise<string | null> {
-  for (const stage of stages) {
-    const { code, text } = await deno(copy, ["test", "-A", "--no-check", "--fail-fast", ...stage]);
-    if (code === null) return "a test that never ends";
-    if (code !== 0) return /(?:^|\.\/)(tests\/[\w/.-]+_test\.ts):\d/m.exec(text)?.[1] ?? stage[0]!;
+  one: Candidate,
+  covered: readonly Covered[],
+  before: readonly string[],
+): Promise<Result> {
+  const text = await Deno.readTextFile(join(ROOT, one.file));
+  const line = text.slice(0, one.start).split("\n").length;
+  const faulty = text.slice(0, one.start) + one.replacement + text.slice(one.end);
+  await Deno.writeTextFile(join(copy, one.file), faulty);
+  const began = performance.now();
+  const tests = noticingTests(one.file, line, covered);
+  const left = tests.filter(({ test, digest }) => !before.includes(`${test} ${digest}`));
+  const { killedBy, asked } = await firstToNotice(copy, one.file, left, Number(values.patience));
+  await Deno.writeTextFile(join(copy, one.file), text);
+  const seconds = Math.round((performance.now() - began) / 1000);
+  const name = nameOf(one);
+  const diff = diffOf(text, one);
+  say(`${killedBy === null ? "SURVIVES" : `noticed by ${killedBy}`}, ${seconds} s: ${name}`);
+  if (killedBy === null) {
+    say(`${diff}\n  ${tests.length} files of tests run it, ${left.length - asked.length} not asked`);
   }
-  // Last, as it takes a while: most that the types refuse, a test has noticed before.
-  return (await deno(copy, ["check", "--quiet", file])).code === 0 ? null : "the types";
+  return {
+    ...{ name, file: one.file, kind: one.kind, diff, killedBy },
+    asked: [...before, ...asked.map(({ test, digest }) => `${test} ${digest}`)],
+  };
 }
 
-/** @returns The exit status, null when it took too long; and what was printed. */
-async function deno(cwd: string, args: readonly string[]): Promise<{ code: number | null; text: string }> {
-  const late = AbortSignal.timeout(LONGEST_MS);
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...args],
-    cwd,
-    env: { NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-    signal: late,
-  }).spawn();
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { code: late.aborted ? null : code, text: decoder.decode(stdout) + decoder.decode(stderr) };
+/** What each file of tests runs: read before anything is broken. */
+async function coverage(copies: readonly string[]): Promise<readonly Covered[]> {
+  const tests = files.filter((file) => canNotice(file) && new RegExp(values.tests).test(file));
+  const graph = await graphOf(copies[0]!, tests);
+  const before = await readLines<Covered>(kept);
+  const all: Covered[] = [];
+  await inEach(copies, tests, async (copy, test) => {
+    const digest = await digestOf(copy, graph, test);
+    let its = before.findLast((one) => one.test === test && one.digest === digest);
+    if (its === undefined) {
+      its = await readCoverage(copy, test, digest);
+      await append(kept, its);
+      say(`${its.passes ? "" : "FAILS WITHOUT A FAULT "}${its.seconds.toFixed(1)} s: ${test}`);
+    }
+    all.push(its);
+  });
+  return all;
+}
+
+/** Each copy takes the next one as soon as it is free. */
+async function inEach<T>(
+  copies: readonly string[],
+  all: readonly T[],
+  run: (copy: string, one: T) => Promise<void>,
+): Promise<void> {
+  const left = all.values();
+  await Promise.all(copies.map(async (copy) => {
+    for (const one of left) await run(copy, one);
+  }));
 }
 
 /** Everything that tests read, in a folder of its own; what was fetched is shared. */
@@ -161,7 +177,11 @@ function choose(all: Candidate[], seed: number, count: number): Candidate[] {
 async function graphOf(copy: string, tests: readonly string[]): Promise<ImportGraph> {
   const all = "all_tests.ts";
   await Deno.writeTextFile(join(copy, all), tests.map((test) => `import "./${test}";\n`).join(""));
-  return await readImports(copy, all);
+  try {
+    return await readImports(copy, all);
+  } finally {
+    await Deno.remove(join(copy, all));
+  }
 }
 
 function nameOf({ file, kind, start, end, replacement }: Candidate): string {
@@ -180,12 +200,15 @@ function diffOf(text: string, { file, start, end, replacement }: Candidate): str
   return `  ${file}:${line}\n${lines(text.slice(from, to), "  -")}\n${lines(after, "  +")}`;
 }
 
-async function readLog(): Promise<Map<string, Result>> {
+async function readLines<T>(path: string): Promise<T[]> {
   try {
-    const lines = (await Deno.readTextFile(log)).trim().split("\n");
-    return new Map(lines.map((line) => JSON.parse(line) as Result).map((result) => [result.name, result]));
+    return (await Deno.readTextFile(path)).trim().split("\n").map((line) => JSON.parse(line) as T);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return new Map();
+    if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   }
+}
+
+async function append(path: string, value: unknown): Promise<void> {
+  await Deno.writeTextFile(path, `${JSON.stringify(value)}\n`, { append: true });
 }

@@ -1,75 +1,38 @@
 /**
- * Which tests can notice a fault in a file: those that are about its folder, as far as they reach the file by imports.
+ * Which tests can notice a fault: those that run its line.
  *
  * @module
  */
 
-import { join } from "@std/path";
-import type { ImportGraph } from "../imports.ts";
+import type { Covered } from "./coverage.ts";
 
-/** Folders and files of tests for folders of the product. The first row that fits holds; what is cheap comes first. */
-const TESTS: readonly (readonly [folder: string, near: readonly string[], far: readonly string[]])[] = [
-  ["engine/lock/", ["unit/engine/lock", "integration/lock"], ["integration/engine", "scoreboard/locks"]],
-  ["engine/redis/lock/", ["unit/engine/redis/lock", "integration/lock"], [
-    "integration/engine",
-    "scoreboard",
-  ]],
-  ["engine/redis/", ["unit/engine/redis", "integration/redis", "contract/redis"], [
-    "integration/migrations/redis",
-    "integration/engine",
-    "integration/cli/failures",
-    "scoreboard",
-  ]],
-  ["engine/postgres/", ["unit/engine/postgres", "integration/postgres", "contract/postgres"], [
-    "integration/lock",
-    "integration/engine",
-    "integration/cli",
-    "scoreboard",
-  ]],
-  ["engine/clickhouse/", ["integration/clickhouse", "contract/clickhouse"], [
-    "integration/engine",
-    "scoreboard",
-  ]],
-  ["engine/sql/", ["unit/engine/sql", "contract/postgres", "integration/postgres"], [
-    "contract/clickhouse",
-    "integration/engine",
-    "integration/cli",
-    "scoreboard",
-  ]],
-  ["engine/", ["unit/engine", "integration/engine"], ["integration/cli", "integration/lock", "scoreboard"]],
-  ["migrations/redis", ["unit/migrations", "integration/redis"], ["scoreboard", "integration/cli"]],
-  ["migrations/sql/clickhouse", ["integration/clickhouse"], ["unit/migrations", "scoreboard"]],
-  ["migrations/", ["unit/migrations", "integration/postgres"], ["scoreboard", "integration/cli"]],
-  ["", ["unit"], ["integration", "scoreboard"]],
-];
+/** Tests of what is shipped run the product as a whole, for minutes, and notice what others notice before. */
+const LEFT_OUT = /^tests\/integration\/(shipping\/|docs_test|documented_commands_test)/;
 
-/** Files of tests, in the order in which they are to be asked: those that stand nearest, then the others. */
-export function noticingTests(
-  file: string,
-  tests: readonly string[],
-  graph: ImportGraph,
-): readonly (readonly string[])[] {
-  const [, near, far] = TESTS.find(([folder]) => file.startsWith(folder))!;
-  const reaching = tests.filter((test) => reaches(graph, test, file));
-  const of = (places: readonly string[]) =>
-    reaching.filter((test) => places.some((place) => test.startsWith(join("tests", place))));
-  const [first, then] = [of(near), of(far)];
-  const unit = first.filter((test) => test.startsWith("tests/unit/"));
-  const stages = [
-    unit,
-    first.filter((test) => !unit.includes(test)),
-    then.filter((test) => !first.includes(test)),
-  ];
-  return stages.filter((stage) => stage.length > 0);
+/** @returns Whether a file of tests is asked at all. */
+export function canNotice(path: string): boolean {
+  return /^tests\/.*_test\.ts$/.test(path) && !LEFT_OUT.test(path);
 }
 
-function reaches(graph: ImportGraph, from: string, to: string): boolean {
-  const seen = new Set<string>();
-  const visit = (file: string): boolean => {
-    if (file === to) return true;
-    if (seen.has(file)) return false;
-    seen.add(file);
-    return (graph.get(file) ?? []).some(visit);
+/**
+ * @returns Files of tests in the order in which they are to be asked: first those with a good chance for the time that they
+ * take. One that runs much of the file, and little else, is about it.
+ */
+export function noticingTests(file: string, line: number, all: readonly Covered[]): readonly Covered[] {
+  const cost = ({ seconds, lines }: Covered) => {
+    const total = Object.values(lines).reduce((sum, its) => sum + count(its), 0);
+    return seconds / (count(lines[file]!) ** 2 / total);
   };
-  return visit(from);
+  return all.filter(({ passes, lines }) => passes && ran(lines[file] ?? [], line))
+    .map((covered) => ({ covered, cost: cost(covered) }))
+    .sort((a, b) => a.cost - b.cost).map(({ covered }) => covered);
+}
+
+/** The lines of a text that goes over several count with the first one. */
+function ran(lines: readonly number[], line: number): boolean {
+  return (lines.findLast((one) => Math.abs(one) <= line) ?? -1) > 0;
+}
+
+function count(lines: readonly number[]): number {
+  return lines.filter((line) => line > 0).length;
 }

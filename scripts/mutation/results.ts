@@ -12,6 +12,8 @@ export interface Result {
   readonly diff: string;
   /** The test that noticed it, or null: it survives. */
   readonly killedBy: string | null;
+  /** The tests that did not, each with the digest of what it reaches. */
+  readonly asked: readonly string[];
 }
 
 /** A table of Markdown, and under it every fault that survives. */
