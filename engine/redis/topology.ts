@@ -87,7 +87,7 @@ export function watchConnection(client: Redis): Disposable & { readonly closed: 
 
 /** Without any change for so long, a slot that is on the move counts as left halfway, in milliseconds. */
 const STUCK_MS = 3000;
-/** A move that goes on is waited for so long, which is cheaper than to walk over everything meanwhile. */
+/** A move that goes on is waited for so long, which is cheaper than to walk over everything meanwhile, in milliseconds. */
 const PATIENCE_MS = 60_000;
 const LOOK_MS = 100;
 
@@ -96,10 +96,14 @@ const LOOK_MS = 100;
  *
  * @returns The slots that nobody moves any further, in order; empty once none is on the move, or when that takes too long.
  */
-export async function waitForSlots(store: RedisStore, signal: AbortSignal): Promise<readonly number[]> {
+export async function waitForSlots(
+  store: RedisStore,
+  signal: AbortSignal,
+  patienceMs = PATIENCE_MS,
+): Promise<readonly number[]> {
   const began = performance.now();
   let [known, since] = ["", began];
-  while (performance.now() - began < PATIENCE_MS && !signal.aborted) {
+  while (performance.now() - began < patienceMs && !signal.aborted) {
     const { open, slots } = await readTopology(store);
     if (open.length === 0) return [];
     if (slots !== known) [known, since] = [slots, performance.now()];

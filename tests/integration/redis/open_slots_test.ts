@@ -6,6 +6,8 @@ import type { Redis } from "ioredis";
 import { RefusedError } from "../../../engine/errors.ts";
 import { acquireLock } from "../../../engine/lock/acquire.ts";
 import { slotOfTag, tagOfSlot } from "../../../engine/redis/hash_slot.ts";
+import { RedisStore } from "../../../engine/redis/store.ts";
+import { waitForSlots } from "../../../engine/redis/topology.ts";
 import { appendFenced } from "../../support/fenced_log.ts";
 import { type RedisCluster, startRedisCluster } from "../../support/redis.ts";
 import {
@@ -113,6 +115,15 @@ Deno.test("apply() makes copies into a slot left halfway, and goes on by itself 
   await finished;
   assertEquals([result.outcome, result.processed], ["applied", 0]);
   assertEquals(await getHash(client, lists.now), { b: "{}" });
+});
+
+Deno.test("a move that takes longer than patience is not taken for one that nobody goes on with", async () => {
+  await using cluster = await startRedisCluster();
+  const store = new RedisStore(cluster.client());
+  await leaveOpen(cluster, SLOT, 0);
+  // Patience ends before it can be told whether anybody moves the slot any further: the walk is to look again.
+  assertEquals(await waitForSlots(store, NEVER, 200), []);
+  assertEquals(await waitForSlots(store, NEVER), [SLOT]);
 });
 
 Deno.test("verify() and cleanup() end with the number of a slot left halfway, and delete nothing that is not proven", async () => {
