@@ -41,7 +41,7 @@ export function scaffoldRedisMigration(name: string, list: string): Scaffold | n
     next: [
       `Say in migrations/redis/${full}.ts which fields it reads, and what they become`,
       `Seed records of the old form in its test, and say what they should be: ./dev test tests/integration/migrations`,
-      "Look at what it would do: outpost migrate plan",
+      "Look at what it would do: ./dev deno run -A main.ts migrate plan --redis-only; docs/library.md goes all the way",
     ],
   };
 }
@@ -79,7 +79,7 @@ export function ${symbol}(deploymentId: string): RedisMigration {
     change: transformRecords({
       ...currentRecords(deploymentId),
       fields: ["id", "field"], // Read of every tenant and destination; "id" tells what the record is.
-      // Pure: null leaves the record alone, "invalid" says that it cannot be converted. Values are bytes: see decodeText().
+      // Pure: null leaves the record alone, "invalid" says that it cannot be converted. Values are bytes: decodeText() of engine/redis/binary.ts.
       change: (kind, [, field]) => kind === "destinations" && field === "old" ? ["field", "new"] : null,
     }),
   };

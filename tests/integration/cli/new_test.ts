@@ -1,7 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { fromFileUrl, join } from "@std/path";
-
-const ROOT = fromFileUrl(new URL("../../..", import.meta.url));
+import { join } from "@std/path";
+import { copyCheckout } from "./copy_checkout.ts";
 
 /** Runs Deno in a folder. */
 async function deno(folder: string, ...args: readonly string[]) {
@@ -13,22 +12,6 @@ async function deno(folder: string, ...args: readonly string[]) {
   }).output();
   const text = new TextDecoder();
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
-}
-
-/** A copy of the checkout, to be changed. */
-async function copyCheckout(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await Deno.makeTempDir({ prefix: "outpost-new-" });
-  const copied = ["cli", "engine", "migrations", "testing", "tests/support", "tests/integration/postgres"];
-  for (const entry of [...copied, "deno.json", "deno.lock", "main.ts", "mod.ts"]) await copy(entry, path);
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
-}
-
-async function copy(entry: string, to: string): Promise<void> {
-  if ((await Deno.stat(join(ROOT, entry))).isFile) {
-    return await Deno.copyFile(join(ROOT, entry), join(to, entry));
-  }
-  await Deno.mkdir(join(to, entry), { recursive: true });
-  for await (const { name } of Deno.readDir(join(ROOT, entry))) await copy(`${entry}/${name}`, to);
 }
 
 Deno.test("migrate new", async (t) => {

@@ -50,6 +50,7 @@ Deno.test("An application of its own, unrelated to Outpost", async (t) => {
       ["redis/001_emails", { users: 50, invalid: 1 }],
       ["redis/002_carts", { carts: 20 }],
     ]);
+    assertEquals((await shop(["plan"], env)).code, 0);
     assertEquals(await redis.dbsize(), 73);
     assertEquals(await tables(), []);
   });
@@ -81,9 +82,11 @@ Deno.test("An application of its own, unrelated to Outpost", async (t) => {
     const verified = await engine.verify({ full: true });
     assertEquals([verified.ok, verified.postgres?.issues], [true, []]);
     assertEquals(verified.redis.map(({ checksRun }) => checksRun), [52, 20]);
+    assertEquals((await shop(["verify"], env)).code, 0);
     await sql`ALTER TABLE orders ALTER COLUMN total DROP NOT NULL`;
     const { ok, postgres: schema } = await engine.verify();
     assertEquals([ok, schema?.issues.length], [false, 1]);
+    assertEquals((await shop(["verify"], env)).code, 1);
     await sql`ALTER TABLE orders ALTER COLUMN total SET NOT NULL`;
   });
 
@@ -92,6 +95,9 @@ Deno.test("An application of its own, unrelated to Outpost", async (t) => {
     assertEquals([item?.id, item?.count], ["redis/002_carts", 20]);
     const { deleted, kept } = await engine.cleanup("redis/2");
     assertEquals([deleted, kept], [20, 0]);
+    assertEquals((await redis.keys("cart:*")).sort(), ["cart:total"]);
+    await redis.rpush("cart:3", "apple", "pear"); // The old application again, as its copy is.
+    assertEquals((await shop(["cleanup"], env)).code, 0);
     assertEquals((await redis.keys("cart:*")).sort(), ["cart:total"]);
   });
 
