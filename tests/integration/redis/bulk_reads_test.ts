@@ -36,17 +36,23 @@ Deno.test("No script that reads fails on a server that lets it run: plain comman
     () => readExisting(store, keys),
     () => readExisting(store, keys, "field"),
   ];
+  // Before 7.0 no server keeps scripts from writing: they are sent as any other.
+  const readOnly = (await client.call("COMMAND", "INFO", "evalsha_ro") as unknown[])[0] !== null;
   for (const [i, read] of reads.entries()) {
     await client.config("RESETSTAT");
     await read();
-    const calls = [...(await client.info("commandstats")).matchAll(/cmdstat_(eval\w*):/g)].map(([, name]) =>
-      name!
-    );
-    assertEquals([i, calls.includes("evalsha_ro"), calls.filter((name) => !name.endsWith("_ro"))], [
-      i,
-      true,
+    const counts = [
+      ...(await client.info("commandstats")).matchAll(/cmdstat_(eval\w*):.*failed_calls=(\d+)/g),
+    ];
+    const calls = counts.map(([, name]) => name!);
+    assertEquals([i, calls.includes(readOnly ? "evalsha_ro" : "evalsha")], [i, true]);
+    if (readOnly) assertEquals([i, calls.filter((name) => !name.endsWith("_ro"))], [i, []]);
+    // One that is called by its name may be unknown to the server at first; one that is sent whole may not fail.
+    assertEquals(
+      counts.filter(([, name, failed]) => /^eval(_ro)?$/.test(name!) && failed !== "0"),
       [],
-    ]);
+      String(i),
+    );
   }
 });
 

@@ -57,6 +57,8 @@ Deno.test("walk() begins anew when another server process answers", quietly, asy
         if (seen.size > 300 && second === undefined) {
           seen.clear(); // What was seen of the first server tells nothing of the second.
           Deno.kill(first.pid, "SIGKILL");
+          const connect = async () => (await Deno.connect({ port: first.port })).close();
+          await eventually(() => assertRejects(connect, Deno.errors.ConnectionRefused));
           second = await eventually(() => startRedis([], first.port));
           await fill(first.port);
           return;
