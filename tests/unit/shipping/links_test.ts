@@ -125,6 +125,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   export: "sets variables",
   psql: "is Postgres' own",
   "redis-cli": "is Redis' own",
+  "redis-server": "tests/integration/cli/first_migration_test.ts",
   sha256sum: "reads what a release brings",
   gh: "asks the forge of a release",
   source: "tests/integration/cli/completions_test.ts",
