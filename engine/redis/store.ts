@@ -216,8 +216,8 @@ function survivable(error: unknown): Error {
   throw error;
 }
 
-/** The server does not know a command or does not let this user run it, by itself or within a script. */
+/** The server does not know a command or does not let this user run it. What goes wrong within a script is no such thing. */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return /^(NOPERM|CROSSSLOT)|unknown command|user_script/.test(error.message);
+  return /^(NOPERM|ERR unknown command)/.test(error.message) && !/in script|user_script/.test(error.message);
 }
