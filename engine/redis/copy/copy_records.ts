@@ -39,10 +39,15 @@ export async function copyRecords(
   isDone: (key: Binary) => boolean,
 ): Promise<void> {
   const visit = copier(change, context, lookalikes);
+  let { unfinished } = context;
   await walk(context.store, {
     ...context,
     pattern: change.pattern,
-    visit: (keys, size) => visit(keys.filter((key) => !isDone(key)), size),
+    visit: (keys, size) =>
+      visit(keys.filter((key) => !isDone(key)), size).catch((error: unknown) => {
+        unfinished = true; // The walk may be repeated, and not come upon what is gone by then.
+        throw error;
+      }),
   });
-  if (context.store.clustered && context.unfinished) await followUp(change, context, lookalikes);
+  if (context.store.clustered && unfinished) await followUp(change, context, lookalikes);
 }
