@@ -2,8 +2,8 @@
  * One pass over the records for all migrations that run: each record is read once, taken through all of them, and written once.
  *
  * Records that are there are changed in place first; then copies are made, and each is made as the changes in place leave it: no
- * record is touched twice. Where other records have to be asked what one is, and between the nodes of a cluster, walks come in the
- * order of the migrations, and copies are changed when they are there: there the copies tell, too.
+ * record is touched twice. Where other records have to be asked what one is, and where a run between the nodes of a cluster did not
+ * come to its end, walks come in the order of the migrations, and copies are changed when they are there and proven.
  *
  * @module
  */
@@ -73,9 +73,11 @@ export async function pass(
 async function walkAll(...[store, tasks, look, options]: Parameters<typeof pass>): Promise<void> {
   const { fence, skipInvalid = false, signal, maxRate, batchSize } = options;
   const apart = await anyLookalike(tasks.map(({ migration }) => migration.change), { store, fence, signal });
-  const inOrder = apart || store.clustered;
+  const unfinished = ({ state }: Task) => look > 1 || state.status === "running" || state.status === "failed";
+  // What a run left between nodes is followed up before it is changed: it is known by what was written.
+  const inOrder = apart || (store.clustered && tasks.some(unfinished));
   const walks = walksOf(tasks, inOrder);
-  const early = inOrder ? null : earlyCopy(walks);
+  const early = inOrder || store.clustered ? null : earlyCopy(walks);
   let open: OpenSlotsError | null = null;
   for (const [i, made] of walks.entries()) {
     const onStep = (share: number) => {
@@ -87,7 +89,7 @@ async function walkAll(...[store, tasks, look, options]: Parameters<typeof pass>
       ...{ tally: task.tally, later: task.later, markers: task.markers },
       beganAt: task.begin.beganAt,
       doneSince: task.state.doneSince,
-      unfinished: look > 1 || task.state.status === "running" || task.state.status === "failed",
+      unfinished: unfinished(task),
       converted: conversionsAfter(task, inOrder ? [] : tasks),
       isHeld: (key) => tasks.slice(0, tasks.indexOf(task)).some(({ tally }) => tally.failures.has(key)),
     });

@@ -2,23 +2,25 @@
  * Copies records in a cluster, where original and copy are on different nodes and no step is atomic over both. The copy is written
  * under a free name only, and marked in the same step, in the slot where it goes; then the original is read again. If it changed,
  * the copy follows, and if it is gone, the copy goes too: each only while the copy is still what was written. Then the marker
- * goes. A run that dies in between leaves markers, which the next one follows up. Each step takes all records of a node at once.
+ * goes, and what later migrations make of the copy comes. A run that dies in between leaves markers, which the next one follows up.
+ * Each step takes all records of a node at once.
  *
  * @module
  */
 
 import type { Buffer } from "node:buffer";
-import { type Binary, escapePattern, fromBytes, toArgument } from "../binary.ts";
+import { type Binary, escapePattern, toArgument } from "../binary.ts";
 import type { WriteContext } from "../context.ts";
-import { tagOfSlot } from "../hash_slot.ts";
-import { keySlot } from "../key_slot.ts";
-import { MARK, REPLACE_OWN, RESTORE_NEW, UNMARK } from "../scripts/copying.ts";
-import type { Argument } from "../store.ts";
-import { convertAfter } from "../transform/convert_records.ts";
+import { REPLACE_OWN, RESTORE_NEW } from "../scripts/copying.ts";
+import { type Chain, chainOf } from "../transform/chain.ts";
+import { convertAfter, countTaken, goesOnBehind } from "../transform/convert_records.ts";
 import type { BatchSize } from "../walk/pacing.ts";
+import { matcherOf } from "../walk/pattern.ts";
 import { walk } from "../walk/walk.ts";
 import type { BothKeys, CopyChange } from "./change.ts";
 import { deadLists, prune } from "./dead_lists.ts";
+import { decodeMarker, decodeMarkers, eitherOf, mark, markerOf, markersOf, unmark } from "./markers.ts";
+import { type Order, toOrders } from "./orders.ts";
 import { findPairs, type Pair } from "./pairs.ts";
 import { toBeCopied, weigh } from "./weigh.ts";
 import { readDigests, readWhole, readWholes, type Whole, type Written } from "./whole.ts";
@@ -34,15 +36,22 @@ export async function copyAcrossNodes(
   keys: readonly Binary[],
   size: BatchSize,
 ): Promise<void> {
-  const { store } = context;
-  const pairs = await findPairs(change, store, lookalikes, keys);
-  const wanted = context.doneSince === null ? pairs : await toBeCopied(change, context, pairs);
-  const dead = await deadLists(change, store, wanted);
-  const rest = wanted.filter((pair) => !dead.has(pair));
-  const taken = await copyMany(context, rest, size);
-  await prune(change, context, wanted);
-  await convertAfter(context, pairs.map(({ target }) => target), lookalikes);
-  await weigh(change, context, [...dead, ...taken]);
+  const { store, doneSince } = context;
+  // What is hardly to be copied is looked at before it is read whole.
+  const isAmong = matcherOf(doneSince === null ? change.amongCopies ?? "*" : "*");
+  const pairs = await findPairs(change, store, lookalikes, keys.filter(isAmong));
+  const wanted = doneSince === null ? pairs : await toBeCopied(change, context, pairs);
+  const rest = pairs.filter((pair) => !wanted.includes(pair));
+  await convertAfter(context, rest.map(({ target }) => target), lookalikes);
+  const known = new Map(wanted.map((pair) => [pair.source, pair]));
+  await copyMany(
+    change,
+    context,
+    lookalikes,
+    keys.filter((key) => known.has(key) || !isAmong(key)),
+    known,
+    size,
+  );
 }
 
 /** Follows up what earlier runs wrote and did not prove, as far as it was not found by its original. */
@@ -58,9 +67,8 @@ export async function followUp(
     visit: async (keys) => {
       for (const key of keys) {
         const flat = await store.call("HGETALL", [toArgument(key)]) as Buffer[];
-        for (let i = 0; i + 1 < flat.length; i += 2) {
-          const { source, written } = decode(fromBytes(flat[i + 1]!));
-          const pair = { source, target: fromBytes(flat[i]!) };
+        for (const { pair, written } of decodeMarkers(flat)) {
+          const { source } = pair;
           const pairs = await findPairs(change, store, lookalikes, [source]);
           const isDead = (await deadLists(change, store, pairs)).size > 0;
           if (await readWhole(store, source) === null) await prove(context, pair, written);
@@ -73,34 +81,62 @@ export async function followUp(
   });
 }
 
-/** Copies pairs, in each step all that are on one node at once. @returns Those whose target's name is taken. */
-async function copyMany(context: WriteContext, pairs: readonly Pair[], size: BatchSize): Promise<Pair[]> {
-  const { store } = context;
-  const taken: Pair[] = [];
-  for (let rest = pairs; rest.length > 0;) {
-    const originals = await readWholes(store, rest.map(({ source }) => source));
-    const found = rest.flatMap((pair, i) => originals[i] ? [{ pair, original: originals[i] }] : []);
-    const answers = await size.measure("write", found.length, () => restore(context, found, "new"));
-    const written = found.filter((_, i) => answers[i] === "c");
+/**
+ * Copies records, in each step all that are on one node at once. A copy that is proven is taken through later changes in that step.
+ *
+ * @param known What some of them are.
+ */
+async function copyMany(
+  change: CopyChange,
+  context: WriteContext,
+  lookalikes: boolean,
+  keys: readonly Binary[],
+  known: ReadonlyMap<Binary, Pair>,
+  size: BatchSize,
+): Promise<void> {
+  const { store, converted } = context;
+  // Where there are lookalikes, what later migrations make of a copy is known only when it is there.
+  const chain = chainOf(lookalikes ? [] : converted.map((one) => one.change), change.fields);
+  for (let rest = keys; rest.length > 0;) {
+    const wholes = await readWholes(store, rest, chain.fields);
+    const found = new Map(rest.flatMap((key, i) => wholes[i] ? [[key, wholes[i]] as const] : []));
+    const rowOf = new Map([...found].map(([key, { values }]) => [key, values ?? []]));
+    const others = [...found.keys()].filter((key) => !known.has(key));
+    const own = others.map((key) => found.get(key)!.values?.slice(0, change.fields.length) ?? null);
+    const pairs = [
+      ...[...found.keys()].flatMap((key) => known.get(key) ?? []),
+      ...await findPairs(change, store, lookalikes, others, own),
+    ];
+    const orders = toOrders(chain, goesOnBehind(converted, context), pairs, rowOf);
+    const dead = await deadLists(change, store, orders);
+    const taken = [...dead];
+    const copying = orders.filter((order) => !dead.has(order))
+      .map((pair) => ({ pair, original: found.get(pair.source)! }));
+    const answers = await size.measure("write", copying.length, () => restore(context, copying, "new"));
+    const answered = (answer: string) => copying.filter((_, i) => answers[i] === answer);
+    const written = answered("c");
     const again = await readDigests(store, written.map(({ pair }) => pair.source));
     const isSame = ({ original }: Copying, i: number) => isAsBefore(again[i] ?? null, original);
-    await proven(context, written.filter(isSame).map(({ pair }) => pair));
+    const unsure = await proven(context, written.filter(isSame).map(({ pair }) => pair), chain);
     // One by one, and after the others are proven: two originals may have one name to go to.
-    for (const one of written.filter((one, i) => !isSame(one, i))) {
-      if (await prove(context, one.pair, one.original)) taken.push(one.pair);
+    for (const { pair, original } of written.filter((one, i) => !isSame(one, i))) {
+      (await prove(context, pair, original) ? taken : unsure).push(pair);
     }
-    for (const { pair } of found.filter((_, i) => answers[i] === "m")) {
-      if (await copyOne(context, pair)) taken.push(pair);
-    }
-    taken.push(...found.filter((_, i) => answers[i] === "~").map(({ pair }) => pair));
-    rest = rest.filter((_, i) => originals[i] === undefined);
+    for (const { pair } of answered("m")) (await copyOne(context, pair) ? taken : unsure).push(pair);
+    taken.push(...answered("~").map(({ pair }) => pair));
+    await prune(change, context, orders);
+    // One that could not be proven is known by what was written.
+    const unconverted = (lookalikes ? orders : [...unsure, ...taken])
+      .filter(({ source }) => !context.tally.failures.has(source));
+    await convertAfter(context, unconverted.map(({ target }) => target), lookalikes);
+    await weigh(change, context, taken);
+    rest = rest.filter((_, i) => wholes[i] === undefined);
   }
-  return taken;
 }
 
 /** A pair that is copied, and what its original is, or what its marker is to say. */
-interface Copying<Keys extends BothKeys = Pair> {
-  readonly pair: Keys;
+interface Copying {
+  readonly pair: BothKeys;
   readonly original: Whole;
   readonly marked?: Written;
 }
@@ -108,7 +144,7 @@ interface Copying<Keys extends BothKeys = Pair> {
 /** @returns What {@linkcode RESTORE_NEW} says of each. */
 async function restore(
   { store, fence, markers }: WriteContext,
-  copying: readonly Copying<BothKeys>[],
+  copying: readonly Copying[],
   mode: "new" | "over",
 ): Promise<string[]> {
   const answers: string[] = [];
@@ -135,7 +171,7 @@ async function copyOne(context: WriteContext, pair: BothKeys): Promise<boolean> 
     const args = [toArgument(markersOf(context.markers, pair.target)), toArgument(pair.target)];
     const marker = await store.call("HGET", args) as Buffer | null;
     if (marker === null) return true;
-    earlier = eitherOf(decode(fromBytes(marker)).written, original);
+    earlier = eitherOf(decodeMarker(marker).written, original);
     // Written too: the run that left the marker may have ended before it wrote anything.
     [answer] = await restore(context, [{ pair, original, marked: earlier }], "over");
   }
@@ -147,21 +183,29 @@ async function copyOne(context: WriteContext, pair: BothKeys): Promise<boolean> 
   return true;
 }
 
-/** What may have been written, where one thing was and another is about to be. */
-function eitherOf(one: Written, other: Written): Written {
-  const digests = new Set([...one.digest.split(","), ...other.digest.split(",")]);
-  return { digest: [...digests].join(","), endsAt: other.endsAt };
-}
-
 function isAsBefore(now: Written | null, before: Written): boolean {
   return now !== null && now.digest === before.digest && now.endsAt === before.endsAt;
 }
 
-/** Counts copies that are what their originals are. */
-async function proven(context: WriteContext, pairs: readonly BothKeys[]): Promise<void> {
-  await unmark(context, pairs);
-  context.tally.processed += pairs.length;
-  for (const { source } of pairs) context.tally.recover(source);
+/**
+ * Counts copies that are what their originals are, and takes them through later changes as their markers go.
+ *
+ * @param chain Without it there is nothing to change.
+ * @returns Those that were changed meanwhile, and are as they were.
+ */
+async function proven<Keys extends BothKeys & Partial<Order>>(
+  context: WriteContext,
+  pairs: readonly Keys[],
+  chain?: Chain,
+): Promise<Keys[]> {
+  const { tally, converted } = context;
+  const answers = await unmark(context, pairs, chain);
+  tally.processed += pairs.length;
+  pairs.forEach(({ source, target, outcomes = [] }, i) => {
+    tally.recover(source);
+    if (chain !== undefined && answers[i] === "1") countTaken(converted, target, outcomes, context);
+  });
+  return pairs.filter((_, i) => answers[i] === "0");
 }
 
 /** Makes a copy what its original is, while it is still what was written. @returns True when it is not any more. */
@@ -186,35 +230,4 @@ async function prove(context: WriteContext, pair: BothKeys, first: Written): Pro
   }
   tally.fail(pair.source, "it changed each time before its copy could follow");
   return false;
-}
-
-async function mark(
-  { store, fence, markers }: WriteContext,
-  pair: BothKeys,
-  written: Written,
-): Promise<void> {
-  const { target } = pair;
-  await store.write(MARK, [markersOf(markers, target)], [toArgument(target), markerOf(pair, written)], fence);
-}
-
-async function unmark({ store, fence, markers }: WriteContext, pairs: readonly BothKeys[]): Promise<void> {
-  const targets = pairs.map(({ target }) => target);
-  await store.onEachNode(targets, async (group) => {
-    const some = group.map((i) => targets[i]!);
-    await store.write(UNMARK, some.map((target) => markersOf(markers, target)), some.map(toArgument), fence);
-  });
-}
-
-function markerOf({ source }: BothKeys, { digest, endsAt }: Written): Argument {
-  return toArgument(`${digest} ${endsAt} ${source}`);
-}
-
-/** The markers of a record's slot, which move with it. */
-function markersOf(markers: Binary, target: Binary): Binary {
-  return `${markers}:{${tagOfSlot(keySlot(target))}}`;
-}
-
-function decode(marker: Binary): { readonly source: Binary; readonly written: Written } {
-  const [digest = "", endsAt = ""] = marker.split(" ", 2);
-  return { source: marker.slice(digest.length + endsAt.length + 2), written: { digest, endsAt } };
 }

@@ -5,7 +5,7 @@
  */
 
 import { type Binary, toBuffer } from "../binary.ts";
-import { readFields } from "../bulk_reads.ts";
+import { readFields, type Values } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
 import type { Listed, Orders } from "../scripts/copying.ts";
 import type { Script } from "../scripts/script.ts";
@@ -38,12 +38,22 @@ export async function readOrders(
   keys: readonly Binary[],
 ): Promise<Order[]> {
   const rows = await size.measure("read", keys.length, () => readFields(store, keys, chain.fields));
-  const count = change.fields.length;
-  const rowOf = new Map(keys.map((key, i) => [key, rows[i] ?? []]));
-  const own = rows.map((row) => row && row.slice(0, count));
-  return (await findPairs(change, store, lookalikes, keys, own)).map((pair) => {
-    // What decided may have been read later than the rest: the server compares all of it.
-    const values = chain.fields.map((_, i) => (i < count ? pair.values : rowOf.get(pair.source)!)[i] ?? null);
+  const own = rows.map((row) => row && row.slice(0, change.fields.length));
+  const pairs = await findPairs(change, store, lookalikes, keys, own);
+  return toOrders(chain, goesOn, pairs, new Map(keys.map((key, i) => [key, rows[i] ?? []])));
+}
+
+/** Tells what changes in place make of copies. Pure. @param rowOf What was read of the originals: all fields of the chain. */
+export function toOrders(
+  chain: Chain,
+  goesOn: (link: number) => boolean,
+  pairs: readonly Pair[],
+  rowOf: ReadonlyMap<Binary, Values>,
+): Order[] {
+  return pairs.map((pair) => {
+    // What decided may have been read at another time than the rest: the server compares all of it.
+    const row = rowOf.get(pair.source)!;
+    const values = chain.fields.map((_, i) => (i < pair.values.length ? pair.values : row)[i] ?? null);
     const outcomes = pair.type === "hash" ? follow(chain, pair.target, values) : [];
     return { ...pair, values, ...take(outcomes, goesOn) };
   });

@@ -6,9 +6,10 @@
 
 import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { type Binary, fromBytes } from "../binary.ts";
+import { type Binary, fromBytes, toArgument } from "../binary.ts";
+import type { Values } from "../bulk_reads.ts";
 import { READ_WHOLE } from "../scripts/reading.ts";
-import type { RedisStore } from "../store.ts";
+import type { Argument, RedisStore } from "../store.ts";
 
 /** A record as it was read, or as a marker tells. */
 export interface Written {
@@ -21,6 +22,8 @@ export interface Written {
 /** A record. */
 export interface Whole extends Written {
   readonly dump: Buffer;
+  /** The values of the fields that were asked for; null for what is no hash. */
+  readonly values: Values | null;
 }
 
 /** Reads a record. @returns Null when there is none. */
@@ -29,16 +32,23 @@ export async function readWhole(store: RedisStore, key: Binary): Promise<Whole |
   return whole ?? null;
 }
 
-/** Reads records. @returns Null for none there; nothing for those that would have been too much at once. */
+/**
+ * Reads records.
+ *
+ * @param fields Whose values are to be told, as they were when the dump was.
+ * @returns Null for none there; nothing for those that would have been too much at once.
+ */
 export async function readWholes(
   store: RedisStore,
   keys: readonly Binary[],
+  fields: readonly Binary[] = [],
 ): Promise<(Whole | null | undefined)[]> {
-  const rows = await readRows(store, keys, []);
-  return rows.map((row) =>
-    row &&
-    { dump: row[0], digest: createHash("sha1").update(row[0]).digest("hex"), endsAt: fromBytes(row[1]) }
-  );
+  return await readRows(store, keys, ["0", ...fields.map(toArgument)], ([endsAt, , ...values], dump) => ({
+    dump: dump!,
+    digest: createHash("sha1").update(dump!).digest("hex"),
+    endsAt,
+    values: values.length === 0 ? null : values.map((value) => value === false ? null : value),
+  }));
 }
 
 /** The same without their dumps, to compare them with what was read before. */
@@ -46,19 +56,27 @@ export async function readDigests(
   store: RedisStore,
   keys: readonly Binary[],
 ): Promise<(Written | null | undefined)[]> {
-  const rows = await readRows(store, keys, ["1"]);
-  return rows.map((row) => row && { digest: fromBytes(row[0]), endsAt: fromBytes(row[1]) });
+  return await readRows(store, keys, ["1"], ([endsAt, digest]) => ({ digest, endsAt }));
 }
 
-async function readRows(store: RedisStore, keys: readonly Binary[], args: readonly string[]) {
-  const found = keys.map((): [Buffer, Buffer] | null | undefined => undefined);
+/** What {@linkcode READ_WHOLE} tells of a record. */
+type Row = [endsAt: string, digest: string, ...values: (Binary | false)[]];
+
+async function readRows<One>(
+  store: RedisStore,
+  keys: readonly Binary[],
+  args: readonly Argument[],
+  toOne: (row: Row, dump: Buffer | undefined) => One,
+) {
+  const found = keys.map((): One | null | undefined => undefined);
   await store.onEachNode(keys, async (group) => {
-    const rows = await store.evaluate(
-      READ_WHOLE,
-      group.map((i) => keys[i]!),
-      args,
-    ) as ([Buffer, Buffer] | null)[];
-    rows.forEach((row, at) => found[group[at]!] = row);
+    const answer = await store.evaluate(READ_WHOLE, group.map((i) => keys[i]!), args) as [
+      Buffer,
+      ...Buffer[],
+    ];
+    const rows = JSON.parse(fromBytes(answer[0])) as (Row | 0)[];
+    let next = 1;
+    rows.forEach((row, at) => found[group[at]!] = row === 0 ? null : toOne(row, answer[next++]));
   });
   return found;
 }

@@ -6,7 +6,7 @@
 
 import type { Binary } from "../binary.ts";
 import { FENCE, FIELDS, type Script, script, SET_SHAPE } from "./script.ts";
-import type { FieldWrites } from "./writing.ts";
+import { CHANGE, type FieldWrites } from "./writing.ts";
 
 /**
  * Sets `enough`, which is told of each record and tells when a script has handled so many bytes that it should end. It asks about one
@@ -148,15 +148,19 @@ return '1'
 `);
 
 /**
- * Takes away the markers of records.
+ * Takes away the markers of records, and changes fields of those in the same step.
  *
- * - KEYS: the fence key if any, then for each record the markers of its slot.
- * - ARGV: the fence; the records.
- * - Returns `1`.
+ * - KEYS: the fence key if any, then for each record its name and the markers of its slot.
+ * - ARGV: the fence; {@linkcode FieldWrites}.
+ * - Returns for each record what {@linkcode CHANGE} does.
  */
-export const UNMARK: Script = script(`${FENCE}
-for i = 1, #KEYS - k do redis.call('HDEL', KEYS[k + i], ARGV[a + i]) end
-return '1'
+export const UNMARK: Script = script(`${FENCE}${CHANGE}
+local results = {}
+for i = k + 1, #KEYS, 2 do
+  results[#results + 1] = change(KEYS[i])
+  redis.call('HDEL', KEYS[i + 1], KEYS[i])
+end
+return table.concat(results)
 `);
 
 /**
@@ -171,14 +175,15 @@ export const RESTORE_NEW: Script = script(`${FENCE}
 local over, results = ARGV[a + 1] == 'over', {}
 a = a + 1
 for i = k + 1, #KEYS, 2 do
-  local key, markers = KEYS[i], KEYS[i + 1]
-  local there = redis.call('EXISTS', key) == 1
-  local result = there and '~' or 'c'
-  if not over and redis.call('HEXISTS', markers, key) == 1 then
-    result = 'm'
-  elseif over or not there then
-    redis.call('HSET', markers, key, ARGV[a + 3])
-    if not there then redis.call('RESTORE', key, ARGV[a + 2], ARGV[a + 1], 'ABSTTL') end
+  local key, markers, result = KEYS[i], KEYS[i + 1], 'm'
+  if redis.call(over and 'HSET' or 'HSETNX', markers, key, ARGV[a + 3]) == 1 or over then
+    local reply = redis.pcall('RESTORE', key, ARGV[a + 2], ARGV[a + 1], 'ABSTTL')
+    result = 'c'
+    if reply.err then
+      if not string.find(reply.err, 'BUSYKEY', 1, true) then return reply end
+      if not over then redis.call('HDEL', markers, key) end
+      result = '~'
+    end
   end
   a = a + 3
   results[#results + 1] = result

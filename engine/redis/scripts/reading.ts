@@ -146,17 +146,31 @@ return at == '0' and '-1' or at
  * Reads records whole, each at one moment.
  *
  * - KEYS: the records.
- * - ARGV: `1` for the SHA-1 of a dump instead of it.
- * - Returns a list: for each nothing when there is none, else its dump and its TTL as Unix milliseconds, 0 for none. What would be
- *   too much at once is left out at the end.
+ * - ARGV: `1` for the SHA-1 of a dump instead of it; then names of fields to tell, or none.
+ * - Returns a list: JSON, then the dumps. The JSON has for each record `0` when there is none, else its TTL as Unix milliseconds in
+ *   text, `0` for none; the SHA-1 or an empty string; and of a hash the values of the fields, `false` for one that is not there. What
+ *   would be too much at once is left out at the end.
  */
-export const READ_WHOLE: Script = script(`${ENDS_AT}
-local rows, bytes = {}, 0
+export const READ_WHOLE: Script = script(`${UNPACK}${ENDS_AT}
+local digests, names = table.remove(ARGV, 1) == '1', ARGV
+${FIELDS.begin}
+local rows, dumps, bytes = {}, { '' }, 0
 for i = 1, #KEYS do
-  local dump = redis.call('DUMP', KEYS[i])
-  rows[i] = dump and { ARGV[1] == '1' and redis.sha1hex(dump) or dump, ends_at(KEYS[i]) }
-  bytes = bytes + (dump and #dump or 0)
+  local key = KEYS[i]
+  local dump = redis.call('DUMP', key)
+  local row = 0
+  if dump then
+    row = { ends_at(key), digests and redis.sha1hex(dump) or '' }
+    if width > 0 then
+      ${FIELDS.read}
+      for j = 1, values.err and 0 or width do row[2 + j] = values[j] end
+    end
+    if not digests then dumps[#dumps + 1] = dump end
+    bytes = bytes + #dump
+  end
+  rows[i] = row
   if bytes > ${512 * 1024} then break end
 end
-return rows
+dumps[1] = cjson.encode(rows)
+return dumps
 `);

@@ -17,32 +17,40 @@ export interface FieldWrites {
 }
 
 /**
- * Changes fields of many hashes, each only if it exists and the fields that were read are as they were. Their ends are kept.
- *
- * - KEYS: the fence key if any, then the records.
- * - ARGV: the fence; {@linkcode FieldWrites}.
- * - Returns a character for each record: `1` written, `0` changed meanwhile, `-` gone.
+ * Sets `change`, which changes fields of the next hash that {@linkcode FieldWrites} tell of, if it exists and the fields that were
+ * read are as they were. Their ends are kept. It returns `1` for done, `0` for changed meanwhile, `-` for gone.
  */
-export const WRITE_FIELDS: Script = script(`${FENCE}
+export const CHANGE = `
 local writes = cjson.decode(ARGV[a + 1])
 local names, shapes, told, at = writes.fields, writes.shapes, writes.values, 0
 ${FIELDS.begin}
-${SET_SHAPE}local results = {}
-for i = k + 1, #KEYS do
-  local key = KEYS[i]
-  ${FIELDS.read}${FIELDS.compare}
-  at = at + width + 1
-  local shape = shapes[told[at]]
-  local result = '0'
-  if not any and redis.call('EXISTS', key) == 0 then
-    result = '-'
-  elseif same then
-    set_shape(key, shape, told, at)
-    result = '1'
+${SET_SHAPE}local function change(key)
+  local shape, result = shapes[told[at + width + 1]], '1'
+  if #shape > 0 then
+    ${FIELDS.read}${FIELDS.compare}
+    if not any and redis.call('EXISTS', key) == 0 then
+      result = '-'
+    elseif same then
+      set_shape(key, shape, told, at + width + 1)
+    else
+      result = '0'
+    end
   end
-  at = at + #shape
-  results[i - k] = result
+  at = at + width + 1 + #shape
+  return result
 end
+`;
+
+/**
+ * Changes fields of many hashes.
+ *
+ * - KEYS: the fence key if any, then the records.
+ * - ARGV: the fence; {@linkcode FieldWrites}.
+ * - Returns for each record what {@linkcode CHANGE} does.
+ */
+export const WRITE_FIELDS: Script = script(`${FENCE}${CHANGE}
+local results = {}
+for i = k + 1, #KEYS do results[i - k] = change(KEYS[i]) end
 return table.concat(results)
 `);
 

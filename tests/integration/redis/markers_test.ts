@@ -1,6 +1,6 @@
 /** A run in a cluster that ends between any two of its commands: what it left half done, the next one follows up. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertGreater, assertMatch } from "@std/assert";
 import type { Cluster, Redis } from "ioredis";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
@@ -35,7 +35,7 @@ async function startOne() {
 class Killed extends TypeError {}
 
 /**
- * Runs 001, which is killed when it has sent so many commands.
+ * Runs migrations, which are killed when they have sent so many commands.
  *
  * @param beforeLast Done just before the last of them is sent.
  * @returns False when it came to its end before that.
@@ -44,6 +44,7 @@ async function applyKilled(
   client: Redis | Cluster,
   commands: number,
   beforeLast = () => Promise.resolve(),
+  ids: readonly string[] = [HASH_TAGS],
 ): Promise<boolean> {
   const send = client.callBuffer.bind(client) as (...args: unknown[]) => Promise<unknown>;
   let left = commands;
@@ -55,7 +56,7 @@ async function applyKilled(
     return await last;
   }) as typeof client.callBuffer;
   try {
-    await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
+    await outpostBackend(client).applyTogether(ids, { signal: NEVER });
     return false;
   } catch (error) {
     if (!(error instanceof Killed)) throw error;
@@ -114,6 +115,40 @@ for (
       if (!killed) break;
     }
   });
+
+  Deno.test(`applyTogether() in a cluster converts what a killed run left, when ${what} in the pause`, async () => {
+    await using cluster = await startRedisCluster();
+    const client = cluster.client();
+    const backend = outpostBackend(client);
+    const ids = backend.migrations.map(({ id }) => id);
+    for (let commands = 1;; commands++) {
+      await Promise.all(cluster.nodes.map((node) => node.client().flushall()));
+      for (const [key, fields] of Object.entries(ORIGINALS)) await putHash(client, key, fields);
+      const killed = await applyKilled(client, commands, undefined, ids);
+      const when = `killed before command ${commands + 1}`;
+      const unproven = new Set(await marked(client));
+      const wanted = new Map<string, boolean>();
+      for (const [key, copy] of Object.entries(COPIES)) {
+        await live(client, key);
+        const isThere = await client.exists(key) === 1;
+        wanted.set(copy, isThere || (await client.exists(copy) === 1 && !unproven.has(copy)));
+      }
+      const results = await backend.applyTogether(ids, { signal: NEVER, rerun: true });
+      for (const [copy, isWanted] of wanted) {
+        const found = await getHash(client, copy);
+        assertEquals(found !== null, isWanted, `${copy}, ${when}`);
+        if (found !== null) assertMatch(found["created_at"]!, /^\d+$/, when);
+      }
+      assertEquals(await marked(client), [], when);
+      const verified = await backend.verify(ids, { signal: NEVER, full: true, sample: 0 });
+      assertEquals(
+        verified.map(({ valid }) => valid),
+        results.map(({ outcome }) => outcome === "applied"),
+        when,
+      );
+      if (!killed) break;
+    }
+  });
 }
 
 for (const [where, start] of [["on one server", startOne], ["in a cluster", startRedisCluster]] as const) {
@@ -144,3 +179,32 @@ for (const [where, start] of [["on one server", startOne], ["in a cluster", star
     }
   });
 }
+
+Deno.test("applyTogether() in a cluster follows up what it left itself when a connection was cut, and no process replaced", async () => {
+  await using cluster = await startRedisCluster();
+  const [client, runner] = [cluster.client(), cluster.client()];
+  const [original, copy] = ["tenant:t", "tenant:{t}:tenant"];
+  const backend = outpostBackend(runner);
+  const ids = backend.migrations.map(({ id }) => id);
+  const send = runner.callBuffer.bind(runner) as (...args: unknown[]) => Promise<unknown>;
+  let [followed, isCut] = [0, true];
+  for (let commands = 1; isCut; commands++) {
+    await Promise.all(cluster.nodes.map((node) => node.client().flushall()));
+    await putHash(client, original, tenantFields("t"));
+    let [left, unproven] = [commands, [] as string[]];
+    runner.callBuffer = (async (...args: unknown[]) => {
+      const reply = await send(...args);
+      if (--left !== 0) return reply;
+      unproven = await marked(client);
+      if (unproven.length > 0) await client.del(original);
+      throw new Error("Connection is closed.");
+    }) as typeof runner.callBuffer;
+    const results = await backend.applyTogether(ids, { signal: NEVER }).catch(() => null);
+    isCut = left <= 0;
+    if (results === null) continue; // Cut off while it was looked where the slots are, or what is recorded: the next run goes on.
+    assertEquals(await client.exists(copy), unproven.length > 0 ? 0 : 1, `after command ${commands}`);
+    assertEquals(await marked(client), [], `after command ${commands}`);
+    followed += unproven.length;
+  }
+  assertGreater(followed, 0);
+});
