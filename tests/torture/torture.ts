@@ -49,9 +49,11 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   const { say, histories = null, seconds } = options;
   const first = options.seed ?? Math.floor(Math.random() * 1_000_000_000);
   say(`seed ${first}`);
-  using _faults = catchFaults((error) =>
-    say(`a failure that nothing waited for: ${error instanceof Error ? error.stack : error}`)
-  );
+  const unwaited: Find[] = [];
+  using _faults = catchFaults((error) => {
+    const what = error instanceof Error ? error.stack ?? error.message : String(error);
+    unwaited.push({ key: "", what: `a failure that nothing waited for: ${what}` });
+  });
   await using redis = new RedisHalf();
   await using sql = new SqlHalf();
   const make = (seed: number): Playable => {
@@ -74,7 +76,8 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
     });
     if (outcome === null) continue;
     unplayable = 0;
-    const finds = outcome.finds.filter(isFind);
+    // What the program would end with as a fault of its own.
+    const finds = [...outcome.finds, ...unwaited.splice(0)].filter(isFind);
     played++;
     if (options.log) say(outcome.log.join("\n"));
     if (finds.length === 0) continue;

@@ -154,3 +154,60 @@ Deno.test(
     }
   },
 );
+
+Deno.test(
+  "connectRedis() leaves no failure to nobody when a node goes on the way to a slot",
+  quietly,
+  async () => {
+    await using cluster = await startRedisCluster();
+    const host = "127.1.2.3";
+    const seen = { GET: 0, ASKING: 0 };
+    await using proxies = new AsyncDisposableStack();
+    for (const port of cluster.ports) {
+      proxies.use(startFaultProxy({
+        protocol: "redis",
+        target: port,
+        hostname: host,
+        port,
+        decide: ({ name }) => {
+          if (name === "GET" && seen.GET++ === 0) return { type: "error", code: "ASK" };
+          return name === "ASKING" && seen.ASKING++ === 0 ? { type: "cut" } : null;
+        },
+      }));
+    }
+    using failures = new Unwaited();
+    const client = connectRedis({
+      ...SETTINGS,
+      host,
+      port: cluster.ports[0]!,
+      cluster: true,
+      clusterHostOverride: true,
+    });
+    assertEquals(await client.get("key"), null);
+    client.disconnect();
+    await macrotask();
+    assertEquals([failures.seen, seen.ASKING > 0], [[], true]);
+  },
+);
+
+/** Failures of promises that nobody waited for, which else would end the process. */
+class Unwaited implements Disposable {
+  readonly seen: string[] = [];
+  readonly #listener = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    this.seen.push(String(event.reason));
+  };
+
+  constructor() {
+    globalThis.addEventListener("unhandledrejection", this.#listener);
+  }
+
+  [Symbol.dispose]() {
+    globalThis.removeEventListener("unhandledrejection", this.#listener);
+  }
+}
+
+/** Waits until all that was settled before has been told. */
+function macrotask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
