@@ -6,6 +6,7 @@
  */
 
 import type { Engine } from "../../engine/engine.ts";
+import { presentStores, storeTitle } from "../../engine/migration.ts";
 import { refusalFor } from "../../engine/refusal.ts";
 import type { SavedPlan } from "../../engine/saved_plan.ts";
 import type { Context } from "../context.ts";
@@ -132,11 +133,18 @@ async function countPending(
   ).length;
 }
 
-/** Says that there was nothing to do, and what is: other migrations may be pending beside those that were named. */
+/**
+ * Says that there was nothing to do, and what is: other migrations may be pending beside those that were named, and the steps that
+ * are said to be applied may not be what this program knows.
+ */
 export async function tellNothing(context: Context, engine: Engine, doneByOther: boolean): Promise<void> {
-  const { output, settings } = context;
+  const { log, output, settings } = context;
+  const status = await context.reading(engine.status());
+  for (const [store, { drift }] of presentStores(status)) {
+    for (const found of drift) log.warn(`${storeTitle(store)}: ${found}`, { event: "drift" });
+  }
   if (output.json) return output.object(applySummaryJson([]));
-  const { pending } = await context.reading(engine.list());
+  const { pending } = status;
   const others = pending.sql + pending.redis > 0;
   const text = doneByOther
     ? "Nothing left to do: another process applied it meanwhile."

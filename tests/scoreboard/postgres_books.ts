@@ -112,14 +112,23 @@ export const POSTGRES_BOOKS: readonly Failure<Stores>[] = [
     failure: "there is no history, so that a step which never ran counts as applied",
     from: "golang-migrate #179, mattes/migrate #237; goose #523, #121, #73; tern; Alembic's many heads",
     shown:
-      "The history lacks a step in the middle: verify names it, apply says so, and neither calls it applied.",
+      "The history lacks a step in the middle: verify fails and names it, apply and serve warn, and with another one pending apply refuses.",
     async prove(stores) {
       const { outpost, sql } = await stores.deployment();
       assertEquals((await outpost(APPLY)).code, 0);
       await sql`delete from outpost_migrations where version = 8`;
-      const { code, stdout } = await outpost("migrate verify --sql-only --json");
-      assertEquals(code, 1);
-      assertStringIncludes(stdout, "8");
+      const missing = "Version 8 (attempt_destination_type) is missing";
+      const verified = await outpost("migrate verify --sql-only --json");
+      assertEquals(verified.code, 1);
+      assertStringIncludes(verified.stdout, missing);
+      for (const line of [APPLY, `${APPLY} --json`, "serve --sql-only -- true"]) {
+        assertStringIncludes((await outpost(line)).stderr, missing, line);
+      }
+      await sql`update schema_migrations set version = 9`;
+      await sql`delete from outpost_migrations where version = 10`;
+      const refused = await outpost(`${APPLY} --json`);
+      assertEquals([refused.code, refused.json.error.code], [1, "drift"]);
+      assertEquals((await sql`select version::int from schema_migrations`)[0]!.version, 9);
     },
   },
 ];

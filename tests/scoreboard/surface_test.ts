@@ -176,8 +176,11 @@ chapter("Configuration and surface", Stores.start, [
     failure: "behind a pooler in transaction mode the lock is lost between two statements",
     from: "golang-migrate PRs #908, #992, #1274; Atlas PR #2447; rails #31190",
     shown: "Such a pooler is recognised and refused with what to do; through one in session mode it works.",
+    leftOut: () =>
+      Promise.resolve(
+        hasPgBouncer() || Deno.env.get("CI") !== undefined ? null : "pgbouncer is not installed",
+      ),
     async prove(stores) {
-      if (!hasPgBouncer() && Deno.env.get("CI") === undefined) return;
       const { sql, url } = await stores.deployment();
       const database = new URL(url).pathname.slice(1);
       for (const [mode, code] of [["transaction", 2], ["session", 0]] as const) {
