@@ -144,6 +144,7 @@ export const KNOWN_FAILURES: Readonly<Record<string, string>> = {
   ...known("lightdash", "a lock after a kill", [26281]),
   ...known("RedisShake", "records that end meanwhile", [244, 930, 981]),
   ...known("RedisShake", "keys of a cluster, no way to go on", [811, 955, 1007, 1057]),
+  ...known("redis-om", "times without a zone, progress by lists of keys", [711]),
   ...known("RIOT", "missing keys without an error", [88, 127, 155, 165]),
 };
 
