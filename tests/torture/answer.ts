@@ -49,6 +49,20 @@ export function issuesOf({ objects }: Answer): string[] {
   return found;
 }
 
+/** What a command for several deployments said of each; the answer itself where it was for one. */
+export function perDeployment(answer: Answer): readonly Answer[] {
+  const all = answer.objects.at(-1)?.deployments;
+  if (!Array.isArray(all)) return [answer];
+  return all.map(({ deployment_id: deployment, ...told }) => ({
+    ...answer,
+    deployment,
+    objects: [
+      ...answer.objects.filter((object) => object.deployment_id === deployment),
+      { event: "summary", ...told },
+    ],
+  }));
+}
+
 /** How many things are not as they should be beyond those that an answer names, which are ten at most. */
 export function unnamedIn(answer: Answer): number {
   const told = issuesOf(answer).map((issue) => Number(/^Others\b.*: (\d+)$/.exec(issue)?.[1] ?? 0));

@@ -53,6 +53,8 @@ export type Happening =
     readonly runner: number;
     readonly words: readonly string[];
     readonly deployment: number;
+    /** In place of the one deployment, several at once, in this order; empty for all that there are. */
+    readonly together?: readonly number[];
     readonly process: boolean;
   }
   | { readonly type: "runner_fault"; readonly runner: number; readonly fault: RunnerFault }
@@ -85,6 +87,16 @@ export interface History {
   readonly events: readonly Event[];
 }
 
+/** The flags that tell a run of several deployments which they are; none for a run of one. */
+export function flagsOf(
+  { together }: Pick<Happening & { type: "run" }, "together">,
+  populations: History["populations"],
+): readonly string[] {
+  if (together === undefined) return [];
+  if (together.length === 0) return ["--all-deployments"];
+  return together.flatMap((at) => ["--deployment-id", populations[at]!.deployment]);
+}
+
 /** A happening in a line, for the log and for stories. */
 export function describe(event: Happening, { populations }: Pick<History, "populations">): string {
   const at = (deployment: number) => {
@@ -97,9 +109,9 @@ export function describe(event: Happening, { populations }: Pick<History, "popul
         at(event.deployment)
       }`;
     case "run":
-      return `runner ${event.runner}: ${event.words.join(" ")}${at(event.deployment)}${
-        event.process ? " (a process)" : ""
-      }`;
+      return `runner ${event.runner}: ${[...event.words, ...flagsOf(event, populations)].join(" ")}${
+        event.together === undefined ? at(event.deployment) : ""
+      }${event.process ? " (a process)" : ""}`;
     case "runner_fault":
       return `runner ${event.runner}: ${event.fault}`;
     case "refusal":

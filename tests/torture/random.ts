@@ -36,6 +36,12 @@ export class Random {
     return list[Math.floor(this.next() * list.length)]!;
   }
 
+  /** The same in another order. */
+  shuffled<T>(list: readonly T[]): T[] {
+    return list.map((value) => [this.next(), value] as const).sort(([one], [other]) => one - other)
+      .map(([, value]) => value);
+  }
+
   /** One of a list, each as often as its weight says. */
   weighted<T>(list: readonly (readonly [weight: number, value: T])[]): T {
     let left = this.next() * list.reduce((sum, [weight]) => sum + weight, 0);

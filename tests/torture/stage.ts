@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Answer, describeAnswer, errorOf } from "./answer.ts";
+import { type Answer, describeAnswer, errorOf, perDeployment } from "./answer.ts";
 import { COPY, RESTORE_NEW } from "../../engine/redis/scripts/copying.ts";
 import { RECORD } from "../../engine/redis/scripts/writing.ts";
 import { Gate } from "./faults/gate.ts";
@@ -56,10 +56,13 @@ export class Stage {
       { length: RUNNERS },
       (_, i) =>
         new Runner(this.#gate, stores, refusals, (answer) => {
-          this.answers.push(answer);
-          this.say(`runner ${i} ended: ${answer.words.join(" ")}: ${describeAnswer(answer)}`);
-          const error = errorOf(answer);
-          if (error?.code === "internal") this.complain("the program", `internal: ${error.message}`);
+          for (const one of perDeployment(answer)) {
+            this.answers.push(one);
+            const whose = one === answer ? "" : ` (deployment ${one.deployment})`;
+            this.say(`runner ${i} ended: ${one.words.join(" ")}${whose}: ${describeAnswer(one)}`);
+            const error = errorOf(one);
+            if (error?.code === "internal") this.complain("the program", `internal: ${error.message}`);
+          }
         }),
     );
   }

@@ -80,6 +80,10 @@ function aimedHistory(seed: number, topology: Topology): History | null {
     case 4:
       if (topology !== "single") return null;
       return { ...small, scarce: true, events: events.filter((event) => !throwsAllAway(event)) };
+    case 0:
+    case 5:
+    case 7:
+      return together(random, seed, topology);
     case 8:
     case 12:
       return { ...history, events: refused(random, history.events, REFUSALS) };
@@ -87,6 +91,34 @@ function aimedHistory(seed: number, topology: Topology): History | null {
       return null;
   }
 }
+
+/** Several deployments, one's name within another's, and runners of which each works on some of them, or all, at once. */
+function together(random: Random, seed: number, topology: Topology): History {
+  const history = anyHistory(seed, topology, random.pick(FLEETS));
+  const { populations, neighbours } = history;
+  const choose = () => {
+    // Among the neighbours is a deployment that nobody migrates.
+    if (!neighbours && random.chance(0.5)) return [];
+    const all = random.shuffled([...populations.keys()]);
+    return all.slice(0, random.between(2, all.length));
+  };
+  const events = history.events.map((event) =>
+    event.type === "run" && TOGETHER.has(event.words[1]!) && random.chance(0.7)
+      ? { ...event, together: choose() }
+      : event
+  );
+  return { ...history, events };
+}
+
+/** Commands that take several deployments. */
+const TOGETHER: ReadonlySet<string> = new Set(["apply", "plan", "verify", "cleanup", "init"]);
+
+const FLEETS: readonly (readonly string[])[] = [
+  ["", "a", "a-b"],
+  ["a", "a_a", "a-a"],
+  ["", "dp_1", "dp_10", "dp_100"],
+  ["", "t0", "-", "z"],
+];
 
 /** What any server may answer at any time, and one of a cluster. */
 const REFUSALS: readonly RedisErrorCode[] = Object.keys(REDIS_ERRORS) as RedisErrorCode[];
@@ -106,10 +138,10 @@ function fewTenants(random: Random): Population["tenants"] {
   }));
 }
 
-function anyHistory(seed: number, topology: Topology): History {
+function anyHistory(seed: number, topology: Topology, deployments?: readonly string[]): History {
   const random = new Random(seed);
-  const fresh = random.chance(0.04);
-  const populations = fresh ? [{ deployment: "", tenants: [] }] : populate(random);
+  const fresh = random.chance(0.04) && deployments === undefined;
+  const populations = fresh ? [{ deployment: "", tenants: [] }] : populate(random, deployments);
   const events: Event[] = [];
   const count = random.between(6, 26);
   // Old and new releases at once, one after the other, or one alone.
@@ -128,9 +160,9 @@ function anyHistory(seed: number, topology: Topology): History {
   return { seed, topology, populations, neighbours: !fresh && random.chance(0.6), scarce: false, events };
 }
 
-function populate(random: Random): Population[] {
+function populate(random: Random, deployments?: readonly string[]): Population[] {
   const odd = random.chance(0.3);
-  const ids = random.weighted<readonly string[]>([
+  const ids = deployments ?? random.weighted<readonly string[]>([
     [5, [""]],
     [3, ["", "dp_001"]],
     [1, ["a", "a_b"]],

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { type Answer, appliedBy, describeAnswer, issuesOf, unnamedIn } from "../answer.ts";
+import { type Answer, appliedBy, describeAnswer, issuesOf, perDeployment, unnamedIn } from "../answer.ts";
 import { COPY, RESTORE_NEW } from "../../../engine/redis/scripts/copying.ts";
 import { RECORD } from "../../../engine/redis/scripts/writing.ts";
-import { describe, type Event, type Happening, type History } from "../history.ts";
+import { describe, type Event, flagsOf, type Happening, type History } from "../history.ts";
 import { type Outcome, Stage } from "../stage.ts";
 import { Application } from "./application.ts";
 import { addForeign } from "./foreign.ts";
@@ -21,6 +21,8 @@ import { digestAnywhere, readStored } from "./stored.ts";
 const LEASE_MS = 1000;
 /** Records for which a server has no room twice, and what is left for all else: applications, connections, bookkeeping. */
 const LARGE = { records: 50, bytes: 200_000, room: 5_000_000 };
+/** How the program finishes what it can. */
+const APPLY = "migrate apply --yes --json --redis-only --lock-ttl 10s --lock-wait 5s".split(" ");
 /** How often the program is run in the end before it counts as unable to finish. */
 const LAST_RUNS = 4;
 
@@ -189,13 +191,18 @@ class Play {
   async #start(
     { runner, words, deployment: at, process, ...event }: Happening & { type: "run" },
   ): Promise<void> {
-    const { deployment } = this.#history.populations[at]!;
+    const { populations } = this.#history;
+    const { together } = event;
+    const meant = together === undefined ? [at] : together.length === 0 ? populations.keys() : together;
+    const unprefixed = [...meant].some((index) => populations[index]!.deployment === "");
     const all = words.every((word) => !word.startsWith("redis/"));
-    if (deployment === "" && words[1] === "apply" && (all || words.includes("redis/1"))) {
+    if (unprefixed && words[1] === "apply" && (all || words.includes("redis/1"))) {
       this.#ledger.copyingFrom = Math.min(this.#ledger.copyingFrom, Date.now());
     }
     const text = describe({ ...event, runner, words, deployment: at, process }, this.#history);
-    await this.#stage.start(runner, { words, deployment, process }, text);
+    const deployment = together === undefined ? populations[at]!.deployment : "";
+    const flags = flagsOf(event, populations);
+    await this.#stage.start(runner, { words: [...words, ...flags], deployment, process }, text);
   }
 
   async #endLasting(): Promise<void> {
@@ -249,6 +256,10 @@ class Play {
     this.#ledger.copyingFrom = Math.min(this.#ledger.copyingFrom, Date.now());
     for (const deployment of deployments) {
       await this.#stage.ask(["migrate", "unlock", "--yes", "--force", "--json", "--redis-only"], deployment);
+    }
+    const together = this.#together();
+    if (together !== null) await this.#stage.ask([...APPLY, ...together]);
+    for (const deployment of deployments) {
       said.push(await this.#finish(deployment));
       const list = await this.#stage.ask(["migrate", "list", "--json", "--redis-only"], deployment);
       const migrations = list?.objects[0]?.migrations as { name: string; status: string }[] | undefined;
@@ -264,14 +275,24 @@ class Play {
     if (deployments.includes("")) await this.#resolve(said, statuses);
     if (this.#stage.finds.length > 0) return;
     const cleaned: Answer[] = [];
-    for (const deployment of deployments) {
-      const answer = await this.#stage.ask(
-        ["migrate", "cleanup", "--yes", "--force", "--json", "--redis-only"],
-        deployment,
-      );
-      if (answer !== null) cleaned.push(answer);
+    const clean = ["migrate", "cleanup", "--yes", "--force", "--json", "--redis-only"];
+    if (together !== null) {
+      const answer = await this.#stage.ask([...clean, ...together]);
+      if (answer !== null) cleaned.push(...perDeployment(answer));
+    } else {
+      for (const deployment of deployments) {
+        const answer = await this.#stage.ask(clean, deployment);
+        if (answer !== null) cleaned.push(answer);
+      }
     }
     await this.#judge("after cleanup", { said, cleaned }, statuses);
+  }
+
+  /** Who works on several deployments at once does so in the end too. @returns The flags; null where nobody does. */
+  #together(): readonly string[] | null {
+    const { events, populations } = this.#history;
+    const isTogether = events.some((event) => event.type === "run" && event.together !== undefined);
+    return isTogether ? flagsOf({ together: [...populations.keys()] }, populations) : null;
   }
 
   /** A person settles what the program could not: then nothing is in its way any more. */
@@ -303,20 +324,9 @@ class Play {
   }
 
   async #finish(deployment: string): Promise<Answer> {
-    const words = [
-      "migrate",
-      "apply",
-      "--yes",
-      "--json",
-      "--redis-only",
-      "--lock-ttl",
-      "10s",
-      "--lock-wait",
-      "5s",
-    ];
     let answer: Answer | null = null;
     for (let run = 1; run <= LAST_RUNS; run++) {
-      answer = await this.#stage.ask(words, deployment);
+      answer = await this.#stage.ask(APPLY, deployment);
       if (answer?.code === 0) return answer;
       if (answer?.code === 1 && issuesOf(answer).length > 0) return answer;
     }
