@@ -45,7 +45,8 @@ export async function applyToMany(context: Context, options: ApplyManyOptions): 
   const { output, log } = context;
   if (options.plan !== undefined) {
     throw new UsageError("A saved plan is that of one deployment, and several are meant", {
-      hint: "Leave --plan away, or name the deployment that it was made for",
+      hint:
+        "Leave --plan away, or name the deployment that it was made for: --deployment-id ID --no-all-deployments",
     });
   }
   const question = (what: string): Question => ({ text: `Apply ${what}?`, instead: commandOf(options) });

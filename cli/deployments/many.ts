@@ -35,6 +35,7 @@ export function refuseMany(path: string) {
 export function refuseForMany(flag: string, given: string | undefined): void {
   if (given === undefined) return;
   throw new UsageError(`${flag} takes one deployment, and several are meant`, {
-    hint: "Name one: --deployment-id ID --no-all-deployments",
+    hint:
+      `Name one: --deployment-id ID --no-all-deployments; or leave ${flag} away: --verbose and --json tell of all`,
   });
 }

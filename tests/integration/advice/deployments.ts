@@ -18,7 +18,7 @@ export const DEPLOYMENTS_ADVICE: readonly Proof[] = [
     `migrate plan sql/1 ${BOTH}`,
   ),
   mended(
-    "Leave --plan away, or name the deployment that it was made for",
+    "Leave --plan away, or name the deployment that it was made for: --deployment-id ID --no-all-deployments",
     "has a plan for several",
     `migrate apply --plan plan.json --yes ${BOTH}`,
     `migrate apply --yes ${BOTH}`,
@@ -34,6 +34,12 @@ export const DEPLOYMENTS_ADVICE: readonly Proof[] = [
     "means several where one is taken",
     "migrate grants --all-deployments",
     "migrate grants --deployment-id a --no-all-deployments",
+  ),
+  mended(
+    "Name one: --deployment-id ID --no-all-deployments; or leave {} away: --verbose and --json tell of all",
+    "wants a page of several",
+    `migrate plan --markdown ${BOTH}`,
+    `migrate plan --verbose ${BOTH}`,
   ),
   mended(
     "Name them: --deployment-id ID, once for each",
