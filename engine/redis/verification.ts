@@ -98,7 +98,7 @@ class Count implements VerifyReport {
   readonly #issues: string[] = [];
   #passed = 0;
   #failures = 0;
-  #accepted = 0;
+  readonly #accepted = new Set<string>();
   #undecided = 0;
 
   constructor(state: StoredState) {
@@ -121,7 +121,8 @@ class Count implements VerifyReport {
 
   /** Which ones were accepted is not recorded, only how many: what is more than these came later. */
   invalid(issue: string): void {
-    if (this.#accepted < this.#state.accepted) this.#accepted++;
+    if (this.#accepted.has(issue)) return; // It was seen before.
+    if (this.#accepted.size < this.#state.accepted) this.#accepted.add(issue);
     else this.fail(issue);
   }
 
@@ -129,7 +130,7 @@ class Count implements VerifyReport {
     const { inheritedFrom } = this.#state;
     const [failures, accepted, undecided, issues] = [
       this.#failures,
-      this.#accepted,
+      this.#accepted.size,
       this.#undecided,
       [...this.#issues],
     ];

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Binary, display } from "../binary.ts";
+import type { Binary } from "../binary.ts";
 import { readFields, type Values } from "../bulk_reads.ts";
 import type { Conversion, WriteContext } from "../context.ts";
 import { BatchSize, ReplyClock } from "../walk/pacing.ts";
@@ -118,11 +118,7 @@ export function countTaken(
     if (isInconvertible(changes)) {
       const why = whyNot(change, values, changes);
       if (!skipInvalid) (tally ?? otherwise)?.fail(key, why);
-      else if (tally !== null) {
-        tally.invalid++;
-        tally.skipped++;
-        tally.note(`${display(key)}: left as it is, ${why}`);
-      }
+      else tally?.accept(key, why);
     } else if (tally !== null) {
       if (changes === null) tally.skipped++;
       else tally.processed++;

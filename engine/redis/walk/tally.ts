@@ -19,11 +19,11 @@ export class Tally {
   skipped = 0;
   /** Records whose current form is newer, or otherwise another, and was kept. */
   conflicts = 0;
-  /** Records left alone because they cannot be converted. */
-  invalid = 0;
   readonly #failures = new Map<Binary, string>();
   readonly #undecided = new Set<Binary>();
   #furtherFailures = 0;
+  readonly #accepted = new Set<Binary>();
+  #furtherAccepted = 0;
   readonly #notes: string[] = [];
 
   /** Records that could not be done. */
@@ -34,6 +34,11 @@ export class Tally {
   /** Those of them, as far as they are told apart, of which only a person can tell which of two forms is right. */
   get undecided(): number {
     return this.#undecided.size;
+  }
+
+  /** Records that cannot be converted and were left as they are, which was accepted. */
+  get invalid(): number {
+    return this.#accepted.size + this.#furtherAccepted;
   }
 
   /** Up to 10 failed records with the reason, then notes, for people. */
@@ -63,8 +68,18 @@ export class Tally {
     if (this.#failures.has(key)) this.#undecided.add(key);
   }
 
+  /** Leaves a record as it is. */
+  accept(key: Binary, why: string): void {
+    this.skipped++;
+    if (this.#accepted.has(key)) return;
+    if (this.#accepted.size < TOLD_APART) this.#accepted.add(key);
+    else this.#furtherAccepted++;
+    this.note(`${display(key)}: left as it is, ${why}`);
+  }
+
   /** Takes back a failure: the record was seen again and is well. */
   recover(key: Binary): void {
+    if (this.#accepted.size > 0) this.#accepted.delete(key);
     if (this.#failures.size === 0) return;
     this.#failures.delete(key);
     this.#undecided.delete(key);
