@@ -9,17 +9,17 @@
  */
 
 import type { Buffer } from "node:buffer";
-import { type Binary, escapePattern, toArgument } from "../binary.ts";
+import { type Binary, escapePattern, toArgument, toBuffer } from "../binary.ts";
 import type { WriteContext } from "../context.ts";
-import { REPLACE_OWN, RESTORE_NEW } from "../scripts/copying.ts";
+import { type Listed, REPLACE_OWN, RESTORE_NEW } from "../scripts/copying.ts";
 import { type Chain, chainOf } from "../transform/chain.ts";
 import { convertAfter, countTaken, goesOnBehind } from "../transform/convert_records.ts";
 import type { BatchSize } from "../walk/pacing.ts";
 import { matcherOf } from "../walk/pattern.ts";
 import { walk } from "../walk/walk.ts";
 import type { BothKeys, CopyChange } from "./change.ts";
-import { deadLists, prune } from "./dead_lists.ts";
-import { decodeMarker, decodeMarkers, eitherOf, mark, markerOf, markersOf, unmark } from "./markers.ts";
+import { deadLists, prune, readListed } from "./dead_lists.ts";
+import { decodeMarker, eitherOf, mark, markerOf, markersOf, pairsOf, unmark } from "./markers.ts";
 import { type Order, toOrders } from "./orders.ts";
 import { findPairs, type Pair } from "./pairs.ts";
 import { toBeCopied, weigh } from "./weigh.ts";
@@ -67,12 +67,10 @@ export async function followUp(
     visit: async (keys) => {
       for (const key of keys) {
         const flat = await store.call("HGETALL", [toArgument(key)]) as Buffer[];
-        for (const { pair, written } of decodeMarkers(flat)) {
-          const { source } = pair;
-          const pairs = await findPairs(change, store, lookalikes, [source]);
+        for (const pair of pairsOf(flat)) {
+          const pairs = await findPairs(change, store, lookalikes, [pair.source]);
           const isDead = (await deadLists(change, store, pairs)).size > 0;
-          if (await readWhole(store, source) === null) await prove(context, pair, written);
-          else if (!isDead) await copyOne(context, pair);
+          if (!isDead || await readWhole(store, pair.source) === null) await copyOne(context, pair);
           await prune(change, context, pairs);
           if (isDead) await unmark(context, [pair]); // What a run had copied of it was just taken away.
         }
@@ -108,23 +106,32 @@ async function copyMany(
       ...await findPairs(change, store, lookalikes, others, own),
     ];
     const orders = toOrders(chain, goesOnBehind(converted, context), pairs, rowOf);
-    const dead = await deadLists(change, store, orders);
-    const taken = [...dead];
-    const copying = orders.filter((order) => !dead.has(order))
-      .map((pair) => ({ pair, original: found.get(pair.source)! }));
-    const answers = await size.measure("write", copying.length, () => restore(context, copying, "new"));
-    const answered = (answer: string) => copying.filter((_, i) => answers[i] === answer);
-    const written = answered("c");
-    const again = await readDigests(store, written.map(({ pair }) => pair.source));
-    const isSame = ({ original }: Copying, i: number) => isAsBefore(again[i] ?? null, original);
-    const unsure = await proven(context, written.filter(isSame).map(({ pair }) => pair), chain);
-    // One by one, and after the others are proven: two originals may have one name to go to.
-    for (const { pair, original } of written.filter((one, i) => !isSame(one, i))) {
-      (await prove(context, pair, original) ? taken : unsure).push(pair);
+    const lists = await readListed(change, store, orders);
+    for (const [order, [owner, records]] of lists) {
+      const keys = [order.target, owner, ...Object.values(records)];
+      if (store.byNode(keys).length > 1) lists.delete(order); // No step of a server can see all.
     }
-    for (const { pair } of answered("m")) (await copyOne(context, pair) ? taken : unsure).push(pair);
-    taken.push(...answered("~").map(({ pair }) => pair));
-    await prune(change, context, orders);
+    const dead = new Set(await deadLists(change, store, orders.filter((order) => !lists.has(order))));
+    const copying = orders.filter((order) => !dead.has(order))
+      .map((pair) => ({ pair, original: found.get(pair.source)!, listed: lists.get(pair) }));
+    const work = () => restore(context, copying, "new", change.deletedAt);
+    const answers = await size.measure("write", copying.length, work);
+    const answered = (...some: string[]) =>
+      copying.filter((_, i) => some.includes(answers[i]!)).map(({ pair }) => pair);
+    const written = answered("c", "l");
+    const again = await readDigests(store, written.map(({ source }) => source));
+    const isSame = ({ source }: Order, i: number) => isAsBefore(again[i] ?? null, found.get(source)!);
+    const same = written.filter(isSame);
+    const unsure = await proven(context, same, chain);
+    for (const order of answered("d")) dead.add(order);
+    const taken = [...dead];
+    // One by one, and after the others are proven: two originals may have one name to go to.
+    for (const pair of [...written.filter((one, i) => !isSame(one, i)), ...answered("m")]) {
+      (await copyOne(context, pair) ? taken : unsure).push(pair);
+    }
+    taken.push(...answered("~"));
+    const clean = new Set(answered("c").filter((order) => lists.has(order) && same.includes(order)));
+    await prune(change, context, orders.filter((order) => !clean.has(order)));
     // One that could not be proven is known by what was written.
     const unconverted = (lookalikes ? orders : [...unsure, ...taken])
       .filter(({ source }) => !context.tally.failures.has(source));
@@ -134,11 +141,12 @@ async function copyMany(
   }
 }
 
-/** A pair that is copied, and what its original is, or what its marker is to say. */
+/** A pair that is copied, what its original is, or what its marker is to say, and what it lists, where one node has all of that. */
 interface Copying {
   readonly pair: BothKeys;
   readonly original: Whole;
   readonly marked?: Written;
+  readonly listed?: Listed | undefined;
 }
 
 /** @returns What {@linkcode RESTORE_NEW} says of each. */
@@ -146,36 +154,44 @@ async function restore(
   { store, fence, markers }: WriteContext,
   copying: readonly Copying[],
   mode: "new" | "over",
+  deletedAt: Binary = "",
 ): Promise<string[]> {
   const answers: string[] = [];
   await store.onEachNode(copying.map(({ pair }) => pair.target), async (group) => {
     const some = group.map((i) => copying[i]!);
     const keys = some.flatMap(({ pair: { target } }) => [target, markersOf(markers, target)]);
+    const told = { deletedAt, lists: some.map(({ listed }) => listed ?? false) };
     const args = some.flatMap(({ pair, original, marked = original }) => [
       ...[original.dump, original.endsAt, markerOf(pair, marked)],
     ]);
-    const answer = await store.write(RESTORE_NEW, keys, [mode, ...args], fence);
+    const answer = await store.write(
+      RESTORE_NEW,
+      keys,
+      [mode, toBuffer(JSON.stringify(told)), ...args],
+      fence,
+    );
     group.forEach((i, at) => answers[i] = answer[at]!);
   });
   return answers;
 }
 
-/** @returns True when the target's name is taken. */
+/** Copies a record, or follows up what was written of it before. @returns True when the target's name is taken. */
 async function copyOne(context: WriteContext, pair: BothKeys): Promise<boolean> {
   const { store } = context;
   const original = await readWhole(store, pair.source);
-  if (original === null) return false;
   let earlier: Written | null = null;
-  let [answer] = await restore(context, [{ pair, original }], "new");
+  let [answer] = original === null ? ["m"] : await restore(context, [{ pair, original }], "new");
   if (answer === "m") {
     const args = [toArgument(markersOf(context.markers, pair.target)), toArgument(pair.target)];
     const marker = await store.call("HGET", args) as Buffer | null;
-    if (marker === null) return true;
-    earlier = eitherOf(decodeMarker(marker).written, original);
+    if (marker === null) return original !== null;
+    const { written } = decodeMarker(marker);
+    if (original === null) return await prove(context, pair, written);
+    earlier = eitherOf(written, original);
     // Written too: the run that left the marker may have ended before it wrote anything.
     [answer] = await restore(context, [{ pair, original, marked: earlier }], "over");
   }
-  if (answer === "c") return await prove(context, pair, original);
+  if (answer === "c") return await prove(context, pair, original!);
   if (earlier === null) return true;
   const copy = await readWhole(store, pair.target);
   if (copy !== null && earlier.digest.includes(copy.digest)) return await prove(context, pair, earlier);

@@ -47,7 +47,7 @@ export async function readListed<List extends ListKeys>(
   change: CopyChange,
   store: RedisStore,
   given: readonly List[],
-): Promise<ReadonlyMap<List, Listed>> {
+): Promise<Map<List, Listed>> {
   const found = await readNamesOf(change, store, given, "source");
   let count = 0;
   return new Map(

@@ -65,13 +65,13 @@ export function markersOf(markers: Binary, target: Binary): Binary {
   return `${markers}:{${tagOfSlot(keySlot(target))}}`;
 }
 
-/** Reads what markers in one slot say: of each copy, what it was copied from, and what was written. */
-export function decodeMarkers(flat: readonly Buffer[]): { pair: BothKeys; written: Written }[] {
-  return flat.flatMap((target, i) => {
-    if (i % 2 === 1) return [];
-    const { source, written } = decodeMarker(flat[i + 1]!);
-    return [{ pair: { source, target: fromBytes(target) }, written }];
-  });
+/** What the markers of one slot stand for. @param flat Copies and what their markers say, by turns. */
+export function pairsOf(flat: readonly Buffer[]): BothKeys[] {
+  const targets = flat.filter((_, i) => i % 2 === 0);
+  return targets.map((target, i) => ({
+    target: fromBytes(target),
+    source: decodeMarker(flat[2 * i + 1]!).source,
+  }));
 }
 
 /** Reads what a marker says. */

@@ -26,6 +26,25 @@ end
 /** What looking at a record that a list names counts for. */
 const BYTES_OF_LISTED = 256;
 
+/**
+ * Sets `dead_of`, which tells the fields of a list whose records were deleted, or nothing and `0` for a list that has other fields than
+ * is told, `d` for one of which nothing would be left.
+ */
+const DEAD_OF = `
+local function dead_of(key, list, deleted_at)
+  local dead, names = {}, redis.call('HKEYS', key)
+  local function is_deleted(record) return redis.pcall('HEXISTS', record, deleted_at) == 1 end
+  bytes = bytes + ${BYTES_OF_LISTED} * #names
+  for j = 1, #names do
+    local record = list[2][names[j]]
+    if not record then return nil, '0' end
+    if is_deleted(record) then dead[#dead + 1] = names[j] end
+  end
+  if #dead == #names or is_deleted(list[1]) then return nil, 'd' end
+  return dead
+end
+`;
+
 /** What scripts are told of pairs, as JSON: what was read of the originals, and what is to be set in the copies of hashes. */
 export interface Orders extends FieldWrites {
   /** For each original its type. Of one that is no hash nothing is looked at but that. */
@@ -62,23 +81,9 @@ ${SET_SHAPE}local function expected(key, kind)
   if not any and redis.call('EXISTS', key) == 0 then return nil end
   return same
 end
-local function is_deleted(key)
-  return redis.pcall('HEXISTS', key, orders.deletedAt) == 1
-end
-local function dead_of(source, list)
-  local dead, names = {}, redis.call('HKEYS', source)
-  bytes = bytes + ${BYTES_OF_LISTED} * #names
-  for j = 1, #names do
-    local record = list[2][names[j]]
-    if not record then return nil, '0' end
-    if is_deleted(record) then dead[#dead + 1] = names[j] end
-  end
-  if #dead == #names or is_deleted(list[1]) then return nil, 'd' end
-  return dead
-end
-local function copy(source, target, list, shape)
+${DEAD_OF}local function copy(source, target, list, shape)
   local dead, why = {}, nil
-  if list then dead, why = dead_of(source, list) end
+  if list then dead, why = dead_of(source, list, orders.deletedAt) end
   if not dead then return why end
   if redis.call('COPY', source, target) == 0 then return '~' end
   set_shape(target, shape, told, at)
@@ -164,25 +169,42 @@ return table.concat(results)
 `);
 
 /**
- * Writes dumps under names that are free, each marked in the same step, until it is proven.
+ * Writes dumps under names that are free, each marked in the same step, until it is proven. Nor does a list name what was deleted.
  *
  * - KEYS: the fence key if any, then for each record its name and the markers of its slot.
- * - ARGV: the fence; `over` to replace markers that are there, else `new`; then for each record the dump, its TTL as Unix
- *   milliseconds, 0 for none, and the marker.
- * - Returns a character for each: `c` written; `~` a record is there; `m` nothing was done, for a marker is there.
+ * - ARGV: the fence; `over` to replace markers that are there, else `new`; JSON, with what {@linkcode Orders} say of lists for each
+ *   record; then for each the dump, its TTL as Unix milliseconds, 0 for none, and the marker, which begins with the dump's SHA-1.
+ * - Returns a character for each: `c` written; `l` written, a list that was not looked through; `d` not written, a list of which
+ *   nothing would be left; `~` a record is there; `m` nothing was done, for a marker is there.
  */
 export const RESTORE_NEW: Script = script(`${FENCE}
-local over, results = ARGV[a + 1] == 'over', {}
-a = a + 1
+local over, told, results, bytes = ARGV[a + 1] == 'over', cjson.decode(ARGV[a + 2]), {}, 0
+${DEAD_OF}local function look_through(key, markers, marker, list)
+  local dead, why = dead_of(key, list, told.deletedAt)
+  if why == 'd' then
+    redis.call('UNLINK', key)
+    redis.call('HDEL', markers, key)
+    return 'd'
+  end
+  if not dead then return 'l' end
+  if #dead > 0 then
+    redis.call('HDEL', key, unpack(dead))
+    redis.call('HSET', markers, key, redis.sha1hex(redis.call('DUMP', key)) .. string.sub(marker, 41))
+  end
+  return 'c'
+end
+a = a + 2
 for i = k + 1, #KEYS, 2 do
   local key, markers, result = KEYS[i], KEYS[i + 1], 'm'
   if redis.call(over and 'HSET' or 'HSETNX', markers, key, ARGV[a + 3]) == 1 or over then
-    local reply = redis.pcall('RESTORE', key, ARGV[a + 2], ARGV[a + 1], 'ABSTTL')
+    local reply, list = redis.pcall('RESTORE', key, ARGV[a + 2], ARGV[a + 1], 'ABSTTL'), told.lists[#results + 1]
     result = 'c'
     if reply.err then
       if not string.find(reply.err, 'BUSYKEY', 1, true) then return reply end
       if not over then redis.call('HDEL', markers, key) end
       result = '~'
+    elseif list then
+      result = look_through(key, markers, ARGV[a + 3], list)
     end
   end
   a = a + 3

@@ -1,6 +1,6 @@
 /**
- * Hands each key of a walk to the parts that it belongs to, batch by batch. Where there are several, a part's keys are held back until
- * they fill a batch: a page that holds one key of each of a thousand would else be a thousand commands.
+ * Hands each key of a walk to the parts that it belongs to, batch by batch. Where there are several, or nodes, a part's keys are held
+ * back until they fill a batch: a page that holds one key of each of a thousand would else be a thousand commands.
  *
  * @module
  */
@@ -25,9 +25,12 @@ export class KeySorter {
   /** By what all keys of a part begin with: of a thousand parts only a few have to be asked about a key. */
   readonly #byStart = new Map<string, Own[]>();
   readonly #lengths: readonly number[];
+  readonly #spread: boolean;
   #held = 0;
 
-  constructor(parts: readonly WalkPart[]) {
+  /** @param spread A batch is spread over the nodes of a cluster, so that its commands are short anyway. */
+  constructor(parts: readonly WalkPart[], spread = false) {
+    this.#spread = spread;
     this.#all = parts.map((part) => {
       const { pattern } = part.options;
       const own: Own = { part, matches: matcherOf(pattern), held: [] };
@@ -60,7 +63,7 @@ export class KeySorter {
    * @param last True when no more keys come.
    */
   *batches(size: () => number, last: boolean): Iterable<readonly [part: WalkPart, keys: readonly Binary[]]> {
-    const rest = last || this.#all.length === 1;
+    const rest = last || (this.#all.length === 1 && !this.#spread);
     const mean = this.#held / this.#all.length;
     const least = () => rest ? 1 : this.#held > HELD ? Math.min(mean, size()) : size();
     for (const own of this.#all) {

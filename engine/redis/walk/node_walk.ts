@@ -77,7 +77,9 @@ export class NodeWalk {
     this.#onShare = onShare;
     const clock = new ReplyClock();
     this.#scanSize = new BatchSize(clock, "scan");
-    this.#size = new BatchSize(clock, "records", options.batchSize, options.masters);
+    const { masters } = options;
+    // Of a batch each master gets its share, and what it takes is mostly this program's time.
+    this.#size = new BatchSize(clock, "records", options.batchSize, masters && 2 * masters);
     this.#rate = rate;
   }
 
@@ -104,7 +106,7 @@ export class NodeWalk {
     const { masters } = this.#options;
     /** How often the connection had been closed when it was last known to lead to the process. */
     let trusted = 0;
-    const sorter = new KeySorter(this.#options.parts);
+    const sorter = new KeySorter(this.#options.parts, masters !== undefined);
     // One page ahead of the visits, for the server to have work while this program converts.
     let ahead: Sent | null = this.#send("0", connection.closed);
     try {
