@@ -13,10 +13,10 @@ import type { Topology } from "./redis/servers.ts";
 export type RunnerFault = "kill" | "interrupt" | "freeze" | "cut" | "half_reply" | "lost_reply" | AimedFault;
 
 /**
- * Those that wait for a certain command of the runner: one that copies, or one that records what was done. One that wakes and dies
- * sends what it was about to, and nothing after it.
+ * Those that wait for a certain command of the runner: one that copies, one that takes off a list what was deleted, or one that
+ * records what was done. One that wakes and dies sends what it was about to, and nothing after it.
  */
-export type AimedFault = "freeze_before_copy" | "freeze_before_record" | "wake_and_die";
+export type AimedFault = "freeze_before_copy" | "freeze_before_record" | "die_before_prune" | "wake_and_die";
 
 /** The next commands of a runner are not done: the server answers with an error. */
 export interface Refusal {

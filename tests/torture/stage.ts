@@ -6,7 +6,7 @@
  */
 
 import { type Answer, describeAnswer, errorOf, perDeployment } from "./answer.ts";
-import { COPY, RESTORE_NEW } from "../../engine/redis/scripts/copying.ts";
+import { COPY, PRUNE, RESTORE_NEW } from "../../engine/redis/scripts/copying.ts";
 import { RECORD } from "../../engine/redis/scripts/writing.ts";
 import { Gate } from "./faults/gate.ts";
 import type { Refusal, RunnerFault } from "./history.ts";
@@ -134,6 +134,9 @@ export class Stage {
         break;
       case "freeze_before_record":
         runner.link?.aim("coming", [RECORD.sha], () => this.#hit(index, "freeze"));
+        break;
+      case "die_before_prune":
+        runner.link?.aim("coming", [PRUNE.sha], () => this.#hit(index, "kill"));
         break;
       case "wake_and_die":
         runner.thaw();

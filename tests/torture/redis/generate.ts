@@ -6,7 +6,7 @@
 
 import type { Action } from "./application.ts";
 import type { Event, Happening, History, Population, RunnerFault, ServerFault } from "../history.ts";
-import { asleepInInit, diesOnCopy, diesOnList, freshStart, motif } from "./motifs.ts";
+import { asleepInInit, diesBeforePruning, diesOnCopy, diesOnList, freshStart, motif } from "./motifs.ts";
 import { REDIS_ERRORS, type RedisErrorCode } from "../../support/faults/fault.ts";
 import { Random } from "../random.ts";
 import { refused } from "../refused.ts";
@@ -71,7 +71,7 @@ function aimedHistory(seed: number, topology: Topology): History | null {
   switch (seed % 14) {
     case 3:
     case 10: {
-      const dies = seed % 14 === 3 ? diesOnCopy : diesOnList;
+      const dies = seed % 14 === 3 ? diesOnCopy : topology === "cluster" ? diesBeforePruning : diesOnList;
       return { ...small, events: [...dies(random, small.populations), ...events.slice(0, 6)] };
     }
     case 6:

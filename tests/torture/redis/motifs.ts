@@ -70,6 +70,35 @@ export function diesOnList(random: Random, populations: readonly Population[]): 
   return events;
 }
 
+/**
+ * Between nodes a list is copied as a whole, with what the new application has deleted of it, and the run dies before it takes that off
+ * again. Before the next one comes, the old application deletes the list.
+ */
+export function diesBeforePruning(random: Random, populations: readonly Population[]): Event[] {
+  type What = Pick<Happening & { type: "application" }, "release" | "action" | "destination">;
+  const act = ({ release, ...what }: What) =>
+    [0, 1, 2].map((tenant): Event => ({
+      ...actOf(random, settingOf(populations), release),
+      ...{ after: 0, ...what, tenant },
+    }));
+  const destination = random.between(0, 1);
+  const run = startOf(random, populations, [...APPLY, "redis/1"]);
+  const gone = random.chance(0.5)
+    ? act({ release: "old", action: "delete_tenant", destination })
+    : [0, 1, 2].flatMap((each) => act({ release: "old", action: "delete_destination", destination: each }));
+  return [
+    // What is left of it is there before the list is.
+    ...act({ release: "new", action: "create_tenant", destination }),
+    ...act({ release: "new", action: "create_destination", destination }),
+    ...act({ release: "new", action: "delete_destination", destination }),
+    { after: 0, ...run, process: false },
+    { after: 0, type: "runner_fault", runner: run.runner, fault: "die_before_prune" },
+    // The first of them waits until the run is dead.
+    ...gone.map((event, i) => i === 0 ? { ...event, after: 400 } : event),
+    { after: 0, ...startOf(random, populations, APPLY), runner: (run.runner + 1) % 3 },
+  ];
+}
+
 /** A run of 001 stands still before its first copy, things happen, and it makes that copy as its last deed. */
 function dyingOnCopy(
   random: Random,

@@ -47,6 +47,8 @@ export interface Verdicts {
   status(deployment: string, migration: string): string;
   /** When the run began that a migration of a deployment was last applied by; 0 when none was. */
   appliedSince(deployment: string, migration: string): number;
+  /** True when a run by which a migration of a deployment was applied was at work at a time. */
+  appliedDuring(deployment: string, migration: string, at: number): boolean;
 }
 
 /** Compares everything that was acknowledged with what is there. */
@@ -132,12 +134,15 @@ function judgeRecord(judgement: Judgement): void {
 
 /**
  * True for what an old application has written since 001 began, where the new one had deleted what it knew of, and nothing is left of
- * that: `--rerun` is there to copy it.
+ * that: `--rerun` is there to copy it. Of what was written during a run nothing tells whether that had copied it before.
  */
-function isCopiedSince({ record: { old, kind }, copy, ledger }: Judgement, now: NewVersion): boolean {
+function isCopiedSince({ record, copy, ledger, verdicts }: Judgement, now: NewVersion): boolean {
+  const { old, kind, deployment } = record;
   const last = old.at(-1);
-  return now.stored === null && last !== undefined && now.grownFrom < old.length - 1 &&
-    last.at >= ledger.begunBy && sameStored(copy, last.stored, entityOf(kind));
+  if (now.stored !== null || last === undefined || last.at < ledger.begunBy) return false;
+  const mayBeLater = now.grownFrom < old.length - 1 ||
+    verdicts.appliedDuring(deployment, "001_hash_tags", last.at);
+  return mayBeLater && sameStored(copy, last.stored, entityOf(kind));
 }
 
 /** True when the new application's record holds what the old one wrote, or rightly stands for something later. */

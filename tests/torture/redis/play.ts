@@ -5,7 +5,7 @@
  */
 
 import { type Answer, appliedBy, describeAnswer, issuesOf, perDeployment, unnamedIn } from "../answer.ts";
-import { COPY, RESTORE_NEW } from "../../../engine/redis/scripts/copying.ts";
+import { COPY, PRUNE, RESTORE_NEW } from "../../../engine/redis/scripts/copying.ts";
 import { RECORD } from "../../../engine/redis/scripts/writing.ts";
 import { describe, type Event, flagsOf, type Happening, type History } from "../history.ts";
 import { type Outcome, Stage } from "../stage.ts";
@@ -145,9 +145,9 @@ class Play {
       case "run":
         return await this.#start(event);
       case "runner_fault":
-        if (event.fault.startsWith("freeze_before_")) {
+        if (event.fault.includes("_before_")) {
           // What a server does not know by its hash is sent to it by its text, which nobody aims at.
-          for (const { source } of [COPY, RESTORE_NEW, RECORD]) {
+          for (const { source } of [COPY, RESTORE_NEW, PRUNE, RECORD]) {
             for (const node of this.#world.masters()) await node.script("LOAD", source);
           }
         }
@@ -353,6 +353,10 @@ class Play {
       unnamed: Math.max(0, ...[...said, ...cleaned].map(unnamedIn)),
       status: (deployment, name) => statuses.get(`${deployment} ${name}`) ?? "unknown",
       appliedSince: (deployment, name) => this.#appliedSince(deployment, name),
+      appliedDuring: (deployment, name, at) =>
+        this.#runsThatApplied(deployment, name).some(({ startedAt, endedAt }) =>
+          at >= startedAt && at <= endedAt
+        ),
     };
     for (const find of await judge(this.#world, this.#ledger, verdicts)) {
       this.#stage.complain(find.key, `${when}: ${find.what}`);
