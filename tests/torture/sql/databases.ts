@@ -8,6 +8,7 @@
 import type postgres from "postgres";
 import { bringToVersion } from "../../support/outpost_database.ts";
 import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
+import { eventually } from "../../support/server.ts";
 import type { Stores } from "../runner.ts";
 import { fingerprint } from "./fingerprint.ts";
 import type { Start } from "./history.ts";
@@ -17,6 +18,10 @@ import { makeDelivery, makeEvent } from "./ledger.ts";
 const OWNER = "outpost";
 /** The version of the other Outpost, where there is one. */
 const NEIGHBOUR_VERSION = 6;
+/** What a standby needs as its primary has it; and that much of the log is kept for one that is late. */
+const SETTINGS = { max_prepared_transactions: "20", timezone: "UTC", wal_keep_size: "256MB" };
+/** Where nothing answers on an address of a runner's own. */
+const NOBODY = 9;
 
 /** A database of one history. */
 export interface LogDatabase extends AsyncDisposable, Stores {
@@ -31,6 +36,7 @@ export class Databases implements AsyncDisposable {
   readonly #admin: postgres.Sql;
   readonly #templates = new Map<string, Promise<string>>();
   readonly #schemas = new Map<number, ReadonlySet<string>>();
+  #standby: Promise<PostgresServer> | null = null;
   #count = 0;
 
   private constructor(server: PostgresServer, admin: postgres.Sql) {
@@ -39,14 +45,14 @@ export class Databases implements AsyncDisposable {
   }
 
   static async start(): Promise<Databases> {
-    const server = await startPostgres({ max_prepared_transactions: "20", timezone: "UTC" });
+    const server = await startPostgres(SETTINGS);
     const admin = server.client(urlOf(server, "postgres", "postgres", "public"), { max: 1 });
     await admin.unsafe(`create role ${OWNER} login`);
     return new Databases(server, admin);
   }
 
   /** A database for one history. */
-  async create({ version, schema, reordered }: Start): Promise<LogDatabase> {
+  async create({ version, schema, reordered, hosts }: Start): Promise<LogDatabase> {
     const template = await this.#template(version, schema);
     const name = `history_${++this.#count}`;
     await this.#admin.unsafe(`create database ${name} template ${template} owner ${OWNER}`);
@@ -61,13 +67,19 @@ export class Databases implements AsyncDisposable {
       return client;
     };
     if (reordered && version >= 4 && version < 5) await reorder(connect("owner"));
+    const other = hosts === null ? [] : [hosts.other === "nobody" ? NOBODY : await this.#followed()];
+    const named = hosts?.first ? [...other, port] : [port, ...other];
+    const wanted = hosts?.wanted == null ? "" : `&target_session_attrs=${hosts.wanted}`;
     return {
       schema,
       connect,
       protocol: "postgres",
-      ports: [port],
-      targetOf: () => port,
-      env: (host) => ({ POSTGRES_URL: `postgres://${OWNER}@${host}:${port}/${name}?search_path=${path}` }),
+      ports: named.filter((one) => one !== NOBODY),
+      targetOf: (one) => one,
+      env: (host) => {
+        const places = named.map((one) => `${host}:${one}`).join(",");
+        return { POSTGRES_URL: `postgres://${OWNER}@${places}/${name}?search_path=${path}${wanted}` };
+      },
       [Symbol.asyncDispose]: async () => {
         await Promise.all(clients.map((client) => client.end({ timeout: 0 })));
         for (
@@ -81,6 +93,19 @@ export class Databases implements AsyncDisposable {
         await this.#admin.unsafe(`drop database ${name} with (force)`);
       },
     };
+  }
+
+  /** A standby that has all that the primary has by now. @returns Its port. */
+  async #followed(): Promise<number> {
+    const standby = await (this.#standby ??= startPostgres(SETTINGS, this.#server));
+    const follower = standby.client(urlOf(standby, "postgres", "postgres", "public"), { max: 1 });
+    const [{ position } = {}] = await this.#admin`select pg_current_wal_flush_lsn()::text as position`;
+    await eventually(async () => {
+      const [row] = await follower`select pg_last_wal_replay_lsn() >= ${position}::pg_lsn as done`;
+      if (!row!.done) throw new Error("The standby does not follow");
+    });
+    await follower.end();
+    return standby.port;
   }
 
   /** What the schema of a version is, as a database has it that nothing else happened to. */
@@ -122,6 +147,7 @@ export class Databases implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#standby?.catch(() => null))?.[Symbol.asyncDispose]();
     await this.#server[Symbol.asyncDispose]();
   }
 }

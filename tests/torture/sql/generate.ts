@@ -10,7 +10,15 @@ import { Random } from "../random.ts";
 import { refused } from "../refused.ts";
 import { WHOLE_RUN } from "../stage.ts";
 import type { RunnerFault } from "../history.ts";
-import type { LogAction, LogEvent, LogHappening, LogHistory, OperatorAction, Start } from "./history.ts";
+import type {
+  Hosts,
+  LogAction,
+  LogEvent,
+  LogHappening,
+  LogHistory,
+  OperatorAction,
+  Start,
+} from "./history.ts";
 
 const RUNNERS = 3;
 /** What may happen at any time. */
@@ -31,6 +39,7 @@ export function generateLog(seed: number): LogHistory {
     schema: random.weighted<"public" | "a">([[3, "public"], [1, "a"]]),
     reordered: random.chance(0.15),
     events: random.pick([5, 20, 60]),
+    hosts: hostsOf(seed),
   };
   const events: LogEvent[] = [];
   events.push(...aimedOpening(seed));
@@ -47,6 +56,17 @@ export function generateLog(seed: number): LogHistory {
 
 /** What a server may answer at any time. */
 const REFUSALS = Object.keys(POSTGRES_ERRORS) as PostgresErrorCode[];
+
+/** In some seeds the URL names another host: one on which nothing can be written is to be passed over. */
+function hostsOf(seed: number): Hosts | null {
+  if (![0, 10, 16].includes(seed % 20)) return null;
+  const random = new Random(seed ^ 0x33);
+  const [other, first] = [random.pick(["standby", "standby", "nobody"] as const), random.chance(0.7)];
+  const choice = ["read-write", "primary"];
+  // Where no standby is asked before the primary, other words lead there too.
+  const others = other === "nobody" ? [null, "any", "prefer-standby"] : first ? [] : [null, "any"];
+  return { other, first, wanted: random.pick([...choice, ...choice, ...others]) };
+}
 
 /** Some seeds begin with what chance alone would hardly put together. */
 function aimedOpening(seed: number): LogEvent[] {

@@ -15,6 +15,18 @@ export interface Start {
   /** Somebody made the default partitions by hand, with their columns in another order. */
   readonly reordered: boolean;
   readonly events: number;
+  /** Who else the URL names beside the primary; null for nobody. */
+  readonly hosts: Hosts | null;
+}
+
+/** Another host in the URL. */
+export interface Hosts {
+  /** A standby of the primary, or a place where nothing answers. */
+  readonly other: "standby" | "nobody";
+  /** It is named before the primary. */
+  readonly first: boolean;
+  /** `target_session_attrs`; null without. */
+  readonly wanted: string | null;
 }
 
 /** What the application writes. Which form its rows have, the tables that it finds decide. */
