@@ -43,6 +43,39 @@ export async function readFields(
   );
 }
 
+/** Fields of a batch of records, read once for all who look at it. */
+export class Rows {
+  readonly #fields: readonly Binary[];
+  readonly #rows: ReadonlyMap<Binary, Values | null>;
+
+  private constructor(fields: readonly Binary[], rows: ReadonlyMap<Binary, Values | null>) {
+    this.#fields = fields;
+    this.#rows = rows;
+  }
+
+  static async read(store: RedisStore, keys: readonly Binary[], fields: readonly Binary[]): Promise<Rows> {
+    const rows = await readFields(store, keys, fields);
+    return new Rows(fields, new Map(keys.map((key, i) => [key, rows[i]!])));
+  }
+
+  /** Some of the fields of some of the records, in this order; null for a record that is no hash. */
+  of(keys: readonly Binary[], fields: readonly Binary[]): (Values | null)[] {
+    const columns = fields.map((field) => this.#fields.indexOf(field));
+    const isWhole = columns.length === this.#fields.length && columns.every((column, i) => column === i);
+    return keys.map((key) => {
+      const row = this.#rows.get(key) ?? null;
+      return row === null || isWhole ? row : columns.map((column) => row[column] ?? null);
+    });
+  }
+
+  /** How many bytes their values have. */
+  get bytes(): number {
+    let sum = 0;
+    for (const row of this.#rows.values()) for (const value of row ?? []) sum += value?.length ?? 0;
+    return sum;
+  }
+}
+
 /**
  * Reads hashes whole, each at one moment: as many of them, from the front, as are not too much for one reply.
  *

@@ -82,7 +82,7 @@ export async function walkOver(
   store: RedisStore,
   changes: readonly (CopyChange | TransformChange)[],
   options: Omit<WalkOptions, "pattern" | "visit">,
-  begin: (apart: boolean) => (keys: readonly Binary[]) => Promise<void>,
+  begin: (apart: boolean) => WalkOptions["visit"],
 ): Promise<void> {
   const searches = searchesOf(changes);
   const pattern = coveringPattern([
@@ -96,10 +96,10 @@ export async function walkOver(
       ...options,
       pattern,
       signal: AbortSignal.any([options.signal, found.signal]),
-      visit: async (keys) => {
+      visit: async (keys, size) => {
         const looks = searches.map(({ search, matches }) => anyAmong(store, search, keys.filter(matches)));
         if ((await Promise.all(looks)).includes(true)) found.abort();
-        else await visit(keys);
+        else await visit(keys, size);
       },
     });
   } catch (error) {

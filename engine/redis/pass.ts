@@ -14,7 +14,7 @@ import type { Binary } from "./binary.ts";
 import type { RunBegin } from "./bookkeeping.ts";
 import type { StoredState } from "./stored_state.ts";
 import type { Conversion, WriteContext } from "./context.ts";
-import { copier, copyRecords } from "./copy/copy_records.ts";
+import { copier, copyRecords, fieldsFor } from "./copy/copy_records.ts";
 import { OpenSlotsError, replyCode, toStoreError } from "./errors.ts";
 import { anyLookalike } from "./lookalikes.ts";
 import type { RedisMigration } from "./migration.ts";
@@ -100,7 +100,11 @@ async function walkAll(...[store, tasks, look, options]: Parameters<typeof pass>
         made.flatMap(inPlace),
         shared,
         apart,
-        early && { pattern: early.among, visit: copier(early.change, contextOf(early.task), apart) },
+        early && {
+          pattern: early.among,
+          fields: fieldsFor(early.change, contextOf(early.task).converted),
+          visit: copier(early.change, contextOf(early.task), apart),
+        },
       )
       : copyRecords(change, contextOf(first), apart, early?.task === first ? early.isAmong : () => false);
     await work.catch((error: unknown) => {

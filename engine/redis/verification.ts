@@ -7,13 +7,18 @@
 import type { RedisVerification, RedisVerifyOptions } from "../redis_backend.ts";
 import type { Binary } from "./binary.ts";
 import type { StoredState } from "./stored_state.ts";
-import type { ReadContext, RecordRules, VerifyReport } from "./context.ts";
-import { checkCopies } from "./copy/check.ts";
+import type { RecordRules, VerifyReport } from "./context.ts";
+import { Rows } from "./bulk_reads.ts";
+import { checkCopies, type CopyCheck } from "./copy/check.ts";
 import { walkOver } from "./lookalikes.ts";
 import type { RedisMigration } from "./migration.ts";
 import type { RedisStore } from "./store.ts";
 import type { TransformChange } from "./transform/change.ts";
+import { chainOf } from "./transform/chain.ts";
 import { checkConverted } from "./transform/check.ts";
+import { mayBeAny } from "./transform/kinds.ts";
+import { BatchSize, ReplyClock } from "./walk/pacing.ts";
+import type { WalkOptions } from "./walk/part.ts";
 import { matcherOf } from "./walk/pattern.ts";
 import { chooseSample } from "./walk/sample.ts";
 import { NAMED_RECORDS } from "./walk/tally.ts";
@@ -37,12 +42,12 @@ export async function verifyMigrations(
   asked: readonly Verified[],
   options: RedisVerifyOptions,
 ): Promise<RedisVerification[]> {
-  const applied = asked.filter(({ state }) => state.status === "applied");
+  const applied = asked.filter(isApplied);
   const changes = applied.map(({ migration }) => migration.change);
   let counts: Count[] = [];
   const begin = (apart: boolean) => {
     counts = applied.map(({ state }) => new Count(state));
-    return checksOf(store, applied, counts, options, apart);
+    return checksOf(store, asked, counts, options, apart);
   };
   let note: string | undefined;
   if (changes.length === 0) counts = [];
@@ -51,7 +56,8 @@ export async function verifyMigrations(
     const { keys, searched } = await chooseSample(store, changes, options.sample, options.signal);
     if (searched) note = SEARCHED;
     const check = begin(true); // Whether there are lookalikes only a look at all keys would tell.
-    for (let at = 0; at < keys.length; at += AT_ONCE) await check(keys.slice(at, at + AT_ONCE));
+    const size = new BatchSize(new ReplyClock(), "records");
+    for (let at = 0; at < keys.length; at += AT_ONCE) await check(keys.slice(at, at + AT_ONCE), size);
   }
   return asked.map((one) => {
     const count = counts[applied.indexOf(one)];
@@ -60,30 +66,49 @@ export async function verifyMigrations(
   });
 }
 
-/** Checks keys for all migrations. */
+/** Checks keys for all migrations that are applied. Each record is read once for all of them. */
 function checksOf(
   store: RedisStore,
-  applied: readonly Verified[],
+  asked: readonly Verified[],
   counts: readonly VerifyReport[],
   options: RedisVerifyOptions,
   apart: boolean,
-): (keys: readonly Binary[]) => Promise<void> {
+): WalkOptions["visit"] {
   const inPlace: { change: TransformChange; report: VerifyReport }[] = [];
-  const copies: ((keys: readonly Binary[]) => Promise<void>)[] = [];
-  applied.forEach(({ migration: { change }, rules }, i) => {
+  const copies: (CopyCheck & { readonly matches: (key: Binary) => boolean })[] = [];
+  const isPending = (change: TransformChange) =>
+    asked.some(({ migration, state }) => migration.change === change && state.status !== "applied");
+  asked.filter(isApplied).forEach(({ migration: { change }, rules }, i) => {
     const report = counts[i]!;
     if (change.type === "transform") {
       inPlace.push({ change, report });
       return;
     }
-    const matches = matcherOf(change.pattern);
-    const context: ReadContext = { ...rules, ...options };
-    copies.push((keys) => checkCopies(change, context, report, apart, keys.filter(matches)));
+    const chain = chainOf(rules.later.filter((one) => !isPending(one)), change.fields);
+    copies.push({
+      change,
+      context: { ...rules, ...options },
+      chain,
+      report,
+      matches: matcherOf(change.pattern),
+    });
   });
-  return async (keys) => {
-    for (const check of copies) await check(keys);
-    await checkConverted(inPlace, store, apart, keys);
+  const { fields } = chainOf(
+    inPlace.map(({ change }) => change),
+    copies.flatMap(({ chain }) => chain.fields),
+  );
+  return async (all, size) => {
+    const keys = all.filter((key) =>
+      copies.some(({ matches }) => matches(key)) || inPlace.some(({ change }) => mayBeAny(change, key))
+    );
+    const read = await Rows.read(store, keys, fields);
+    for (const one of copies) await checkCopies(one, apart, keys.filter(one.matches), read, size);
+    await checkConverted(inPlace, store, apart, keys, read);
   };
+}
+
+function isApplied({ state }: Verified): boolean {
+  return state.status === "applied";
 }
 
 function notApplied({ id, state: { status } }: Verified): RedisVerification {

@@ -6,20 +6,35 @@
 
 import { type Binary, display } from "../binary.ts";
 import type { ReadContext, VerifyReport } from "../context.ts";
+import type { Rows } from "../bulk_reads.ts";
+import type { Chain } from "../transform/chain.ts";
+import type { BatchSize } from "../walk/pacing.ts";
 import type { CopyChange } from "./change.ts";
-import { findPairs } from "./pairs.ts";
+import { partSame, readOrders } from "./orders.ts";
 import { faultOf, judged } from "./weigh.ts";
 
-/** Compares the originals of a batch with their copies. */
+/** What copies are checked by. */
+export interface CopyCheck {
+  readonly change: CopyChange;
+  readonly context: ReadContext;
+  /** The fields that decide, and the changes in place that copies have gone through. */
+  readonly chain: Chain;
+  readonly report: VerifyReport;
+}
+
+/** Compares the originals of a batch, of which the fields of the chain were read, with their copies. */
 export async function checkCopies(
-  change: CopyChange,
-  context: ReadContext,
-  report: VerifyReport,
+  { change, context, chain, report }: CopyCheck,
   lookalikes: boolean,
   keys: readonly Binary[],
+  read: Rows,
+  size: BatchSize,
 ): Promise<void> {
-  const pairs = await findPairs(change, context.store, lookalikes, keys);
-  for await (const portion of judged(change, context, pairs)) {
+  const { store } = context;
+  const orders = await readOrders(change, { store, lookalikes, size }, chain, () => true, keys, read);
+  const { same, others } = await partSame(store, chain, orders, size);
+  for (const _ of same) report.pass();
+  for await (const portion of judged(change, context, others)) {
     for (const { pair: { source, target }, standing } of portion) {
       const fault = faultOf(standing, target);
       if (fault === null) report.pass();

@@ -20,7 +20,7 @@ import { walk } from "../walk/walk.ts";
 import type { CopyChange } from "./change.ts";
 import type { Content } from "./content.ts";
 import { unlinkLarge } from "./large.ts";
-import { carryOut, type Order, readOrders } from "./orders.ts";
+import { carryOut, type Order, readOrders, type Run } from "./orders.ts";
 import { findPairs, type Pair } from "./pairs.ts";
 import { faultOf, judged, type JudgedPair } from "./weigh.ts";
 
@@ -86,7 +86,7 @@ interface Work {
 
 async function deleteProven(change: CopyChange, context: WriteContext, work: Work): Promise<void> {
   const { store, tally } = context;
-  const chain = chainOf(context.later, change.fields);
+  const chain = chainOf(context.converted.map((one) => one.change), change.fields);
   let keys = work.keys;
   for (let attempt = 1; keys.length > 0; attempt++) {
     const orders = await readOrders(change, { ...work, store }, chain, () => true, keys);
@@ -138,7 +138,9 @@ async function deleteSame(
   const canBeTold = (order: Order) =>
     order.type === "hash" && !(deferred.others && tellsApart(change, order));
   const rest = orders.filter((order) => !canBeTold(order));
-  const told = carryOut(DELETE_SAME, context, chain, orders.filter(canBeTold), size);
+  const { store, fence } = context;
+  const run: Run = (keys, args) => store.write(DELETE_SAME, keys, args, fence);
+  const told = carryOut(run, chain, orders.filter(canBeTold), size);
   for await (const [order, answer] of told) {
     if (answer === "?") rest.push(order);
     else count(context, order, answer, again);

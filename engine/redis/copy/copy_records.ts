@@ -5,19 +5,25 @@
  */
 
 import type { Binary } from "../binary.ts";
-import type { WriteContext } from "../context.ts";
-import type { WalkOptions } from "../walk/part.ts";
+import type { Conversion, WriteContext } from "../context.ts";
+import { chainOf } from "../transform/chain.ts";
+import type { Visit } from "../transform/convert_records.ts";
 import { walk } from "../walk/walk.ts";
 import { copyAcrossNodes, followUp } from "./across_nodes.ts";
 import type { CopyChange } from "./change.ts";
 import { prune } from "./dead_lists.ts";
 import { copyOnServer } from "./on_server.ts";
 
+/** What is read of an original: what decides about it, and what changes in place make something of. */
+export function fieldsFor(change: CopyChange, converted: readonly Conversion[]): readonly Binary[] {
+  return chainOf(converted.map((one) => one.change), change.fields).fields;
+}
+
 /** @returns Copies what is not there yet of a batch; deletes nothing. @param lookalikes See {@linkcode copyRecords}. */
-export function copier(change: CopyChange, context: WriteContext, lookalikes: boolean): WalkOptions["visit"] {
+export function copier(change: CopyChange, context: WriteContext, lookalikes: boolean): Visit {
   const copy = context.store.clustered ? copyAcrossNodes : copyOnServer;
-  return async (keys, size) => {
-    await copy(change, context, lookalikes, keys.filter((key) => !context.isHeld(key)), size);
+  return async (keys, size, read) => {
+    await copy(change, context, lookalikes, keys.filter((key) => !context.isHeld(key)), size, read);
     // A run that died may have brought back what it did not come to look at again, and the original may be gone since. Among
     // lookalikes such a list may be an original itself.
     if (context.unfinished && !lookalikes) {

@@ -6,6 +6,7 @@
  */
 
 import type { Binary } from "../binary.ts";
+import type { Rows } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
 import { COPY } from "../scripts/copying.ts";
 import { type Chain, chainOf } from "../transform/chain.ts";
@@ -13,35 +14,53 @@ import { convertAfter, countTaken, goesOnBehind } from "../transform/convert_rec
 import type { BatchSize } from "../walk/pacing.ts";
 import type { CopyChange } from "./change.ts";
 import { deadLists, prune, readListed } from "./dead_lists.ts";
-import { carryOut, type Order, readOrders } from "./orders.ts";
+import { carryOut, type Order, partSame, readOrders, type Run } from "./orders.ts";
 import { toBeCopied, weigh } from "./weigh.ts";
 
 /** A record that changes again and again is looked at again this often before it counts as failed. */
 const ATTEMPTS = 50;
 
-/** Copies one batch. Each record is read once and, where there is no copy of it, written once. */
+/**
+ * Copies one batch. Each record is read once and, where there is no copy of it, written once.
+ *
+ * @param read What was read of it already.
+ */
 export async function copyOnServer(
   change: CopyChange,
   context: WriteContext,
   lookalikes: boolean,
   batch: readonly Binary[],
   size: BatchSize,
+  read?: Rows,
 ): Promise<void> {
   // Where there are lookalikes, what later migrations make of a copy is known only when it is there.
   const chain = chainOf(lookalikes ? [] : context.converted.map((one) => one.change), change.fields);
   const goesOn = goesOnBehind(context.converted, context);
   let keys = batch;
   for (let attempt = 1; keys.length > 0; attempt++) {
-    const orders = await readOrders(change, { ...context, lookalikes, size }, chain, goesOn, keys);
-    const wanted = context.doneSince === null ? orders : await toBeCopied(change, context, orders);
-    // A run that ended between copying and converting left copies that are there, and are not converted.
-    const rest = orders.filter((order) => !wanted.includes(order));
-    await convertAfter(context, rest.map(({ target }) => target), lookalikes);
+    const known = attempt === 1 ? read : undefined;
+    const orders = await readOrders(change, { ...context, lookalikes, size }, chain, goesOn, keys, known);
+    const wanted = context.doneSince === null ? orders : await unlessThere(orders);
     keys = await execute(change, context, chain, wanted, size, lookalikes);
     if (attempt === ATTEMPTS) {
       for (const key of keys) context.tally.fail(key, "it changed each time before it could be copied");
       return;
     }
+  }
+
+  async function unlessThere(orders: readonly Order[]): Promise<Order[]> {
+    const { same, others } = lookalikes
+      ? { same: [], others: orders }
+      : await partSame(context.store, chain, orders, size);
+    for (const { source } of same) {
+      context.tally.skipped++;
+      context.tally.recover(source);
+    }
+    const wanted = await toBeCopied(change, context, others);
+    // A run that ended between copying and converting left copies that are there, and are not converted.
+    const rest = others.filter((order) => !wanted.includes(order));
+    await convertAfter(context, rest.map(({ target }) => target), lookalikes);
+    return wanted;
   }
 }
 
@@ -54,7 +73,8 @@ async function execute(
   size: BatchSize,
   lookalikes: boolean,
 ): Promise<Binary[]> {
-  const { store, tally } = context;
+  const { store, tally, fence } = context;
+  const run: Run = (keys, args) => store.write(COPY, keys, args, fence);
   const lists = await readListed(change, store, orders);
   const dead = new Set(await deadLists(change, store, orders.filter((order) => !lists.has(order))));
   const alive = orders.filter((order) => !dead.has(order)).map((order) => ({
@@ -62,7 +82,7 @@ async function execute(
     listed: lists.get(order),
   }));
   const [copied, others, again]: [Order[], Order[], Binary[]] = [[], [], []];
-  for await (const [order, answer] of carryOut(COPY, context, chain, alive, size, change)) {
+  for await (const [order, answer] of carryOut(run, chain, alive, size, change)) {
     if (answer === "c") {
       tally.processed++;
       tally.recover(order.source);

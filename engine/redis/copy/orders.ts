@@ -5,11 +5,13 @@
  */
 
 import { type Binary, toBuffer } from "../binary.ts";
-import { readFields, type Values } from "../bulk_reads.ts";
+import { Rows, type Values } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
 import type { Listed, Orders } from "../scripts/copying.ts";
-import type { Script } from "../scripts/script.ts";
+import { FIND_SAME } from "../scripts/deleting.ts";
+import type { Argument, RedisStore } from "../store.ts";
 import { type Chain, follow, take, type Taken } from "../transform/chain.ts";
+import { isInconvertible } from "../transform/change.ts";
 import { packWrites } from "../transform/field_writes.ts";
 import type { BatchSize } from "../walk/pacing.ts";
 import type { CopyChange } from "./change.ts";
@@ -26,6 +28,7 @@ export interface Order extends Pair, Taken {
  *
  * @param chain The changes in place, and the fields that decide before theirs.
  * @param goesOn See {@linkcode take}.
+ * @param read What was read of them already.
  */
 export async function readOrders(
   change: CopyChange,
@@ -36,11 +39,13 @@ export async function readOrders(
   chain: Chain,
   goesOn: (link: number) => boolean,
   keys: readonly Binary[],
+  read?: Rows,
 ): Promise<Order[]> {
-  const rows = await size.measure("read", keys.length, () => readFields(store, keys, chain.fields));
-  const own = rows.map((row) => row && row.slice(0, change.fields.length));
-  const pairs = await findPairs(change, store, lookalikes, keys, own);
-  return toOrders(chain, goesOn, pairs, new Map(keys.map((key, i) => [key, rows[i] ?? []])));
+  const rows = read ?? await size.measure("read", keys.length, () => Rows.read(store, keys, chain.fields));
+  const pairs = await findPairs(change, store, lookalikes, keys, rows.of(keys, change.fields));
+  const sources = pairs.map(({ source }) => source);
+  const known = rows.of(sources, chain.fields);
+  return toOrders(chain, goesOn, pairs, new Map(sources.map((key, i) => [key, known[i] ?? []])));
 }
 
 /** Tells what changes in place make of copies. Pure. @param rowOf What was read of the originals: all fields of the chain. */
@@ -59,10 +64,32 @@ export function toOrders(
   });
 }
 
-/** Runs a script over pairs, as many at once as it takes. @returns For each its character. */
+/**
+ * Parts pairs of which the server itself can tell that their forms are the same, most of them, from the others. What is the same is
+ * as later migrations make it.
+ */
+export async function partSame(
+  store: RedisStore,
+  chain: Chain,
+  orders: readonly Order[],
+  size: BatchSize,
+): Promise<{ readonly same: Order[]; readonly others: Order[] }> {
+  const canBeTold = ({ type, outcomes }: Order) =>
+    !store.clustered && type === "hash" && !outcomes.some(({ changes }) => isInconvertible(changes));
+  const [same, others]: Order[][] = [[], orders.filter((order) => !canBeTold(order))];
+  const run: Run = async (keys, args) => String(await store.evaluateReading(FIND_SAME, keys, args) ?? "");
+  for await (const [order, answer] of carryOut(run, chain, orders.filter(canBeTold), size)) {
+    (answer === "1" ? same : others)!.push(order);
+  }
+  return { same: same!, others: others! };
+}
+
+/** Runs a script. @returns Characters, or nothing where there are no scripts. */
+export type Run = (keys: readonly Binary[], args: readonly Argument[]) => Promise<string>;
+
+/** Runs a script over pairs, as many at once as it takes. @returns For each its character; `?` where there are no scripts. */
 export async function* carryOut(
-  script: Script,
-  { store, fence }: Pick<WriteContext, "store" | "fence">,
+  run: Run,
   { fields }: Chain,
   orders: readonly Order[],
   size: BatchSize,
@@ -71,14 +98,15 @@ export async function* carryOut(
   for (let rest = orders; rest.length > 0;) {
     const keys = rest.flatMap(({ source, target }) => [source, target]);
     const writes = packWrites(fields, rest.map((order) => ({ ...order, key: order.target })));
-    const told: Orders = {
+    const about: Orders = {
       ...writes,
       types: rest.map(({ type }) => type),
       lists: rest.map(({ listed }) => listed ?? false),
       deletedAt,
     };
-    const args = [toBuffer(JSON.stringify(told))];
-    const answer = await size.measure("write", rest.length, () => store.write(script, keys, args, fence));
+    const args = [toBuffer(JSON.stringify(about))];
+    const told = await size.measure("write", rest.length, () => run(keys, args));
+    const answer = told === "" ? "?".repeat(rest.length) : told;
     for (let i = 0; i < answer.length; i++) yield [rest[i]!, answer[i]!];
     rest = rest.slice(answer.length);
   }

@@ -4,21 +4,21 @@
  * @module
  */
 
-import { ENDS_AT, FENCE, FIELD_ENDS, type Script, script } from "./script.ts";
+import { ENDS_AT, FENCE, FIELD_ENDS, type Script, script, UNPACK } from "./script.ts";
 
 /** What a script looks at together, and of one pair: what is larger is for others to judge. */
 const MOST = { bytes: 512 * 1024, bytesOfPair: 128 * 1024 };
 
 /**
- * Deletes originals that are hashes, each only if it is as it was read, and its copy is the same in every field but for what later
- * migrations make of it, and ends when it does.
+ * Compares originals that are hashes, and as they were read, with their copies: these are the same when every field is as later
+ * migrations make it, and they end when the originals do. Returns a character for each pair: `1` the same, `0` changed meanwhile, `-`
+ * gone, `?` not to be told by this alone. What would be too much at once is left out at the end.
  *
- * - KEYS: the fence key if any, then source and target by turns.
- * - ARGV: the fence; {@linkcode Orders}: what is to be set is what later migrations make.
- * - Returns a character for each pair: `1` deleted, `0` changed meanwhile, `-` gone, `?` not to be told by this alone. What would
- *   be too much at once is left out at the end.
+ * @param begin Sets `k` and `a`, as {@linkcode FENCE} does.
+ * @param deed What is done with a `source` that is the same.
  */
-export const DELETE_SAME: Script = script(`${FENCE}${ENDS_AT}${FIELD_ENDS}
+const comparing = (begin: string, deed: string): Script =>
+  script(`${begin}${ENDS_AT}${FIELD_ENDS}
 local orders, pcall = cjson.decode(ARGV[a + 1]), redis.pcall
 local names, shapes, told, at, bytes = orders.fields, orders.shapes, orders.values, 0, 0
 local width, column = #names, {}
@@ -51,16 +51,16 @@ local function judge(source, target, shape)
       if told[at + column[name]] ~= value then return '0' end
       unread = unread - 1
     end
-    local found = there[name]
-    if not found or (found ~= value and found ~= set[name]) then return '?' end
-    there[name], more, fields[#fields + 1] = nil, more - 1, name
+    if there[name] ~= (set[name] or value) then return '?' end
+    set[name], more, fields[#fields + 1] = nil, more - 1, name
   end
   if unread ~= 0 then return '0' end
   for name, value in pairs(set) do
-    if there[name] == value then more = more - 1 end
+    if there[name] ~= value then return '?' end
+    more = more - 1
   end
   if more ~= 0 or not ends_together(source, target, fields) then return '?' end
-  redis.call('UNLINK', source)
+  ${deed}
   return '1'
 end
 local results = {}
@@ -72,6 +72,24 @@ for i = k + 1, #KEYS, 2 do
 end
 return table.concat(results)
 `);
+
+/**
+ * Tells which originals and copies are the same.
+ *
+ * - KEYS: source and target by turns.
+ * - ARGV: {@linkcode Orders}: what is to be set is what later migrations make.
+ * - Returns what {@linkcode comparing} says.
+ */
+export const FIND_SAME: Script = comparing(`${UNPACK}local k, a = 0, 0\n`, "");
+
+/**
+ * Deletes originals that are the same as their copies.
+ *
+ * - KEYS: the fence key if any, then source and target by turns.
+ * - ARGV: the fence; {@linkcode Orders}: what is to be set is what later migrations make.
+ * - Returns what {@linkcode comparing} says: `1` deleted.
+ */
+export const DELETE_SAME: Script = comparing(FENCE, "redis.call('UNLINK', source)");
 
 /**
  * Deletes originals, each only if it and its copy are byte for byte what was judged, and end when they did then.

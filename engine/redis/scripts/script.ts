@@ -61,6 +61,7 @@ local pcall, width = redis.pcall, #names
 export const ENDS_AT = `
 local function ends_at(key)
   local at = redis.pcall('PEXPIRETIME', key)
+  if at == -1 then return '0' end -- What most of them say, and making text takes longer than asking.
   if type(at) ~= 'number' then
     local function now()
       local time = redis.call('TIME')

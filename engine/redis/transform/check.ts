@@ -5,25 +5,23 @@
  */
 
 import { type Binary, display } from "../binary.ts";
-import { readFields } from "../bulk_reads.ts";
+import type { Rows } from "../bulk_reads.ts";
 import type { VerifyReport } from "../context.ts";
 import type { RedisStore } from "../store.ts";
-import { chainOf, ownValues } from "./chain.ts";
 import { isInconvertible, type TransformChange, whyNot } from "./change.ts";
 import { kindsOf, mayBeAny } from "./kinds.ts";
 
-/** Looks at a batch, which is read once, for several changes: each by itself, for each is said to be done. */
+/** Looks at a batch, of which all fields were read, for several changes: each by itself, for each is said to be done. */
 export async function checkConverted(
   checks: readonly { readonly change: TransformChange; readonly report: VerifyReport }[],
   store: RedisStore,
   others: boolean,
   batch: readonly Binary[],
+  read: Rows,
 ): Promise<void> {
-  const { fields, links } = chainOf(checks.map(({ change }) => change));
   const keys = batch.filter((key) => checks.some(({ change }) => mayBeAny(change, key)));
-  const rows = await readFields(store, keys, fields);
-  for (const [i, { change, report }] of checks.entries()) {
-    const own = rows.map((row) => row === null ? null : ownValues(links[i]!, row));
+  for (const { change, report } of checks) {
+    const own = read.of(keys, change.fields);
     const kinds = await kindsOf(change, store, others, keys, own);
     kinds.forEach((kind, at) => {
       if (kind === null) return;

@@ -6,10 +6,10 @@
  */
 
 import type { Binary } from "../binary.ts";
-import { readFields, type Values } from "../bulk_reads.ts";
+import { Rows } from "../bulk_reads.ts";
 import type { Conversion, WriteContext } from "../context.ts";
+import type { RedisStore } from "../store.ts";
 import { BatchSize, ReplyClock } from "../walk/pacing.ts";
-import type { WalkOptions } from "../walk/part.ts";
 import { coveringPattern } from "../walk/pattern.ts";
 import { Tally } from "../walk/tally.ts";
 import { walk } from "../walk/walk.ts";
@@ -29,6 +29,17 @@ interface Way {
   readonly apart: boolean;
   readonly goesOn: (link: number) => boolean;
 }
+/** What is done with a batch of keys. @param read What was read of them already. */
+export type Visit = (keys: readonly Binary[], size: BatchSize, read?: Rows) => Promise<void>;
+
+/** What else a walk looks for. */
+interface Also {
+  readonly pattern: Binary;
+  /** Fields that are read for it. */
+  readonly fields: readonly Binary[];
+  readonly visit: Visit;
+}
+
 /** Changes that count what they do. */
 type Counted = Conversion & { readonly tally: Tally };
 
@@ -42,16 +53,19 @@ export async function convertRecords(
   conversions: readonly Counted[],
   context: Converting & Pick<WriteContext, "signal" | "maxRate" | "batchSize" | "onStep">,
   apart: boolean,
-  also: Pick<WalkOptions, "pattern" | "visit"> | null,
+  also: Also | null,
 ): Promise<void> {
   const goesOn = goesOnBehind(conversions, context);
+  const { fields } = chainOf(conversions.map(({ change }) => change), also?.fields);
   const patterns = conversions.map(({ change }) => change.pattern);
   await walk(context.store, {
     ...context,
     pattern: coveringPattern(also === null ? patterns : [...patterns, also.pattern]),
     visit: async (keys, size) => {
-      await convert(conversions, { ...context, apart, goesOn }, keys, size);
-      await also?.visit(keys, size);
+      const read = also === null ? undefined : await readRows(context.store, keys, fields, size);
+      const touched = await convert(conversions, { ...context, apart, goesOn }, keys, size, read);
+      await also?.visit(keys.filter((key) => !touched.has(key)), size, read);
+      if (touched.size > 0) await also?.visit([...touched], size);
     },
   });
 }
@@ -127,24 +141,22 @@ export function countTaken(
   });
 }
 
-/** Converts one batch; what changes meanwhile is read again. */
+/** Converts one batch; what changes meanwhile is read again. @returns What was not left as it had been read. */
 async function convert(
   conversions: readonly Counted[],
   context: Converting & Way,
   batch: readonly Binary[],
   size: BatchSize,
-): Promise<void> {
+  read?: Rows,
+): Promise<ReadonlySet<Binary>> {
+  const touched = new Set<Binary>();
   const { store, apart, goesOn } = context;
   const changes = conversions.map(({ change }) => change);
   const chain = chainOf(changes);
   let keys = batch.filter((key) => changes.some((change) => mayBeAny(change, key)));
   for (let attempt = 1; keys.length > 0; attempt++) {
-    const rows = await size.measure(
-      "read",
-      keys.length,
-      () => readFields(store, keys, chain.fields),
-      bytesOf,
-    );
+    const known = attempt === 1 ? read : undefined;
+    const rows = (known ?? await readRows(store, keys, chain.fields, size)).of(keys, chain.fields);
     const isMeant = await meantBy(chain, store, apart, keys, rows);
     const todo: (FieldWrite & Taken)[] = [];
     keys.forEach((key, i) => {
@@ -154,7 +166,8 @@ async function convert(
       if (taken.changes.length === 0) countTaken(conversions, key, taken.outcomes, context);
       else todo.push({ key, values, ...taken });
     });
-    if (todo.length === 0) return;
+    for (const { key } of todo) touched.add(key);
+    if (todo.length === 0) break;
     const results = await size.measure("write", todo.length, () => writeFields(context, chain.fields, todo));
     const again = todo.filter((_, i) => results[i] === "0"); // A record that is gone, "-", stays gone.
     todo.forEach(({ key, outcomes }, i) => {
@@ -165,14 +178,18 @@ async function convert(
         const first = outcomes.findIndex(({ kind, changes }) => kind !== null && changes !== null);
         conversions[first]!.tally.fail(key, "it changed each time before it could be written");
       }
-      return;
+      break;
     }
     keys = again.map(({ key }) => key);
   }
+  return touched;
 }
 
-function bytesOf(rows: readonly (Values | null)[]): number {
-  let sum = 0;
-  for (const row of rows) for (const value of row ?? []) sum += value?.length ?? 0;
-  return sum;
+function readRows(
+  store: RedisStore,
+  keys: readonly Binary[],
+  fields: readonly Binary[],
+  size: BatchSize,
+): Promise<Rows> {
+  return size.measure("read", keys.length, () => Rows.read(store, keys, fields), ({ bytes }) => bytes);
 }

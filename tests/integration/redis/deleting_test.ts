@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { toArgument } from "../../../engine/redis/binary.ts";
-import { DELETE_SAME } from "../../../engine/redis/scripts/deleting.ts";
+import { DELETE_SAME, FIND_SAME } from "../../../engine/redis/scripts/deleting.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
 import { packWrites } from "../../../engine/redis/transform/field_writes.ts";
 import { startRedis } from "../../support/redis.ts";
@@ -12,7 +12,7 @@ const CASES:
   readonly (readonly [original: Fields | null, copy: Fields | null, answer: string, why: string])[] = [
     [{ n: "1", x: "y" }, { n: "1", x: "y", m: "2" }, "1", "the copy is what is made of the original"],
     [{ x: "y", n: "1" }, { m: "2", n: "1", x: "y" }, "1", "fields have no order"],
-    [{ n: "1", x: "y" }, { n: "1", x: "y" }, "1", "the copy is the original"],
+    [{ n: "1", x: "y" }, { n: "1", x: "y" }, "?", "the copy is the original, not converted"],
     [{ n: "1", x: "y" }, { n: "1", x: "z", m: "2" }, "?", "another value"],
     [{ n: "1", x: "y" }, { n: "1", m: "2" }, "?", "a field less"],
     [{ n: "1", x: "y" }, { n: "1", x: "y", m: "2", o: "p" }, "?", "a field more"],
@@ -25,7 +25,7 @@ const CASES:
     [{ n: "1", x: "y".repeat(200_000) }, { n: "1", x: "y".repeat(200_000) }, "?", "too large to look at"],
   ];
 
-Deno.test("DELETE_SAME deletes an original whose copy is the same in the server's own eyes, and no other", async () => {
+Deno.test("FIND_SAME tells which originals are the same as their copies, and DELETE_SAME deletes these and no others", async () => {
   await using server = await startRedis();
   const client = server.client();
   const store = new RedisStore(client);
@@ -40,7 +40,9 @@ Deno.test("DELETE_SAME deletes an original whose copy is the same in the server'
     const keys = CASES.flatMap((_, i) => [`old${i}`, `new${i}`]);
     const told = { ...packWrites(["n", "m"], CASES.map(() => order)), types: CASES.map(() => "hash") };
     const args = [toArgument(JSON.stringify(told))];
+    const found = String(await store.evaluateReading(FIND_SAME, keys, args));
     const answers = [...await store.write(DELETE_SAME, keys, args, undefined)];
+    assertEquals(found, answers.join(""));
     const wanted = CASES.map(([, , answer]) => answer === "1" && end === 1 ? "?" : answer);
     CASES.forEach(([, , , why], i) => assertEquals(answers[i], wanted[i], `${why}, ends ${ends}`));
     for (const [i, [original]] of CASES.entries()) {
