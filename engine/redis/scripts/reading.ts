@@ -40,7 +40,7 @@ return cjson.encode(rows)
  * In one reply: more would hold up the server. A hash with more fields than that, or that takes more memory, is none for a
  * script at all.
  */
-const MOST = { fields: 4000, fieldsOfOne: 1000, bytes: 256 * 1024, bytesOfOne: 128 * 1024 };
+const MOST = { fields: 1500, fieldsOfOne: 1000, bytes: 256 * 1024, bytesOfOne: 128 * 1024 };
 
 /**
  * Reads many hashes whole.
