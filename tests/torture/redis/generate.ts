@@ -107,7 +107,7 @@ function together(random: Random, seed: number, topology: Topology): History {
       ? { ...event, together: choose() }
       : event
   );
-  return { ...history, events };
+  return { ...history, events: seed % 14 === 5 ? refused(random, events, REFUSALS) : events };
 }
 
 /** Commands that take several deployments. */
