@@ -223,6 +223,52 @@ Deno.test("Fleet stops the deployment whose lock is lost alone, and all when it 
   }
 });
 
+Deno.test("Fleets that overlap do each deployment once, whatever its ID, and touch no other's records", async () => {
+  await using server = await startRedis();
+  const redis = server.client();
+  // Letters of IDs stand side by side in one pattern, where a hyphen could mean all between its neighbours.
+  const ids = ["", "-", "--a", "9_", "Z-", "_", "a", "a-", "a-b", "z"];
+  for (const id of ids) await seed(redis, id, 20);
+  await seed(redis, "b", 20);
+  const before = await snapshot(redis);
+  assertEquals(await findOutpostDeployments(redis), [...ids, "b"].toSorted());
+  const outcomes = await Promise.all(
+    [ids, ids.toReversed(), ids.slice(3, 7)].map((some) =>
+      fleetOf(redis, some).each((engine) => engine.apply({ waitMs: 60_000 }))
+    ),
+  );
+  assertEquals(outcomes.flat().filter(({ ok }) => !ok), []);
+  for (const id of ids) {
+    const done = outcomes.flatMap((of) => of.filter(({ deployment }) => deployment === id))
+      .flatMap((outcome) => outcome.ok ? outcome.value.results : []);
+    const [first] = done.filter(({ id }) => id === TIMESTAMPS);
+    assertEquals([done.length, first?.processed], [id === "" ? 3 : 2, 40], `"${id}"`);
+  }
+  assertEquals(await statuses(redis, "b"), ["not_applicable", "pending", "pending"]);
+  const after = await snapshot(redis);
+  for (const [key, value] of before) if (key.startsWith("b:")) assertEquals(after.get(key), value);
+  const verified = await fleetOf(redis, ids).each((engine) => engine.verify({ full: true }));
+  for (const id of ids) assert(valueOf(verified, id).ok, id);
+});
+
+Deno.test("Fleet leaves a deployment that is deleted meanwhile deleted", async () => {
+  await using server = await startRedis();
+  const redis = server.client();
+  const ids = ["", "a", "gone"];
+  for (const id of ids) await seed(redis, id, 200);
+  const work = fleetOf(redis, ids, { lockTtlMs: 1500 }).each((engine) =>
+    engine.apply({ maxRate: 500, waitMs: 0 })
+  );
+  await eventually(async () => assertEquals((await statuses(redis, "gone"))[2], "running"));
+  const keys = (await allKeys(redis)).filter((key) => key.startsWith("gone:"));
+  await redis.del(...keys);
+  const outcomes = await work;
+  assertInstanceOf(errorOf(outcomes, "gone"), LockLostError);
+  assertEquals(outcomes.map(({ ok }) => ok), [true, true, false]);
+  assertEquals((await allKeys(redis)).filter((key) => /^gone:|lock|fence/.test(key)), []);
+  assertEquals(await findOutpostDeployments(redis), ["", "a"]);
+});
+
 Deno.test("Fleet does the same in a cluster", async () => {
   await using cluster = await startRedisCluster();
   const redis = cluster.client();
