@@ -157,7 +157,7 @@ class Play {
         return this.#stage.refuse(event);
       case "server_fault":
         this.#stage.say(describe(event, this.#history));
-        this.#lasting = await disturbServers(event, this.#world, this.#stage) ?? this.#lasting;
+        this.#lasting = both(this.#lasting, await disturbServers(event, this.#world, this.#stage));
     }
   }
 
@@ -390,4 +390,14 @@ class Play {
 
 function isDifference(issue: string): boolean {
   return /: its copy .* is different$|and has no copy/.test(issue);
+}
+
+/** Two faults at a time end together. */
+function both(one: LastingFault | null, other: LastingFault | null): LastingFault | null {
+  if (one === null || other === null) return one ?? other;
+  const end = async () => {
+    await one.end();
+    await other.end();
+  };
+  return { left: Math.max(one.left, other.left), end };
 }
