@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { startFaultProxy } from "../support/faults/fault_proxy.ts";
 import { startProxy } from "../support/proxy.ts";
-import { startPair } from "../support/redis_pair.ts";
+import { follows, startPair } from "../support/redis_pair.ts";
 import { snapshot } from "../support/redis_records.ts";
 import { eventually } from "../support/server.ts";
 import type { Failure } from "./failure.ts";
@@ -116,6 +116,69 @@ export const FAILING_REDIS: readonly Failure<Stores>[] = [
           `t${i}`,
         );
       }
+    },
+  },
+  {
+    id: "R8 adoption",
+    severity: "S1",
+    failure: "what an older tool recorded is taken over by a run that has lost its lock",
+    from: OWN,
+    shown:
+      "Another run takes the lock just before the marks of all deployments are taken over: it ends with 3, and takes nothing.",
+    async prove(stores) {
+      const { outpost, client } = await stores.deployment();
+      await client.hset("outpost:migration:002_timestamps", { status: "applied", applied_at: CREATED });
+      await client.hset("dp_1:tenant:{t}:tenant", { id: "t", created_at: CREATED_MS, entity: "tenant" });
+      let acted = false;
+      const env = stores.through(async ({ name, text }) => {
+        if (acted || !/^EVAL(SHA)?$/.test(name) || !/dp_1:outpost:migration:/.test(text)) return null;
+        acted = true;
+        const own = await client.keys("*outpost*");
+        for (const key of own.filter((key) => /lock|fence/.test(key))) await client.del(key);
+        await client.set("dp_1:outpost:migration:lock", '{"token":"another"}', "PX", 60_000);
+        return null;
+      });
+      const { code, stderr } = await outpost(`${APPLY} --lock-wait 0 --deployment-id dp_1`, { env });
+      assert(acted);
+      assertEquals(code, 3, stderr);
+      assertEquals(await client.keys("dp_1:outpost:migration:00*"), []);
+    },
+  },
+  {
+    id: "R9 replicas",
+    severity: "S1",
+    failure: "a run calls itself applied, and cleanup deletes, before a replica has what was written",
+    from: OWN,
+    shown:
+      "The replica is connected and gets nothing more: apply fails, cleanup deletes nothing, and both are done once it follows.",
+    async prove() {
+      await using pair = await startPair();
+      const [client, env] = [pair.primary.client(), {
+        REDIS_HOST: "127.0.0.1",
+        REDIS_PORT: String(pair.primary.port),
+      }];
+      const keys = Array.from({ length: 50 }, (_, i) => `tenant:t${i}`);
+      for (const [i, key] of keys.entries()) await client.hset(key, { id: `t${i}`, created_at: CREATED });
+      await eventually(async () => assertEquals(await pair.replica.client().dbsize(), 50));
+      const silent = "does not confirm what was written";
+      pair.link.stall();
+      const applied = await runOutpost("migrate apply redis/1 --redis-only --yes", { env });
+      assertEquals(applied.code, 1);
+      assertStringIncludes(applied.stdout + applied.stderr, silent);
+      assertEquals(await client.hget("outpost:migration:001_hash_tags", "status"), "failed");
+      pair.link.cut();
+      await follows(pair.replica);
+      assertEquals((await runOutpost(APPLY, { env })).code, 0);
+      pair.link.stall();
+      await client.set("more", "that the replica does not get");
+      const cleaned = await runOutpost("migrate cleanup --redis-only --yes", { env });
+      assert(cleaned.code !== 0);
+      assertStringIncludes(cleaned.stdout + cleaned.stderr, silent);
+      assertEquals(await client.exists(...keys), 50);
+      pair.link.cut();
+      await follows(pair.replica);
+      assertEquals((await runOutpost("migrate cleanup --redis-only --yes", { env })).code, 0);
+      assertEquals(await client.exists(...keys), 0);
     },
   },
 ];

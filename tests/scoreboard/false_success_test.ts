@@ -219,12 +219,16 @@ chapter("False success", Stores.start, [
     severity: "S3",
     failure: "a database that is ahead of the program is called behind, and verify never says dirty",
     from: `${RUNNER}, its output`,
-    shown: "status says ahead, apply changes nothing, and verify tells dirty.",
+    shown: "status says ahead, serve warns of it, apply changes nothing, and verify tells dirty.",
     async prove(stores) {
       const { outpost, sql } = await stores.deployment();
       assertEquals((await outpost("migrate apply --sql-only --yes")).code, 0);
       await sql`update schema_migrations set version = 99`;
       assertEquals((await outpost("migrate status --sql-only --json")).json.sql.ahead, true);
+      assertStringIncludes(
+        (await outpost("serve --sql-only -- true")).stderr,
+        "at version 99, ahead of the 10",
+      );
       assertEquals((await outpost("migrate apply --sql-only --yes")).code, 0);
       assertEquals((await sql`select version::int from schema_migrations`)[0]!.version, 99);
       await sql`update schema_migrations set version = 10, dirty = true`;
@@ -235,14 +239,22 @@ chapter("False success", Stores.start, [
   {
     id: "B13",
     severity: "S3",
-    failure: "--sql-only with --redis-only runs nothing and reports success",
+    failure:
+      "--sql-only with --redis-only runs nothing and reports success, and one of them says that all is done",
     from: `${RUNNER}, its command line`,
-    shown: "The contradiction is wrong usage, for every command that takes them.",
+    shown:
+      "The contradiction is wrong usage, for every command that takes them; what one of them leaves out keeps the server from starting.",
     async prove(stores) {
-      const { outpost } = await stores.deployment();
+      const { outpost, client } = await stores.deployment();
       for (const command of ["apply --yes", "plan", "list", "status", "verify", "cleanup --yes"]) {
         assertEquals((await outpost(`migrate ${command} --sql-only --redis-only`)).code, 2, command);
       }
+      await seedLegacyTenant(client, "one", 1);
+      const half = await outpost("migrate apply --sql-only --yes");
+      assertEquals(half.code, 0);
+      assertStringIncludes(half.stdout, "Applied 6 migrations");
+      assertStringIncludes((await outpost("migrate verify --sql-only")).stdout, "the side that was left out");
+      assertEquals((await outpost("serve -- true")).code, 1);
     },
   },
 ]);

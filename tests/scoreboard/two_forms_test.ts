@@ -59,6 +59,52 @@ chapter("Two forms of one record", Stores.start, [
     },
   },
   {
+    id: "R1 tombstone",
+    severity: "S1",
+    failure: "cleanup deletes the only copy of a write for what is left of a record that was deleted later",
+    from: OWN,
+    shown:
+      "The old application rotates a secret, the new one deletes the destination: verify and cleanup name it, and the secret stays.",
+    async prove(stores) {
+      const { outpost, client } = await stores.deployment();
+      await seedLegacyTenant(client, "t", 1);
+      assertEquals((await outpost(APPLY)).code, 0);
+      await rotate(client);
+      const time = await later(client, 1000);
+      await client.del(NEW);
+      await client.hset(NEW, { deleted_at: String(time) });
+      await client.pexpireat(NEW, time + 604_800_000);
+      await client.hdel(LIST, "d1");
+      const verified = await outpost("migrate verify --redis-only --full --json");
+      assertEquals(verified.code, 1);
+      assertStringIncludes(verified.stdout, OLD);
+      await outpost("migrate cleanup --redis-only --yes --force");
+      assertEquals(await client.hget(OLD, "credentials"), "rotated");
+    },
+  },
+  {
+    id: "R1 tenant",
+    severity: "S1",
+    failure: "a tenant that the new application made anew stands for the old one, whose fields it lacks",
+    from: OWN,
+    shown:
+      "001 fails and names the tenant, goes on with the next one, and neither form is touched, by cleanup neither.",
+    async prove(stores) {
+      const { outpost, client } = await stores.deployment();
+      for (const id of ["t", "u"]) await seedLegacyTenant(client, id);
+      await client.hset("tenant:t", "metadata", '{"plan":"gold"}');
+      const anew = { id: "t", created_at: "1805289400123", updated_at: "1805289400123", entity: "tenant" };
+      await client.hset("tenant:{t}:tenant", anew);
+      const { code, stdout } = await outpost(APPLY);
+      assertEquals(code, 1);
+      assertStringIncludes(stdout, "redis/001_hash_tags: tenant:t: ");
+      assertEquals(await client.hget("tenant:{u}:tenant", "id"), "u");
+      await outpost("migrate cleanup --redis-only --yes --force");
+      assertEquals(await client.hget("tenant:t", "metadata"), '{"plan":"gold"}');
+      assertEquals(await client.hgetall("tenant:{t}:tenant"), anew);
+    },
+  },
+  {
     id: "R2",
     severity: "S1",
     failure: "one deployment goes on with the interrupted run of another, or inherits its failure",
