@@ -10,6 +10,7 @@ import {
   putHash,
   snapshot,
   tenantFields,
+  TIMESTAMPS,
 } from "../../support/redis_records.ts";
 import { runInProcess } from "../../support/cli.ts";
 
@@ -127,6 +128,29 @@ Deno.test("apply --rerun converts what it copies after the later migrations were
   });
   const ids = backend.migrations.map(({ id }) => id);
   assertEquals((await backend.verify(ids, FULL)).map(({ issues }) => issues), [[], [], []]);
+});
+
+Deno.test("apply --rerun converts the copies that an earlier run left unconverted, and names those it cannot convert", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await putHash(client, "tenant:t", tenantFields("t"));
+  const backend = outpostBackend(client);
+  for (const id of [HASH_TAGS, TIMESTAMPS]) await backend.apply(id, { signal: NEVER });
+  for (const [id, fields] of Object.entries({ fine: {}, bad: { created_at: "yesterday" } })) {
+    const record = { ...tenantFields(id), ...fields };
+    for (const key of [`tenant:${id}`, `tenant:{${id}}:tenant`]) await putHash(client, key, record);
+  }
+  const again = await backend.apply(HASH_TAGS, { signal: NEVER, rerun: true });
+  assertEquals([again.outcome, again.failed, again.issues], [
+    "failed",
+    1,
+    ['tenant:{bad}:tenant: it cannot be converted: created_at is "yesterday"'],
+  ]);
+  assertEquals(await getHash(client, "tenant:{fine}:tenant"), {
+    id: "fine",
+    created_at: "1705289400123",
+    updated_at: "1706745600000",
+  });
 });
 
 Deno.test("outpost migrate resolve shows both forms, asks, and settles what it showed", async () => {
