@@ -40,6 +40,19 @@ Deno.test("acquireLock() survives a connection to Redis that is cut for less tha
   assertEquals(runner.events.filter(({ event }) => event === "lost"), []);
 });
 
+Deno.test("A lock that was given back leaves no connection behind", async () => {
+  await using redis = await startRedis();
+  const client = redis.client();
+  const connections = async () => String(await client.client("LIST")).trim().split("\n").length;
+  const before = await connections();
+  {
+    const owner = { host: "a", pid: 1, version: "1", command: "apply" };
+    await using _lock = await acquireLock({ redis: { client, names }, sessions: [], owner, ttlMs: 6000 });
+    assertEquals(await connections(), before + 1);
+  }
+  await eventually(async () => assertEquals(await connections(), before));
+});
+
 Deno.test("acquireLock() keeps the lease when a network drops its connection without telling", async () => {
   await using redis = await startRedis();
   await using proxy = startProxy(redis.port);
