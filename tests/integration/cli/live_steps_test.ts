@@ -1,6 +1,6 @@
 /** What is seen of a SQL step while it runs: by who runs it, and by `status` from elsewhere. */
 
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { type CliResult, runInProcess } from "../../support/cli.ts";
 import { bringToVersion } from "../../support/outpost_database.ts";
 import { seedVersion4 } from "../../support/outpost_data.ts";
@@ -94,6 +94,17 @@ Deno.test("a step that tries again names table and blocker, also to status elsew
     steps.every(({ event, statement, statements }) => event === "progress" && statement <= statements),
     true,
   );
+});
+
+Deno.test("a step tries again as often as --lock-retries says, and no more", async () => {
+  await using deployment = await heldUp("lock table deliveries in share mode");
+  const { env } = deployment;
+  for (const retries of [0, 2]) {
+    const apply = `migrate apply --yes --sql-only --lock-timeout 20ms --lock-retries ${retries}`.split(" ");
+    const { code, stderr } = await runInProcess(apply, { env });
+    assertNotEquals(code, 0);
+    assertEquals(stderr.match(/; attempt \d+, again in /g)?.length ?? 0, retries, stderr);
+  }
 });
 
 Deno.test("a step that is taken back names table and blocker as well", async () => {

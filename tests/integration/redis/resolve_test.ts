@@ -136,8 +136,8 @@ Deno.test("apply --rerun converts the copies that an earlier run left unconverte
   await putHash(client, "tenant:t", tenantFields("t"));
   const backend = outpostBackend(client);
   for (const id of [HASH_TAGS, TIMESTAMPS]) await backend.apply(id, { signal: NEVER });
-  for (const [id, fields] of Object.entries({ fine: {}, bad: { created_at: "yesterday" } })) {
-    const record = { ...tenantFields(id), ...fields };
+  const records = { fine: tenantFields("fine"), bad: { ...tenantFields("bad"), created_at: "yesterday" } };
+  for (const [id, record] of Object.entries(records)) {
     for (const key of [`tenant:${id}`, `tenant:{${id}}:tenant`]) await putHash(client, key, record);
   }
   const again = await backend.apply(HASH_TAGS, { signal: NEVER, rerun: true });
