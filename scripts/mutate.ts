@@ -1,12 +1,11 @@
 /**
  * `deno task mutate`: puts small faults into a copy of the product, one at a time, and runs the tests that can notice them.
  *
- *   deno task mutate [PATH...] [--seed N] [--sample N] [--log FILE] [--list]
- *                    [--tests PATTERN] [--jobs N] [--patience SECONDS] [--again]
+ *   deno task mutate [PATH...] [--seed N] [--sample N] [--log FILE] [--jobs N] [--again] [--far] [--list]
  *
  * Which faults are tried, and in which order, the seed decides. What was tried before with the same log is not tried again, so
  * that a run can be ended at any time and gone on with, also with a larger sample. `--again` tries what survived once more, with
- * the tests that were not asked yet.
+ * the tests that were not asked yet; `--far` asks all tests that reach the file, not only those that are about it.
  *
  * @module
  */
@@ -15,10 +14,9 @@ import { dirname, fromFileUrl, join } from "@std/path";
 import { parseArgs } from "node:util";
 import { Random } from "../tests/torture/random.ts";
 import { type ImportGraph, readImports } from "./imports.ts";
-import { type Covered, digestOf, readCoverage } from "./mutation/coverage.ts";
 import { firstToNotice } from "./mutation/first_to_notice.ts";
 import { type Mutant, mutantsOf } from "./mutation/mutants.ts";
-import { canNotice, noticingTests } from "./mutation/noticing_tests.ts";
+import { type NoticingTests, noticingTests } from "./mutation/noticing_tests.ts";
 import { describeResults, type Result } from "./mutation/results.ts";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
@@ -35,17 +33,15 @@ const { values, positionals } = parseArgs({
     seed: { type: "string", default: "1" },
     sample: { type: "string", default: "50" },
     log: { type: "string" },
-    tests: { type: "string", default: "" },
-    again: { type: "boolean", default: false },
     jobs: { type: "string", default: "2" },
-    patience: { type: "string", default: "300" },
+    again: { type: "boolean", default: false },
+    far: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
   },
 });
 const say = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 const places = positionals.length === 0 ? ["engine/", "migrations/"] : positionals;
 const log = values.log ?? join(ROOT, ".cache", `mutants-${values.seed}.jsonl`);
-const kept = join(ROOT, ".cache", "mutants-coverage.jsonl");
 
 const files = await trackedFiles();
 const sample = choose(await candidates(), Number(values.seed), Number(values.sample));
@@ -56,14 +52,16 @@ if (values.list) {
 async function tryAll(): Promise<void> {
   const copies = await Promise.all(Array.from({ length: Number(values.jobs) }, copyTree));
   try {
-    const covered = await coverage(copies);
+    const tests = files.filter((file) => file.startsWith("tests/") && file.endsWith("_test.ts"));
+    const graph = await graphOf(copies[0]!, tests);
     const known = new Map((await readLines<Result>(log)).map((result) => [result.name, result]));
     const left = sample.filter((one) => {
       const result = known.get(nameOf(one));
       return result === undefined || (values.again && result.killedBy === null);
     });
     await inEach(copies, left, async (copy, one) => {
-      const result = await tryOne(copy, one, covered, known.get(nameOf(one))?.asked ?? []);
+      const before = known.get(nameOf(one))?.asked ?? [];
+      const result = await tryOne(copy, one, noticingTests(one.file, tests, graph), before);
       known.set(result.name, result);
       await append(log, result);
     });
@@ -77,48 +75,20 @@ async function tryAll(): Promise<void> {
 async function tryOne(
   copy: string,
   one: Candidate,
-  covered: readonly Covered[],
+  tests: NoticingTests,
   before: readonly string[],
 ): Promise<Result> {
   const text = await Deno.readTextFile(join(ROOT, one.file));
-  const line = text.slice(0, one.start).split("\n").length;
   const faulty = text.slice(0, one.start) + one.replacement + text.slice(one.end);
   await Deno.writeTextFile(join(copy, one.file), faulty);
   const began = performance.now();
-  const tests = noticingTests(one.file, line, covered);
-  const left = tests.filter(({ test, digest }) => !before.includes(`${test} ${digest}`));
-  const { killedBy, asked } = await firstToNotice(copy, one.file, left, Number(values.patience));
+  const { killedBy, asked } = await firstToNotice(copy, one.file, tests, { before, far: values.far });
   await Deno.writeTextFile(join(copy, one.file), text);
   const seconds = Math.round((performance.now() - began) / 1000);
-  const name = nameOf(one);
-  const diff = diffOf(text, one);
+  const [name, diff] = [nameOf(one), diffOf(text, one)];
   say(`${killedBy === null ? "SURVIVES" : `noticed by ${killedBy}`}, ${seconds} s: ${name}`);
-  if (killedBy === null) {
-    say(`${diff}\n  ${tests.length} files of tests run it, ${left.length - asked.length} not asked`);
-  }
-  return {
-    ...{ name, file: one.file, kind: one.kind, diff, killedBy },
-    asked: [...before, ...asked.map(({ test, digest }) => `${test} ${digest}`)],
-  };
-}
-
-/** What each file of tests runs: read before anything is broken. */
-async function coverage(copies: readonly string[]): Promise<readonly Covered[]> {
-  const tests = files.filter((file) => canNotice(file) && new RegExp(values.tests).test(file));
-  const graph = await graphOf(copies[0]!, tests);
-  const before = await readLines<Covered>(kept);
-  const all: Covered[] = [];
-  await inEach(copies, tests, async (copy, test) => {
-    const digest = await digestOf(copy, graph, test);
-    let its = before.findLast((one) => one.test === test && one.digest === digest);
-    if (its === undefined) {
-      its = await readCoverage(copy, test, digest);
-      await append(kept, its);
-      say(`${its.passes ? "" : "FAILS WITHOUT A FAULT "}${its.seconds.toFixed(1)} s: ${test}`);
-    }
-    all.push(its);
-  });
-  return all;
+  if (killedBy === null) say(diff);
+  return { name, file: one.file, kind: one.kind, diff, killedBy, asked: [...before, ...asked] };
 }
 
 /** Each copy takes the next one as soon as it is free. */

@@ -1,38 +1,42 @@
 /**
- * Which tests can notice a fault: those that run its line.
+ * Which tests can notice a fault in a file, as far as they reach it by imports.
  *
  * @module
  */
 
-import type { Covered } from "./coverage.ts";
+import type { ImportGraph } from "../imports.ts";
+import { nearTests } from "./near_tests.ts";
 
-/** Tests of what is shipped run the product as a whole, for minutes, and notice what others notice before. */
+/** Files of tests, in the order in which they are to be asked. */
+export interface NoticingTests {
+  /** Without servers: asked all at once. */
+  readonly unit: readonly string[];
+  /** About the file, as a table says. */
+  readonly near: readonly string[];
+  /** All the others: minutes for one fault. */
+  readonly far: readonly string[];
+}
+
+/** Tests of what is shipped run the product as a whole, and notice what others notice before. */
 const LEFT_OUT = /^tests\/integration\/(shipping\/|docs_test|documented_commands_test)/;
 
-/** @returns Whether a file of tests is asked at all. */
-export function canNotice(path: string): boolean {
-  return /^tests\/.*_test\.ts$/.test(path) && !LEFT_OUT.test(path);
+/** Groups the tests that reach a file. */
+export function noticingTests(file: string, tests: readonly string[], graph: ImportGraph): NoticingTests {
+  const reaching = tests.filter((test) => !LEFT_OUT.test(test) && reaches(graph, test, file));
+  const [room] = file.split("/") as [string];
+  const unit = reaching.filter((test) => test.startsWith(`tests/unit/${room}/`));
+  const near = nearTests(file).filter((test) => reaching.includes(test));
+  const far = reaching.filter((test) => !unit.includes(test) && !near.includes(test));
+  return { unit, near, far };
 }
 
-/**
- * @returns Files of tests in the order in which they are to be asked: first those with a good chance for the time that they
- * take. One that runs much of the file, and little else, is about it.
- */
-export function noticingTests(file: string, line: number, all: readonly Covered[]): readonly Covered[] {
-  const cost = ({ seconds, lines }: Covered) => {
-    const total = Object.values(lines).reduce((sum, its) => sum + count(its), 0);
-    return seconds / (count(lines[file]!) ** 2 / total);
+function reaches(graph: ImportGraph, from: string, to: string): boolean {
+  const seen = new Set<string>();
+  const visit = (file: string): boolean => {
+    if (file === to) return true;
+    if (seen.has(file)) return false;
+    seen.add(file);
+    return (graph.get(file) ?? []).some(visit);
   };
-  return all.filter(({ passes, lines }) => passes && ran(lines[file] ?? [], line))
-    .map((covered) => ({ covered, cost: cost(covered) }))
-    .sort((a, b) => a.cost - b.cost).map(({ covered }) => covered);
-}
-
-/** The lines of a text that goes over several count with the first one. */
-function ran(lines: readonly number[], line: number): boolean {
-  return (lines.findLast((one) => Math.abs(one) <= line) ?? -1) > 0;
-}
-
-function count(lines: readonly number[]): number {
-  return lines.filter((line) => line > 0).length;
+  return visit(from);
 }

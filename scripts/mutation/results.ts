@@ -12,7 +12,7 @@ export interface Result {
   readonly diff: string;
   /** The test that noticed it, or null: it survives. */
   readonly killedBy: string | null;
-  /** The tests that did not, each with the digest of what it reaches. */
+  /** The tests that did not. */
   readonly asked: readonly string[];
 }
 
