@@ -26,7 +26,7 @@ export function mutantsOf(path: string, text: string): Mutant[] {
     if (ts.isImportDeclaration(node) || ts.isTypeNode(node) || ts.isInterfaceDeclaration(node)) return;
     if (ts.isBinaryExpression(node)) {
       const other = OPERATORS[node.operatorToken.getText(source)];
-      if (other !== undefined) add("operator", node.operatorToken, other);
+      if (other !== undefined && !isAmongNullish(node)) add("operator", node.operatorToken, other);
     } else if (ts.isAwaitExpression(node) && !ts.isVariableDeclaration(node.parent)) {
       add("await dropped", node, node.expression.getText(source));
     } else if (ts.isNumericLiteral(node)) {
@@ -65,6 +65,13 @@ export function mutantsOf(path: string, text: string): Mutant[] {
   };
   visit(source);
   return found.sort((a, b) => a.start - b.start || a.end - b.end);
+}
+
+/** One `??` of several, among which another operator is no program any more. */
+function isAmongNullish(node: ts.BinaryExpression): boolean {
+  const isNullish = (other: ts.Node) =>
+    ts.isBinaryExpression(other) && other.operatorToken.kind === ts.SyntaxKind.QuestionQuestionToken;
+  return isNullish(node) && [node.parent, node.left, node.right].some(isNullish);
 }
 
 /** The body of a function that returns nothing, with something in it. */

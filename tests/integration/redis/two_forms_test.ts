@@ -286,18 +286,21 @@ Deno.test("verify() and cleanup() tell lists and streams by all that is in them"
   const client = server.client();
   await putHash(client, "tenant:t", tenantFields("t"));
   await client.callBuffer("RPUSH", [bytes("tenant:t:list"), bytes("a"), bytes("b")]);
+  await client.callBuffer("RPUSH", [bytes("tenant:t:odd"), bytes("\xff"), bytes("b")]);
   await client.xadd("tenant:t:stream", "1-1", "f", "v");
   await client.xgroup("CREATE", "tenant:t:stream", "workers", "0");
   const backend = outpostBackend(client);
   await applyAll(backend);
   await client.del("tenant:{t}:list");
-  await client.callBuffer("RPUSH", [bytes("tenant:{t}:list"), bytes("a\0b")]);
+  await client.callBuffer("RPUSH", [bytes("tenant:{t}:list"), bytes("a,b")]);
+  await client.callBuffer("LSET", [bytes("tenant:{t}:odd"), bytes("0"), bytes("\xfe")]);
   await client.xreadgroup("GROUP", "workers", "one", "STREAMS", "tenant:{t}:stream", ">");
   const [verified] = await backend.verify([HASH_TAGS], FULL);
   assertEquals(verified?.issues.map((issue) => issue.split(": ")[0]).sort(), [
     "tenant:t:list",
+    "tenant:t:odd",
     "tenant:t:stream",
   ]);
   const { kept } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
-  assertEquals(kept, 2);
+  assertEquals(kept, 3);
 });
