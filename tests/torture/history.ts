@@ -84,6 +84,8 @@ export interface History {
   readonly neighbours: boolean;
   /** The server throws away what it has no room for, and there is none for two forms of every record. */
   readonly scarce: boolean;
+  /** A list is longer than what a step of a server looks through. */
+  readonly long: boolean;
   readonly events: readonly Event[];
 }
 

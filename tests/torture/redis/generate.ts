@@ -71,8 +71,9 @@ function aimedHistory(seed: number, topology: Topology): History | null {
   switch (seed % 14) {
     case 3:
     case 10: {
-      const dies = seed % 14 === 3 ? diesOnCopy : topology === "cluster" ? diesBeforePruning : diesOnList;
-      return { ...small, events: [...dies(random, small.populations), ...events.slice(0, 6)] };
+      const long = seed % 28 === 24;
+      const dies = long ? diesBeforePruning : seed % 14 === 3 ? diesOnCopy : diesOnList;
+      return { ...small, long, events: [...dies(random, small.populations), ...events.slice(0, 6)] };
     }
     case 6:
       if (topology !== "single") return null;
@@ -157,7 +158,15 @@ function anyHistory(seed: number, topology: Topology, deployments?: readonly str
       events.push({ after: random.weighted([[3, 0], [3, 1], [3, 3], [3, 8], [1, 25]]), ...happening });
     }
   }
-  return { seed, topology, populations, neighbours: !fresh && random.chance(0.6), scarce: false, events };
+  return {
+    seed,
+    topology,
+    populations,
+    neighbours: !fresh && random.chance(0.6),
+    scarce: false,
+    long: false,
+    events,
+  };
 }
 
 function populate(random: Random, deployments?: readonly string[]): Population[] {

@@ -71,8 +71,8 @@ export function diesOnList(random: Random, populations: readonly Population[]): 
 }
 
 /**
- * Between nodes a list is copied as a whole, with what the new application has deleted of it, and the run dies before it takes that off
- * again. Before the next one comes, the old application deletes the list.
+ * A long list is copied as a whole, with what the new application has deleted of it, and the run dies before it takes that off again.
+ * Before the next one comes, the old application deletes the list.
  */
 export function diesBeforePruning(random: Random, populations: readonly Population[]): Event[] {
   type What = Pick<Happening & { type: "application" }, "release" | "action" | "destination">;
@@ -83,9 +83,7 @@ export function diesBeforePruning(random: Random, populations: readonly Populati
     }));
   const destination = random.between(0, 1);
   const run = startOf(random, populations, [...APPLY, "redis/1"]);
-  const gone = random.chance(0.5)
-    ? act({ release: "old", action: "delete_tenant", destination })
-    : [0, 1, 2].flatMap((each) => act({ release: "old", action: "delete_destination", destination: each }));
+  const gone = act({ release: "old", action: "delete_tenant", destination });
   return [
     // What is left of it is there before the list is.
     ...act({ release: "new", action: "create_tenant", destination }),

@@ -23,6 +23,8 @@ const LEASE_MS = 1000;
 const LARGE = { records: 50, bytes: 200_000, room: 5_000_000 };
 /** How the program finishes what it can. */
 const APPLY = "migrate apply --yes --json --redis-only --lock-ttl 10s --lock-wait 5s".split(" ");
+/** Records on a list that is too long for one step. */
+const LONG = 1001;
 /** How often the program is run in the end before it counts as unable to finish. */
 const LAST_RUNS = 4;
 
@@ -84,6 +86,7 @@ class Play {
     }
     await this.#replicated();
     if (this.#history.scarce) await this.#limitMemory();
+    if (this.#history.long) await this.#lengthenList();
   }
 
   /** Fills the server with records that are to be copied, and takes away the room for that. What does not fit is thrown away. */
@@ -106,6 +109,17 @@ class Play {
       await node.config("SET", "maxmemory", String(used + LARGE.room));
       await node.config("SET", "maxmemory-policy", "allkeys-random");
     }
+  }
+
+  /** Lists more than there are, of which nothing is left or will be. */
+  async #lengthenList(): Promise<void> {
+    const [tenant] = this.#ledger.tenants("");
+    const list = this.#ledger.record("", "list", tenant!);
+    const entries = Array.from({ length: LONG }, (_, n) => [`e${n}`, "{}"]);
+    await this.#world.client.hset(list.source!, ...entries.flat());
+    const stored = await readStored(this.#world.client, list.source!);
+    list.old.push({ stored, at: this.#ledger.tick(), copy: null });
+    await this.#replicated();
   }
 
   /** Whatever else may hang on a tenant. */
