@@ -304,3 +304,36 @@ Deno.test("verify() and cleanup() tell lists and streams by all that is in them"
   const { kept } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
   assertEquals(kept, 3);
 });
+
+Deno.test("verify() finds of two forms the same whether the server compares them or this program, whatever is applied", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const byCommands = outpostBackend(await server.reader());
+  // Of records that never end and of one that does, of lists, of one that nothing converts, and of a tenant that was deleted.
+  await putTenant(client, "t", ["a", "b", "c", "d", "e", "f"]);
+  await putHash(client, "tenant:gone", { deleted_at: "2024-01-15T10:30:00Z" });
+  await putHash(client, "tenant:t:destination:b", { created_at: "never" });
+  const backend = outpostBackend(client);
+  const changes: readonly (() => Promise<unknown>)[] = [
+    () => Promise.resolve(),
+    () => client.hdel("tenant:{t}:destination:c", "topics"),
+    () => putHash(client, "tenant:{t}:destination:d", { more: "than there was" }),
+    () => client.pexpireat("tenant:{t}:destination:e", 4_102_444_800_000),
+    () => putHash(client, "tenant:t:destination:f", { updated_at: "2100-01-01T00:00:00Z" }),
+    () => client.del("tenant:{t}:destination:a"),
+    () => client.del("tenant:t:destination:c"),
+  ];
+  let found: string[] = [];
+  for (const id of [HASH_TAGS, TIMESTAMPS, ENTITY]) {
+    await backend.apply(id, { signal: NEVER, skipInvalid: true });
+    for (const change of id === ENTITY ? changes : changes.slice(0, 1)) {
+      await change();
+      const verified = await backend.verify([HASH_TAGS, TIMESTAMPS, ENTITY], FULL);
+      assertEquals(verified, await byCommands.verify([HASH_TAGS, TIMESTAMPS, ENTITY], FULL));
+      assertEquals(verified[0], (await backend.verify([HASH_TAGS], FULL))[0]);
+      found = verified[0]!.issues.map((issue) => issue.split(":").slice(0, 4).join(":"));
+    }
+  }
+  // A copy that is gone was deleted by the application, and is no fault.
+  assertEquals(found.toSorted(), ["d", "e", "f"].map((one) => `tenant:t:destination:${one}`));
+});
