@@ -4,7 +4,7 @@ import { startClickHouse } from "../support/clickhouse.ts";
 import { startRedis } from "../support/redis.ts";
 import { OldLogs } from "../faults/old_log.ts";
 import { startPostgres } from "../support/postgres.ts";
-import { around, backendOf, prefix, up } from "../integration/clickhouse/deployment.ts";
+import { around, backendOf, prefix, run, up } from "../integration/clickhouse/deployment.ts";
 import { chapter } from "./failure.ts";
 import { type Answered, outpost } from "./stores.ts";
 
@@ -53,6 +53,14 @@ async function insert(client: ClickHouseClient, id: string): Promise<boolean> {
   const query = `INSERT INTO ${EVENTS}
     (event_id, tenant_id, destination_id, topic, eligible_for_retry, event_time, metadata, data)
     VALUES ('${id}', 't', 'dst', 'x', true, '2025-02-01 00:00:00', '{}', '{}')`;
+  return await client.command({ query }).then(() => true, () => false);
+}
+
+/** The same by an application of the new form. */
+async function insertNew(client: ClickHouseClient, id: string): Promise<boolean> {
+  const query = `INSERT INTO ${EVENTS}
+    (event_id, tenant_id, matched_destination_ids, topic, eligible_for_retry, event_time, metadata, data)
+    VALUES ('${id}', 't', ['dst', 'other'], 'x', true, '2025-02-01 00:00:00', '{}', '{}')`;
   return await client.command({ query }).then(() => true, () => false);
 }
 
@@ -159,6 +167,67 @@ chapter("ClickHouse", start, [
         await ask(client, "count()", `${EVENTS} WHERE matched_destination_ids = ['dst']`),
         kept,
       );
+    },
+  },
+  {
+    id: "P1 down",
+    severity: "S1",
+    failure: "the way down of ClickHouse step 2 loses the destination of what is inserted meanwhile",
+    from: OWN,
+    shown:
+      "An insert in the new form around each request of the way down: every one that was acknowledged keeps its destination.",
+    async prove(world) {
+      const { client } = await world.database();
+      await up(backendOf(client), 2);
+      let [asked, kept] = [0, 0];
+      const live = backendOf(
+        around(client, async () => void (await insertNew(client, `e${asked++}`) && kept++)),
+      );
+      {
+        await using session = await live.connect();
+        await session.down(2, run());
+      }
+      assertGreater(kept, 5);
+      assertEquals(await ask(client, "count()", EVENTS), kept);
+      assertEquals(await ask(client, "count()", `${EVENTS} WHERE destination_id = 'dst'`), kept);
+    },
+  },
+  {
+    id: "P17",
+    severity: "S1",
+    failure:
+      "on a cluster of replicas a table is changed on one server, or one that does not answer counts as done",
+    from: `${OWN}; golang-migrate #1180, #1221; goose #869; dbmate #245, #432`,
+    shown:
+      "As far as one engine goes: with a replica away step 2 stops before anything is dropped, and goes on later; a cluster of shards, one that is not known, and tables that replicate nowhere are named beforehand.",
+    leftOut: () =>
+      Promise.resolve(
+        Deno.env.get("OUTPOST_TESTS_CLICKHOUSE") === undefined
+          ? null
+          : "this server knows none of the clusters",
+      ),
+    async prove(world) {
+      const { client } = await world.database();
+      await up(backendOf(client), 1);
+      assert(await insert(client, "kept"));
+      const cut = backendOf(client, { cluster: "broken" });
+      {
+        await using session = await cut.connect();
+        await assertRejects(() => session.up(2, run()), Error, "clickhouse/000002");
+      }
+      assertEquals(await ask(client, "count()", `${EVENTS} WHERE destination_id = 'dst'`), 1);
+      assertEquals((await cut.read()).entries[1]!.status, "failed");
+      for (
+        const [cluster, why] of [["nowhere", "knows no cluster"], ["sharded", "2 shards"], [
+          "alone",
+          "on one server",
+        ]]
+      ) {
+        const blockers = await backendOf(client, { cluster }).blockers([2, 3]);
+        assert(blockers.some(({ detail }) => detail.includes(why!)), cluster);
+      }
+      await up(backendOf(client), 3);
+      assertEquals(await ask(client, "count()", `${EVENTS} WHERE matched_destination_ids = ['dst']`), 1);
     },
   },
   {

@@ -89,7 +89,7 @@ chapter("Locks and waiting", Stores.start, [
     severity: "S2",
     failure: "pods that start together fail on each other's lock, or run a step twice",
     from:
-      `${RUNNER} #484; goose #335, #993; dbmate #101, #596; drizzle-orm #874; graphile-migrate; sqitch #579; Alembic #633, langflow #13204, rhesis #2574, phoenix #11807, aegra #565, romm #4486`,
+      `${RUNNER} #484, #508, #816; goose #335, #993; dbmate #101, #596; drizzle-orm #874; graphile-migrate; sqitch #579; Alembic #633, langflow #13204, rhesis #2574, phoenix #11807, aegra #565, romm #4486`,
     shown: "Six runs at once: each ends with 0, and every row was taken along once.",
     async prove(stores) {
       const { outpost, client, sql } = await stores.deployment();

@@ -169,7 +169,7 @@ chapter("Runs over a Postgres", Stores.start, [
     id: "sqitch #330",
     severity: "S1",
     failure: "a step that fails half-way leaves half of it behind",
-    from: "sqitch #330; umami #3536",
+    from: "sqitch #330, #209; umami #3536",
     shown:
       "Each statement of a run fails in turn, COMMIT included: the schema is that of a whole version, which is what is recorded.",
     async prove(stores) {
@@ -185,6 +185,7 @@ chapter("Runs over a Postgres", Stores.start, [
         );
         const failed = await outpost("migrate apply sql/5 sql/6 sql/7 --sql-only --yes", { env });
         assert(failed.code !== 0);
+        assertStringIncludes(failed.stdout + failed.stderr, "failed");
         const { version, dirty } = (await sql`select version::int, dirty from schema_migrations`)[0]!;
         assertEquals(dirty, false);
         const verified = (await outpost("migrate verify --sql-only --json")).json.sql;
