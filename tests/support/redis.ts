@@ -10,6 +10,20 @@ import { eventually, findProgram, freePort, type Server, spawnServer, stop } fro
 
 const BUS_OFFSET = 10_000;
 
+/** Nothing is saved. A replica that asks is answered at once, and not in five seconds together with others. */
+const IN_MEMORY = [
+  "--save",
+  "",
+  "--appendonly",
+  "no",
+  "--daemonize",
+  "no",
+  "--repl-diskless-sync-delay",
+  "0",
+];
+/** The same in the words of Dragonfly, which has others. */
+const IN_MEMORY_DRAGONFLY = ["--dbfilename=", "--proactor_threads=2"];
+
 /** A Redis of this test's own. */
 export interface RedisServer extends Server {
   /** A new client, closed with the server. */
@@ -26,10 +40,11 @@ export interface RedisServer extends Server {
  */
 export async function startRedis(args: readonly string[] = [], port = freePort()): Promise<RedisServer> {
   const directory = await Deno.makeTempDir({ prefix: "outpost-redis-" });
-  const process = spawnServer(programOf(), [
+  const program = programOf();
+  const process = spawnServer(program, [
     ...["--port", String(port), "--bind", "127.0.0.1", "--dir", directory],
-    // A replica that asks is answered at once, and not in five seconds together with others.
-    ...["--save", "", "--appendonly", "no", "--daemonize", "no", "--repl-diskless-sync-delay", "0", ...args],
+    ...(program.endsWith("/dragonfly") ? IN_MEMORY_DRAGONFLY : IN_MEMORY),
+    ...args,
   ]);
   const clients: Redis[] = [];
   await eventually(async () => {

@@ -139,4 +139,6 @@ Deno.test("servers.yml runs tests on every server that the documentation names",
   assertEquals(images, ["redis:6.2", "redis:7.4", "redis:8", "valkey/valkey:8", "valkey/valkey:9"]);
   const { version } = jobs["postgres"]!.strategy!.matrix as { readonly version?: readonly number[] };
   assertEquals(version, [14, 15, 16, 17, 18]);
+  const runtimes = jobs["runtimes"]!.strategy!.matrix.include!.map((one) => one["package"]);
+  assertEquals(runtimes, ["node@20", "node@24", "bun@1"]);
 });
