@@ -39,6 +39,8 @@ export interface RedisWorld extends AsyncDisposable, Stores {
   settled(): Promise<void>;
 }
 
+/** How long a replica is waited for at a time, in milliseconds. */
+const REPLICA_MS = 500;
 const REDIS = { protocol: "redis" } as const;
 const ALONE = { ...REDIS, replicas: 0, lagging: false, settled: () => Promise.resolve() };
 
@@ -153,7 +155,15 @@ async function startPair(): Promise<RedisWorld> {
     get lagging() {
       return state === "lagging";
     },
-    settled: () => Promise.resolve(),
+    async settled() {
+      if (state !== "lagging") return;
+      // Only the connection that there was is stalled.
+      proxy.cut();
+      await eventually(async () => {
+        if (await first.wait(1, REPLICA_MS) === 0) throw new Error("The replica does not follow again");
+      });
+      state = "following";
+    },
     lag() {
       if (state !== "following") return;
       state = "lagging";
