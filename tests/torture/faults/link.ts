@@ -9,6 +9,9 @@ import type { PostgresErrorCode, RedisErrorCode } from "../../support/faults/fau
 import { type FaultProxy, startFaultProxy } from "../../support/faults/fault_proxy.ts";
 import type { Gate } from "./gate.ts";
 
+/** Answers that lead to another node, or to a later time. */
+const REDIRECTIONS: ReadonlySet<string> = new Set(["ASK", "MOVED", "TRYAGAIN"]);
+
 /** Addresses of this process: others may run at the same time. */
 let addresses = 0;
 const BLOCK = 2 + Deno.pid % 250;
@@ -158,16 +161,20 @@ export class Link implements AsyncDisposable {
         protocol: this.#protocol,
         target,
         elsewhere: `${this.host}:${port}`,
-        decide: () => this.#takeRefusal(),
+        decide: ({ name }) => this.#takeRefusal(name),
       });
       this.#refusers.set(name, refuser);
     }
     return refuser.port;
   }
 
-  #takeRefusal(): { readonly type: "error"; readonly code: RedisErrorCode | PostgresErrorCode } | null {
+  #takeRefusal(
+    name: string,
+  ): { readonly type: "error"; readonly code: RedisErrorCode | PostgresErrorCode } | null {
     const refusal = this.#refusal;
     if (refusal === null || refusal.left <= 0) return null;
+    // No server sends on what has no key: a client that is sent on when it connects leaves the failure to nobody.
+    if (name === "HELLO" && REDIRECTIONS.has(refusal.code)) return null;
     refusal.left--;
     return { type: "error", code: refusal.code };
   }
