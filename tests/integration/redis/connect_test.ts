@@ -211,3 +211,24 @@ class Unwaited implements Disposable {
 function macrotask(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
+
+Deno.test(
+  "a replica says that the configuration has to name the master, and a server that is gone says where it was",
+  quietly,
+  async () => {
+    await using server = await startRedis();
+    const client = server.client();
+    await client.hset("tenant:t", { id: "t" });
+    const apply = () => outpostBackend(client).apply("redis/001_hash_tags", { signal: NEVER });
+    await client.call("REPLICAOF", "127.0.0.1", freePort());
+    const replica = await assertRejects(apply, StoreUnreachableError, "READONLY");
+    assert(replica.hint?.includes("this is a replica"), replica.hint);
+    await using gone = await startRedis();
+    const other = gone.client({ maxRetriesPerRequest: 0, retryStrategy: () => null });
+    await other.ping();
+    await gone[Symbol.asyncDispose]();
+    const read = () => outpostBackend(other).read();
+    const unreachable = await assertRejects(read, StoreUnreachableError, "cannot be reached");
+    assert(unreachable.hint !== undefined && !unreachable.hint.includes("replica"), unreachable.hint);
+  },
+);
