@@ -9,7 +9,7 @@ const NEAR: readonly (readonly [path: string, tests: string])[] = [
   ["engine/redis/copy/across_nodes", "redis/across_nodes redis/changing_records redis/cluster"],
   [
     "engine/redis/copy/cleanup",
-    "redis/backend redis/deleting redis/newer_copies redis/changing_records contract/redis redis/two_forms",
+    "redis/backend redis/deleting redis/hash_tags redis/newer_copies redis/changing_records redis/two_forms",
   ],
   [
     "engine/redis/copy/content",
@@ -30,7 +30,10 @@ const NEAR: readonly (readonly [path: string, tests: string])[] = [
   ["engine/redis/errors", "redis/connect cli/failures cli/grants cli/permissions"],
   ["engine/redis/lock/fence", "lock/fence lock/acquire_lock redis/cluster"],
   ["engine/redis/lock/", "lock/acquire_lock lock/clear_lock lock/connections lock/silent_redis lock/fence"],
-  ["engine/redis/lookalikes", "redis/hash_tags redis/markers redis/named_records redis/backend"],
+  [
+    "engine/redis/lookalikes",
+    "redis/lookalikes redis/hash_tags redis/markers redis/named_records redis/backend",
+  ],
   ["engine/redis/migration", "redis/backend redis/one_pass redis/bookkeeping"],
   ["engine/redis/pass", "redis/one_pass redis/backend redis/named_records"],
   ["engine/redis/rights", "cli/grants redis/connect redis/markers cli/failures"],
@@ -54,7 +57,7 @@ const NEAR: readonly (readonly [path: string, tests: string])[] = [
   ["engine/redis/topology", "redis/cluster redis/failover redis/open_slots"],
   [
     "engine/redis/transform/",
-    "redis/backend redis/one_pass redis/changing_records redis/bookkeeping redis/two_forms",
+    "redis/backend redis/one_pass redis/resolve redis/changing_records redis/bookkeeping redis/two_forms",
   ],
   ["engine/redis/verification", "contract/redis redis/backend redis/sample"],
   ["engine/redis/walk/key_search", "redis/walk redis/named_records redis/sample cli/forms"],
@@ -114,7 +117,7 @@ const NEAR: readonly (readonly [path: string, tests: string])[] = [
   ["engine/postgres/patience", "postgres/outage postgres/table_locks postgres/held_tables"],
   [
     "engine/postgres/pinned_connection",
-    "postgres/outage postgres/query cli/standby postgres/crash postgres/pooler lock/postgres_lock",
+    "postgres/late_cancel postgres/outage postgres/query cli/standby postgres/crash lock/postgres_lock",
   ],
   ["engine/postgres/session", "contract/postgres postgres/ways postgres/prepare postgres/outage"],
   ["engine/postgres/standing", "contract/postgres postgres/bookkeeping postgres/crash"],
@@ -135,10 +138,10 @@ const NEAR: readonly (readonly [path: string, tests: string])[] = [
   ["engine/lock/clear", "lock/clear_lock lock/connections cli/failures"],
   ["engine/lock/", "engine/fleet lock/acquire_lock lock/connections"],
   ["engine/apply_run", "cli/invalid_records cli/walk cli/forms engine/engine engine/library"],
-  ["engine/apply.ts", "cli/agreed cli/forms engine/engine postgres/quarantine cli/failures"],
+  ["engine/apply.ts", "cli/agreed cli/dirty_store cli/forms engine/engine postgres/quarantine cli/failures"],
   ["engine/choose_sql_store", "cli/forms engine/library engine/engine cli/failures"],
   ["engine/cleanup", "cli/walk engine/engine engine/confirmed engine/library"],
-  ["engine/create_engine", "engine/library cli/forms engine/engine engine/fleet"],
+  ["engine/create_engine", "engine/library cli/live_steps cli/forms engine/engine engine/fleet"],
   ["engine/engine.ts", "engine/library engine/engine cli/walk"],
   ["engine/errors", "cli/forms cli/failures"],
   ["engine/init", "cli/new engine/engine cli/deployments cli/process cli/walk"],
@@ -148,14 +151,14 @@ const NEAR: readonly (readonly [path: string, tests: string])[] = [
   ["engine/saved_plan", "cli/agreed engine/engine engine/library cli/failures"],
   ["engine/stores", "cli/missing_stores engine/engine cli/forms"],
   ["engine/timestamp", "redis/backend"],
-  ["engine/unlock", "lock/clear_lock engine/engine cli/failures"],
+  ["engine/unlock", "lock/lock_owner lock/clear_lock engine/engine cli/failures"],
   ["migrations/find_deployments", "cli/deployments"],
   ["migrations/redis/00", "redis/backend redis/one_pass contract/redis"],
   ["migrations/redis/", "redis/hash_tags redis/markers redis/named_records redis/backend"],
   ["migrations/sql/clickhouse/", "clickhouse/backend contract/clickhouse clickhouse/live"],
-  ["migrations/sql/quarantine", "postgres/quarantine postgres/data postgres/plan"],
+  ["migrations/sql/quarantine", "postgres/quarantine postgres/data postgres/plan postgres/prepare"],
   ["migrations/sql/postgres/000008", "postgres/beforehand postgres/variant postgres/schema"],
-  ["migrations/sql/postgres", "postgres/plan postgres/schema contract/postgres"],
+  ["migrations/sql/postgres", "postgres/preflight postgres/plan postgres/schema contract/postgres"],
 ];
 
 /** Where the folders of the table are. */
