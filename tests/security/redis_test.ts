@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { runCli, runInProcess } from "../support/cli.ts";
 import { startFakeServer } from "../support/fake_server.ts";
+import { startRedis } from "../support/redis.ts";
 import { steeringIn } from "./marks.ts";
 
 // Clients' timers outlive connections that were refused.
@@ -111,6 +112,52 @@ Deno.test("nothing that a client prints by itself reaches a stream as it is", as
     assertEquals(stderr.includes("ready check"), flags.length > 0, stderr);
   }
 });
+
+Deno.test(
+  "a user who may not ask for INFO hears nothing of it, and of a server that loads that it does",
+  quietly,
+  async () => {
+    const directory = await Deno.makeTempDir({ prefix: "outpost-loading-" });
+    try {
+      const acl = `${directory}/users.acl`;
+      await Deno.writeTextFile(
+        acl,
+        "user default on nopass ~* &* +@all\nuser limited on >pw ~* &* +@all -info\n",
+      );
+      const args = ["--dir", directory, "--aclfile", acl];
+      const envOfLimited = (port: number) => ({
+        ...{ REDIS_HOST: "127.0.0.1", REDIS_PORT: String(port), MIGRATE_ONLY: "redis" },
+        ...{ REDIS_USERNAME: "limited", REDIS_PASSWORD: "pw" },
+      });
+      {
+        await using server = await startRedis(args);
+        const client = server.client();
+        await client.mset(Object.fromEntries(Array.from({ length: 60_000 }, (_, i) => [`k${i}`, "1"])));
+        for (const command of ["list", "plan", "apply --yes"]) {
+          const { code, stdout, stderr } = await runCli(["migrate", ...command.split(" ")], {
+            env: envOfLimited(server.port),
+          });
+          assertEquals(code, 0, stderr);
+          assert(!/INFO|ready check/.test(stdout + stderr), stdout + stderr);
+        }
+        await client.save();
+      }
+      // For minutes: nobody waits for its end.
+      await using loading = await startRedis([
+        ...args,
+        "--key-load-delay",
+        "5000",
+        "--loading-process-events-interval-bytes",
+        "1024",
+      ]);
+      const { code, stderr } = await runCli(["migrate", "list"], { env: envOfLimited(loading.port) });
+      assertEquals(code, 4, stderr);
+      assertStringIncludes(stderr, "LOADING");
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+);
 
 /** What a server of bad faith says first, and then for ever. */
 const FLOODS: Readonly<Record<string, readonly [string, string]>> = {
