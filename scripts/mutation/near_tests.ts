@@ -99,7 +99,10 @@ const NEAR: readonly (readonly [path: string, tests: string])[] = [
   ["engine/postgres/foldable", "postgres/fold postgres/ways postgres/plan postgres/hidden_rows"],
   ["engine/postgres/fold.ts", "postgres/ways postgres/fold postgres/plan contract/postgres"],
   ["engine/postgres/fold_runner", "postgres/ways postgres/fold postgres/plan contract/postgres"],
-  ["engine/postgres/activity", "postgres/preflight postgres/plan cli/forms postgres/held_tables"],
+  [
+    "engine/postgres/activity",
+    "cli/live_steps postgres/preflight postgres/plan cli/forms postgres/held_tables",
+  ],
   ["engine/postgres/beforehand", "postgres/beforehand postgres/concurrent_step"],
   ["engine/postgres/chosen_way", "postgres/variant postgres/beforehand postgres/ways"],
   [

@@ -95,6 +95,22 @@ Deno.test("a session writes to no table of the tool's that a stranger made, and 
   }
 });
 
+Deno.test("planCleanup() counts nothing in a table that a stranger put in the place of the tool's", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 1 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 5);
+  assertEquals((await backend.planCleanup(5))?.rows, 0);
+  await sql.unsafe("CREATE ROLE stranger LOGIN; GRANT CREATE ON SCHEMA public TO stranger");
+  await sql.unsafe("DROP TABLE outpost_quarantine");
+  await asStranger(sql, QUARANTINE);
+  await assertRejects(
+    () => backend.planCleanup(5),
+    RefusedError,
+    `"outpost_quarantine" cannot be trusted`,
+  );
+});
+
 Deno.test("a session trusts what golang-migrate and the tool itself made, also for the owner of the database", async () => {
   await using server = await startPostgres();
   const admin = server.client(await server.createDatabase("admin"), { max: 1 });
