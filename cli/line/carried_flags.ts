@@ -21,7 +21,12 @@ export function carriedFlags(resolved: readonly ResolvedSetting[], config: strin
     if (definition.flag === null) words.push(origin.name!);
     else if (type.placeholder === null) {
       words.push(value === false ? `--no-${definition.flag}` : `--${definition.flag}`);
-    } else words.push(`--${definition.flag}`, quoted(type.show(value)));
+    } else {
+      const shown = type.show(value);
+      for (const one of type.repeats === true ? shown.split(",") : [shown]) {
+        words.push(`--${definition.flag}`, quoted(one));
+      }
+    }
   }
   return words.map((word) => ` ${word}`).join("");
 }

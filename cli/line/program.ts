@@ -96,9 +96,8 @@ function addFlags(parser: Parser, flags: readonly FlagSpec[], settings: readonly
     if (flag === null) continue;
     if (type.placeholder !== null) {
       const option = new Option(`--${flag} <${type.placeholder.replaceAll("|", ":")}>`, description);
-      const join = (value: string, before: string | undefined) =>
-        before === undefined ? value : `${before},${value}`;
-      parser.addOption(type.repeats === true ? option.argParser(join) : option);
+      const collect = (value: string, before: readonly string[] = []) => [...before, value];
+      parser.addOption(type.repeats === true ? option.argParser(collect) : option);
     } else {
       // The negation lets a flag win over an environment that switches it on.
       parser.addOption(new Option(`--${flag}`, description));

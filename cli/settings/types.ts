@@ -73,7 +73,10 @@ export function checkedText(
   };
 }
 
-/** One ID or several: a list in YAML, a flag that is repeated, or with commas between them. Each is checked. */
+/**
+ * One ID or several: a list in YAML, a flag that is repeated, or with commas between them. Each is checked. The empty one is written by
+ * itself: between commas it is rather a variable that was not set.
+ */
 export function idList(placeholder: string, faultOf: (id: string) => string | null): SettingType<string> {
   return {
     placeholder,
@@ -81,7 +84,14 @@ export function idList(placeholder: string, faultOf: (id: string) => string | nu
     check(raw) {
       const written = (Array.isArray(raw) ? raw : [raw]).map(scalarText);
       if (written.includes(null)) return { problem: "must be a text, or a list of texts" };
-      const ids = [...new Set(written.join(",").split(",").map((id) => id.trim()))];
+      const parts = written.map((text) => text!.split(",").map((id) => id.trim()));
+      if (parts.some((ids) => ids.length > 1 && ids.includes(""))) {
+        return {
+          problem:
+            "has a comma with no ID beside it; the empty ID is written by itself, in a list or a flag of its own",
+        };
+      }
+      const ids = [...new Set(parts.flat())];
       const problem = ids.map(faultOf).find((fault) => fault !== null);
       return problem === undefined ? { value: ids.join(",") } : { problem: problem! };
     },

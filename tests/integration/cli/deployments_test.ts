@@ -10,10 +10,16 @@ import { eventually } from "../../support/server.ts";
 
 const ALL = "--all-deployments";
 
-function program({ host, port }: Pick<RedisServer, "host" | "port">, more: Record<string, string> = {}) {
+/** @param ids Deployments that all its commands are for. */
+function program(
+  { host, port }: Pick<RedisServer, "host" | "port">,
+  more: Record<string, string> = {},
+  ids: readonly string[] = [],
+) {
   const env = { REDIS_HOST: host, REDIS_PORT: String(port), MIGRATE_ONLY: "redis", ...more };
+  const flags = ids.flatMap((id) => ["--deployment-id", id]);
   const run = (words: string, options: Parameters<typeof runInProcess>[1] = {}) =>
-    runInProcess(["migrate", ...words.split(" ")], { env, ...options });
+    runInProcess(["migrate", ...words.split(" "), ...flags], { env, ...options });
   const json = async (words: string) => {
     const { code, stdout } = await run(`${words} --json`);
     const lines = stdout.trim().split("\n").map((line) => JSON.parse(line));
@@ -128,7 +134,7 @@ Deno.test("migrate cleanup of several deployments verifies, asks once, and delet
   await using server = await startRedis();
   const redis = server.client();
   await seed(redis);
-  const { run, json } = program(server, { DEPLOYMENT_ID: ",a" });
+  const { run, json } = program(server, {}, ["", "a"]);
   assertEquals((await run("apply --yes")).code, 0);
   await redis.hset("tenant:t1", { created_at: "2020-01-01T00:00:00Z" });
   const refused = await run("cleanup", { answers: ["y"] });

@@ -135,6 +135,21 @@ Deno.test("resolveSettings() accepts a deployment ID of 64 characters and no lon
   assertEquals(check("x".repeat(65)), "DEPLOYMENT_ID must be at most 64 letters, digits, - and _");
 });
 
+Deno.test("resolveSettings() takes no comma for the installation without an ID", () => {
+  const resolved = (raw: unknown, kind: "env" | "flag") =>
+    resolveSettings({
+      flags: new Map(kind === "flag" ? [["deployment-id", raw]] : []),
+      env: kind === "env" ? { DEPLOYMENT_ID: raw as string } : {},
+      file: null,
+    }).find(({ key }) => key === "deploymentId")!;
+  for (const written of ["a,", ",a", "a,,b", ","]) {
+    assertStringIncludes(resolved(written, "env").problem!, "DEPLOYMENT_ID has a comma with no ID beside it");
+    assertStringIncludes(resolved([written], "flag").problem!, "has a comma with no ID beside it");
+  }
+  assertEquals(["", "a, b"].map((written) => resolved(written, "env").value), ["", "a,b"]);
+  assertEquals(resolved(["", "a"], "flag").value, ",a");
+});
+
 Deno.test("resolveSettings() refuses a deployment ID whose keys another installation could take for its own", () => {
   const problemOf = (id: string) =>
     resolveSettings({ flags: new Map(), env: { DEPLOYMENT_ID: id }, file: null })
