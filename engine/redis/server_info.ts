@@ -30,13 +30,16 @@ export interface ServerInfo {
   readonly policy: string;
 }
 
-/** Asks one server. @returns Null where it does not tell this user. */
+/** How a server answers that does not know INFO, or does not let this user ask. */
+const UNTOLD = new Set(["NOPERM", "ERR"]);
+
+/** Asks one server. @returns Null where it does not tell this user. One that cannot answer now, such as a busy one, is another matter. */
 export async function readServerInfo(client: Redis): Promise<ServerInfo | null> {
   try {
     return parseInfo(String(await client.call("INFO")));
   } catch (error) {
-    if (replyCode(error) === null) throw error;
-    return null;
+    if (UNTOLD.has(replyCode(error) ?? "")) return null;
+    throw error;
   }
 }
 
