@@ -137,12 +137,20 @@ function judgeRecord(judgement: Judgement): void {
  * that: `--rerun` is there to copy it. Of what was written during a run nothing tells whether that had copied it before.
  */
 function isCopiedSince({ record, copy, ledger, verdicts }: Judgement, now: NewVersion): boolean {
-  const { old, kind, deployment } = record;
+  const { kind, old } = record;
+  return mayBeCopiedSince(record, now, ledger, verdicts) &&
+    sameStored(copy, old.at(-1)!.stored, entityOf(kind));
+}
+
+function mayBeCopiedSince(
+  { old, deployment }: LedgerRecord,
+  now: NewVersion,
+  ledger: Ledger,
+  verdicts: Verdicts,
+): boolean {
   const last = old.at(-1);
   if (now.stored !== null || last === undefined || last.at < ledger.begunBy) return false;
-  const mayBeLater = now.grownFrom < old.length - 1 ||
-    verdicts.appliedDuring(deployment, "001_hash_tags", last.at);
-  return mayBeLater && sameStored(copy, last.stored, entityOf(kind));
+  return now.grownFrom < old.length - 1 || verdicts.appliedDuring(deployment, "001_hash_tags", last.at);
 }
 
 /** True when the new application's record holds what the old one wrote, or rightly stands for something later. */
@@ -202,6 +210,10 @@ function judgeList(judgement: Judgement): void {
       // Or gone under that since: then what was deleted is taken off, and what else is on the list of a deleted tenant, nobody reads.
       const left = wanted === null && last?.stored === null && last.at >= ledger.copyingFrom;
       if (left && isDeleted(owner) && !isDeleted(entry)) continue;
+      // Listed by an old application since, with a destination that may be copied since.
+      const isListedSince = wanted === null && found === (fieldsOf(last?.stored ?? null)[name] ?? null) &&
+        entry.now !== undefined && mayBeCopiedSince(entry, entry.now, ledger, verdicts);
+      if (isListedSince) continue;
       complain(
         wanted === null
           ? `${name} was taken off the list and is back on it`
