@@ -11,6 +11,8 @@ import type { Gate } from "./gate.ts";
 
 /** Answers that lead to another node, or to a later time. */
 const REDIRECTIONS: ReadonlySet<string> = new Set(["ASK", "MOVED", "TRYAGAIN"]);
+/** Commands by which a client gets to know a server; none has a key. */
+const INTRODUCTIONS: ReadonlySet<string> = new Set(["HELLO", "INFO", "CLIENT", "CLUSTER", "ASKING"]);
 
 /** Addresses of this process: others may run at the same time. */
 let addresses = 0;
@@ -174,7 +176,7 @@ export class Link implements AsyncDisposable {
     const refusal = this.#refusal;
     if (refusal === null || refusal.left <= 0) return null;
     // No server sends on what has no key: a client that is sent on when it connects leaves the failure to nobody.
-    if (name === "HELLO" && REDIRECTIONS.has(refusal.code)) return null;
+    if (INTRODUCTIONS.has(name) && REDIRECTIONS.has(refusal.code)) return null;
     refusal.left--;
     return { type: "error", code: refusal.code };
   }
