@@ -79,8 +79,10 @@ export class TransactionRunner {
     // Beyond the reach of all that tries again or reports the work undone: a connection that breaks here leaves it open
     // whether the server still committed, and the next run reads what became of it.
     const { command } = await this.#say(id, "COMMIT") as { readonly command?: string };
-    // A transaction in which something failed unseen, a cancelled question after the lock for one, ends without an error.
-    if (command !== "COMMIT") throw undone(id, undefined);
+    // A transaction in which something failed unseen, a question after the lock for one, ends without an error.
+    if (command !== "COMMIT") {
+      throw options.signal.aborted ? interrupted(options.signal, undone(id, undefined)) : failedUnseen(id);
+    }
   }
 
   async #attempt(
@@ -121,7 +123,7 @@ export class TransactionRunner {
     const run = () =>
       statement.locks === undefined ? query(statement.text) : this.#locker.take(query, statement);
     if (!statement.retriesAlone) return void await run();
-    const workMs = performance.now() - begun;
+    let workMs: number | undefined;
     await query("SAVEPOINT late_lock");
     while (true) {
       try {
@@ -133,6 +135,7 @@ export class TransactionRunner {
         // The transaction still holds its weaker locks: who waits for one of them, and is waited for, would be waited for in
         // vain. Half of the patience is left to begin anew without any lock.
         if (busy === null || busy.held?.inVain) throw error;
+        workMs ??= performance.now() - begun;
         await query("ROLLBACK TO SAVEPOINT late_lock");
         const limit = this.#lockRetries / 2;
         if (!await patience.again(busy.reason, { limit, workMs, ...this.#overWith(busy.held) })) throw error;
@@ -226,6 +229,17 @@ function undone(id: string, cause: unknown): InterruptedError {
     cause,
     hint: "Run the same command again to continue",
   });
+}
+
+function failedUnseen(id: string): StepFailedError {
+  return new StepFailedError(`Cannot run ${id}: the server undid it, for a question within it had failed`, {
+    id,
+    statement: "COMMIT",
+    position: null,
+    serverCode: null,
+    detail: null,
+    serverHint: null,
+  }, { hint: "Run the same command again" });
 }
 
 const LOCK_NOT_AVAILABLE = "55P03";

@@ -207,7 +207,7 @@ Deno.test("TransactionRunner.run() reports a transaction that the server rolled 
     await query("CREATE TABLE fine (n int)");
     await connection.query("SELECT 1 / 0").catch(() => {});
   });
-  await assertRejects(() => unseen, InterruptedError, "undone");
+  await assertRejects(() => unseen, StepFailedError, "the server undid it");
   assertEquals(await outpostSchema(sql), []);
 });
 
