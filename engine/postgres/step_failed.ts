@@ -25,3 +25,15 @@ export function stepFailed(id: string, statement: string, error: ServerError): S
     serverHint: told.hint,
   }, { cause: error, ...(advice === undefined ? {} : { hint: advice }) });
 }
+
+/** For a transaction that the server undid without an error, since something in it had failed unseen. */
+export function failedUnseen(id: string): StepFailedError {
+  return new StepFailedError(`Cannot run ${id}: the server undid it, for a question within it had failed`, {
+    id,
+    statement: "COMMIT",
+    position: null,
+    serverCode: null,
+    detail: null,
+    serverHint: null,
+  }, { hint: "Run the same command again" });
+}

@@ -12,7 +12,7 @@ import type { SqlStatement } from "../sql/statement.ts";
 import { foreignText } from "../foreign_text.ts";
 import type { Query } from "./query.ts";
 import { isServerError, isTransient } from "./errors.ts";
-import { stepFailed } from "./step_failed.ts";
+import { failedUnseen, stepFailed } from "./step_failed.ts";
 import { describeHolders, findHolders } from "./lock_holders.ts";
 import type { PostgresOptions } from "./options.ts";
 import { Patience } from "./patience.ts";
@@ -229,17 +229,6 @@ function undone(id: string, cause: unknown): InterruptedError {
     cause,
     hint: "Run the same command again to continue",
   });
-}
-
-function failedUnseen(id: string): StepFailedError {
-  return new StepFailedError(`Cannot run ${id}: the server undid it, for a question within it had failed`, {
-    id,
-    statement: "COMMIT",
-    position: null,
-    serverCode: null,
-    detail: null,
-    serverHint: null,
-  }, { hint: "Run the same command again" });
 }
 
 const LOCK_NOT_AVAILABLE = "55P03";
