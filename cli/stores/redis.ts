@@ -85,7 +85,7 @@ function makeCluster(
       ? { natMap: (address: string) => ({ host, port: Number(address.slice(address.lastIndexOf(":") + 1)) }) }
       : {}),
   });
-  (cluster as unknown as EventEmitter).on("+node", waitForAsking); // Older compilers miss the inherited method.
+  (cluster as unknown as EventEmitter).on("+node", ignoreAsking); // Older compilers miss the inherited method.
   return cluster;
 }
 
@@ -93,7 +93,7 @@ function makeCluster(
  * The client sends ASKING before a command that was sent on to another node, and waits for the command alone: where the node goes
  * right then, the failure of the first would be nobody's, and end the process.
  */
-function waitForAsking(node: Redis): void {
+function ignoreAsking(node: Redis): void {
   const asking = node.asking.bind(node);
   node.asking = () => {
     const answer = asking();
