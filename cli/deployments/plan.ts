@@ -19,7 +19,7 @@ export function planTelling(
   return {
     isDone: (plan) => !plan.hasChanges,
     full: statements,
-    words: ["have nothing to do", "would be changed"],
+    words: ["have nothing to do", "would be changed", "could not be asked"],
     next: { failed: "migrate plan", others: "migrate apply", done: "migrate verify" },
     json: planJson,
     line: (plan, { style }) => {

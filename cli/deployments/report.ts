@@ -26,8 +26,8 @@ export interface Telling<T> {
   readonly status: (value: T) => number;
   /** True for one with which nothing is left to do. */
   readonly isDone: (value: T) => boolean;
-  /** What is said of those who are done, and of the others: `have nothing pending`. */
-  readonly words: readonly [done: string, others: string];
+  /** What is said of those who are done, of the others, `have something pending`, and of those that failed, if it is not the same. */
+  readonly words: readonly [done: string, others: string, failed?: string];
   /** What comes next: for one that failed, for all that are not done, and for all when they are. */
   readonly next: { readonly failed: string; readonly others?: string; readonly done?: string };
   /** More keys of the JSON. */
@@ -124,10 +124,15 @@ function closing<T>(
   const others = accounts.filter((account) => !account.ok || !isDone(account.value));
   const failed = others.find(({ ok }) => !ok) ?? (next.others === undefined ? others[0] : undefined);
   const then = others.length === 0 ? next.done : next.others;
+  const counted = new Map<string, number>();
+  for (const { ok } of others) {
+    const said = ok ? words[1] : words[2] ?? words[1];
+    counted.set(said, (counted.get(said) ?? 0) + 1);
+  }
   return [
-    others.length === 0
-      ? style.green(`All ${accounts.length} ${words[0]}.`)
-      : style.yellow(`${others.length} of ${accounts.length} ${words[1]}.`),
+    others.length === 0 ? style.green(`All ${accounts.length} ${words[0]}.`) : style.yellow(
+      [...counted].map(([said, count]) => `${count} of ${accounts.length} ${said}.`).join(" "),
+    ),
     ...(failed !== undefined
       ? [nextCommand({ style, carried: carriedFor(context, failed.name) }, `outpost ${next.failed}`)]
       : then === undefined

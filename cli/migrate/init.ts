@@ -47,7 +47,7 @@ export const initCommand: Command = defineCommand(
       text: (result, layout) => renderInit(result, layout, context.settings.only !== null),
       status: (result) => statusOf(result, current),
       isDone: ({ pending }) => pending.sql + pending.redis === 0,
-      words: ["have nothing pending", "have something pending"],
+      words: ["have nothing pending", "have something pending", "failed"],
       next: { failed: "migrate plan", others: "migrate plan", done: "migrate verify" },
     });
   },

@@ -35,7 +35,7 @@ export const listCommand: Command = defineCommand(
       text: renderList,
       status: statusOf,
       isDone: ({ pending, unread }) => unread === undefined && pending.sql + pending.redis === 0,
-      words: ["have nothing pending", "have something pending"],
+      words: ["have nothing pending", "have something pending", "could not be asked"],
       next: { failed: "migrate list", others: "migrate plan", done: "migrate verify" },
     }),
 );

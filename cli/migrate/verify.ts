@@ -83,7 +83,7 @@ export const verifyCommand: Command = defineCommand(
         }),
       status: ({ ok }) => ok ? EXIT.done : EXIT.failed,
       isDone: ({ ok }) => ok,
-      words: ["verify", "do not verify"],
+      words: ["verify", "do not verify", "could not be asked"],
       next: { failed: "migrate verify", done: "migrate status" },
     });
   },

@@ -254,3 +254,10 @@ Deno.test("migrate apply for several deployments that was killed or stopped leav
   assertEquals((await run("apply --yes")).code, 0);
   assertEquals((await run("verify --full")).code, 0);
 });
+
+Deno.test("migrate list of several deployments does not say of those it cannot ask what they have", async () => {
+  const { run } = program({ host: "127.0.0.1", port: 1 }, {}, ["", "a"]);
+  const { code, stdout } = await run("list");
+  assertEquals([code, stdout.includes("pending")], [4, false]);
+  assertStringIncludes(stdout, "2 of 2 could not be asked.");
+});
