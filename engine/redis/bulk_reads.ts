@@ -9,6 +9,7 @@ import { senselessAnswer } from "./errors.ts";
 import { READ_EXISTING, READ_FIELDS, READ_HASHES, READ_NAMES } from "./scripts/reading.ts";
 import type { Script } from "./scripts/script.ts";
 import type { Argument, RedisStore } from "./store.ts";
+import type { BatchSize } from "./walk/pacing.ts";
 
 /** Values of the fields asked for, as binary strings, in the order of the fields; null for one that is not there. */
 export type Values = readonly (Binary | null)[];
@@ -30,32 +31,38 @@ export async function readFields(
   keys: readonly Binary[],
   fields: readonly Binary[],
 ): Promise<(Values | null)[]> {
-  const names = fields.map(toArgument);
-  const rows = await readJson(store, READ_FIELDS, keys, names) as ((Binary | false)[] | false)[] | null;
-  if (rows !== null) {
-    return rows.map((row) => row === false ? null : row.map((value) => value === false ? null : value));
-  }
-  const replies = await store.callMany(keys.map((key) => ["HMGET", toArgument(key), ...names] as const));
-  return replies.map((reply) =>
-    Array.isArray(reply)
-      ? (reply as (Uint8Array | null)[]).map((value) => value === null ? null : fromBytes(value))
-      : null
-  );
+  return (await Rows.read(store, keys, fields)).of(keys, fields);
+}
+
+/** How fields of a batch are read. */
+interface RowsReading {
+  /** Learns from it how long that takes. */
+  readonly size?: BatchSize;
+  /** Of a record that has none of the fields asked for the names of its fields are read. */
+  readonly names?: boolean;
 }
 
 /** Fields of a batch of records, read once for all who look at it. */
 export class Rows {
   readonly #fields: readonly Binary[];
-  readonly #rows: ReadonlyMap<Binary, Values | null>;
+  readonly #rows: ReadonlyMap<Binary, Row | null>;
 
-  private constructor(fields: readonly Binary[], rows: ReadonlyMap<Binary, Values | null>) {
+  private constructor(fields: readonly Binary[], rows: ReadonlyMap<Binary, Row | null>) {
     this.#fields = fields;
     this.#rows = rows;
   }
 
-  static async read(store: RedisStore, keys: readonly Binary[], fields: readonly Binary[]): Promise<Rows> {
-    const rows = await readFields(store, keys, fields);
-    return new Rows(fields, new Map(keys.map((key, i) => [key, rows[i]!])));
+  static async read(
+    store: RedisStore,
+    keys: readonly Binary[],
+    fields: readonly Binary[],
+    { size, names = false }: RowsReading = {},
+  ): Promise<Rows> {
+    const read = async () => {
+      const rows = await readRows(store, keys, fields, names);
+      return new Rows(fields, new Map(keys.map((key, i) => [key, rows[i]!])));
+    };
+    return await (size?.measure("read", keys.length, read, ({ bytes }) => bytes) ?? read());
   }
 
   /** Some of the fields of some of the records, in this order; null for a record that is no hash. */
@@ -63,17 +70,61 @@ export class Rows {
     const columns = fields.map((field) => this.#fields.indexOf(field));
     const isWhole = columns.length === this.#fields.length && columns.every((column, i) => column === i);
     return keys.map((key) => {
-      const row = this.#rows.get(key) ?? null;
+      const row = this.#rows.get(key)?.values ?? null;
       return row === null || isWhole ? row : columns.map((column) => row[column] ?? null);
     });
+  }
+
+  /** The names of a record's fields, where they were read. */
+  namesOf(key: Binary): readonly Binary[] | undefined {
+    return this.#rows.get(key)?.names;
   }
 
   /** How many bytes their values have. */
   get bytes(): number {
     let sum = 0;
-    for (const row of this.#rows.values()) for (const value of row ?? []) sum += value?.length ?? 0;
+    for (const row of this.#rows.values()) for (const value of row?.values ?? []) sum += value?.length ?? 0;
     return sum;
   }
+}
+
+/** What was read of a hash. */
+interface Row {
+  readonly values: Values;
+  readonly names?: readonly Binary[] | undefined;
+}
+
+/** Values, and behind them the names if they are told; an empty list is `{}` in the JSON of a script. */
+type FieldsRow = (Binary | Binary[] | object | false | null)[] | false;
+
+async function readRows(
+  store: RedisStore,
+  keys: readonly Binary[],
+  fields: readonly Binary[],
+  withNames: boolean,
+): Promise<(Row | null)[]> {
+  const args = fields.map(toArgument);
+  const rows = await readJson(store, READ_FIELDS, keys, [withNames ? "1" : "0", ...args]) as
+    | FieldsRow[]
+    | null;
+  if (rows !== null) return rows.map((row) => row === false ? null : toRow(row, fields.length));
+  const replies = await store.callMany(keys.map((key) => ["HMGET", toArgument(key), ...args] as const));
+  return replies.map((reply) => {
+    if (!Array.isArray(reply)) return null;
+    return {
+      values: (reply as (Uint8Array | null)[]).map((value) => value === null ? null : fromBytes(value)),
+    };
+  });
+}
+
+function toRow(row: Exclude<FieldsRow, false>, width: number): Row {
+  const told = row.splice(width);
+  for (let j = 0; j < width; j++) if (row[j] === false) row[j] = null;
+  const [names] = told;
+  return {
+    values: row as Binary[],
+    names: told.length === 0 ? undefined : Array.isArray(names) ? names : [],
+  };
 }
 
 /**

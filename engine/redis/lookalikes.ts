@@ -1,7 +1,7 @@
 /**
- * Records of another kind whose keys look the same: whether there are any has to be known before a key can be judged. Reading
- * begins as if there were none, and anew when one turns up; before anything is written they are searched for, and what a run has
- * found absent it does not search for again.
+ * Records of another kind whose keys look the same: whether there are any has to be known before a key can be judged. Reading and
+ * deleting begin as if there were none, and anew when one turns up; before anything else is written they are searched for, and what a
+ * run has found absent it does not search for again.
  *
  * @module
  */
@@ -26,29 +26,50 @@ type Search = Pick<Lookalikes, "pattern" | "fields" | "isOne">;
 /** What each run found absent. Its lock keeps other tools away, and the fence stands for the lock. */
 const ABSENT = new WeakMap<Fence, Set<Search["isOne"]>>();
 
-/** True when there are any that some changes have to know of. @param context With the fence of the run, if it writes. */
-export async function anyLookalike(
-  changes: readonly (CopyChange | TransformChange)[],
-  context: Pick<ReadContext, "store" | "signal"> & { readonly fence?: Fence | undefined },
-): Promise<boolean> {
-  for (const { search } of searchesOf(changes)) if (await isPresent(search, context)) return true;
-  return false;
+/** What a search came upon. */
+interface Sight {
+  /** There are some that the changes have to know of. */
+  readonly found: boolean;
+  /** There is no key that matches one of the patterns. */
+  readonly isEmpty: boolean;
 }
 
-async function isPresent(
-  search: Search,
-  { store, signal, fence }: Parameters<typeof anyLookalike>[1],
-): Promise<boolean> {
+/**
+ * Searches for records that some changes have to know of.
+ *
+ * @param context With the fence of the run, if it writes.
+ * @param patterns Other keys to look for on the way.
+ */
+export async function lookAhead(
+  changes: readonly (CopyChange | TransformChange)[],
+  { store, signal, fence }: Pick<ReadContext, "store" | "signal"> & { readonly fence?: Fence | undefined },
+  patterns: readonly Binary[] = [],
+): Promise<Sight> {
   const absent = fence === undefined ? undefined : ABSENT.get(fence);
-  if (absent?.has(search.isOne)) return false;
-  const found = await anyKey(store, search.pattern, signal, (keys) => anyAmong(store, search, keys)).catch(
-    (error: unknown) => {
-      if (error instanceof OpenSlotsError) return true; // Where that cannot be told, each record is asked about.
-      throw error;
-    },
-  );
-  if (!found && fence !== undefined) ABSENT.set(fence, (absent ?? new Set()).add(search.isOne));
-  return found;
+  const searches = searchesOf(changes).filter(({ search }) => absent?.has(search.isOne) !== true);
+  if (searches.length === 0) return { found: false, isEmpty: false };
+  let isEmpty = true;
+  const covering = coveringPattern([...patterns, ...searches.map(({ search }) => search.pattern)]);
+  const found = await anyKey(store, covering, signal, (keys) => {
+    isEmpty = false;
+    return anyOf(store, searches, keys);
+  }).catch((error: unknown) => {
+    if (!(error instanceof OpenSlotsError)) throw error;
+    isEmpty = false;
+    return true; // Where that cannot be told, each record is asked about.
+  });
+  const known = searches.map(({ search: { isOne } }) => isOne);
+  if (!found && fence !== undefined) ABSENT.set(fence, new Set([...absent ?? [], ...known]));
+  return { found, isEmpty };
+}
+
+async function anyOf(
+  store: RedisStore,
+  searches: ReturnType<typeof searchesOf>,
+  keys: readonly Binary[],
+): Promise<boolean> {
+  const looks = searches.map(({ search, matches }) => anyAmong(store, search, keys.filter(matches)));
+  return (await Promise.all(looks)).includes(true);
 }
 
 async function anyAmong(
@@ -72,7 +93,7 @@ function searchesOf(changes: readonly (CopyChange | TransformChange)[]) {
 }
 
 /**
- * Walks once over the keys of several changes, to read.
+ * Walks once over the keys of several changes, to read, or to delete what is decided without regard to lookalikes.
  *
  * @param begin Begins to look: at keys of all changes, each of which has to be asked whether it means them. Called again, to begin
  * anew, when lookalikes turn up: with true, and records have to be told from them.
@@ -97,8 +118,7 @@ export async function walkOver(
       pattern,
       signal: AbortSignal.any([options.signal, found.signal]),
       visit: async (keys, size) => {
-        const looks = searches.map(({ search, matches }) => anyAmong(store, search, keys.filter(matches)));
-        if ((await Promise.all(looks)).includes(true)) found.abort();
+        if (await anyOf(store, searches, keys)) found.abort();
         else await visit(keys, size);
       },
     });

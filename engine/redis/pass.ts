@@ -16,9 +16,10 @@ import type { StoredState } from "./stored_state.ts";
 import type { Conversion, WriteContext } from "./context.ts";
 import { copier, copyRecords, fieldsFor } from "./copy/copy_records.ts";
 import { OpenSlotsError, replyCode, toStoreError } from "./errors.ts";
-import { anyLookalike } from "./lookalikes.ts";
+import { lookAhead } from "./lookalikes.ts";
 import type { RedisMigration } from "./migration.ts";
 import type { RedisStore } from "./store.ts";
+import type { CopyChange } from "./copy/change.ts";
 import type { TransformChange } from "./transform/change.ts";
 import { convertRecords } from "./transform/convert_records.ts";
 import type { ProgressReporter } from "./walk/progress.ts";
@@ -72,7 +73,8 @@ export async function pass(
 
 async function walkAll(...[store, tasks, look, options]: Parameters<typeof pass>): Promise<void> {
   const { fence, skipInvalid = false, signal, maxRate, batchSize } = options;
-  const apart = await anyLookalike(tasks.map(({ migration }) => migration.change), { store, fence, signal });
+  const changes = tasks.map(({ migration }) => migration.change);
+  const { found: apart, isEmpty } = await lookAhead(changes, { store, fence, signal }, placesOf(changes));
   const unfinished = ({ state }: Task) => look > 1 || state.status === "running" || state.status === "failed";
   // What a run left between nodes is followed up before it is changed: it is known by what was written.
   const inOrder = apart || (store.clustered && tasks.some(unfinished));
@@ -80,6 +82,8 @@ async function walkAll(...[store, tasks, look, options]: Parameters<typeof pass>
   const early = inOrder || store.clustered ? null : earlyCopy(walks);
   let open: OpenSlotsError | null = null;
   for (const [i, made] of walks.entries()) {
+    // A search has been there before, and there is nothing of what it would look at.
+    if (isEmpty && !inOrder && made[0]!.migration.change.type === "transform") continue;
     const onStep = (share: number) => {
       for (const { progress } of tasks) progress.step((i + share) / walks.length);
     };
@@ -134,6 +138,13 @@ export function walksOf<One extends Pick<Step, "migration">>(
     else last.push(one);
   }
   return walks;
+}
+
+/** What keys match that are changed in place, and those where copies may be already. */
+function placesOf(changes: readonly (CopyChange | TransformChange)[]): Binary[] {
+  return changes.flatMap((change) =>
+    change.type === "transform" ? [change.pattern] : change.amongCopies ?? []
+  );
 }
 
 /** The copy whose originals are among what a walk before it looks at: no copy is looked at that this run makes. */

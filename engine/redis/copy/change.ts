@@ -51,7 +51,10 @@ export interface CopyChange {
   readonly amongCopies?: Binary | undefined;
   /** The fields that decide. */
   readonly fields: readonly Binary[];
-  /** Decides by the record's own fields: where it goes, `null` for a key to leave alone, or `ask` when others decide. */
+  /**
+   * Decides by the record's own fields: where it goes, `null` for a key to leave alone, or `ask` when others decide. Without
+   * lookalikes it may leave alone other keys too; what it does not leave alone it decides in the same way.
+   */
   decide(key: Binary, values: Values | null, lookalikes: boolean): Destination | null | "ask";
   /** Other records to know of before a key can be judged. */
   questions(key: Binary, facts: Facts): readonly Binary[];

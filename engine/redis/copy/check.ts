@@ -31,7 +31,7 @@ export async function checkCopies(
   size: BatchSize,
 ): Promise<void> {
   const { store } = context;
-  const orders = await readOrders(change, { store, lookalikes, size }, chain, () => true, keys, read);
+  const orders = await readOrders(change, { store, lookalikes }, chain, () => true, keys, read);
   const { same, others } = await partSame(store, chain, orders, size);
   for (const _ of same) report.pass();
   for await (const portion of judged(change, context, others)) {

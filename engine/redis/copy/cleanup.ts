@@ -8,14 +8,17 @@
  * @module
  */
 
+import { InterruptedError } from "../../errors.ts";
 import { type Binary, display } from "../binary.ts";
+import { Rows } from "../bulk_reads.ts";
 import type { CleanupReport, ReadContext, WriteContext } from "../context.ts";
-import { anyLookalike } from "../lookalikes.ts";
+import { walkOver } from "../lookalikes.ts";
 import { DELETE_PROVEN, DELETE_SAME } from "../scripts/deleting.ts";
 import type { Argument } from "../store.ts";
 import { type Chain, chainOf } from "../transform/chain.ts";
 import type { BatchSize } from "../walk/pacing.ts";
-import { anyKey } from "../walk/key_search.ts";
+import type { WalkOptions } from "../walk/part.ts";
+import { matcherOf } from "../walk/pattern.ts";
 import { walk } from "../walk/walk.ts";
 import type { CopyChange } from "./change.ts";
 import type { Content } from "./content.ts";
@@ -33,23 +36,22 @@ export async function countOriginals(
   context: ReadContext,
   any: boolean,
 ): Promise<number> {
-  const { store, signal } = context;
-  const lookalikes = await anyLookalike([change], context);
-  const countOf = async (keys: readonly Binary[]) =>
-    (await findPairs(change, store, lookalikes, keys)).length;
-  if (any) {
-    return Number(await anyKey(store, change.pattern, signal, async (keys) => await countOf(keys) > 0));
-  }
+  const { store } = context;
+  const enough = new AbortController();
+  const signal = AbortSignal.any([context.signal, enough.signal]);
   let count = 0;
-  await walk(store, {
-    ...context,
-    pattern: change.pattern,
-    visit: async (keys) => {
-      const found = await countOf(keys);
-      count += found; // Not in one with the await: other batches add to it meanwhile.
-    },
+  const isMeant = matcherOf(change.pattern);
+  await walkOver(store, [change], { ...context, signal }, (lookalikes) => {
+    count = 0;
+    return async (keys) => {
+      const { length } = await findPairs(change, store, lookalikes, keys.filter(isMeant));
+      count += length; // Not in one with the await: other batches add to it meanwhile.
+      if (any && length > 0) enough.abort();
+    };
+  }).catch((error: unknown) => {
+    if (!enough.signal.aborted || !(error instanceof InterruptedError)) throw error;
   });
-  return count;
+  return any ? Math.min(count, 1) : count;
 }
 
 /**
@@ -59,18 +61,18 @@ export async function countOriginals(
  * tells lookalikes apart is what proves these: they go in a second walk, when all others are done.
  */
 export async function cleanUp(change: CopyChange, context: WriteContext): Promise<CleanupReport> {
-  const lookalikes = await anyLookalike([change], context);
-  const deferred = { others: true, count: 0 };
-  const pass = () =>
-    walk(context.store, {
-      ...context,
-      pattern: change.pattern,
-      visit: (keys, size) => deleteProven(change, context, { lookalikes, keys, size, deferred }),
-    });
-  await pass();
-  if (deferred.count > 0) {
-    deferred.others = false;
-    await pass();
+  const { store } = context;
+  const isMeant = matcherOf(change.pattern);
+  let work = { lookalikes: false, deferred: { others: true, count: 0 } };
+  const visit: WalkOptions["visit"] = (keys, size) =>
+    deleteProven(change, context, { ...work, keys: keys.filter(isMeant), size });
+  await walkOver(store, [change], context, (lookalikes) => {
+    work = { lookalikes, deferred: { others: true, count: 0 } };
+    return visit;
+  });
+  if (work.deferred.count > 0) {
+    work.deferred.others = false;
+    await walk(store, { ...context, pattern: change.pattern, visit });
   }
   const { processed, failed, issues } = context.tally;
   return { deleted: processed, kept: failed, issues };
@@ -89,7 +91,8 @@ async function deleteProven(change: CopyChange, context: WriteContext, work: Wor
   const chain = chainOf(context.converted.map((one) => one.change), change.fields);
   let keys = work.keys;
   for (let attempt = 1; keys.length > 0; attempt++) {
-    const orders = await readOrders(change, { ...work, store }, chain, () => true, keys);
+    const rows = await Rows.read(store, keys, chain.fields, work);
+    const orders = await readOrders(change, { ...work, store }, chain, () => true, keys, rows);
     for (const { source, ambiguous } of orders) {
       // Told by the first walk: in the second one the originals are gone by which a copy is known for one.
       if (ambiguous === true && work.deferred.others) {

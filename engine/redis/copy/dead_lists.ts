@@ -5,7 +5,7 @@
  */
 
 import { type Binary, toArgument } from "../binary.ts";
-import { readExisting, readInPieces, readNames } from "../bulk_reads.ts";
+import { readExisting, readInPieces, readNames, type Rows } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
 import { type Listed, PRUNE } from "../scripts/copying.ts";
 import type { RedisStore } from "../store.ts";
@@ -42,13 +42,18 @@ export async function deadLists<List extends ListKeys>(
   );
 }
 
-/** What some lists list, as many as a step of a server can look at, for that to leave out what was deleted. */
+/**
+ * What some lists list, as many as a step of a server can look at, for that to leave out what was deleted.
+ *
+ * @param rows What was read of the originals.
+ */
 export async function readListed<List extends ListKeys>(
   change: CopyChange,
   store: RedisStore,
   given: readonly List[],
+  rows?: Rows,
 ): Promise<Map<List, Listed>> {
-  const found = await readNamesOf(change, store, given, "source");
+  const found = await readNamesOf(change, store, given, "source", rows);
   let count = 0;
   return new Map(
     found.filter(({ fields }) => (count += fields.length) <= FIELDS_IN_STEP).map(({ list, fields }) => {
@@ -125,9 +130,14 @@ async function readNamesOf<List extends ListKeys>(
   store: RedisStore,
   given: readonly List[],
   side: "source" | "target",
+  rows?: Rows,
 ): Promise<Pick<Listing<List>, "list" | "fields">[]> {
   if (rules === undefined || deletedAt === undefined) return [];
   const lists = given.filter((one) => rules.ownerOf(one) !== null);
-  const fields = await readNames(store, lists.map((one) => one[side]));
-  return lists.map((list, i) => ({ list, fields: fields[i]! }));
+  const unread = lists.filter((one) => rows?.namesOf(one[side]) === undefined);
+  const fields = await readNames(store, unread.map((one) => one[side]));
+  return lists.map((list) => ({
+    list,
+    fields: rows?.namesOf(list[side]) ?? fields[unread.indexOf(list)]!,
+  }));
 }

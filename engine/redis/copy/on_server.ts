@@ -6,7 +6,7 @@
  */
 
 import type { Binary } from "../binary.ts";
-import type { Rows } from "../bulk_reads.ts";
+import { Rows } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
 import { COPY } from "../scripts/copying.ts";
 import { type Chain, chainOf } from "../transform/chain.ts";
@@ -39,9 +39,10 @@ export async function copyOnServer(
   let keys = batch;
   for (let attempt = 1; keys.length > 0; attempt++) {
     const known = attempt === 1 ? read : undefined;
-    const orders = await readOrders(change, { ...context, lookalikes, size }, chain, goesOn, keys, known);
+    const rows = known ?? await Rows.read(context.store, keys, chain.fields, { size, names: true });
+    const orders = await readOrders(change, { ...context, lookalikes }, chain, goesOn, keys, rows);
     const wanted = context.doneSince === null ? orders : await unlessThere(orders);
-    keys = await execute(change, context, chain, wanted, size, lookalikes);
+    keys = await execute(change, context, chain, wanted, { size, lookalikes, rows });
     if (attempt === ATTEMPTS) {
       for (const key of keys) context.tally.fail(key, "it changed each time before it could be copied");
       return;
@@ -70,12 +71,11 @@ async function execute(
   context: WriteContext,
   chain: Chain,
   orders: readonly Order[],
-  size: BatchSize,
-  lookalikes: boolean,
+  { size, lookalikes, rows }: { readonly size: BatchSize; readonly lookalikes: boolean; readonly rows: Rows },
 ): Promise<Binary[]> {
   const { store, tally, fence } = context;
   const run: Run = (keys, args) => store.write(COPY, keys, args, fence);
-  const lists = await readListed(change, store, orders);
+  const lists = await readListed(change, store, orders, rows);
   const dead = new Set(await deadLists(change, store, orders.filter((order) => !lists.has(order))));
   const alive = orders.filter((order) => !dead.has(order)).map((order) => ({
     ...order,

@@ -5,7 +5,7 @@
  */
 
 import { type Binary, toBuffer } from "../binary.ts";
-import { Rows, type Values } from "../bulk_reads.ts";
+import type { Rows, Values } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
 import type { Listed, Orders } from "../scripts/copying.ts";
 import { FIND_SAME } from "../scripts/deleting.ts";
@@ -24,24 +24,20 @@ export interface Order extends Pair, Taken {
 }
 
 /**
- * Finds the originals of a batch, each read once.
+ * Finds the originals of a batch.
  *
  * @param chain The changes in place, and the fields that decide before theirs.
  * @param goesOn See {@linkcode take}.
- * @param read What was read of them already.
+ * @param rows What was read of them.
  */
 export async function readOrders(
   change: CopyChange,
-  { store, lookalikes, size }: Pick<WriteContext, "store"> & {
-    readonly lookalikes: boolean;
-    readonly size: BatchSize;
-  },
+  { store, lookalikes }: Pick<WriteContext, "store"> & { readonly lookalikes: boolean },
   chain: Chain,
   goesOn: (link: number) => boolean,
   keys: readonly Binary[],
-  read?: Rows,
+  rows: Rows,
 ): Promise<Order[]> {
-  const rows = read ?? await size.measure("read", keys.length, () => Rows.read(store, keys, chain.fields));
   const pairs = await findPairs(change, store, lookalikes, keys, rows.of(keys, change.fields));
   const sources = pairs.map(({ source }) => source);
   const known = rows.of(sources, chain.fields);

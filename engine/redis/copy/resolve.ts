@@ -9,7 +9,7 @@ import type { Buffer } from "node:buffer";
 import type { RedisDifference } from "../../redis_backend.ts";
 import { type Binary, display, toArgument } from "../binary.ts";
 import type { ReadContext, WriteContext } from "../context.ts";
-import { anyLookalike } from "../lookalikes.ts";
+import { lookAhead } from "../lookalikes.ts";
 import { SETTLE, SETTLE_LARGE } from "../scripts/settling.ts";
 import { changesAfterCopy } from "../transform/convert_records.ts";
 import { walk } from "../walk/walk.ts";
@@ -41,7 +41,7 @@ export async function findDifferences(
   context: ReadContext,
   keys: readonly Binary[] | null,
 ): Promise<RedisDifference[]> {
-  const lookalikes = await anyLookalike([change], context);
+  const { found: lookalikes } = await lookAhead([change], context);
   const found: RedisDifference[] = [];
   const look = async (some: readonly Binary[]) => {
     const pairs = await findPairs(change, context.store, lookalikes, some);
@@ -66,7 +66,7 @@ export async function settleDifferences(
   differences: readonly RedisDifference[],
   keep: Keep,
 ): Promise<{ readonly resolved: number; readonly issues: readonly string[] }> {
-  const lookalikes = await anyLookalike([change], context);
+  const { found: lookalikes } = await lookAhead([change], context);
   const issues: string[] = [];
   let resolved = 0;
   for (let at = 0; at < differences.length; at += AT_ONCE) {

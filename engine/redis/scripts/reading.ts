@@ -17,30 +17,42 @@ end
 `;
 
 /**
+ * In one reply: more would hold up the server. A hash with more fields than that, or that takes more memory, is none for a
+ * script at all.
+ */
+const MOST = { fields: 1500, fieldsOfOne: 1000, bytes: 256 * 1024, bytesOfOne: 128 * 1024 };
+
+/**
  * Reads fields of many hashes.
  *
  * - KEYS: the records.
- * - ARGV: the names of the fields.
- * - Returns JSON: for each record a list of its values with `false` for none, or `false` for one that is no hash. Bytes
- *   from 0x80 on stand for themselves.
+ * - ARGV: `1` for names too; the fields.
+ * - Returns JSON: for each record a list of its values with `false` for none, or `false` for one that is no hash. If none of the
+ *   values is there, the names of its fields may follow, `{}` for none: not where these are many. Bytes from 0x80 on stand for
+ *   themselves.
  */
 export const READ_FIELDS: Script = script(`${READ}
-local names = ARGV
+local with_names, names, told = table.remove(ARGV, 1) == '1', ARGV, 0
 ${FIELDS.begin}
+local function add_names(key, values)
+  for j = 1, width do
+    if values[j] then return end
+  end
+  local length = pcall('HLEN', key)
+  if type(length) ~= 'number' or told + length > ${MOST.fields} then return end
+  local found = pcall('HKEYS', key)
+  if not found.err then values[width + 1] = found end
+  told = told + length
+end
 local rows = {}
 for i = 1, #KEYS do
   local key = KEYS[i]
   ${FIELDS.read}
   rows[i] = not is_other(values) and values
+  if with_names and rows[i] then add_names(key, values) end
 end
 return cjson.encode(rows)
 `);
-
-/**
- * In one reply: more would hold up the server. A hash with more fields than that, or that takes more memory, is none for a
- * script at all.
- */
-const MOST = { fields: 1500, fieldsOfOne: 1000, bytes: 256 * 1024, bytesOfOne: 128 * 1024 };
 
 /**
  * Reads many hashes whole.
@@ -115,16 +127,19 @@ return cjson.encode(found)
  * Reads the names of the fields of many hashes.
  *
  * - KEYS: the records.
- * - Returns JSON: for each their names, `{}` for none, or `1` for one of very many.
+ * - Returns JSON: for each their names, `{}` for none, or `1` where these would be too much at once.
  */
 export const READ_NAMES: Script = script(`${READ}
-local rows = {}
+local rows, told = {}, 0
 for i = 1, #KEYS do
   local length = pcall('HLEN', KEYS[i])
   if type(length) ~= 'number' then
     rows[i] = is_other(length) and {}
+  elseif told + length > ${MOST.fields} then
+    rows[i] = 1
   else
-    rows[i] = length > ${MOST.fieldsOfOne} and 1 or redis.call('HKEYS', KEYS[i])
+    rows[i] = redis.call('HKEYS', KEYS[i])
+    told = told + length
   end
 end
 return cjson.encode(rows)

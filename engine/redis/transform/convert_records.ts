@@ -8,7 +8,6 @@
 import type { Binary } from "../binary.ts";
 import { Rows } from "../bulk_reads.ts";
 import type { Conversion, WriteContext } from "../context.ts";
-import type { RedisStore } from "../store.ts";
 import { BatchSize, ReplyClock } from "../walk/pacing.ts";
 import { coveringPattern } from "../walk/pattern.ts";
 import { Tally } from "../walk/tally.ts";
@@ -62,7 +61,9 @@ export async function convertRecords(
     ...context,
     pattern: coveringPattern(also === null ? patterns : [...patterns, also.pattern]),
     visit: async (keys, size) => {
-      const read = also === null ? undefined : await readRows(context.store, keys, fields, size);
+      const read = also === null
+        ? undefined
+        : await Rows.read(context.store, keys, fields, { size, names: true });
       const touched = await convert(conversions, { ...context, apart, goesOn }, keys, size, read);
       await also?.visit(keys.filter((key) => !touched.has(key)), size, read);
       if (touched.size > 0) await also?.visit([...touched], size);
@@ -156,7 +157,7 @@ async function convert(
   let keys = batch.filter((key) => changes.some((change) => mayBeAny(change, key)));
   for (let attempt = 1; keys.length > 0; attempt++) {
     const known = attempt === 1 ? read : undefined;
-    const rows = (known ?? await readRows(store, keys, chain.fields, size)).of(keys, chain.fields);
+    const rows = (known ?? await Rows.read(store, keys, chain.fields, { size })).of(keys, chain.fields);
     const isMeant = await meantBy(chain, store, apart, keys, rows);
     const todo: (FieldWrite & Taken)[] = [];
     keys.forEach((key, i) => {
@@ -183,13 +184,4 @@ async function convert(
     keys = again.map(({ key }) => key);
   }
   return touched;
-}
-
-function readRows(
-  store: RedisStore,
-  keys: readonly Binary[],
-  fields: readonly Binary[],
-  size: BatchSize,
-): Promise<Rows> {
-  return size.measure("read", keys.length, () => Rows.read(store, keys, fields), ({ bytes }) => bytes);
 }

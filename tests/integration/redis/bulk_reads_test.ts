@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import { readExisting, readFields, readHashes, readNames } from "../../../engine/redis/bulk_reads.ts";
+import { readExisting, readFields, readHashes, readNames, Rows } from "../../../engine/redis/bulk_reads.ts";
 import { StoreDeniedError } from "../../../engine/errors.ts";
 import { toStoreError } from "../../../engine/redis/errors.ts";
 import { type Content, readContents } from "../../../engine/redis/copy/content.ts";
@@ -100,6 +100,13 @@ Deno.test("Scripts read the same bytes as plain commands, whatever they are", as
       }
       const keys = Object.keys(records);
       assertEquals(await readFields(scripts, keys, fields), await readFields(plain, keys, fields));
+      const rows = await Rows.read(scripts, keys, names, { names: true });
+      assertEquals(rows.of(keys, names), await readFields(plain, keys, names));
+      const namesOf = await readNames(plain, keys);
+      rows.of(keys, names).forEach((values, i) => {
+        const expected = values?.every((value) => value === null) ? namesOf[i]!.toSorted() : undefined;
+        assertEquals(rows.namesOf(keys[i]!)?.toSorted(), expected);
+      });
       assertEquals(await readExisting(scripts, keys), await readExisting(plain, keys));
       assertEquals(await readExisting(scripts, keys, fields[0]), await readExisting(plain, keys, fields[0]));
       const [fieldsOf, expectedOf] = [await readNames(scripts, keys), await readNames(plain, keys)];

@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { acquireLock } from "../../../engine/lock/acquire.ts";
-import { anyLookalike } from "../../../engine/redis/lookalikes.ts";
+import { lookAhead } from "../../../engine/redis/lookalikes.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
 import { hashTags } from "../../../migrations/redis/001_hash_tags.ts";
 import { startRedis } from "../../support/redis.ts";
 import { NEVER, putHash, tenantFields } from "../../support/redis_records.ts";
 
-Deno.test("anyLookalike() searches once for what a run finds absent, and again for every other run", async () => {
+Deno.test("lookAhead() searches once for what a run finds absent, and again for every other run", async () => {
   await using server = await startRedis();
   const client = server.client();
   await putHash(client, "tenant:t", tenantFields("t"));
@@ -20,10 +20,10 @@ Deno.test("anyLookalike() searches once for what a run finds absent, and again f
   for (const _run of [1, 2]) {
     await using lock = await acquireLock({ redis: { client, names }, sessions: [], owner, ttlMs: 60_000 });
     const context = { store, signal: NEVER, fence: lock.fence! };
-    assertEquals(await anyLookalike(changes, context), false);
+    assertEquals((await lookAhead(changes, context)).found, false);
     const searched = await scans();
     assert(searched > before, `${searched} calls of SCAN`);
-    assertEquals(await anyLookalike(changes, context), false);
+    assertEquals((await lookAhead(changes, context)).found, false);
     assertEquals(await scans(), searched);
     before = searched;
   }

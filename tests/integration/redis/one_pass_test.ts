@@ -154,3 +154,43 @@ Deno.test("A second run and `verify --full` read each form of a record once, and
     );
   }
 });
+
+Deno.test("Lookalikes are searched for on the way: a backlog is two walks over all keys, `cleanup` and its count one each", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await seedLegacyRedis(server, { tenants: 5, destinationsPerTenant: 3, deletedShare: 0 }); // A page of SCAN holds all.
+  const backend = outpostBackend(client);
+  const walks = async (work: () => Promise<unknown>) => {
+    await client.config("RESETSTAT");
+    await work();
+    return Number(/cmdstat_scan:calls=(\d+)/.exec(await client.info("commandstats"))?.[1] ?? 0);
+  };
+  const signal = NEVER;
+  assertEquals(await walks(() => applyAll(backend)), 2);
+  assertEquals(await walks(() => backend.planCleanup(HASH_TAGS, { signal })), 1);
+  assertEquals(await walks(() => backend.cleanup(HASH_TAGS, { signal })), 1);
+});
+
+Deno.test("cleanup() that comes upon lookalikes late deletes what is proven of them too, and they go last", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await seedLegacyRedis(server, { tenants: 400, destinationsPerTenant: 3, deletedShare: 0 });
+  const ids = ["{a}", "{b}", "{a}:destination:b"];
+  for (const id of ids) {
+    await putHash(client, `tenant:${id}`, tenantFields(id));
+    await putHash(client, `tenant:${id}:destination:d`, destinationFieldsOf("d"));
+    await putHash(client, `tenant:${id}:destinations`, { d: "1" });
+  }
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  const originals = await backend.planCleanup(HASH_TAGS, { signal: NEVER });
+  assertEquals(originals, 5 * 400 + 3 * ids.length);
+  const { deleted, kept } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
+  assertEquals([deleted, kept], [originals, 0]);
+  const left = await client.keys("tenant:*");
+  assertEquals(left.length, originals);
+  assertEquals(await getHash(client, "tenant:{{a}}:destination:d"), {
+    ...destinationFieldsOf("d"),
+    ...await getHash(client, "tenant:{{b}}:destination:d"),
+  });
+});
