@@ -5,8 +5,9 @@
  */
 
 import { type Binary, fromBytes, toArgument } from "./binary.ts";
+import { isUnavailable } from "./errors.ts";
 import { READ_END } from "./scripts/reading.ts";
-import { isUnavailable, type RedisStore } from "./store.ts";
+import type { RedisStore } from "./store.ts";
 
 /** When a record ends. */
 export interface End {

@@ -52,6 +52,20 @@ export function replyCode(error: unknown): string | null {
   return /^[A-Z]+/.exec(error.message)?.[0] ?? null;
 }
 
+/** What servers say that do not have a command, and those that are let out and have it for nobody. */
+const UNKNOWN =
+  /^ERR (?!.*user_script)(unknown (sub)?command|.*\bcommand\b.*\b(disallowed|not (available|allowed|support)))/i;
+
+/** The server does not have a command for anybody. What a script could not do is no such thing. */
+export function isUnknown(error: unknown): boolean {
+  return replyCode(error) === "ERR" && UNKNOWN.test((error as Error).message);
+}
+
+/** The server does not know a command, or does not let this user run it. One that cannot answer now, such as a busy one, is another matter. */
+export function isUnavailable(error: unknown): boolean {
+  return replyCode(error) === "NOPERM" || isUnknown(error);
+}
+
 function isReply(error: Error): boolean {
   return error.name === "ReplyError" || error.name === "ErrorReply" || error.name === "SimpleError" ||
     error.name === "BlobError";

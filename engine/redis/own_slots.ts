@@ -5,7 +5,7 @@
  */
 
 import type { Redis } from "ioredis";
-import { replyCode } from "./errors.ts";
+import { isUnavailable } from "./errors.ts";
 
 /** A slot that is on its way from one master to another, or was left halfway. */
 export interface OpenSlot {
@@ -60,7 +60,7 @@ async function countKeys(client: Redis, slot: number): Promise<number> {
   try {
     return Number(await client.call("CLUSTER", "COUNTKEYSINSLOT", slot));
   } catch (error) {
-    if (replyCode(error) === null) throw error;
+    if (!isUnavailable(error)) throw error;
     return 0; // This user may not ask: then a move is seen slot by slot alone.
   }
 }

@@ -10,7 +10,7 @@ import type { Blocker } from "../blocker.ts";
 import { type Binary, display, toArgument } from "./binary.ts";
 import type { CopyChange } from "./copy/change.ts";
 import { findPairs } from "./copy/pairs.ts";
-import { GRANTS_HINT, replyCode } from "./errors.ts";
+import { GRANTS_HINT, isUnavailable, replyCode } from "./errors.ts";
 import { scanPage } from "./scan.ts";
 import type { RedisStore } from "./store.ts";
 import { readTopology } from "./topology.ts";
@@ -111,7 +111,7 @@ async function ask(
       }
       return refused;
     } catch (error) {
-      if (replyCode(error) === null) throw error; // Else an older server, or one that refuses this one.
+      if (!isUnavailable(error)) throw error; // Else an older server, or one that refuses this one.
       if (evaluate === "EVAL" && replyCode(error) === "NOPERM") return new Map([["EVAL", [...keys]]]);
     }
   }

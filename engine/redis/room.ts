@@ -10,7 +10,7 @@ import { toArgument } from "./binary.ts";
 import { readExisting } from "./bulk_reads.ts";
 import type { CopyChange } from "./copy/change.ts";
 import { findPairs } from "./copy/pairs.ts";
-import { replyCode } from "./errors.ts";
+import { isUnavailable } from "./errors.ts";
 import type { ServerInfo } from "./server_info.ts";
 import { scanPage } from "./scan.ts";
 import type { RedisStore } from "./store.ts";
@@ -54,14 +54,13 @@ async function estimateCopies(
   const keys = found.slice(0, WEIGHED);
   const pairs = await findPairs(change, store, false, keys);
   const there = await readExisting(store, pairs.map(({ target }) => target));
-  const sizes = await Promise.all(
-    pairs.filter((_, i) => !there[i]).map(({ source }) =>
-      client.callBuffer("MEMORY", ["USAGE", toArgument(source)]).catch((error: unknown) => {
-        if (replyCode(error) === null) throw error;
-        return 0; // This user may not ask, or the server cannot tell.
-      })
-    ),
-  );
+  const coming = pairs.filter((_, i) => !there[i]);
+  const sizes = await store.callMany(
+    coming.map(({ source }) => ["MEMORY", "USAGE", toArgument(source)] as const),
+  ).catch((error: unknown) => {
+    if (!isUnavailable(error)) throw error;
+    return [];
+  });
   const bytes = sizes.reduce<number>((sum, size) => sum + Number(size ?? 0), 0);
   const looked = next === "0" ? total : Math.min(total, LOOKED_AT);
   return bytes * (total / Math.max(1, looked)) * (found.length / Math.max(1, keys.length));

@@ -5,7 +5,7 @@
  */
 
 import type { Redis } from "ioredis";
-import { replyCode } from "./errors.ts";
+import { isUnavailable } from "./errors.ts";
 
 /** What one server tells at one moment. */
 export interface ServerInfo {
@@ -30,15 +30,12 @@ export interface ServerInfo {
   readonly policy: string;
 }
 
-/** How a server answers that does not know INFO, or does not let this user ask. */
-const UNTOLD = new Set(["NOPERM", "ERR"]);
-
-/** Asks one server. @returns Null where it does not tell this user. One that cannot answer now, such as a busy one, is another matter. */
+/** Asks one server. @returns Null where it does not tell this user. */
 export async function readServerInfo(client: Redis): Promise<ServerInfo | null> {
   try {
     return parseInfo(String(await client.call("INFO")));
   } catch (error) {
-    if (UNTOLD.has(replyCode(error) ?? "")) return null;
+    if (isUnavailable(error)) return null;
     throw error;
   }
 }

@@ -11,7 +11,7 @@ import { settleAll } from "../settle_all.ts";
 import type { Fence } from "../lock/lock.ts";
 import { type Binary, fromBytes, toArgument, toBuffer } from "./binary.ts";
 import type { Ioredis } from "./client.ts";
-import { replyCode } from "./errors.ts";
+import { isUnavailable, replyCode } from "./errors.ts";
 import { keySlot } from "./key_slot.ts";
 import type { Script } from "./scripts/script.ts";
 import { WalkGroup } from "./walk/walk_group.ts";
@@ -214,10 +214,4 @@ function isElsewhere(error: unknown): boolean {
 function survivable(error: unknown): Error {
   if (error instanceof Error && replyCode(error) === "WRONGTYPE") return error;
   throw error;
-}
-
-/** The server does not know a command or does not let this user run it. What goes wrong within a script is no such thing. */
-export function isUnavailable(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return /^(NOPERM|ERR unknown command)/.test(error.message) && !/in script|user_script/.test(error.message);
 }

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
 import { readHashes, readInPieces } from "../bulk_reads.ts";
 import { type End, readEnds } from "../ends.ts";
-import { replyCode } from "../errors.ts";
+import { isUnknown } from "../errors.ts";
 import type { Argument, RedisStore } from "../store.ts";
 
 /** A record of any type. */
@@ -189,13 +189,13 @@ async function readFieldEnds(
     for (let at = 0; at < names.length; at += MOST_FIELDS) {
       const some = names.slice(at, at + MOST_FIELDS);
       const args = [toArgument(key), "FIELDS", String(some.length), ...some.map(toArgument)];
-      const ends = await store.call("HPEXPIRETIME", args);
+      const [ends] = await store.callMany([["HPEXPIRETIME", ...args]]);
       if (!Array.isArray(ends)) return NO_ENDS;
       some.forEach((name, i) => Number(ends[i]) > 0 && found.set(name, String(ends[i])));
     }
     return found;
   } catch (error) {
-    if (replyCode(error) === null) throw error;
+    if (!isUnknown(error)) throw error; // Whoever may not ask could take two forms for the same.
     return NO_ENDS;
   }
 }
