@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ENDS_AT, FIELDS, type Script, script, UNPACK } from "./script.ts";
+import { ENDS_AT, FIELD_ENDS, FIELDS, type Script, script, UNPACK } from "./script.ts";
 
 /** For scripts that read: ends them on any error but that a record is of another type. */
 const READ = `
@@ -63,17 +63,12 @@ return cjson.encode(rows)
  *   for never, its fields and values by turns, the SHA-1 of its dump or an empty string, and by turns the fields that end
  *   before it and when; `0` where there is none, `1` for one that is no hash, or too large a one.
  */
-export const READ_HASHES: Script = script(`${READ}${ENDS_AT}
-local knows_field_ends = true -- Servers before 7.4 do not.
-local function field_ends(key, fields)
+export const READ_HASHES: Script = script(`${READ}${ENDS_AT}${FIELD_ENDS}
+local function fields_and_ends(key, fields)
   local names, ends = {}, {}
   for j = 1, #fields, 2 do names[#names + 1] = fields[j] end
-  local told = pcall('HPEXPIRETIME', key, 'FIELDS', #names, unpack(names))
-  if told.err then
-    knows_field_ends = false
-    return ends
-  end
-  for j = 1, #names do
+  local told = field_ends(key, names)
+  for j = 1, #told do
     if told[j] > 0 then
       ends[#ends + 1] = names[j]
       ends[#ends + 1] = string.format('%.0f', told[j])
@@ -100,7 +95,7 @@ for i = 1, #KEYS do
     for j = 1, #fields do bytes = bytes + #fields[j] end
     if i > 1 and (told > ${MOST.fields} or bytes > ${MOST.bytes}) then break end
     local digest = ARGV[1] == '1' and redis.sha1hex(redis.call('DUMP', key)) or ''
-    rows[i] = { ends_at(key), fields, digest, knows_field_ends and field_ends(key, fields) or {} }
+    rows[i] = { ends_at(key), fields, digest, knows_field_ends and fields_and_ends(key, fields) or {} }
   end
 end
 return cjson.encode(rows)

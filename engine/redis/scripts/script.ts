@@ -79,7 +79,7 @@ end
 
 /**
  * `field_ends` tells when fields of a hash end, in Unix milliseconds with 0 or less for never, and nothing on servers before 7.4,
- * which know no such ends. Setting a field takes its end away: `keep_ends` gives it back.
+ * which know no such ends; whoever may not ask is refused. Setting a field takes its end away: `keep_ends` gives it back.
  */
 export const FIELD_ENDS = `
 local knows_field_ends = true
@@ -87,6 +87,7 @@ local function field_ends(key, fields)
   if not knows_field_ends then return {} end
   local ends = redis.pcall('HPEXPIRETIME', key, 'FIELDS', #fields, unpack(fields))
   if not ends.err then return ends end
+  if not string.find(ends.err, 'nknown %a* ?command') then error(ends.err) end
   knows_field_ends = false
   return {}
 end

@@ -1,7 +1,8 @@
 /** Ends of single fields, which Redis 7.4 and Valkey 9 know: nothing that is written may drop them, nothing that is judged overlook them. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import type { Cluster, Redis } from "ioredis";
+import { StoreDeniedError } from "../../../engine/errors.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   applyAll,
@@ -13,6 +14,7 @@ import {
   outpostBackend,
   putHash,
   tenantFields,
+  TIMESTAMPS,
 } from "../../support/redis_records.ts";
 
 const FULL = { signal: NEVER, full: true, sample: 0 };
@@ -90,6 +92,29 @@ for (const where of ["one server", "a cluster"]) {
     assertEquals((await backend.cleanup(HASH_TAGS, { signal: NEVER })).kept, 0);
   });
 }
+
+test("who may not ask when fields end is told so, and neither drops an end nor deletes what may differ in one", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await put(client);
+  await applyAll(outpostBackend(client));
+  await endField(client, OLD, "updated_at", ENDS_AT + 5);
+  await putHash(client, NEW, { updated_at: "2024-01-16T00:00:00.5-01:30" });
+  await endField(client, NEW, "updated_at");
+  await client.call("ACL", "SETUSER", "few", "on", ">pw", "~*", "+@all", "-hpexpiretime");
+  const backend = outpostBackend(server.client({ username: "few", password: "pw" }));
+  const asked = {
+    apply: () => backend.apply(TIMESTAMPS, { signal: NEVER, rerun: true }),
+    verify: () => backend.verify([HASH_TAGS], FULL),
+    cleanup: () => backend.cleanup(HASH_TAGS, { signal: NEVER }),
+  };
+  for (const [name, ask] of Object.entries(asked)) {
+    const error = await assertRejects(ask, StoreDeniedError, "HPEXPIRETIME", name);
+    assertEquals(error.hint?.toString().includes("grants"), true, name);
+  }
+  assertEquals(await endsOf(client, NEW, ["updated_at"]), [ENDS_AT]);
+  assertEquals(await endsOf(client, OLD, ["updated_at"]), [ENDS_AT + 5]);
+});
 
 test("ends of single fields of a long summary count, and are settled too", async () => {
   await using server = await startRedis();
