@@ -215,9 +215,9 @@ export class Engine {
    * Finds records that are there in two forms of which nobody but a person can tell which is right. Reads only.
    *
    * @param id In any form that names one migration.
-   * @param options Which originals to look at; left out, every one that `verify` names.
+   * @param options Which originals to look at; left out, every one that has to be settled. What is still to be copied is not.
    * @returns Both forms of each, without secrets: what {@linkcode Engine.resolveDifferences} takes.
-   * @throws {RefusedError} When the migration makes no copies.
+   * @throws {RefusedError} When the migration makes no copies, or several originals are shown as one of the keys.
    */
   async planResolve(id: string, options: PlanResolveOptions = {}): Promise<readonly RedisDifference[]> {
     return await planResolve(this.#context, this.resolve(id), options);

@@ -181,7 +181,7 @@ export interface RedisBackend {
    */
   planCleanup(id: string, options: RedisRunOptions & { readonly any?: boolean }): Promise<number | null>;
   cleanup(id: string, options: RedisApplyOptions): Promise<CleanupResult>;
-  /** @param keys Originals, as shown to people; null for every one that `verify` names. */
+  /** @param keys Originals, as shown to people; null for every one of which only a person can tell which form is right. */
   differences(
     id: string,
     keys: readonly string[] | null,

@@ -15,7 +15,7 @@ export type KeptForm = "original" | "copy";
 
 /** What {@linkcode Engine.planResolve} looks at. */
 export interface PlanResolveOptions {
-  /** Keys of originals, as they are shown; left out, every one that `verify` names. */
+  /** Keys of originals, as they are shown or whole; left out, every one of which only a person can tell which form is right. */
   readonly keys?: readonly string[] | undefined;
   /** Ends the walk over records after the batch in hand. */
   readonly signal?: AbortSignal;

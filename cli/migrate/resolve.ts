@@ -4,6 +4,7 @@
  * @module
  */
 
+import { encodeText } from "../../engine/redis/binary.ts";
 import type { RedisDifference, ResolveResult } from "../../engine/redis_backend.ts";
 import type { KeptForm } from "../../engine/resolve.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
@@ -49,7 +50,7 @@ export const resolveCommand: Command = defineCommand(
     ],
     flags: [
       { flags: "--keep <FORM>", description: "Which form holds: original or copy" },
-      { flags: "--all", description: "Every difference that verify --full names" },
+      { flags: "--all", description: "Every record of which two forms differ, and only a person can tell" },
       { flags: "-y, --yes", description: "Do not ask" },
     ],
     settings: [...LOCK_SETTINGS],
@@ -82,7 +83,9 @@ async function run(context: Context, { id: loose, keys, keep, yes }: ResolveComm
     assertCanAsk({ host: context.host, json: context.output.json }, { text, instead });
   }
   const found = await context.reading(open.engine.planResolve(id, { keys, signal: context.signal }));
-  const missing = (keys ?? []).filter((key) => !found.some((one) => one.key === key));
+  const isMeant = (name: string) => (one: RedisDifference) =>
+    one.key === name || one.source === encodeText(name);
+  const missing = (keys ?? []).filter((name) => !found.some(isMeant(name)));
   if (found.length > 0 && !context.output.json) {
     context.output.text(renderDifferences(found, keep, context.output.layout));
   }

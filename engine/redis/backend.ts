@@ -19,7 +19,7 @@ import type {
 } from "../redis_backend.ts";
 import type { Blocker } from "../blocker.ts";
 import { RefusedError } from "../errors.ts";
-import { encodeText, parseDisplayed } from "./binary.ts";
+import { encodeText } from "./binary.ts";
 import { adoptOlder, markFresh } from "./adopt.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
 import { cleanUpWatched } from "./cleanup.ts";
@@ -219,7 +219,7 @@ class Backend implements RedisBackend {
     return this.#asking(`Cannot look at the records of ${id}`, async () => {
       const { standing, change } = await this.#copying(id);
       const context = { ...this.#standings.rulesFor(standing), ...options };
-      return await findDifferences(change, context, keys?.map(parseDisplayed) ?? null);
+      return await findDifferences(id, change, context, keys);
     });
   }
 

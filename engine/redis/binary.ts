@@ -94,13 +94,6 @@ export function display(text: Binary): string {
   return foreignText(shown);
 }
 
-/** The bytes that {@linkcode display} showed so: text in UTF-8, with `\\x00` to `\\xff` for bytes that are not. */
-export function parseDisplayed(text: string): Binary {
-  return text.split(/(\\x[0-9a-f]{2})/).map((part, i) =>
-    i % 2 === 1 ? String.fromCharCode(parseInt(part.slice(2), 16)) : encodeText(part)
-  ).join("");
-}
-
 /** Escapes what a SCAN pattern would take for a wildcard. */
 export function escapePattern(text: Binary): Binary {
   return text.replace(/[*?[\]\\^-]/g, "\\$&");

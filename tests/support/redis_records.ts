@@ -7,7 +7,7 @@
 import { Buffer } from "node:buffer";
 import type { Cluster, Redis } from "ioredis";
 import type { RedisBackend } from "../../engine/redis_backend.ts";
-import type { Binary } from "../../engine/redis/binary.ts";
+import { type Binary, encodeText } from "../../engine/redis/binary.ts";
 import { createRedisBackend } from "../../engine/redis/backend.ts";
 import { RedisStore } from "../../engine/redis/store.ts";
 import { redisLayout } from "../../migrations/redis_layout.ts";
@@ -120,4 +120,11 @@ export function destinationFieldsOf(id: string): Record<string, string> {
     updated_at: "2024-01-16T00:00:00.5-01:30",
     disabled_at: "2024-03-01T00:00:00Z",
   };
+}
+
+/** The bytes of a key that was shown so by the engine: text in UTF-8, with `\\x00` to `\\xff` for bytes that are not. */
+export function parseDisplayed(text: string): Binary {
+  return text.split(/(\\x[0-9a-f]{2})/).map((part, i) =>
+    i % 2 === 1 ? String.fromCharCode(parseInt(part.slice(2), 16)) : encodeText(part)
+  ).join("");
 }

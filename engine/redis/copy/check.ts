@@ -11,7 +11,7 @@ import type { Chain } from "../transform/chain.ts";
 import type { BatchSize } from "../walk/pacing.ts";
 import type { CopyChange } from "./change.ts";
 import { partSame, readOrders } from "./orders.ts";
-import { faultOf, judged } from "./weigh.ts";
+import { faultOf, isUndecided, judged } from "./weigh.ts";
 
 /** What copies are checked by. */
 export interface CopyCheck {
@@ -39,8 +39,7 @@ export async function checkCopies(
       const fault = faultOf(standing, target);
       if (fault === null) report.pass();
       else {
-        const undecided = standing === "different" || standing === "unknown";
-        report[undecided ? "differ" : "fail"](`${display(source)}: ${fault}`);
+        report[isUndecided(standing) ? "differ" : "fail"](`${display(source)}: ${fault}`);
       }
     }
   }

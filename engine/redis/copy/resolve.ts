@@ -16,8 +16,9 @@ import { walk } from "../walk/walk.ts";
 import type { CopyChange } from "./change.ts";
 import type { Content } from "./content.ts";
 import { doWatched } from "./large.ts";
+import { findNamed } from "./named.ts";
 import { findPairs } from "./pairs.ts";
-import { faultOf, judged, type JudgedPair } from "./weigh.ts";
+import { faultOf, isUndecided, judged, type JudgedPair } from "./weigh.ts";
 import { readWhole } from "./whole.ts";
 
 /** Keys that are looked at together. */
@@ -33,22 +34,26 @@ export type Keep = "original" | "copy";
 /**
  * Finds pairs to be settled.
  *
- * @param keys Originals to look at; null for all that differ.
- * @returns Those of `keys` that are there, whether or not they differ; or all that differ.
+ * @param names Originals to look at, as they are shown; null for all of which nobody but a person can tell which form is right.
+ * What is still to be copied is not among them: a choice of the copy would delete it.
+ * @returns Those of `names` that are there, whether or not they differ; or all that differ.
+ * @throws {RefusedError} When several originals are shown as one of the names.
  */
 export async function findDifferences(
+  id: string,
   change: CopyChange,
   context: ReadContext,
-  keys: readonly Binary[] | null,
+  names: readonly string[] | null,
 ): Promise<RedisDifference[]> {
   const { found: lookalikes } = await lookAhead([change], context);
+  const keys = names === null ? null : await findNamed(id, change, context, lookalikes, names);
   const found: RedisDifference[] = [];
   const look = async (some: readonly Binary[]) => {
     const pairs = await findPairs(change, context.store, lookalikes, some);
     for await (const portion of judged(change, context, pairs, { digests: true })) {
       for (const one of portion) {
         const fault = faultOf(one.standing, one.pair.target);
-        if (fault === null && keys === null) continue;
+        if (keys === null && !isUndecided(one.standing)) continue;
         if (found.some(({ source }) => source === one.pair.source)) continue; // SCAN may tell a key twice.
         found.push(show(change, one, fault, keys !== null || found.length < SHOWN));
       }

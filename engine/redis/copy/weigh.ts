@@ -85,6 +85,11 @@ function count({ tally }: WriteContext, { pair: { source, target }, standing }: 
   }
 }
 
+/** True for what nobody but a person can settle. */
+export function isUndecided(standing: Standing): boolean {
+  return standing === "different" || standing === "unknown";
+}
+
 /** What is wrong with an original whose copy does not prove it, for people; null when nothing is. */
 export function faultOf(standing: Standing, target: string): string | null {
   switch (standing) {

@@ -203,4 +203,21 @@ export const STATE_ADVICE: readonly Proof[] = [
       return await followAll(world, "migrate verify --full");
     },
   ),
+  proof(
+    "Settle them with all others that differ: {} or original shows both and asks",
+    "names a record that is shown as another one is",
+    async (world, see) => {
+      await world.current();
+      for (const id of ["x".repeat(300), "x".repeat(301)]) {
+        for (const key of [`tenant:${id}`, `tenant:{${id}}:tenant`]) {
+          await world.client.hset(key, { id, created_at: "1705314600000", entity: "tenant" });
+        }
+        await world.client.hset(`tenant:${id}`, { name: "since", updated_at: "2030-01-01T00:00:00Z" });
+      }
+      const key = `tenant:${"x".repeat(193)}…`;
+      const [resolve] = see(await world.outpost(`migrate resolve redis/1 ${key} --keep copy --yes`));
+      ends(await world.agreed(resolve!));
+      return await followAll(world, "migrate verify --full");
+    },
+  ),
 ];

@@ -3,7 +3,6 @@
 import { assertEquals } from "@std/assert";
 import type { Cluster, Redis } from "ioredis";
 import type { RedisBackend } from "../../../engine/redis_backend.ts";
-import { parseDisplayed } from "../../../engine/redis/binary.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   allKeys,
@@ -15,6 +14,7 @@ import {
   HASH_TAGS,
   NEVER,
   outpostBackend,
+  parseDisplayed,
   putHash,
   tenantFields,
   TIMESTAMPS,

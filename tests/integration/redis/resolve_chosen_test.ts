@@ -1,0 +1,104 @@
+/** Which records are settled: those that were named, however they are shown, and of all those alone that only a person can tell. */
+
+import { assert, assertEquals } from "@std/assert";
+import { startRedis } from "../../support/redis.ts";
+import {
+  applyAll,
+  getHash,
+  HASH_TAGS,
+  NEVER,
+  outpostBackend,
+  putHash,
+  snapshot,
+  tenantFields,
+  utf8,
+} from "../../support/redis_records.ts";
+import { runInProcess } from "../../support/cli.ts";
+
+const LATER = "2100-01-01T00:00:00Z";
+
+Deno.test("differences() of all are not what still has to be copied: no choice deletes it", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await putHash(client, "tenant:t", tenantFields("t"));
+  await putHash(client, "tenant:{t}:tenant", { id: "t", note: "x" });
+  const backend = outpostBackend(client);
+  assertEquals((await backend.apply(HASH_TAGS, { signal: NEVER })).outcome, "failed");
+  // What is there by then no run has come upon.
+  for (const id of ["a", "b"]) await putHash(client, `tenant:${id}`, tenantFields(id));
+  const found = await backend.differences(HASH_TAGS, null, { signal: NEVER });
+  assertEquals(found.map(({ key }) => key), ["tenant:t"]);
+  await backend.settle(HASH_TAGS, found, "copy", { signal: NEVER });
+  const { outcome, processed } = await backend.apply(HASH_TAGS, { signal: NEVER });
+  assertEquals([outcome, processed], ["applied", 2]);
+});
+
+Deno.test("differences() of all are not what an old application has written since: --rerun copies that", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await putHash(client, "tenant:t", tenantFields("t"));
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  await putHash(client, "tenant:late", { ...tenantFields("late"), updated_at: LATER });
+  assertEquals(await backend.differences(HASH_TAGS, null, { signal: NEVER }), []);
+  // By name a person may choose that it goes.
+  const named = await backend.differences(HASH_TAGS, ["tenant:late"], { signal: NEVER });
+  assertEquals(named.map(({ hasCopy, fault }) => [hasCopy, fault !== null]), [[false, true]]);
+});
+
+/** IDs whose keys are shown otherwise than they are, and what an operator copies from `verify`. */
+const ODD: readonly (readonly [id: string, shown: string])[] = [
+  ["\\x41", "tenant:\\x41"],
+  [utf8("z\u200bw"), "tenant:z\\u200bw"],
+  ["\xfe\x80", "tenant:\\xfe\\x80"],
+  ["x".repeat(300), `tenant:${"x".repeat(193)}…`],
+  ["::add-mask::", "tenant:::add-mask::"],
+  [" ::error::", "tenant: \\x3a:error::"],
+];
+
+Deno.test("outpost migrate resolve settles the record that is shown so, and no other", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port) };
+  const ids = ["A", ...ODD.map(([id]) => id)];
+  for (const id of ids) await putHash(client, `tenant:${id}`, { ...tenantFields(id), n: "1" });
+  await applyAll(outpostBackend(client));
+  for (const id of ids) await putHash(client, `tenant:${id}`, { updated_at: LATER, n: "2" });
+  const verified = await runInProcess("migrate verify redis/1 --full --json --redis-only".split(" "), {
+    env,
+  });
+  const issues = JSON.parse(verified.stdout).redis[0].issues as string[];
+  for (const [id, shown] of ODD) {
+    assert(issues.some((issue) => issue.startsWith(`${shown}: `)), `${shown} is not in ${issues}`);
+    const before = await snapshot(client);
+    const words = ["migrate", "resolve", "redis/1", shown, "--keep", "original", "--yes", "--json"];
+    const { code, stdout } = await runInProcess(words, { env });
+    assertEquals([code, JSON.parse(stdout).resolved, JSON.parse(stdout).issues], [0, 1, []], shown);
+    const after = await snapshot(client);
+    const changed = [...after].filter(([key, value]) => before.get(key) !== value).map(([key]) => key);
+    assertEquals(changed, [`tenant:{${id}}:tenant`]);
+  }
+  assertEquals((await getHash(client, "tenant:{A}:tenant"))?.n, "1");
+});
+
+Deno.test("outpost migrate resolve takes a long key in full, and chooses none of several that are shown alike", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port) };
+  const ids = ["\xff", "\\xff", `${"x".repeat(300)}1`, `${"x".repeat(300)}2`];
+  for (const id of ids) await putHash(client, `tenant:${id}`, { ...tenantFields(id), n: "1" });
+  await applyAll(outpostBackend(client));
+  for (const id of ids) await putHash(client, `tenant:${id}`, { updated_at: LATER, n: "2" });
+  const before = await snapshot(client);
+  const resolve = (key: string) =>
+    runInProcess(["migrate", "resolve", "redis/1", key, "--keep", "original", "--yes"], { env });
+  for (const key of ["tenant:\\xff", `tenant:${"x".repeat(193)}…`]) {
+    const { code, stderr } = await resolve(key);
+    assertEquals(code, 2);
+    assert(stderr.includes("2 originals are shown so"), stderr);
+  }
+  assertEquals(await snapshot(client), before);
+  assertEquals((await resolve(`tenant:${ids[2]}`)).code, 0);
+  assertEquals((await getHash(client, `tenant:{${ids[2]}}:tenant`))?.n, "2");
+  assertEquals((await getHash(client, `tenant:{${ids[3]}}:tenant`))?.n, "1");
+});
