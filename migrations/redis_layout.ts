@@ -24,7 +24,8 @@ export function redisLayout(deploymentId: string): RedisLayout {
     stateKey: (name) => `${prefix}outpost:migration:${name}`,
     olderStates: (name) => deploymentId === "" ? firstTool(name) : shared(name),
     donePhases: ["applied", "verified", "cleaned"],
-    usedPrefixes: [`${prefix}outpost:`, `${prefix}tenant:`],
+    // The oldest summaries, which never had a prefix, may be all that is left.
+    usedPrefixes: [`${prefix}outpost:`, `${prefix}tenant:`, ...prefix === "" ? ["destination_summary:"] : []],
     isIgnored: (key) => ignored.some((name) => key === name || key.startsWith(`${name}:`)),
   };
 }

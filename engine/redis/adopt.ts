@@ -36,7 +36,7 @@ export async function adoptOlder(
       ? { status: "pending", reason: told }
       : reason !== null
       ? { status: "not_applicable", reason }
-      : { status: "applied", at: state.at };
+      : { status: "applied", at: state.at, isOld: state.at === null };
     await bookkeeping.adopt(name, adopted, processes, fence);
   }
 }
@@ -71,7 +71,7 @@ export async function markFresh(
   if (!await isFresh(store, layout, signal)) return false;
   for (const { migration: { name }, reason } of standings) {
     const state = reason === null
-      ? { status: "applied", at: null } as const
+      ? { status: "applied", at: null, isOld: false } as const
       : { status: "not_applicable", reason } as const;
     await bookkeeping.adopt(name, state, processes, fence);
   }

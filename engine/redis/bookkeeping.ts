@@ -33,12 +33,15 @@ export interface RunBegin {
 
 /** What older bookkeeping is taken for, or what a fresh installation begins with. */
 export type AdoptedState =
-  /** `at` is null for now. */
-  | { readonly status: "applied"; readonly at: Date | null }
+  /** `at` is null for now; `isOld` where that is long ago, and nothing tells when. */
+  | { readonly status: "applied"; readonly at: Date | null; readonly isOld: boolean }
   | { readonly status: "pending" | "not_applicable"; readonly reason: string };
 
 /** What is no promise about records holds on whatever server takes it. */
 const ANY: readonly string[] = [];
+
+/** No original is known to be older than what was done at an unknown time. */
+const LONG_AGO: readonly string[] = ["first_began_at", "0"];
 
 /** Reads and writes the state of migrations. */
 export class Bookkeeping {
@@ -169,7 +172,7 @@ export class Bookkeeping {
   ): Promise<void> {
     const { status } = state;
     const fields = status === "applied"
-      ? ["applied_at", state.at === null ? this.#time() : rfc3339(state.at)]
+      ? ["applied_at", state.at === null ? this.#time() : rfc3339(state.at), ...state.isOld ? LONG_AGO : []]
       : ["checked_at", this.#time(), "reason", state.reason];
     const all = ["status", status, ...fields, "recorded_at", this.#time()];
     const answer = await this.#write(name, "new", processes, all, fence);

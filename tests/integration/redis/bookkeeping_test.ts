@@ -132,6 +132,38 @@ Deno.test("What init or adopting recorded of the installation without an ID is t
   assertEquals([await of(""), await of("dp_001")], [["applied", "applied", "applied"], pending]);
 });
 
+Deno.test("markFresh() marks nothing where the oldest summaries are all that is left", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await client.set("destination_summary:t:d", "{}");
+  assertEquals(await outpostBackend(client).markFresh({ signal: NEVER }), false);
+  assertEquals(await statusesOf(client), ["pending", "pending", "pending"]);
+  // They never had a prefix: to a deployment they are a stranger's.
+  assertEquals(await outpostBackend(client, "dp_001").markFresh({ signal: NEVER }), true);
+});
+
+Deno.test("adopt() takes what bears no time for done at a time that nobody knows, and not an hour ago", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await client.set("outpost:schema:version", "1");
+  // Years ago, that was; since then an application of the old form changed the original, and then the new one the copy.
+  const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString();
+  await putHash(client, "tenant:t", { ...tenantFields("t"), updated_at: hoursAgo(24), note: "old" });
+  await putHash(client, "tenant:{t}:tenant", { ...tenantFields("t"), updated_at: hoursAgo(23), note: "new" });
+  const backend = outpostBackend(client);
+  const issues = async () =>
+    (await backend.verify([HASH_TAGS], { signal: NEVER, full: true, sample: 0 }))[0]!.issues.filter((issue) =>
+      issue.startsWith("tenant:")
+    );
+  const different = ["tenant:t: its copy tenant:{t}:tenant is different"];
+  assertEquals(await issues(), different);
+  await backend.adopt({ signal: NEVER });
+  assertEquals(await issues(), different);
+  const { deleted, kept } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
+  assertEquals([deleted, kept], [0, 1]);
+  assertEquals((await getHash(client, "tenant:t"))?.note, "old");
+});
+
 Deno.test("nothing is recorded once the fence is gone, neither an outcome nor what is adopted or fresh", async () => {
   await using server = await startRedis();
   const client = server.client();
