@@ -16,6 +16,8 @@ import {
   isSame,
   judge,
   judgeMissing,
+  laterOf,
+  type OwnTime,
   ownTime,
   type Rules,
   type Standing,
@@ -53,6 +55,9 @@ export async function judgePairs(
   }));
 }
 
+/** The time of what bears none. */
+const NEVER: OwnTime = { from: -Infinity, to: -Infinity };
+
 async function judgeList(
   store: RedisStore,
   rules: Rules,
@@ -62,7 +67,7 @@ async function judgeList(
 ): Promise<Standing> {
   const { change, beganAt, later } = rules;
   const [ownerOriginal = null, ownerCopy = null] = await readFew(store, [owner.source, owner.target]);
-  let changedAt = ownTime(change, ownerOriginal?.fields ?? null) ?? -Infinity;
+  let changed = ownTime(change, ownerOriginal?.fields ?? null) ?? NEVER;
   let [anyAlive, explained, differs] = [false, true, false];
   const wanted = afterMigrations(pair.target, original.fields!, later);
   const inCopy = copy?.fields ?? new Map<Binary, Binary>();
@@ -73,7 +78,7 @@ async function judgeList(
     const found = await readFew(store, records.flatMap(({ source, target }) => [source, target]));
     some.forEach((field, i) => {
       const evidence = { original: found[2 * i]!, copy: found[2 * i + 1]! };
-      changedAt = Math.max(changedAt, ownTime(change, evidence.original?.fields ?? null) ?? -Infinity);
+      changed = laterOf(changed, ownTime(change, evidence.original?.fields ?? null) ?? NEVER);
       if (original.fields!.has(field)) anyAlive ||= !isDeleted(rules, evidence.copy);
       if (
         wanted.get(field) !== inCopy.get(field) &&
@@ -87,12 +92,12 @@ async function judgeList(
   if (copy === null) {
     // What was never copied lists nobody any more when the application has deleted all of them, or their owner.
     const gone = isDeleted(rules, ownerCopy) || !anyAlive;
-    return rules.doneSince === null ? (gone ? "deleted" : "absent") : judgeMissing(rules, changedAt);
+    return rules.doneSince === null ? (gone ? "deleted" : "absent") : judgeMissing(rules, changed);
   }
   if (copy.fields === null || !endsTogether(rules.drifts, original, copy)) return "different";
   if (!differs) return "same";
   if (beganAt === null) return "different";
-  return explained && changedAt < beganAt.getTime() ? "newer" : "different";
+  return explained && changed.to < beganAt.getTime() ? "newer" : "different";
 }
 
 /** True when a record was deleted, whoever did it, and is off the list for that reason alone. */
@@ -117,8 +122,8 @@ function isExplained(
   // What has no copy yet is no record that the application has deleted.
   if (copy === null) return !listedNow && (original === null || rules.doneSince !== null);
   if (!listedNow) return false;
-  const time = ownTime(rules.change, copy.fields) ?? -Infinity;
+  const time = (ownTime(rules.change, copy.fields) ?? NEVER).from;
   // Cleanup has deleted the original, which proved it: of what was listed from the start only a later change tells.
   if (original === null) return !listedBefore || time >= (rules.beganAt?.getTime() ?? Infinity);
-  return time > (ownTime(rules.change, original.fields) ?? Infinity);
+  return time > (ownTime(rules.change, original.fields)?.to ?? Infinity);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseTimestamp } from "../../timestamp.ts";
+import { isNumericTimestamp, parseTimestamp } from "../../timestamp.ts";
 import type { Binary } from "../binary.ts";
 import { isInconvertible, type TransformChange } from "../transform/change.ts";
 import type { CopyChange } from "./change.ts";
@@ -53,11 +53,12 @@ export function judge(rules: Rules, target: Binary, original: Content, copy: Con
   return isNewer(rules, original, copy) ? "newer" : "different";
 }
 
-/** @param changedAt When the original was last changed, in Unix milliseconds; null when nothing tells. */
-export function judgeMissing({ doneSince }: Rules, changedAt: number | null): Standing {
+/** @param changed When the original was last changed; null when nothing tells. */
+export function judgeMissing({ doneSince }: Rules, changed: OwnTime | null): Standing {
   if (doneSince === null) return "absent";
-  if (changedAt === null) return "unknown";
-  return changedAt < doneSince.getTime() ? "deleted" : "late";
+  if (changed === null) return "unknown";
+  if (changed.to < doneSince.getTime()) return "deleted";
+  return changed.from >= doneSince.getTime() ? "late" : "unknown";
 }
 
 /** True when the two are the same, ends included, apart from what later migrations change. */
@@ -88,9 +89,11 @@ export function isSame(
 export function isNewer({ change, beganAt }: Rules, original: Content, copy: Content): boolean {
   if (original.fields === null || copy.fields === null || beganAt === null) return false;
   const [before, now] = [ownTime(change, original.fields), ownTime(change, copy.fields)];
-  if (before === null || now === null || before >= beganAt.getTime() || now <= before) return false;
+  if (before === null || now === null || before.to >= beganAt.getTime() || now.from <= before.to) {
+    return false;
+  }
   const deletedAt = deletionOf(change, copy.fields);
-  if (deletedAt !== null) return deletedAt > before;
+  if (deletedAt !== null) return deletedAt > before.to;
   return [...original.fields].every(([field, value]) =>
     copy.fields!.has(field) || isTakenAway(change, field, value, copy.fields!)
   );
@@ -154,13 +157,29 @@ export function afterMigrations(
   return result;
 }
 
-/** The latest of a record's times, in Unix milliseconds; null where it has none. */
+/** When a record was last changed, in Unix milliseconds: a time in whole seconds, as many programs write it, tells no more than these. */
+export interface OwnTime {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The latest of a record's times; null where it has none. */
 export function ownTime(
   { times = [] }: CopyChange,
   fields: ReadonlyMap<Binary, Binary> | null,
-): number | null {
-  const told = times.flatMap((field) => parseTimestamp(fields?.get(field) ?? "")?.getTime() ?? []);
-  return told.length === 0 ? null : Math.max(...told);
+): OwnTime | null {
+  const told = times.flatMap((field): OwnTime[] => {
+    const text = fields?.get(field) ?? "";
+    const from = parseTimestamp(text)?.getTime();
+    if (from === undefined) return [];
+    return [{ from, to: isNumericTimestamp(text) || text.includes(".") ? from : from + 999 }];
+  });
+  return told.length === 0 ? null : told.reduce(laterOf);
+}
+
+/** The later of two times, at the earliest and at the latest. */
+export function laterOf(one: OwnTime, other: OwnTime): OwnTime {
+  return { from: Math.max(one.from, other.from), to: Math.max(one.to, other.to) };
 }
 
 /** When a record was deleted, in Unix milliseconds; null for one that was not. */

@@ -152,3 +152,37 @@ Deno.test("prune() deletes a summary with its tenant, but for one on which the a
     assertEquals(await getHash(client, SUMMARY), left);
   }
 });
+
+Deno.test("001 calls no copy newer than a write whose time is told in whole seconds, and may lie behind its begin", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const { backend } = await migrated(client);
+  const T0 = Math.floor(Date.now() / 1000) * 1000 + 400;
+  await client.hset("outpost:migration:001_hash_tags", { first_began_at: T0, done_since: T0 });
+  const second = `${new Date(T0).toISOString().slice(0, 19)}Z`;
+  // Written 900 ms into that second, by an application that tells no fractions; later the new one changes the copy.
+  await putHash(client, "tenant:t:destination:a", { topics: '["old"]', updated_at: second });
+  await putHash(client, "tenant:{t}:destination:a", { topics: '["new"]', updated_at: String(T0 + 60_000) });
+  await putHash(client, "tenant:late", { id: "late", created_at: second });
+  const [verified] = await backend.verify([HASH_TAGS], FULL);
+  assertEquals([...verified!.issues].sort(), [
+    "tenant:late: it has no copy tenant:{late}:tenant, and nothing tells whether the application deleted that",
+    "tenant:t:destination:a: its copy tenant:{t}:destination:a is different",
+  ]);
+  await backend.cleanup(HASH_TAGS, { signal: NEVER });
+  assertEquals((await getHash(client, "tenant:t:destination:a"))?.topics, '["old"]');
+  assertEquals((await getHash(client, "tenant:late"))?.id, "late");
+});
+
+Deno.test("001 takes a copy for newer than an original of an earlier second, however that is told", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const { backend } = await migrated(client);
+  const T0 = Math.floor(Date.now() / 1000) * 1000;
+  await client.hset("outpost:migration:001_hash_tags", { first_began_at: T0, done_since: T0 });
+  const before = `${new Date(T0 - 1000).toISOString().slice(0, 19)}Z`;
+  await putHash(client, "tenant:t:destination:a", { topics: '["old"]', updated_at: before });
+  await putHash(client, "tenant:{t}:destination:a", { topics: '["new"]', updated_at: String(T0 + 60_000) });
+  await putHash(client, "tenant:gone", { id: "gone", created_at: before });
+  assertEquals((await backend.verify([HASH_TAGS], FULL))[0]!.issues, []);
+});
