@@ -15,7 +15,7 @@ import { judged } from "./copy/weigh.ts";
 import { walkOver } from "./lookalikes.ts";
 import type { RedisMigration } from "./migration.ts";
 import type { RedisStore } from "./store.ts";
-import { type Chain, chainOf, follow } from "./transform/chain.ts";
+import { type Chain, chainOf, follow, take } from "./transform/chain.ts";
 import { invalidValue, isInconvertible, type TransformChange } from "./transform/change.ts";
 import { mayBeAny, meantBy } from "./transform/kinds.ts";
 import type { RedisExample, RedisInvalid } from "../redis_backend.ts";
@@ -160,12 +160,15 @@ class Look {
     const meant = await meantBy(this.#chain, this.#store, apart, keys, rows);
     const isShown = ({ change, forecast }: PlaceStep) =>
       copies === undefined ? forecast !== null : copies.context.later.includes(change);
+    const goesOn = (link: number) =>
+      this.#transforms.slice(link).some((step) => step.forecast === null && isShown(step));
     keys.forEach((key, at) => {
       const row = rows[at];
       if (!row) return;
       let isCounted = copies !== undefined;
       const isMeant = (i: number) => isShown(this.#transforms[i]!) && meant(i, at);
-      follow(this.#chain, key, row, isMeant).forEach(({ kind, values, changes }, i) => {
+      const { outcomes } = take(follow(this.#chain, key, row, isMeant), goesOn);
+      outcomes.forEach(({ kind, values, changes }, i) => {
         if (kind === null || changes === null) return;
         const { change, forecast } = this.#transforms[i]!;
         if (isInconvertible(changes)) {

@@ -19,6 +19,9 @@ Deno.test("records that cannot be converted are named in the plan, accepted once
   const plan = JSON.parse((await outpost("migrate plan --json")).stdout);
   const { invalid, scope } = plan.redis[1];
   assertEquals([invalid.length, scope.invalid], [10, 12]);
+  // What one migration cannot convert, those after it leave alone too.
+  const counts = plan.redis.map(({ estimated_items }: { estimated_items: number }) => estimated_items);
+  assertEquals(counts, [13, 1, 1]);
   assertEquals(invalid[0].field, "created_at");
   assertEquals(/^tenant:bad\d\d$/.test(invalid[0].key), true);
   assertEquals(invalid[0].value.startsWith("next\\x1btuesday xxx"), true);
