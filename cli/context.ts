@@ -72,6 +72,8 @@ export interface Context extends ContextParts {
 }
 
 const DEFAULT_WIDTH = 100;
+/** Of those that are left out. */
+const NAMED_DEPLOYMENTS = 10;
 
 /** Makes a context. */
 export function makeContext(parts: ContextParts): Context {
@@ -139,11 +141,16 @@ export function makeContext(parts: ContextParts): Context {
     async openFleet() {
       const [{ openFleet }, { openWhenThere }] = await loadStores();
       const patience = { waitMs: settings.connectWaitMs, progress, signal: host.signal, reading };
-      return await openWhenThere(
+      const open = await openWhenThere(
         () => reading(openFleet(parts, host.signal)),
         ({ fleet }) => [...fleet.engines.values()][0]?.status() ?? Promise.resolve(),
         patience,
       );
+      const named = open.leftOut.slice(0, NAMED_DEPLOYMENTS);
+      const more = open.leftOut.length - named.length;
+      for (const one of named) log.warn(`Left out the deployment ${one}`);
+      if (more > 0) log.warn(`Left out ${more} more deployments with such IDs`);
+      return open;
     },
     reading,
   };

@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { Binary } from "../engine/redis/binary.ts";
+import { type Binary, decodeText } from "../engine/redis/binary.ts";
 import { readFields, type Values } from "../engine/redis/bulk_reads.ts";
+import { foreignText } from "../engine/foreign_text.ts";
 import { admitClient, type RedisClient } from "../engine/redis/client.ts";
 import { toToldError, watchFailures } from "../engine/redis/errors.ts";
 import { RedisStore } from "../engine/redis/store.ts";
@@ -17,7 +18,9 @@ import { redisLayout } from "./redis_layout.ts";
 
 /** What keys of records and bookkeeping begin with: without an ID, which comes first whatever follows the word, and with one. */
 const BARE = /^(outpost|tenant|destination_summary):/;
-const PREFIXED = /^([A-Za-z0-9_-]+):(outpost|tenant):/;
+const PREFIXED = /^([^]+?):(outpost|tenant):/;
+/** What tells bookkeeping from keys of somebody whom a command cannot name. */
+const BOOKS = /:outpost:migration:\d/;
 /** What tells a record from what looks like one. */
 const FIELDS = ["id", "deleted_at"];
 
@@ -25,14 +28,18 @@ const FIELDS = ["id", "deleted_at"];
  * Finds deployments by their bookkeeping and their records. Reads only; looks at all keys once.
  *
  * @param redis A `Redis` or `Cluster` of ioredis, owned by the caller.
- * @param options Ends the look.
- * @returns The IDs, sorted; empty for the installation without one. IDs that would be refused are no deployments.
+ * @param options.signal Ends the look.
+ * @param options.onRefused Told, in the end, of each whose ID would be refused, and why, as in "must be ...".
+ * @returns The IDs, sorted; empty for the installation without one.
  * @throws {StoreUnreachableError | StoreDeniedError} When Redis cannot be read.
  * @throws {InterruptedError} When the signal fired.
  */
 export async function findOutpostDeployments(
   redis: RedisClient,
-  { signal = new AbortController().signal }: { readonly signal?: AbortSignal } = {},
+  { signal = new AbortController().signal, onRefused }: {
+    readonly signal?: AbortSignal;
+    readonly onRefused?: (name: string, why: string) => void;
+  } = {},
 ): Promise<string[]> {
   const client = admitClient(redis);
   const store = new RedisStore(client);
@@ -54,15 +61,21 @@ export async function findOutpostDeployments(
   } catch (error) {
     throw toToldError(error, "Cannot look for deployments", watchFailures(client)());
   }
-  return [...found].sort();
+  return [...found].sort().filter((id) => {
+    const why = deploymentIdFault(id);
+    if (why !== null) onRefused?.(foreignText(id), why);
+    return why === null;
+  });
 }
 
 /** Whose a key is by its name, and whether its record has to be looked at. */
 function deploymentOf(key: Binary): { readonly id: string; readonly isRecord: boolean } | null {
   const bare = BARE.exec(key);
-  const [id, word] = bare === null ? PREFIXED.exec(key)?.slice(1) ?? [] : ["", bare[1]];
-  if (id === undefined || deploymentIdFault(id) !== null) return null;
+  const [prefix, word] = bare === null ? PREFIXED.exec(key)?.slice(1) ?? [] : ["", bare[1]];
+  const id = prefix === undefined ? null : decodeText(prefix);
+  if (id === null) return null;
   if (word !== "outpost") return { id, isRecord: true };
+  if (deploymentIdFault(id) !== null && !BOOKS.test(key)) return null;
   return redisLayout(id).isIgnored(key) ? null : { id, isRecord: false };
 }
 

@@ -81,6 +81,8 @@ export async function openEngine(parts: Parts, needs: Partial<StoreNeeds>): Prom
 /** A fleet with the clients it works on. Disposing closes them. */
 export interface OpenFleet extends AsyncDisposable {
   readonly fleet: Fleet;
+  /** Deployments that were found and are no part of it, with what is wrong with their IDs. */
+  readonly leftOut: readonly string[];
 }
 
 /**
@@ -99,12 +101,14 @@ export async function openFleet(parts: Parts, signal: AbortSignal): Promise<Open
   await using stack = new AsyncDisposableStack();
   const clients = await openClients(settings, stores, stack);
   const { createOutpostFleet, findOutpostDeployments } = await import("../../migrations/mod.ts");
+  const leftOut: string[] = [];
+  const onRefused = (name: string, why: string) => void leftOut.push(`${name}: its ID ${why}`);
   const deploymentIds = settings.allDeployments
-    ? await findOutpostDeployments(clients.redis!, { signal })
+    ? await findOutpostDeployments(clients.redis!, { signal, onRefused })
     : settings.deploymentId.split(",");
   const fleet = createOutpostFleet({ ...clients, ...optionsOf(parts), deploymentIds });
   const owned = stack.move();
-  return { fleet, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { fleet, leftOut, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 async function openClients(settings: Settings, stores: ReadonlySet<StoreName>, stack: AsyncDisposableStack) {

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Redis } from "ioredis";
 import { NO_SETTINGS, runInProcess, spawnCli } from "../../support/cli.ts";
 import { startPostgres } from "../../support/postgres.ts";
-import { allKeys, getHash, putHash, tenantFields } from "../../support/redis_records.ts";
+import { allKeys, getHash, putHash, tenantFields, utf8 } from "../../support/redis_records.ts";
 import { type RedisServer, startRedis } from "../../support/redis.ts";
 import { eventually } from "../../support/server.ts";
 
@@ -85,6 +85,34 @@ Deno.test("migrate apply --all-deployments does what it can, and says what becam
   assertEquals((await run(`init ${ALL} --current`)).code, 0);
   assertEquals((await run(`verify ${ALL} --full`)).code, 0);
   assertEquals((await allKeys(redis)).filter((key) => /lock|fence/.test(key)), []);
+});
+
+Deno.test("--all-deployments says whom it leaves out, since no command could name them", async () => {
+  await using server = await startRedis();
+  const redis = server.client();
+  await seed(redis);
+  const { run } = program(server);
+  assertEquals((await run(`list ${ALL}`)).stderr, "");
+  for (const id of [utf8("zoë"), "eu.prod", "alert"]) {
+    await putHash(redis, `${id}:tenant:{t}:tenant`, tenantFields("t"));
+  }
+  await redis.hset("a:b\nc:outpost:migration:002_timestamps", { status: "applied" });
+  for (let i = 0; i < 12; i++) await redis.hset(`${"x".repeat(65)}${i}:tenant:{t}:tenant`, tenantFields("t"));
+  // Not Outpost's: the field does not say so, the key is no record's, and a lock is nothing that a deployment has done.
+  await putHash(redis, "cache.1:tenant:{x}:tenant", { id: "y" });
+  await putHash(redis, "cache.2:tenant:{t}:tenant:extra", tenantFields("t"));
+  await redis.set("cache.3:outpost:migration:lock", "x");
+  await redis.set("cache.4:outpost:settings", "x");
+  const { code, stdout, stderr } = await run(`list ${ALL} --json`);
+  assertEquals([code, ids(JSON.parse(stdout))], [0, ["", "a", "held", "odd"]]);
+  const lines = stderr.trim().split("\n");
+  assertEquals(lines.slice(0, 3), [
+    "warning: Left out the deployment a:b\\x0ac: its ID must be at most 64 letters, digits, - and _",
+    'warning: Left out the deployment alert: its ID must not be "alert": keys of an installation without an ID begin with that ' +
+    "word, and each would take the other's for its own",
+    "warning: Left out the deployment eu.prod: its ID must be at most 64 letters, digits, - and _",
+  ]);
+  assertEquals([lines.length, lines.at(-1)], [11, "warning: Left out 6 more deployments with such IDs"]);
 });
 
 Deno.test("migrate apply asks once for all deployments, whom it names, and applies what was shown", async () => {
