@@ -13,7 +13,7 @@ import type { GroupKeys } from "../walk/grouping.ts";
 
 /** Where a record goes. */
 export interface Destination {
-  /** Key of the copy. */
+  /** Key of the copy. What goes where it is already has none, and is left alone. */
   readonly target: Binary;
   /** What kind of record it is, as counted by `plan`. */
   readonly kind: string;

@@ -41,7 +41,9 @@ export async function findPairs(
     if (destination === "ask") undecided.push(source);
     else if (destination !== null) pairs.push({ ...destination, source, type: "hash", values: values! });
   });
-  return undecided.length === 0 ? pairs : [...pairs, ...await askOthers(change, store, undecided)];
+  if (undecided.length > 0) pairs.push(...await askOthers(change, store, undecided));
+  // What is where it goes has no copy: it would prove itself, and be deleted.
+  return pairs.filter(({ source, target }) => source !== target);
 }
 
 async function askOthers(change: CopyChange, store: RedisStore, keys: readonly Binary[]): Promise<Pair[]> {
