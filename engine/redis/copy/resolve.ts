@@ -79,15 +79,17 @@ export async function settleDifferences(
     const some = new Map(differences.slice(at, at + AT_ONCE).map((one) => [one.source, one]));
     const pairs = await findPairs(change, context.store, lookalikes, [...some.keys()]);
     const settled = new Set<Binary>();
+    const refused: Settling[] = [];
     for await (const portion of judged(change, context, pairs, { digests: true })) {
       for (const one of portion) {
         const { source } = one.pair;
-        const { state } = some.get(source)!;
-        if (stateOf(one) === state && await write(change, context, { ...one, state, keep })) {
-          settled.add(source);
-        }
+        const settling = { ...one, state: some.get(source)!.state, keep };
+        if (stateOf(one) !== settling.state) continue;
+        if (await write(change, context, settling)) settled.add(source);
+        else refused.push(settling);
       }
     }
+    for (const source of await findSettled(change, context, refused)) settled.add(source);
     resolved += settled.size;
     for (const { source, key } of some.values()) {
       if (!settled.has(source)) issues.push(`${key}: left alone, it has changed since it was shown`);
@@ -100,6 +102,26 @@ type Judged = JudgedPair<{ readonly source: Binary; readonly target: Binary; rea
 
 /** A pair to settle, what was shown of it, and which form holds. */
 type Settling = Judged & { readonly state: string; readonly keep: Keep };
+
+/**
+ * Tells which pairs are as they were to be, though that was refused: a client that loses an answer sends its command again, which then
+ * finds what it has done.
+ */
+async function findSettled(
+  change: CopyChange,
+  context: WriteContext,
+  refused: readonly Settling[],
+): Promise<Set<Binary>> {
+  const deleting = refused.filter(({ copy, keep }) => copy === null && keep === "copy");
+  const settled = new Set(deleting.map(({ pair }) => pair.source));
+  for await (const portion of judged(change, context, refused.map(({ pair }) => pair))) {
+    for (const { pair: { source }, standing } of portion) {
+      if (standing === "same") settled.add(source);
+      else settled.delete(source); // The original is there.
+    }
+  }
+  return settled;
+}
 
 /** @returns False when one of the two has changed meanwhile. */
 async function write(change: CopyChange, context: WriteContext, settling: Settling): Promise<boolean> {

@@ -1,6 +1,7 @@
 /** Which records are settled: those that were named, however they are shown, and of all those alone that only a person can tell. */
 
 import { assert, assertEquals } from "@std/assert";
+import { SETTLE } from "../../../engine/redis/scripts/settling.ts";
 import { startRedis } from "../../support/redis.ts";
 import {
   applyAll,
@@ -101,4 +102,31 @@ Deno.test("outpost migrate resolve takes a long key in full, and chooses none of
   assertEquals((await resolve(`tenant:${ids[2]}`)).code, 0);
   assertEquals((await getHash(client, `tenant:{${ids[2]}}:tenant`))?.n, "2");
   assertEquals((await getHash(client, `tenant:{${ids[3]}}:tenant`))?.n, "1");
+});
+
+Deno.test("settle() counts what it settled also where the answer was lost, and the client sent the command again", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const send = client.callBuffer.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  const backend = outpostBackend(client);
+  for (const keep of ["original", "copy"] as const) {
+    await client.flushall();
+    for (const id of ["a", "b"]) await putHash(client, `tenant:${id}`, tenantFields(id));
+    await applyAll(backend);
+    await putHash(client, "tenant:a", { updated_at: LATER });
+    await client.del("tenant:{b}:tenant");
+    const keys = ["tenant:a", "tenant:b"];
+    const found = await backend.differences(HASH_TAGS, keys, { signal: NEVER });
+    client.callBuffer = (async (command: string, args: (string | Uint8Array)[]) => {
+      const isSettling = args[0] === SETTLE.sha || args[0] === SETTLE.source;
+      if (isSettling) await send("EVAL", [SETTLE.source, ...args.slice(1)]);
+      return await send(command, args);
+    }) as typeof client.callBuffer;
+    assertEquals(await backend.settle(HASH_TAGS, found, keep, { signal: NEVER }), {
+      id: HASH_TAGS,
+      resolved: 2,
+      issues: [],
+    });
+    client.callBuffer = send as typeof client.callBuffer;
+  }
 });
