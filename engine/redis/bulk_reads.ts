@@ -192,17 +192,11 @@ export async function readNames(store: RedisStore, keys: readonly Binary[]): Pro
   }));
 }
 
-/** Tells which records are there. @param field They must also be hashes that have it. */
-export async function readExisting(
-  store: RedisStore,
-  keys: readonly Binary[],
-  field?: Binary,
-): Promise<boolean[]> {
-  const args = field === undefined ? [] : [toArgument(field)];
-  const rows = await readJson(store, READ_EXISTING, keys, args) as number[] | null;
+/** Tells which records are there. */
+export async function readExisting(store: RedisStore, keys: readonly Binary[]): Promise<boolean[]> {
+  const rows = await readJson(store, READ_EXISTING, keys, []) as number[] | null;
   if (rows !== null) return rows.map((found) => found === 1);
-  const command = field === undefined ? "EXISTS" : "HEXISTS";
-  const replies = await store.callMany(keys.map((key) => [command, toArgument(key), ...args] as const));
+  const replies = await store.callMany(keys.map((key) => ["EXISTS", toArgument(key)] as const));
   return replies.map((reply) => reply === 1);
 }
 

@@ -21,7 +21,7 @@ const WRITING = [
   ...["EVAL", "EVALSHA", "GET", "SET", "DEL", "PTTL", "EXISTS", "TIME"],
   ...["HMGET", "HSET", "HPEXPIRETIME", "HPEXPIREAT"],
 ];
-const COPYING = ["TYPE", "COPY", "HEXISTS", "HDEL", "UNLINK"];
+const COPYING = ["TYPE", "COPY", "HGET", "HDEL", "UNLINK"];
 const COPYING_ACROSS_NODES = [...COPYING, "DUMP", "RESTORE"];
 
 /**

@@ -172,7 +172,9 @@ function choose(
 ): Proven[] {
   return portion.flatMap(({ pair, original, copy, standing }) => {
     if (standing !== "same" && standing !== "newer") {
-      const deleted = `the application has deleted its copy ${display(pair.target)}`;
+      const deleted = `the application has deleted its copy ${
+        display(pair.target)
+      }; resolve, naming it, deletes it for the copy`;
       tally.fail(pair.source, faultOf(standing, pair.target) ?? deleted);
       return [];
     }

@@ -4,8 +4,9 @@
  * @module
  */
 
+import { parseTimestamp } from "../../timestamp.ts";
 import { type Binary, toArgument } from "../binary.ts";
-import { readExisting, readInPieces, readNames, type Rows } from "../bulk_reads.ts";
+import { readFields, readInPieces, readNames, type Rows } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
 import { type Listed, PRUNE } from "../scripts/copying.ts";
 import type { RedisStore } from "../store.ts";
@@ -117,7 +118,8 @@ async function readListings<List extends ListKeys>(
   ]);
   const deleted: boolean[] = [];
   for (let at = 0; at < asked.length; at += FIELDS_AT_ONCE) {
-    deleted.push(...await readExisting(store, asked.slice(at, at + FIELDS_AT_ONCE), deletedAt));
+    const rows = await readFields(store, asked.slice(at, at + FIELDS_AT_ONCE), [deletedAt!]);
+    deleted.push(...rows.map((row) => parseTimestamp(row?.[0] ?? "") !== null));
   }
   return found.map(({ list, fields }) => {
     const [orphaned, ...dead] = deleted.splice(0, 1 + fields.length) as [boolean, ...boolean[]];

@@ -23,6 +23,15 @@ local function enough(key)
   return bytes > ${512 * 1024}
 end
 `;
+/** `is_deleted` tells of a record whether its field for that says when it was deleted: what else stands there tells no deletion. */
+const IS_DELETED = `
+local function is_deleted(key, field)
+  local told = redis.pcall('HGET', key, field)
+  if type(told) ~= 'string' then return false end
+  return (string.find(told, '^[+-]?%d+$') or string.find(told, '^%d%d%d%d%-%d%d%-%d%d[Tt]')) ~= nil
+end
+`;
+
 /** What looking at a record that a list names counts for. */
 const BYTES_OF_LISTED = 256;
 
@@ -30,17 +39,16 @@ const BYTES_OF_LISTED = 256;
  * Sets `dead_of`, which tells the fields of a list whose records were deleted, or nothing and `0` for a list that has other fields than
  * is told, `d` for one of which nothing would be left.
  */
-const DEAD_OF = `
+const DEAD_OF = `${IS_DELETED}
 local function dead_of(key, list, deleted_at)
   local dead, names = {}, redis.call('HKEYS', key)
-  local function is_deleted(record) return redis.pcall('HEXISTS', record, deleted_at) == 1 end
   bytes = bytes + ${BYTES_OF_LISTED} * #names
   for j = 1, #names do
     local record = list[2][names[j]]
     if not record then return nil, '0' end
-    if is_deleted(record) then dead[#dead + 1] = names[j] end
+    if is_deleted(record, deleted_at) then dead[#dead + 1] = names[j] end
   end
-  if #dead == #names or is_deleted(list[1]) then return nil, 'd' end
+  if #dead == #names or is_deleted(list[1], deleted_at) then return nil, 'd' end
   return dead
 end
 `;
@@ -118,12 +126,8 @@ return table.concat(results)
  *   them follow; these, names and values by turns; then for each record the field that lists it.
  * - Returns `1`.
  */
-export const PRUNE: Script = script(`${FENCE}
+export const PRUNE: Script = script(`${FENCE}${IS_DELETED}
 local list, deleted = KEYS[k + 1], ARGV[a + 1]
-local function is_deleted(key)
-  local reply = redis.pcall('HEXISTS', key, deleted)
-  return reply == 1
-end
 local size, named = tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3])
 a = a + 3
 local function is_the_same()
@@ -134,9 +138,9 @@ local function is_the_same()
   return true
 end
 for i = k + 3, #KEYS do
-  if is_deleted(KEYS[i]) then redis.call('HDEL', list, ARGV[a + 2 * named + i - k - 2]) end
+  if is_deleted(KEYS[i], deleted) then redis.call('HDEL', list, ARGV[a + 2 * named + i - k - 2]) end
 end
-if size > 0 and is_deleted(KEYS[k + 2]) and is_the_same() then redis.call('UNLINK', list) end
+if size > 0 and is_deleted(KEYS[k + 2], deleted) and is_the_same() then redis.call('UNLINK', list) end
 return '1'
 `);
 

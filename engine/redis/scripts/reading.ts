@@ -105,14 +105,12 @@ return cjson.encode(rows)
  * Tells which of many records are there.
  *
  * - KEYS: the records.
- * - ARGV: a field that they must have, or none.
  * - Returns JSON: for each `1` or `0`.
  */
 export const READ_EXISTING: Script = script(`${READ}
-local field, found = ARGV[1], {}
+local found = {}
 for i = 1, #KEYS do
-  local reply
-  if field then reply = pcall('HEXISTS', KEYS[i], field) else reply = pcall('EXISTS', KEYS[i]) end
+  local reply = pcall('EXISTS', KEYS[i])
   found[i] = type(reply) == 'number' and reply or is_other(reply) and 0
 end
 return cjson.encode(found)

@@ -324,7 +324,7 @@ Deno.test("cleanup() deletes what is proven and lists what it keeps", async () =
   assertEquals(result.kept, 2);
   assertEquals([...result.issues].sort(), [
     "tenant:tenant_0000003: its copy tenant:{tenant_0000003}:tenant is different",
-    "tenant:tenant_0000004: the application has deleted its copy tenant:{tenant_0000004}:tenant",
+    "tenant:tenant_0000004: the application has deleted its copy tenant:{tenant_0000004}:tenant; resolve, naming it, deletes it for the copy",
   ]);
   assertEquals((await client.keys("tenant:tenant*")).sort(), [
     "tenant:tenant_0000003",

@@ -47,7 +47,6 @@ Deno.test("A script that fails is told, and what follows is still read by script
     () => readHashes(store, keys, { digests: true }),
     () => readNames(store, keys),
     () => readExisting(store, keys),
-    () => readExisting(store, keys, "field"),
   ];
   // Before 7.0 no server keeps scripts from writing: they are sent as any other.
   const readOnly = (await client.call("COMMAND", "INFO", "evalsha_ro") as unknown[])[0] !== null;
@@ -108,7 +107,6 @@ Deno.test("Scripts read the same bytes as plain commands, whatever they are", as
         assertEquals(rows.namesOf(keys[i]!)?.toSorted(), expected);
       });
       assertEquals(await readExisting(scripts, keys), await readExisting(plain, keys));
-      assertEquals(await readExisting(scripts, keys, fields[0]), await readExisting(plain, keys, fields[0]));
       const [fieldsOf, expectedOf] = [await readNames(scripts, keys), await readNames(plain, keys)];
       assertEquals(fieldsOf.map((one) => one.toSorted()), expectedOf.map((one) => one.toSorted()));
       for (const digests of [false, true]) {

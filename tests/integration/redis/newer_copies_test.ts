@@ -4,7 +4,7 @@ import type { CopyChange } from "../../../engine/redis/copy/change.ts";
 import { prune } from "../../../engine/redis/copy/dead_lists.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
 import { hashTags } from "../../../migrations/redis/001_hash_tags.ts";
-import { startRedis } from "../../support/redis.ts";
+import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   applyAll,
   destinationFieldsOf,
@@ -186,3 +186,26 @@ Deno.test("001 takes a copy for newer than an original of an earlier second, how
   await putHash(client, "tenant:gone", { id: "gone", created_at: before });
   assertEquals((await backend.verify([HASH_TAGS], FULL))[0]!.issues, []);
 });
+
+for (const where of ["one server", "a cluster"]) {
+  Deno.test(`001 takes nothing off a list that bears deleted_at and tells no time of a deletion, on ${where}`, async () => {
+    await using server = where === "a cluster" ? await startRedisCluster() : await startRedis();
+    const client = server.client();
+    await putHash(client, "tenant:t", tenantFields("t"));
+    await putHash(client, "tenant:{t}:tenant", { ...tenantFields("t"), deleted_at: "" });
+    await putHash(client, "tenant:t:destination:a", destinationFieldsOf("a"));
+    for (const [id, deleted_at] of Object.entries({ b: "", c: "never", d: "0x1" })) {
+      for (const key of [`tenant:t:destination:${id}`, `tenant:{t}:destination:${id}`]) {
+        await putHash(client, key, { ...destinationFieldsOf(id), deleted_at });
+      }
+    }
+    const summary = { a: "{}", b: "{}", c: "{}", d: "{}" };
+    await putHash(client, "tenant:t:destinations", summary);
+    const backend = outpostBackend(client);
+    await applyAll(backend);
+    const list = { source: "tenant:t:destinations", target: SUMMARY, kind: "summaries" };
+    const change = hashTags("").change as CopyChange;
+    await prune(change, { store: new RedisStore(client), fence: undefined }, [list]);
+    assertEquals(await getHash(client, SUMMARY), summary);
+  });
+}

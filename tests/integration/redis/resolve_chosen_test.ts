@@ -47,6 +47,22 @@ Deno.test("differences() of all are not what an old application has written sinc
   assertEquals(named.map(({ hasCopy, fault }) => [hasCopy, fault !== null]), [[false, true]]);
 });
 
+Deno.test("outpost migrate resolve lets go of an original whose copy the application deleted, as cleanup says", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port) };
+  const run = (line: string) => runInProcess(`migrate ${line} --redis-only`.split(" "), { env });
+  await putHash(client, "tenant:t", tenantFields("t"));
+  await applyAll(outpostBackend(client));
+  await client.del("tenant:{t}:tenant");
+  const kept = await run("cleanup --yes");
+  assertEquals(kept.code, 1);
+  assert(kept.stdout.includes("resolve, naming it,"), kept.stdout);
+  assertEquals((await run("resolve redis/1 tenant:t --keep copy --yes")).code, 0);
+  assertEquals((await run("cleanup --yes")).code, 0);
+  assertEquals(await client.exists("tenant:t"), 0);
+});
+
 /** IDs whose keys are shown otherwise than they are, and what an operator copies from `verify`. */
 const ODD: readonly (readonly [id: string, shown: string])[] = [
   ["\\x41", "tenant:\\x41"],
