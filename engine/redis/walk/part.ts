@@ -50,9 +50,10 @@ export class WalkPart {
     return this.#ended || this.#failure !== null || this.options.signal.aborted;
   }
 
-  /** @param onOver Called when it is over before the walk is. */
+  /** @param onOver Called once, when it is over or if it is already. */
   watch(onOver: () => void): void {
     this.#onOver = onOver;
+    this.#lookWhetherOver();
   }
 
   /** Shows a batch. */
@@ -83,6 +84,7 @@ export class WalkPart {
   #lookWhetherOver(): void {
     if (!this.isOver) return;
     this.#onOver();
+    this.#onOver = () => {};
     if (this.#flying > 0) return;
     this.options.signal.removeEventListener("abort", this.#abort);
     if (this.#failure !== null) return this.#reject(this.#failure.error);

@@ -13,9 +13,13 @@ const ALL: ReadonlySet<number> = new Set(Array.from({ length: 256 }, (_, byte) =
 
 /** Tells of a key whether a server would find that it matches. */
 export function matcherOf(pattern: Binary): (key: Binary) => boolean {
-  const source = placesOf(pattern).map((place) => place === null ? "[^]*" : classOf(place)).join("");
-  const expression = new RegExp(`^${source}$`);
-  return (key) => expression.test(key);
+  const start = literalStart(pattern);
+  const source = placesOf(pattern).slice(start.length).map((place) =>
+    place === null ? "[^]*" : classOf(place)
+  );
+  if (source.join() === "[^]*") return (key) => key.startsWith(start);
+  const expression = new RegExp(`^[^]{${start.length}}${source.join("")}$`);
+  return (key) => key.startsWith(start) && expression.test(key);
 }
 
 /** What every key that a pattern matches begins with, as far as the pattern says it byte by byte. */

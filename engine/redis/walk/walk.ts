@@ -44,9 +44,8 @@ export async function walk(store: RedisStore, options: WalkOptions): Promise<voi
 /** Walks once for several runs. Never throws: each part is told how it ended. */
 async function walkForAll(store: RedisStore, parts: readonly WalkPart[]): Promise<void> {
   const stop = new AbortController();
-  const stopIfOver = () => parts.every((part) => part.isOver) && stop.abort();
-  for (const part of parts) part.watch(stopIfOver);
-  stopIfOver();
+  let left = parts.length;
+  for (const part of parts) part.watch(() => --left === 0 && stop.abort());
   const wishes = parts.map(({ options }) => options);
   let failure: { readonly error: unknown } | null = null;
   try {

@@ -48,7 +48,7 @@ export class WalkGroup {
 
   #beginIfAll(): void {
     const [first] = this.#waiting;
-    if (first === undefined) return;
+    if (first === undefined || this.#waiting.length < this.#present.size) return;
     const members = new Set(this.#waiting.map(({ member }) => member));
     for (const member of this.#present) if (!members.has(member)) return;
     const parts = this.#waiting.map(({ part }) => part);
