@@ -6,8 +6,10 @@
  * @module
  */
 
+import type { Redis } from "ioredis";
 import { StoreUnreachableError } from "../errors.ts";
 import { pause } from "../pause.ts";
+import { askedTogether } from "./asked_together.ts";
 import { replyCode, toStoreError } from "./errors.ts";
 import { readServerInfo } from "./server_info.ts";
 import type { RedisStore } from "./store.ts";
@@ -164,11 +166,17 @@ async function unconfirmed({ name, client, info }: MasterNode, signal: AbortSign
     if (performance.now() - since > PATIENCE_MS) {
       return `The replica ${slowest.name} of ${name} does not confirm what was written: after a failover it would be lost`;
     }
-    await client.call("WAIT", now!.replicas.length, WAIT_MS).catch(ignoreReplyErrors);
+    await hurryReplicas(client);
     await pause(PAUSE_MS, signal);
   }
 }
 
-function ignoreReplyErrors(error: unknown): void {
-  if (replyCode(error) === null) throw error;
-}
+/** Nobody else is answered over the connection meanwhile. */
+const hurryReplicas = askedTogether(async (client: Redis): Promise<void> => {
+  try {
+    const now = await readServerInfo(client);
+    await client.call("WAIT", now?.replicas.length ?? 0, WAIT_MS);
+  } catch (error) {
+    if (replyCode(error) === null) throw error;
+  }
+});

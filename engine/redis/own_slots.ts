@@ -5,6 +5,7 @@
  */
 
 import type { Redis } from "ioredis";
+import { askedTogether } from "./asked_together.ts";
 import { isUnavailable } from "./errors.ts";
 
 /** A slot that is on its way from one master to another, or was left halfway. */
@@ -28,7 +29,7 @@ export interface OwnSlots {
 }
 
 /** Asks one master. */
-export async function readOwnSlots(client: Redis): Promise<OwnSlots> {
+export const readOwnSlots = askedTogether(async (client: Redis): Promise<OwnSlots> => {
   const nodes = String(await client.call("CLUSTER", "NODES"));
   const own = nodes.split("\n").find((line) => line.split(" ")[2]?.includes("myself")) ?? "";
   // ID, address, flags, master, ping, pong, epoch, link, then the slots: ranges, and in brackets those on the move.
@@ -43,7 +44,7 @@ export async function readOwnSlots(client: Redis): Promise<OwnSlots> {
     count: flags?.includes("master") ? ranges.reduce((sum, range) => sum + lengthOf(range), 0) : 0,
     open,
   };
-}
+});
 
 /** `[77->-ID]` goes, `[93-<-ID]` comes. */
 function parseOpen(text: string): OpenSlot {

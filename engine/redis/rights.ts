@@ -7,6 +7,7 @@
 
 import type { Redis } from "ioredis";
 import type { Blocker } from "../blocker.ts";
+import { askedTogether } from "./asked_together.ts";
 import { type Binary, display, toArgument } from "./binary.ts";
 import type { CopyChange } from "./copy/change.ts";
 import { findPairs } from "./copy/pairs.ts";
@@ -15,6 +16,7 @@ import { scanPage } from "./scan.ts";
 import type { RedisStore } from "./store.ts";
 import { readTopology } from "./topology.ts";
 import type { TransformChange } from "./transform/change.ts";
+import { matcherOf } from "./walk/pattern.ts";
 
 /** What the scripts of the lock, of the bookkeeping and of a change in place run, and what runs them. */
 const WRITING = [
@@ -89,11 +91,14 @@ async function exampleOf(
   client: Redis,
   change: CopyChange | TransformChange,
 ): Promise<readonly Binary[]> {
-  const { keys: found } = await scanPage(client, { cursor: "0", pattern: change.pattern, count: LOOKED_AT });
-  const keys = found.slice(0, JUDGED);
+  const keys = (await firstKeys(client)).filter(matcherOf(change.pattern)).slice(0, JUDGED);
   if (change.type === "transform") return keys.slice(0, 1);
   return (await findPairs(change, store, false, keys)).slice(0, 1).map(({ target }) => target);
 }
+
+const firstKeys = askedTogether(async (client: Redis) =>
+  (await scanPage(client, { cursor: "0", pattern: "*", count: LOOKED_AT })).keys
+);
 
 /** @returns For each refused command the keys on which it is. */
 async function ask(

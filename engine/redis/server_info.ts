@@ -5,6 +5,7 @@
  */
 
 import type { Redis } from "ioredis";
+import { askedTogether } from "./asked_together.ts";
 import { isUnavailable } from "./errors.ts";
 
 /** What one server tells at one moment. */
@@ -31,14 +32,14 @@ export interface ServerInfo {
 }
 
 /** Asks one server. @returns Null where it does not tell this user. */
-export async function readServerInfo(client: Redis): Promise<ServerInfo | null> {
+export const readServerInfo = askedTogether(async (client: Redis): Promise<ServerInfo | null> => {
   try {
     return parseInfo(String(await client.call("INFO")));
   } catch (error) {
     if (isUnavailable(error)) return null;
     throw error;
   }
-}
+});
 
 /** @returns Null for an answer that does not tell which process it is of. */
 export function parseInfo(text: string): ServerInfo | null {

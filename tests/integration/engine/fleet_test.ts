@@ -27,6 +27,7 @@ import {
   TIMESTAMPS,
 } from "../../support/redis_records.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
+import { startPair } from "../../support/redis_pair.ts";
 import { eventually } from "../../support/server.ts";
 
 const ALL = [HASH_TAGS, TIMESTAMPS, ENTITY];
@@ -69,6 +70,12 @@ const errorOf = (outcomes: readonly FleetOutcome<unknown>[], name: string): unkn
 };
 const statuses = async (redis: Redis | Cluster, id: string) =>
   (await outpostBackend(redis, id).read()).entries.map(({ status }) => status);
+
+/** How often commands of a name came, from clients and from scripts. */
+async function callsOf(redis: Redis, name: string): Promise<number> {
+  const told = await redis.info("commandstats");
+  return Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(told)?.[1] ?? 0);
+}
 
 /** Counts the walks that a server sees begin. */
 async function watchWalks(redis: Redis): Promise<(work: () => Promise<unknown>) => Promise<number>> {
@@ -164,6 +171,34 @@ Deno.test("Fleet looks through the keys once for all deployments, to plan, apply
   const cleaned = await fleet.each((engine) => engine.cleanup(HASH_TAGS));
   assertEquals(valueOf(cleaned, "").deleted, 80);
   assertEquals(valueOf(cleaned, "dp_1").deleted, 0);
+});
+
+Deno.test("Fleet asks the server once for all deployments what concerns all of them", async () => {
+  await using server = await startRedis();
+  const redis = server.client();
+  const ids = Array.from({ length: 50 }, (_, i) => `dp_${i}`);
+  for (const id of ids) await seed(redis, id, 2);
+  const outcomes = await fleetOf(redis, ids).each((engine) => engine.plan());
+  assertEquals(outcomes.filter(({ ok }) => !ok), []);
+  const [asked, pages] = [await callsOf(redis, "info"), await callsOf(redis, "scan")];
+  assert(asked < ids.length / 2, `asked ${asked} times`);
+  assert(pages < ids.length / 2, `${pages} pages of keys`);
+});
+
+Deno.test("Fleet waits for the replicas of all deployments at once", async () => {
+  await using pair = await startPair();
+  const { primary, link } = pair;
+  const redis = primary.client();
+  const ids = Array.from({ length: 30 }, (_, i) => `dp_${i}`);
+  for (const id of ids) await seed(redis, id, 2);
+  link.stall();
+  const applying = fleetOf(redis, ids).each((engine) => engine.apply());
+  const other = primary.client();
+  await eventually(async () => assert((await other.info("clients")).includes("blocked_clients:1")));
+  link.cut();
+  assertEquals((await applying).filter(({ ok }) => !ok), []);
+  const waits = await callsOf(redis, "wait");
+  assert(waits > 0 && waits < ids.length / 2, `waited ${waits} times`);
 });
 
 Deno.test("Fleet waits for nobody who waits for his lock, and he is done when it is free", async () => {
