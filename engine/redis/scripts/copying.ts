@@ -90,12 +90,12 @@ ${SET_SHAPE}local function expected(key, kind)
   return same
 end
 ${DEAD_OF}local function copy(source, target, list, shape)
-  local dead, why = {}, nil
+  local dead, why
   if list then dead, why = dead_of(source, list, orders.deletedAt) end
-  if not dead then return why end
+  if why then return why end
   if redis.call('COPY', source, target) == 0 then return '~' end
   set_shape(target, shape, told, at)
-  if #dead > 0 then redis.call('HDEL', target, unpack(dead)) end
+  if dead and #dead > 0 then redis.call('HDEL', target, unpack(dead)) end
   return 'c'
 end
 local results = {}

@@ -21,17 +21,29 @@ const comparing = (begin: string, deed: string): Script =>
   script(`${begin}${ENDS_AT}${FIELD_ENDS}
 local orders, pcall = cjson.decode(ARGV[a + 1]), redis.pcall
 local names, shapes, told, at, bytes = orders.fields, orders.shapes, orders.values, 0, 0
-local width, column = #names, {}
+local width, column, places = #names, {}, {}
 for j = 1, width do column[names[j]] = j end
-local function ends_together(source, target, fields)
+for i = 1, #shapes do
+  places[i] = {}
+  for j = 1, #shapes[i] do places[i][shapes[i][j]] = j end
+end
+local function ends_together(source, target, hash)
   if ends_at(source) ~= ends_at(target) then return false end
+  if not knows_field_ends then return true end
+  local fields = {}
+  for j = 1, #hash, 2 do fields[#fields + 1] = hash[j] end
   local ends, others = field_ends(source, fields), field_ends(target, fields)
   for j = 1, #ends do
     if math.max(ends[j], 0) ~= math.max(others[j], 0) then return false end
   end
   return true
 end
-local function judge(source, target, shape)
+local function by_name(hash)
+  local values = {}
+  for j = 1, #hash, 2 do values[hash[j]] = hash[j + 1] end
+  return values
+end
+local function judge(source, target, shape, place)
   local size, other = pcall('MEMORY', 'USAGE', source), pcall('MEMORY', 'USAGE', target)
   if not size then return '-' end
   if type(size) ~= 'number' or type(other) ~= 'number' then return '?' end
@@ -39,34 +51,42 @@ local function judge(source, target, shape)
   bytes = bytes + size + other
   local original, copy = pcall('HGETALL', source), pcall('HGETALL', target)
   if original.err or copy.err then return '?' end
-  local there, set, fields, unread, more = {}, {}, {}, 0, #copy / 2
-  for j = 1, #copy, 2 do there[copy[j]] = copy[j + 1] end
+  -- Mostly a copy has the fields in the same order, and others behind them: a table of its own would cost more than all the rest.
+  local there, unread, more, set_at = nil, 0, #shape, at + width + 1
   for j = 1, width do if told[at + j] then unread = unread + 1 end end
-  for j = 1, #shape do
-    set[shape[j]], fields[j] = told[at + width + 1 + j], shape[j]
-  end
   for j = 1, #original, 2 do
     local name, value = original[j], original[j + 1]
-    if column[name] then
-      if told[at + column[name]] ~= value then return '0' end
+    local read, set = column[name], place[name]
+    if read then
+      if told[at + read] ~= value then return '0' end
       unread = unread - 1
     end
-    if there[name] ~= (set[name] or value) then return '?' end
-    set[name], more, fields[#fields + 1] = nil, more - 1, name
+    if set then
+      value, more = told[set_at + set], more - 1
+    end
+    if copy[j] ~= name then there = there or by_name(copy) end
+    local found = there and there[name]
+    if not there then found = copy[j + 1] end
+    if found ~= value then return '?' end
   end
   if unread ~= 0 then return '0' end
-  for name, value in pairs(set) do
-    if there[name] ~= value then return '?' end
-    more = more - 1
+  if #copy ~= #original + 2 * more then return '?' end
+  for j = #original + 1, there and 0 or #copy, 2 do
+    local set = place[copy[j]]
+    if not set or told[set_at + set] ~= copy[j + 1] then return '?' end
   end
-  if more ~= 0 or not ends_together(source, target, fields) then return '?' end
+  for j = 1, there and #shape or 0 do
+    if there[shape[j]] ~= told[set_at + j] then return '?' end
+  end
+  if not ends_together(source, target, copy) then return '?' end
   ${deed}
   return '1'
 end
 local results = {}
 for i = k + 1, #KEYS, 2 do
-  local shape = shapes[told[at + width + 1]]
-  results[#results + 1] = judge(KEYS[i], KEYS[i + 1], shape)
+  local number = told[at + width + 1]
+  local shape = shapes[number]
+  results[#results + 1] = judge(KEYS[i], KEYS[i + 1], shape, places[number])
   at = at + width + 1 + #shape
   if bytes > ${MOST.bytes} then break end
 end

@@ -82,14 +82,14 @@ end
  * which know no such ends; whoever may not ask is refused. Setting a field takes its end away: `keep_ends` gives it back.
  */
 export const FIELD_ENDS = `
-local knows_field_ends = true
+local knows_field_ends, none = true, {}
 local function field_ends(key, fields)
-  if not knows_field_ends then return {} end
+  if not knows_field_ends then return none end
   local ends = redis.pcall('HPEXPIRETIME', key, 'FIELDS', #fields, unpack(fields))
   if not ends.err then return ends end
   if not string.find(ends.err, 'nknown %a* ?command') then error(ends.err) end
   knows_field_ends = false
-  return {}
+  return none
 end
 local function keep_ends(key, fields, ends)
   for j = 1, #ends do
@@ -102,14 +102,17 @@ end
 
 /** `set_shape` sets the fields that a shape names to the values behind `at` in `told`. Their ends are kept. */
 export const SET_SHAPE = `${FIELD_ENDS}
+local pairs_of = {} -- By shape: a table for each record would take longer than what is done with it.
 local function set_shape(key, shape, told, at)
   local count = #shape
   if count == 0 then return end
-  local ends, pairs = field_ends(key, shape), {}
-  for j = 1, count do
-    pairs[2 * j - 1] = shape[j]
-    pairs[2 * j] = told[at + j]
+  local ends, pairs = field_ends(key, shape), pairs_of[shape]
+  if not pairs then
+    pairs = {}
+    for j = 1, 2 * count do pairs[j] = shape[(j + 1) / 2] or '' end
+    pairs_of[shape] = pairs
   end
+  for j = 1, count do pairs[2 * j] = told[at + j] end
   redis.call('HSET', key, unpack(pairs))
   keep_ends(key, shape, ends)
 end
