@@ -51,7 +51,7 @@ export function done(state: StoredState | null): StoredState | null {
 
 /** What the key of this deployment says, with what this tool adds. */
 export function ownState(fields: ReadonlyMap<string, string>): StoredState | null {
-  const state = fromHash(fields);
+  const state = fromHash(fields) ?? unknownWord(fields);
   const timeOf = (name: string) => parseTimestamp(fields.get(name) ?? "");
   const counts = [...parseObject(fields.get("evicted"))].map(([process, count]) =>
     [process, Number(count)] as const
@@ -60,6 +60,14 @@ export function ownState(fields: ReadonlyMap<string, string>): StoredState | nul
     ...{ ...state, own: true, evicted: new Map(counts) },
     ...{ beganAt: timeOf("first_began_at"), doneSince: timeOf("done_since") },
   };
+}
+
+/** A later version may know more words: what it has recorded here holds more than what others did before. */
+function unknownWord(fields: ReadonlyMap<string, string>): StoredState | null {
+  const word = told(fields, "status");
+  return word === null
+    ? null
+    : { ...UNKNOWN, reason: `It is recorded as "${word}", which this version does not know` };
 }
 
 /** What a hash tells, whoever's it is. @returns Null for one that tells no status that is known. */

@@ -13,8 +13,9 @@ import { lookAhead } from "../lookalikes.ts";
 import { SETTLE, SETTLE_LARGE } from "../scripts/settling.ts";
 import { changesAfterCopy } from "../transform/convert_records.ts";
 import { walk } from "../walk/walk.ts";
-import type { CopyChange } from "./change.ts";
+import type { CopyChange, ListKeys } from "./change.ts";
 import type { Content } from "./content.ts";
+import { prune } from "./dead_lists.ts";
 import { doWatched } from "./large.ts";
 import { findNamed } from "./named.ts";
 import { findPairs } from "./pairs.ts";
@@ -73,6 +74,7 @@ export async function settleDifferences(
 ): Promise<{ readonly resolved: number; readonly issues: readonly string[] }> {
   const { found: lookalikes } = await lookAhead([change], context);
   const issues: string[] = [];
+  const copied: ListKeys[] = [];
   let resolved = 0;
   for (let at = 0; at < differences.length; at += AT_ONCE) {
     context.signal.throwIfAborted();
@@ -91,10 +93,13 @@ export async function settleDifferences(
     }
     for (const source of await findSettled(change, context, refused)) settled.add(source);
     resolved += settled.size;
+    if (keep === "original") copied.push(...pairs.filter(({ source }) => settled.has(source)));
     for (const { source, key } of some.values()) {
       if (!settled.has(source)) issues.push(`${key}: left alone, it has changed since it was shown`);
     }
   }
+  // When all records are as chosen: what is deleted under its new name then is not to be listed.
+  await prune(change, context, copied);
   return { resolved, issues };
 }
 

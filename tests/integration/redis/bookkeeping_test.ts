@@ -142,6 +142,19 @@ Deno.test("markFresh() marks nothing where the oldest summaries are all that is 
   assertEquals(await outpostBackend(client, "dp_001").markFresh({ signal: NEVER }), true);
 });
 
+Deno.test("read() takes words that it does not know for pending, whatever older bookkeeping says", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await client.set("outpost:schema:version", "3");
+  await client.hset("outpost:migration:001_hash_tags", { status: "undone" });
+  const { entries } = await outpostBackend(client).read();
+  assertEquals(entries.map(({ status, reason }) => [status, reason]), [
+    ["pending", 'It is recorded as "undone", which this version does not know'],
+    ["applied", "Recorded in outpost:schema:version"],
+    ["applied", "Recorded in outpost:schema:version"],
+  ]);
+});
+
 Deno.test("adopt() takes what bears no time for done at a time that nobody knows, and not an hour ago", async () => {
   await using server = await startRedis();
   const client = server.client();

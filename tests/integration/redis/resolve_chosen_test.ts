@@ -2,9 +2,10 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { SETTLE } from "../../../engine/redis/scripts/settling.ts";
-import { startRedis } from "../../support/redis.ts";
+import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   applyAll,
+  destinationFieldsOf,
   getHash,
   HASH_TAGS,
   NEVER,
@@ -46,6 +47,33 @@ Deno.test("differences() of all are not what an old application has written sinc
   const named = await backend.differences(HASH_TAGS, ["tenant:late"], { signal: NEVER });
   assertEquals(named.map(({ hasCopy, fault }) => [hasCopy, fault !== null]), [[false, true]]);
 });
+
+for (const where of ["one server", "a cluster"]) {
+  Deno.test(`settle() lists nothing again that was deleted since, on ${where}`, async () => {
+    await using server = where === "a cluster" ? await startRedisCluster() : await startRedis();
+    const client = server.client();
+    const [list, copy] = ["tenant:t:destinations", "tenant:{t}:destinations"];
+    await putHash(client, "tenant:t", tenantFields("t"));
+    for (const id of ["d", "e"]) await putHash(client, `tenant:t:destination:${id}`, destinationFieldsOf(id));
+    await putHash(client, list, { d: "{}", e: "{}" });
+    const backend = outpostBackend(client);
+    await applyAll(backend);
+    // The new application deletes one, and the old one changes the other.
+    await putHash(client, "tenant:{t}:destination:d", { deleted_at: "4102444900000" });
+    await client.hdel(copy, "d");
+    await putHash(client, "tenant:t:destination:e", { updated_at: LATER });
+    await putHash(client, list, { e: '{"n":1}' });
+    const found = await backend.differences(HASH_TAGS, null, { signal: NEVER });
+    assertEquals(found.map(({ key }) => key).sort(), ["tenant:t:destination:e", list]);
+    const { resolved } = await backend.settle(HASH_TAGS, found, "original", { signal: NEVER });
+    assertEquals(resolved, 2);
+    assertEquals(await getHash(client, copy), { e: '{"n":1}' });
+    assertEquals(
+      (await backend.verify([HASH_TAGS], { signal: NEVER, full: true, sample: 0 }))[0]?.issues,
+      [],
+    );
+  });
+}
 
 Deno.test("outpost migrate resolve lets go of an original whose copy the application deleted, as cleanup says", async () => {
   await using server = await startRedis();
