@@ -47,10 +47,8 @@ export class LimitMeter {
   async measure(commands: readonly Command[]): Promise<Cost> {
     let [ms, serverMs] = [0, 0];
     for (const command of commands) {
-      const chunks = encode(await this.#streamOf(command));
-      const busyBefore = await serverCpuMs(this.#client);
-      ms += await send(this.#server.port, chunks);
-      serverMs += await serverCpuMs(this.#client) - busyBefore;
+      const cost = await measureStream(this.#server, this.#client, await this.#streamOf(command));
+      [ms, serverMs] = [ms + cost.ms, serverMs + cost.serverMs];
     }
     return { ms, serverMs };
   }
@@ -79,8 +77,22 @@ export class LimitMeter {
   }
 }
 
+/** What commands cost that are sent as one stream. */
+export async function measureStream(
+  { port }: RedisServer,
+  client: Redis,
+  commands: readonly (readonly string[])[],
+): Promise<Cost> {
+  const chunks = encode(commands);
+  const busyBefore = await serverCpuMs(client);
+  const ms = await send(port, chunks);
+  return { ms, serverMs: await serverCpuMs(client) - busyBefore };
+}
+
 /** All keys, and the cursors at which their pages begin. */
-async function pagesOf(client: Redis): Promise<{ readonly cursors: string[]; readonly keys: string[] }> {
+export async function pagesOf(
+  client: Redis,
+): Promise<{ readonly cursors: string[]; readonly keys: string[] }> {
   const [cursors, keys]: [string[], string[]] = [["0"], []];
   while (true) {
     const [next, page] = await client.scan(cursors.at(-1)!, "COUNT", KEYS_OF_PAGE);
@@ -91,7 +103,7 @@ async function pagesOf(client: Redis): Promise<{ readonly cursors: string[]; rea
 }
 
 /** The current key of a legacy record. */
-function copyOf(key: string): string {
+export function copyOf(key: string): string {
   const [, tenant, rest = "tenant"] = /^tenant:([^:]+)(?::(.*))?$/.exec(key)!;
   return `tenant:{${tenant}}:${rest}`;
 }
