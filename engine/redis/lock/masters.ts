@@ -6,6 +6,7 @@
 
 import type { Cluster, Redis } from "ioredis";
 import { type Ioredis, isCluster } from "../client.ts";
+import { isUnavailable } from "../errors.ts";
 import { tagOfSlot } from "../hash_slot.ts";
 import { readOwnSlots } from "../own_slots.ts";
 
@@ -68,7 +69,10 @@ async function slotsOf(client: Cluster): Promise<readonly SlotRange[]> {
  * its next master.
  */
 async function tagOf({ ranges, client }: Place): Promise<string> {
-  const told = client === null ? null : await readOwnSlots(client).catch(() => null);
+  const told = client === null ? null : await readOwnSlots(client).catch((error: unknown) => {
+    if (!isUnavailable(error)) throw error;
+    return null;
+  });
   const open = new Set(told?.open.map(({ slot }) => slot));
   const sorted = ranges.toSorted(([one], [other]) => one - other);
   for (const [start, end] of sorted) {

@@ -8,7 +8,7 @@ import type { Cluster, Redis } from "ioredis";
 import { LockLostError } from "../../../engine/errors.ts";
 import { acquireLock } from "../../../engine/lock/acquire.ts";
 import type { Fence, HeldLock } from "../../../engine/lock/lock.ts";
-import { FenceKeys, type PreparedFence } from "../../../engine/redis/lock/fence.ts";
+import { breakFence, FenceKeys, type PreparedFence } from "../../../engine/redis/lock/fence.ts";
 import { keySlot } from "../../../engine/redis/key_slot.ts";
 import { tagOfSlot } from "../../../engine/redis/hash_slot.ts";
 import { appendFenced } from "../../support/fenced_log.ts";
@@ -146,6 +146,26 @@ Deno.test("fence of a cluster follows slots that move to another master", async 
   assertEquals(new Set(await keyNames(lock.fence!)).size, 3);
   for (const list of lists) assertEquals(await client.llen(list), 2);
   await lock.confirm();
+});
+
+Deno.test("fence is not called broken by whoever could not ask a master where its key is", async () => {
+  await using redis = await startRedisCluster(2);
+  const [one, other] = redis.nodes.map((node) => node.client()) as [Redis, Redis];
+  const [from, to] = [String(await one.call("CLUSTER", "MYID")), String(await other.call("CLUSTER", "MYID"))];
+  await other.call("CLUSTER", "SETSLOT", 0, "IMPORTING", from);
+  await one.call("CLUSTER", "SETSLOT", 0, "MIGRATING", to); // So that the key is in another slot.
+  await using older = await acquire(redis.client(), 60_000, 1_000_000);
+  const kept = await keyNames(older.fence!);
+  assertEquals(kept.length, 2);
+  const client = redis.client();
+  await client.ping();
+  const asked = client.nodes("master").map((node) => [node, node.call.bind(node)] as const);
+  const busy = Object.assign(new Error("BUSY Redis is busy running a script."), { name: "ReplyError" });
+  for (const [node] of asked) node.call = () => Promise.reject(busy);
+  await assertRejects(() => breakFence(client, names.fence), Error, "BUSY");
+  for (const [node, call] of asked) node.call = call;
+  await breakFence(client, names.fence);
+  for (const name of kept) assertEquals(await client.get(name), null);
 });
 
 Deno.test("fence holds on the other masters of a cluster while one hangs for longer than a lease", async () => {
