@@ -86,6 +86,8 @@ export interface History {
   readonly scarce: boolean;
   /** A list is longer than what a step of a server looks through. */
   readonly long: boolean;
+  /** The old application writes its times in whole seconds. What is there in the beginning was written in an earlier one. */
+  readonly coarse: boolean;
   readonly events: readonly Event[];
 }
 

@@ -60,11 +60,14 @@ export class Application {
   readonly #client: () => Redis | Cluster;
   readonly #ledger: Ledger;
   readonly #form: Form;
+  readonly #coarse: boolean;
 
-  constructor(client: () => Redis | Cluster, ledger: Ledger, form: Form) {
+  /** @param coarse It writes its times in whole seconds, unless they are numbers. */
+  constructor(client: () => Redis | Cluster, ledger: Ledger, form: Form, coarse: boolean) {
     this.#client = client;
     this.#ledger = ledger;
     this.#form = form;
+    this.#coarse = coarse;
   }
 
   /** Does one thing. @returns The keys written; none when there was nothing to do it to. */
@@ -244,7 +247,9 @@ export class Application {
     if (this.#form === "legacy") {
       record.old.push({ stored: next, at: time, copy });
       // Also where the new one had made the record before: theirs are two, and this one is later.
-      if (time >= this.#ledger.copyingFrom || record.now?.stored != null) record.mayDiffer = true;
+      if (this.#atLatest(time) >= this.#ledger.copyingFrom || record.now?.stored != null) {
+        record.mayDiffer = true;
+      }
       return;
     }
     if (this.#form === "tagged") record.oldFormAt = time;
@@ -266,7 +271,12 @@ export class Application {
       record.mayDiffer = true;
     }
     // Deleted and made anew with less than the old form has: nothing tells that it once grew out of that.
-    const left = record.old.at(-1)?.stored ?? null;
+    const last = record.old.at(-1);
+    // Of that write nothing tells whether it was before 001 began.
+    if (last !== undefined && this.#coarse && this.#atLatest(last.at) >= this.#ledger.copyingFrom) {
+      record.mayDiffer = true;
+    }
+    const left = last?.stored ?? null;
     if (!isLive(was) && isLive(next) && lacksSome(next, left)) record.mayDiffer = true;
     record.now = { stored: next, at: time, grownFrom };
   }
@@ -290,7 +300,13 @@ export class Application {
   }
 
   #time(time: number): string {
-    return this.#form === "current" ? String(time) : iso(time, time % 3);
+    if (this.#form === "current") return String(time);
+    return this.#coarse ? `${iso(time, 0).slice(0, -5)}Z` : iso(time, time % 3);
+  }
+
+  /** What a time that the old application wrote may stand for at most. */
+  #atLatest(time: number): number {
+    return this.#coarse ? Math.floor(time / 1000) * 1000 + 999 : time;
   }
 }
 

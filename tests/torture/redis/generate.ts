@@ -6,7 +6,16 @@
 
 import type { Action } from "./application.ts";
 import type { Event, Happening, History, Population, RunnerFault, ServerFault } from "../history.ts";
-import { asleepInInit, diesBeforePruning, diesOnCopy, diesOnList, freshStart, motif } from "./motifs.ts";
+import {
+  asleepInInit,
+  diesBeforePruning,
+  diesOnCopy,
+  diesOnList,
+  freshStart,
+  motif,
+  pausedAndChanged,
+  settledHalfDone,
+} from "./motifs.ts";
 import { REDIS_ERRORS, type RedisErrorCode } from "../../support/faults/fault.ts";
 import { Random } from "../random.ts";
 import { refused } from "../refused.ts";
@@ -85,6 +94,12 @@ function aimedHistory(seed: number, topology: Topology): History | null {
     case 5:
     case 7:
       return together(random, seed, topology);
+    case 9:
+      return { ...small, events: [...settledHalfDone(random, small.populations), ...events.slice(0, 10)] };
+    case 11: {
+      const setting = { populations: small.populations, topology, mix: 0.5, share: 0.5 };
+      return { ...small, coarse: true, events: [...pausedAndChanged(random, setting), ...events] };
+    }
     case 8:
     case 12:
       return { ...history, events: refused(random, history.events, REFUSALS) };
@@ -165,6 +180,7 @@ function anyHistory(seed: number, topology: Topology, deployments?: readonly str
     neighbours: !fresh && random.chance(0.6),
     scarce: false,
     long: false,
+    coarse: false,
     events,
   };
 }
@@ -233,6 +249,9 @@ export function actOf(
   };
 }
 
+/** Commands that take the lock beside those that walk at a pace. */
+const TAKES_LOCK: ReadonlySet<string> = new Set(["init", "resolve"]);
+
 /** A command of a runner. @param words Left out, any. */
 export function startOf(
   random: Random,
@@ -263,7 +282,11 @@ export function startOf(
     words: [
       ...chosen,
       ...["--json", "--redis-only"],
-      ...(writes ? [...LEASE, ...waiting, ...batch] : chosen[1] === "init" ? [...LEASE, ...waiting] : []),
+      ...(writes
+        ? [...LEASE, ...waiting, ...batch]
+        : TAKES_LOCK.has(chosen[1]!)
+        ? [...LEASE, ...waiting]
+        : []),
     ],
     deployment: random.between(0, populations.length - 1),
     process: random.chance(0.03),

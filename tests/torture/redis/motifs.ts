@@ -97,6 +97,24 @@ export function diesBeforePruning(random: Random, populations: readonly Populati
   ];
 }
 
+/** Somebody settles all that differs, as they are told to, while a run that was killed has not copied everything yet. */
+export function settledHalfDone(random: Random, populations: readonly Population[]): Event[] {
+  const run = slowly(random, startOf(random, populations, APPLY));
+  const keep = random.pick(["original", "copy"]);
+  const setting = settingOf(populations);
+  const events: Event[] = [
+    // Made anew with less than the old form has: the two differ.
+    { after: 0, ...actOf(random, setting, "new"), action: "create_tenant", tenant: 0 },
+    { after: 0, ...run },
+    { after: random.between(10, 120), type: "runner_fault", runner: run.runner, fault: "kill" },
+  ];
+  for (let i = random.between(0, 3); i > 0; i--) events.push({ after: 0, ...actOf(random, setting) });
+  const words = ["migrate", "resolve", "redis/1", "--all", "--keep", keep, "--yes"];
+  events.push({ after: 100, ...startOf(random, populations, words), runner: (run.runner + 1) % 3 });
+  events.push({ after: 100, ...startOf(random, populations, APPLY), runner: (run.runner + 1) % 3 });
+  return events;
+}
+
 /** A run of 001 stands still before its first copy, things happen, and it makes that copy as its last deed. */
 function dyingOnCopy(
   random: Random,
@@ -151,7 +169,7 @@ function goneWhileCopied(random: Random, setting: Setting): Event[] {
 }
 
 /** In the pause of a run, the same record is changed under both of its names. */
-function pausedAndChanged(random: Random, setting: Setting): Event[] {
+export function pausedAndChanged(random: Random, setting: Setting): Event[] {
   const run = slowly(random, startOf(random, setting.populations, APPLY));
   const [one, other] = random.chance(0.5) ? ["old", "new"] as const : ["new", "old"] as const;
   const first = actOf(random, setting, one);

@@ -8,8 +8,8 @@ import { type Answer, appliedBy, describeAnswer, issuesOf, perDeployment, unname
 import { COPY, PRUNE, RESTORE_NEW } from "../../../engine/redis/scripts/copying.ts";
 import { RECORD } from "../../../engine/redis/scripts/writing.ts";
 import { describe, type Event, flagsOf, type Happening, type History } from "../history.ts";
-import { type Outcome, Stage } from "../stage.ts";
-import { Application } from "./application.ts";
+import { type Outcome, pause, Stage } from "../stage.ts";
+import { Application, type Form } from "./application.ts";
 import { addForeign } from "./foreign.ts";
 import { Ledger } from "./ledger.ts";
 import { judge, type Verdicts } from "./oracle.ts";
@@ -49,11 +49,8 @@ class Play {
     this.#world = world;
     this.#stage = new Stage(world, history.events);
     const client = () => this.#world.client;
-    this.#releases = {
-      legacy: new Application(client, this.#ledger, "legacy"),
-      tagged: new Application(client, this.#ledger, "tagged"),
-      current: new Application(client, this.#ledger, "current"),
-    };
+    const release = (form: Form) => new Application(client, this.#ledger, form, history.coarse);
+    this.#releases = { legacy: release("legacy"), tagged: release("tagged"), current: release("current") };
   }
 
   async run(): Promise<Outcome> {
@@ -87,6 +84,7 @@ class Play {
     await this.#replicated();
     if (this.#history.scarce) await this.#limitMemory();
     if (this.#history.long) await this.#lengthenList();
+    if (this.#history.coarse) await pause(1000 - Date.now() % 1000);
   }
 
   /** Fills the server with records that are to be copied, and takes away the room for that. What does not fit is thrown away. */
@@ -213,6 +211,7 @@ class Play {
     if (unprefixed && words[1] === "apply" && (all || words.includes("redis/1"))) {
       this.#ledger.copyingFrom = Math.min(this.#ledger.copyingFrom, Date.now());
     }
+    if (unprefixed && words[1] === "resolve") this.#ledger.settledByHand = true;
     const text = describe({ ...event, runner, words, deployment: at, process }, this.#history);
     const deployment = together === undefined ? populations[at]!.deployment : "";
     const flags = flagsOf(event, populations);
@@ -402,8 +401,9 @@ class Play {
   }
 }
 
+/** What was written since all had been copied is none: a rerun copies it. */
 function isDifference(issue: string): boolean {
-  return /: its copy .* is different$|and has no copy/.test(issue);
+  return /: its copy .* is different$|and nothing tells whether/.test(issue);
 }
 
 /** Two faults at a time end together. */
