@@ -79,8 +79,13 @@ async function walkAll(...[store, tasks, look, options]: Parameters<typeof pass>
   // What a run left between nodes is followed up before it is changed: it is known by what was written.
   const inOrder = apart || (store.clustered && tasks.some(unfinished));
   const walks = walksOf(tasks, inOrder);
-  const early = inOrder || store.clustered ? null : earlyCopy(walks);
+  const early = inOrder ? null : earlyCopy(walks);
   let open: OpenSlotsError | null = null;
+  const attempt = (work: Promise<void>) =>
+    work.catch((error: unknown) => {
+      if (!(error instanceof OpenSlotsError)) throw error;
+      open = error; // The other walks can do most of theirs all the same.
+    });
   for (const [i, made] of walks.entries()) {
     // A search has been there before, and there is nothing of what it would look at.
     if (isEmpty && !inOrder && made[0]!.migration.change.type === "transform") continue;
@@ -99,22 +104,21 @@ async function walkAll(...[store, tasks, look, options]: Parameters<typeof pass>
     });
     const [first] = made as [Task];
     const { change } = first.migration;
-    const work = change.type === "transform"
-      ? convertRecords(
-        made.flatMap(inPlace),
-        shared,
-        apart,
-        early && {
-          pattern: early.among,
-          fields: fieldsFor(early.change, contextOf(early.task).converted),
-          visit: copier(early.change, contextOf(early.task), apart),
-        },
-      )
-      : copyRecords(change, contextOf(first), apart, early?.task === first ? early.isAmong : () => false);
-    await work.catch((error: unknown) => {
-      if (!(error instanceof OpenSlotsError)) throw error;
-      open = error; // The other walks can do most of theirs all the same.
-    });
+    if (change.type === "transform") {
+      const along = early !== null && !store.clustered && {
+        pattern: early.among,
+        fields: fieldsFor(early.change, contextOf(early.task).converted),
+        visit: copier(early.change, contextOf(early.task), apart),
+      };
+      await attempt(convertRecords(made.flatMap(inPlace), shared, apart, along || null));
+      continue;
+    }
+    if (early !== null && store.clustered && !isEmpty) {
+      // By itself: what a visit that fails leaves between nodes is followed up before anything else looks at it.
+      const context = { ...contextOf(first), onStep: () => {} };
+      await attempt(copyRecords(change, context, apart, undefined, early.among));
+    }
+    await attempt(copyRecords(change, contextOf(first), apart, early?.isAmong));
   }
   if (open !== null) throw open as OpenSlotsError;
 }
@@ -147,7 +151,7 @@ function placesOf(changes: readonly (CopyChange | TransformChange)[]): Binary[] 
   );
 }
 
-/** The copy whose originals are among what a walk before it looks at: no copy is looked at that this run makes. */
+/** The copy whose originals among keys that look like copies come first: no copy is looked at that this run makes. */
 function earlyCopy(walks: readonly (readonly Task[])[]) {
   const [before, [task] = []] = walks;
   const change = task?.migration.change;

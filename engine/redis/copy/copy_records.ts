@@ -37,20 +37,23 @@ export function copier(change: CopyChange, context: WriteContext, lookalikes: bo
  *
  * @param lookalikes There are such: some keys can be told apart only by others.
  * @param isDone True for keys that were looked at before anything was copied: they may be copies by now.
+ * @param pattern Of the keys to look at.
  */
 export async function copyRecords(
   change: CopyChange,
   context: WriteContext,
   lookalikes: boolean,
-  isDone: (key: Binary) => boolean,
+  isDone?: (key: Binary) => boolean,
+  pattern: Binary = change.pattern,
 ): Promise<void> {
   const visit = copier(change, context, lookalikes);
   let { unfinished } = context;
   await walk(context.store, {
     ...context,
-    pattern: change.pattern,
+    pattern,
+    isDone,
     visit: (keys, size) =>
-      visit(keys.filter((key) => !isDone(key)), size).catch((error: unknown) => {
+      visit(keys, size).catch((error: unknown) => {
         unfinished = true; // The walk may be repeated, and not come upon what is gone by then.
         throw error;
       }),

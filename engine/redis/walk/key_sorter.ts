@@ -78,7 +78,9 @@ export class KeySorter {
 
   #hold(own: Own, keys: readonly Binary[]): void {
     if (own.part.isOver) return;
-    for (const key of keys) own.held.push(key);
-    this.#held += keys.length;
+    const { isDone } = own.part.options;
+    const before = own.held.length;
+    for (const key of keys) if (isDone?.(key) !== true) own.held.push(key);
+    this.#held += own.held.length - before;
   }
 }

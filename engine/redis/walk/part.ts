@@ -12,6 +12,8 @@ import { type BatchSize, throwIfAborted } from "./pacing.ts";
 export interface WalkOptions {
   /** SCAN pattern of the keys. */
   readonly pattern: Binary;
+  /** True for keys that are not to be visited though they match. */
+  readonly isDone?: ((key: Binary) => boolean) | undefined;
   readonly signal: AbortSignal;
   /** Records a second at most, on all nodes together. Of several that share a walk the slowest holds. */
   readonly maxRate?: number | undefined;
