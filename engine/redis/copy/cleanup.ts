@@ -21,7 +21,7 @@ import type { WalkOptions } from "../walk/part.ts";
 import { matcherOf } from "../walk/pattern.ts";
 import { walk } from "../walk/walk.ts";
 import type { CopyChange } from "./change.ts";
-import type { Content } from "./content.ts";
+import { type Content, readContents } from "./content.ts";
 import { unlinkLarge } from "./large.ts";
 import { carryOut, type Order, readOrders, type Run } from "./orders.ts";
 import { findPairs, type Pair } from "./pairs.ts";
@@ -91,28 +91,16 @@ async function deleteProven(change: CopyChange, context: WriteContext, work: Wor
   const chain = chainOf(context.converted.map((one) => one.change), change.fields);
   let keys = work.keys;
   for (let attempt = 1; keys.length > 0; attempt++) {
-    const rows = await Rows.read(store, keys, chain.fields, work);
-    const orders = await readOrders(change, { ...work, store }, chain, () => true, keys, rows);
-    for (const { source, ambiguous } of orders) {
-      // Told by the first walk: in the second one the originals are gone by which a copy is known for one.
-      if (ambiguous === true && work.deferred.others) {
-        tally.fail(source, "it may be another record as well");
-      }
-    }
     const again: Binary[] = [];
-    const clear = orders.filter(({ ambiguous }) => ambiguous !== true);
-    const rest = await deleteSame(change, context, work, chain, clear, again);
-    for await (const portion of judged(change, context, rest, { digests: true })) {
-      const proven = choose(change, context, portion, work);
-      const isLarge = ({ original, copy }: Proven) => original.large === true || copy.large === true;
-      again.push(...await unlink(context, proven.filter((one) => !isLarge(one))));
-      for (const { pair } of proven.filter(isLarge)) {
-        if (!await unlinkLarge(change, context, pair)) again.push(pair.source);
-        else {
-          tally.processed++;
-          tally.recover(pair.source);
-        }
+    if (store.clustered) {
+      for await (const [pairs, originals] of readOriginals(change, context, work, keys)) {
+        again.push(...await deleteJudged(change, context, work, unambiguous(pairs), originals));
       }
+    } else {
+      const rows = await Rows.read(store, keys, chain.fields, work);
+      const orders = await readOrders(change, { ...work, store }, chain, () => true, keys, rows);
+      const rest = await deleteSame(change, context, work, chain, unambiguous(orders), again);
+      again.push(...await deleteJudged(change, context, work, rest));
     }
     keys = again;
     if (attempt === ATTEMPTS) {
@@ -120,6 +108,71 @@ async function deleteProven(change: CopyChange, context: WriteContext, work: Wor
       return;
     }
   }
+
+  function unambiguous<One extends Pair>(pairs: readonly One[]): One[] {
+    return pairs.filter(({ source, ambiguous }) => {
+      if (ambiguous !== true) return true;
+      // Told by the first walk: in the second one the originals are gone by which a copy is known for one.
+      if (work.deferred.others) tally.fail(source, "it may be another record as well");
+      return false;
+    });
+  }
+}
+
+/** Finds originals, a portion at a time, and reads them whole: what decides about them is a part of that. */
+async function* readOriginals(
+  change: CopyChange,
+  { store }: WriteContext,
+  { lookalikes }: Work,
+  keys: readonly Binary[],
+): AsyncGenerator<readonly [Pair[], ReadonlyMap<Binary, Content>]> {
+  // What is hardly an original is looked at before it is read whole.
+  const isAmong = matcherOf(change.amongCopies ?? "*");
+  const among = await findPairs(change, store, lookalikes, keys.filter(isAmong));
+  const known = new Map(among.map((pair) => [pair.source, pair]));
+  let rest = keys.filter((key) => known.has(key) || !isAmong(key));
+  for await (const contents of readContents(store, rest, { digests: true })) {
+    const found = new Map(contents.flatMap((one, i) => one === null ? [] : [[rest[i]!, one] as const]));
+    const others = [...found].filter(([key]) => !known.has(key));
+    const rows = others.map(([, { fields }]) =>
+      fields && change.fields.map((name) => fields.get(name) ?? null)
+    );
+    const pairs = await findPairs(change, store, lookalikes, others.map(([key]) => key), rows);
+    yield [[...[...found.keys()].flatMap((key) => known.get(key) ?? []), ...pairs], found];
+    rest = rest.slice(contents.length);
+  }
+}
+
+/**
+ * Deletes the originals of which this program tells that they are proven.
+ *
+ * @param originals Where they were read already.
+ * @returns Those that changed meanwhile.
+ */
+async function deleteJudged(
+  change: CopyChange,
+  context: WriteContext,
+  work: Work,
+  pairs: readonly Pair[],
+  originals?: ReadonlyMap<Binary, Content>,
+): Promise<Binary[]> {
+  const again: Binary[] = [];
+  // Between nodes, a copy is not looked at once more.
+  const reading = { digests: originals === undefined, whole: true };
+  for await (const portion of judged(change, context, pairs, reading, originals)) {
+    const proven = choose(change, context, portion, work);
+    const isLarge = ({ original, copy }: Proven) => original.large === true || copy.large === true;
+    const small = proven.filter((one) => !isLarge(one));
+    again.push(...await work.size.measure("write", small.length, () => unlink(context, small)));
+    for (const { pair } of proven.filter(isLarge)) {
+      if (!await unlinkLarge(change, context, pair)) again.push(pair.source);
+      else {
+        context.tally.processed++;
+        context.tally.recover(pair.source);
+      }
+    }
+  }
+  return again;
 }
 
 /**
@@ -137,7 +190,6 @@ async function deleteSame(
   orders: readonly Order[],
   again: Binary[],
 ): Promise<readonly Order[]> {
-  if (context.store.clustered) return orders;
   const canBeTold = (order: Order) =>
     order.type === "hash" && !(deferred.others && tellsApart(change, order));
   const rest = orders.filter((order) => !canBeTold(order));

@@ -38,6 +38,8 @@ export interface Content {
 export interface ContentReading {
   /** Also the digests of their dumps, which take the server longer than all else. */
   readonly digests: boolean;
+  /** In a cluster, also what is large is read at one moment, as it is for a digest. */
+  readonly whole?: boolean;
 }
 
 /** Records that are read one by one are asked for together up to this many bytes. */
@@ -127,13 +129,14 @@ async function readLarge(store: RedisStore, key: Binary, digests: boolean): Prom
 async function readEach(
   store: RedisStore,
   keys: readonly Binary[],
-  { digests }: ContentReading,
+  reading: ContentReading,
 ): Promise<(Content | null)[]> {
+  const { digests, whole = digests } = reading;
   const [first] = keys;
   if (keys.length === 1) {
     const [length] = await store.callMany([["HLEN", toArgument(first!)]]);
-    // Between nodes, a deletion rests on the digest: that takes the whole dump.
-    if (Number(length) > MOST_FIELDS && !(digests && store.clustered)) {
+    // Between nodes no watch tells of a change meanwhile, and a deletion rests on the digest of a whole dump.
+    if (Number(length) > MOST_FIELDS && !(whole && store.clustered)) {
       return [await readLarge(store, first!, digests)];
     }
   }
@@ -152,7 +155,7 @@ async function readEach(
     const dump = digests ? own.pop() as Buffer | null : null;
     const end = ends[i]!;
     if (types[i] === "none" || end.at === undefined || (digests && dump === null)) return null;
-    if (own.some((part) => part instanceof Error)) return (await readEach(store, [key], { digests }))[0]!;
+    if (own.some((part) => part instanceof Error)) return (await readEach(store, [key], reading))[0]!;
     const content: Content = { ...contentOf(types[i]!, dump, own), ...endOf(end) };
     return content.fields === null
       ? content

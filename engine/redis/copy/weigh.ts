@@ -4,10 +4,10 @@
  * @module
  */
 
-import { display } from "../binary.ts";
+import { type Binary, display } from "../binary.ts";
 import type { ReadContext, WriteContext } from "../context.ts";
 import type { CopyChange, ListKeys } from "./change.ts";
-import { type ContentReading, readContents } from "./content.ts";
+import { type Content, type ContentReading, readContents } from "./content.ts";
 import { judgePairs, type ReadPair } from "./judgement.ts";
 import type { Standing } from "./standing.ts";
 
@@ -17,20 +17,27 @@ export interface JudgedPair<Keys extends ListKeys> extends ReadPair {
   readonly standing: Standing;
 }
 
-/** Reads and judges pairs, in portions. Originals that are gone are left out. */
+/**
+ * Reads and judges pairs, in portions. Originals that are gone are left out.
+ *
+ * @param originals Where they were read already: then only copies are.
+ */
 export async function* judged<Keys extends ListKeys>(
   change: CopyChange,
   context: ReadContext,
   pairs: readonly Keys[],
   reading: ContentReading = { digests: false },
+  originals?: ReadonlyMap<Binary, Content>,
 ): AsyncGenerator<JudgedPair<Keys>[]> {
   let next = 0;
-  const keys = pairs.flatMap(({ source, target }) => [source, target]);
-  for await (const contents of readContents(context.store, keys, reading, 2)) {
+  const keys = pairs.flatMap(({ source, target }) => originals === undefined ? [source, target] : [target]);
+  const forms = originals === undefined ? 2 : 1;
+  for await (const contents of readContents(context.store, keys, reading, forms)) {
     const read: (ReadPair & { readonly pair: Keys })[] = [];
-    for (let i = 0; i < contents.length; i += 2) {
-      const [pair, original, copy] = [pairs[next++]!, contents[i]!, contents[i + 1]!];
-      if (original !== null) read.push({ pair, original, copy });
+    for (let i = 0; i < contents.length; i += forms) {
+      const pair = pairs[next++]!;
+      const original = originals === undefined ? contents[i]! : originals.get(pair.source)!;
+      if (original !== null) read.push({ pair, original, copy: contents[i + forms - 1]! });
     }
     const standings = await judgePairs(context.store, { change, ...context }, read);
     yield read.map((one, i) => ({ ...one, standing: standings[i]! }));

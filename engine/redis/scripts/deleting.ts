@@ -125,15 +125,16 @@ local results, bytes = {}, 0
 local function as_judged(key, digest, ends)
   if digest == '*' then return true end
   local dump = redis.call('DUMP', key)
-  bytes = bytes + (dump and #dump or 0)
-  return dump and redis.sha1hex(dump) == digest and ends_at(key) == ends
+  if not dump then return nil end
+  bytes = bytes + #dump
+  return redis.sha1hex(dump) == digest and ends_at(key) == ends
 end
 for i = k + 1, #KEYS, 2 do
-  local source = KEYS[i]
-  local result = '0'
-  if redis.call('EXISTS', source) == 0 then
+  local source, result = KEYS[i], '0'
+  local same = as_judged(source, ARGV[a + 1], ARGV[a + 2])
+  if same == nil then
     result = '-'
-  elseif as_judged(source, ARGV[a + 1], ARGV[a + 2]) and as_judged(KEYS[i + 1], ARGV[a + 3], ARGV[a + 4]) then
+  elseif same and as_judged(KEYS[i + 1], ARGV[a + 3], ARGV[a + 4]) then
     redis.call('UNLINK', source)
     result = '1'
   end
