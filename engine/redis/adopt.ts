@@ -10,6 +10,7 @@ import { isFresh } from "./freshness.ts";
 import type { RedisLayout } from "./layout.ts";
 import { MasterWatch } from "./master_watch.ts";
 import { forecast } from "./plan.ts";
+import { firstBegin } from "./run.ts";
 import type { Standing } from "./standing.ts";
 import type { RedisStore } from "./store.ts";
 
@@ -36,7 +37,7 @@ export async function adoptOlder(
       ? { status: "pending", reason: told }
       : reason !== null
       ? { status: "not_applicable", reason }
-      : { status: "applied", at: state.at, isOld: state.at === null };
+      : { status: "applied", at: state.at, beganAt: firstBegin(state) };
     await bookkeeping.adopt(name, adopted, processes, fence);
   }
 }
@@ -71,7 +72,7 @@ export async function markFresh(
   if (!await isFresh(store, layout, signal)) return false;
   for (const { migration: { name }, reason } of standings) {
     const state = reason === null
-      ? { status: "applied", at: null, isOld: false } as const
+      ? { status: "applied", at: null, beganAt: null } as const
       : { status: "not_applicable", reason } as const;
     await bookkeeping.adopt(name, state, processes, fence);
   }

@@ -8,7 +8,6 @@
 import { StoreUnreachableError } from "../errors.ts";
 import type { Fence } from "../lock/lock.ts";
 import { encodeText, fromBytes, toArgument } from "./binary.ts";
-import { parseTimestamp } from "../timestamp.ts";
 import type { OlderState, RedisLayout } from "./layout.ts";
 import { RECORD } from "./scripts/writing.ts";
 import type { RedisStore } from "./store.ts";
@@ -16,6 +15,7 @@ import {
   done,
   type EvictedKeys,
   fromHash,
+  fromPhase,
   ownState,
   parseObject,
   type StoredState,
@@ -33,15 +33,12 @@ export interface RunBegin {
 
 /** What older bookkeeping is taken for, or what a fresh installation begins with. */
 export type AdoptedState =
-  /** `at` is null for now; `isOld` where that is long ago, and nothing tells when. */
-  | { readonly status: "applied"; readonly at: Date | null; readonly isOld: boolean }
+  /** `at` is null for now; `beganAt` where a run was before that, or at a time that nobody knows. */
+  | { readonly status: "applied"; readonly at: Date | null; readonly beganAt: Date | null }
   | { readonly status: "pending" | "not_applicable"; readonly reason: string };
 
 /** What is no promise about records holds on whatever server takes it. */
 const ANY: readonly string[] = [];
-
-/** No original is known to be older than what was done at an unknown time. */
-const LONG_AGO: readonly string[] = ["first_began_at", "0"];
 
 /** Reads and writes the state of migrations. */
 export class Bookkeeping {
@@ -89,9 +86,7 @@ export class Bookkeeping {
         : null;
     }
     const fields = text === null ? await this.#hash(key) : parseObject(text);
-    if (!this.#layout.donePhases.includes(fields.get("phase") ?? "")) return null;
-    const time = ["applied_at", "completed_at", "started_at"].map((name) => fields.get(name)).find(Boolean);
-    return { ...UNKNOWN, status: "applied", at: parseTimestamp(time ?? "") };
+    return fromPhase(fields, this.#layout.donePhases, key);
   }
 
   /**
@@ -172,7 +167,7 @@ export class Bookkeeping {
   ): Promise<void> {
     const { status } = state;
     const fields = status === "applied"
-      ? ["applied_at", state.at === null ? this.#time() : rfc3339(state.at), ...state.isOld ? LONG_AGO : []]
+      ? ["applied_at", state.at === null ? this.#time() : rfc3339(state.at), ...firstBeganAt(state.beganAt)]
       : ["checked_at", this.#time(), "reason", state.reason];
     const all = ["status", status, ...fields, "recorded_at", this.#time()];
     const answer = await this.#write(name, "new", processes, all, fence);
@@ -201,6 +196,10 @@ export class Bookkeeping {
 /** As released versions write times: without fractions. */
 function rfc3339(time: Date): string {
   return time.toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+function firstBeganAt(time: Date | null): string[] {
+  return time === null ? [] : ["first_began_at", String(time.getTime())];
 }
 
 function counts(tally: Tally): string[] {

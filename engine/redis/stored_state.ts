@@ -16,7 +16,7 @@ export interface StoredState {
   readonly at: Date | null;
   /** True when a key of this deployment under its current name said so. */
   readonly own: boolean;
-  /** By the server's clock, when a run of this tool first began for this deployment; null where none was recorded. */
+  /** When a run first began for this deployment: by the server's clock one of this tool; null where none was recorded. */
   readonly beganAt: Date | null;
   /** By the server's clock, when the last run of this tool began that could do everything; null where none was. */
   readonly doneSince: Date | null;
@@ -78,14 +78,14 @@ export function fromHash(fields: ReadonlyMap<string, string>): StoredState | nul
       return {
         ...UNKNOWN,
         status,
-        at: parseTimestamp(fields.get("applied_at") ?? ""),
+        at: timeTold(fields, "applied_at"),
         accepted: Number(fields.get("skipped_invalid") ?? 0) || 0,
       };
     case "not_applicable":
       return {
         ...UNKNOWN,
         status,
-        at: parseTimestamp(fields.get("checked_at") ?? ""),
+        at: timeTold(fields, "checked_at"),
         reason: told(fields, "reason"),
       };
     case "pending":
@@ -101,6 +101,35 @@ export function fromHash(fields: ReadonlyMap<string, string>): StoredState | nul
     default:
       return null;
   }
+}
+
+/**
+ * What the first tool tells: how far it is, when it began and ended, and how many records it could not do, which it called applied
+ * all the same.
+ *
+ * @param key Where it stands.
+ * @returns Null for one that was not applied.
+ */
+export function fromPhase(
+  fields: ReadonlyMap<string, string>,
+  donePhases: readonly string[],
+  key: string,
+): StoredState | null {
+  if (!donePhases.includes(fields.get("phase") ?? "")) return null;
+  const beganAt = timeTold(fields, "started_at");
+  const failed = Number(parseObject(fields.get("progress")).get("failed_items"));
+  if (failed > 0) {
+    const reason = `${key} says that ${failed} of its records could not be done`;
+    return { ...UNKNOWN, status: "failed", reason, beganAt };
+  }
+  const at = timeTold(fields, "applied_at") ?? timeTold(fields, "completed_at") ?? beganAt;
+  return { ...UNKNOWN, status: "applied", at, beganAt };
+}
+
+/** A time as tools wrote it: RFC 3339, and for a while Unix seconds, which so few digits are. */
+function timeTold(fields: ReadonlyMap<string, string>, name: string): Date | null {
+  const text = fields.get(name) ?? "";
+  return parseTimestamp(/^\d{1,11}$/.test(text) ? `${text}000` : text);
 }
 
 /** What another tool, or another version, wrote for people. */
@@ -126,7 +155,11 @@ function failure(fields: ReadonlyMap<string, string>): string {
 export function parseObject(text: string | undefined): Map<string, string> {
   const value = parseJson(text);
   if (typeof value !== "object" || value === null) return new Map();
-  return new Map(Object.entries(value).map(([name, field]) => [name, String(field)]));
+  return new Map(
+    Object.entries(value).map((
+      [name, field],
+    ) => [name, typeof field === "string" ? field : JSON.stringify(field)]),
+  );
 }
 
 /** What somebody else wrote may be anything: what is no JSON tells nothing. */

@@ -355,12 +355,14 @@ Deno.test("read() understands the older layouts, and adopt() brings them up to d
   await backend.adopt({ signal: NEVER });
   assertEquals((await backend.read()).adoptable, false);
   const { recorded_at, ...recorded } = (await getHash(client, "outpost:migration:002_timestamps"))!;
-  assertEquals(recorded, { status: "applied", applied_at: "2024-05-01T00:00:00Z" });
+  const { first_began_at, ...told } = recorded;
+  assertEquals(told, { status: "applied", applied_at: "2024-05-01T00:00:00Z" });
+  assertEquals(Number(first_began_at), Date.parse("2024-04-30T23:00:00Z")); // No run of that tool took longer.
   assertMatch(recorded_at!, /Z$/);
   // A deployment inherits what all of them shared before.
   for (const name of ["002_timestamps", "003_entity"]) {
     await client.del(`outpost:migration:${name}`);
-    await client.hset(`outpost:migration:${name}`, recorded);
+    await client.hset(`outpost:migration:${name}`, told);
   }
   const deployment = outpostBackend(client, "dp_001");
   assertEquals((await deployment.read()).entries.map(({ status }) => status), [

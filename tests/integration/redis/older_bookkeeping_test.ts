@@ -1,0 +1,110 @@
+/** What released tools of each age wrote, word for word, and what is made of it. */
+
+import { assertEquals } from "@std/assert";
+import type { Redis } from "ioredis";
+import { startRedis } from "../../support/redis.ts";
+import {
+  applyAll,
+  getHash,
+  HASH_TAGS,
+  NEVER,
+  outpostBackend,
+  putHash,
+  tenantFields,
+} from "../../support/redis_records.ts";
+
+const HOUR_MS = 3_600_000;
+const hoursAgo = (hours: number) => new Date(Date.now() - hours * HOUR_MS);
+const seconds = (time: Date) => String(Math.floor(time.getTime() / 1000));
+
+/** Marks everything applied as the command line of v0.6 to v0.13 did. */
+async function markInSeconds(client: Redis, at: Date): Promise<void> {
+  for (const name of ["001_hash_tags", "002_timestamps", "003_entity"]) {
+    await client.hset(`outpost:migration:${name}`, { status: "applied", applied_at: seconds(at) });
+  }
+}
+
+/** The state of 001 as the first tool kept it. */
+async function firstTool(
+  client: Redis,
+  phase: string,
+  beganAt: Date,
+  endedAt: Date,
+  failed = 0,
+): Promise<void> {
+  const state = {
+    migration_name: "001_hash_tags",
+    phase,
+    started_at: beganAt,
+    completed_at: endedAt,
+    progress: { total_items: 2, processed_items: 2 - failed, failed_items: failed, skipped_items: 0 },
+  };
+  await client.set("outpost:migration:001_hash_tags:state", JSON.stringify(state));
+}
+
+const verifyIssues = async (client: Redis) =>
+  (await outpostBackend(client).verify([HASH_TAGS], { signal: NEVER, full: true, sample: 0 }))[0]!.issues
+    .filter((issue) => issue.startsWith("tenant:"));
+
+Deno.test("read() takes a time in Unix seconds, as the older command line wrote, for that time", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const at = hoursAgo(48);
+  await markInSeconds(client, at);
+  const { entries } = await outpostBackend(client).read();
+  assertEquals(
+    entries.map(({ status, appliedAt }) => [status, appliedAt && seconds(appliedAt)]),
+    Array(3).fill(["applied", seconds(at)]),
+  );
+});
+
+/** The same record under both names, each changed at a time of its own. */
+async function bothForms(client: Redis, original: Date, copy: Date): Promise<void> {
+  const fields = tenantFields("t");
+  await putHash(client, "tenant:t", { ...fields, updated_at: original.toISOString(), note: "old" });
+  await putHash(client, "tenant:{t}:tenant", { ...fields, updated_at: copy.toISOString(), note: "new" });
+}
+
+Deno.test("verify() takes for life what was changed since the older command line migrated it, and cleanup() knows it proven", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await markInSeconds(client, hoursAgo(48));
+  await bothForms(client, hoursAgo(72), hoursAgo(1));
+  assertEquals(await verifyIssues(client), []);
+  const { deleted, kept } = await outpostBackend(client).cleanup(HASH_TAGS, { signal: NEVER });
+  assertEquals([deleted, kept], [1, 0]);
+});
+
+Deno.test("read() says that the first tool could not do everything where it says so itself, and apply() does the rest", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await firstTool(client, "applied", hoursAgo(3), hoursAgo(2), 1);
+  await putHash(client, "tenant:left", { ...tenantFields("left"), updated_at: hoursAgo(72).toISOString() });
+  const backend = outpostBackend(client);
+  const [entry] = (await backend.read()).entries;
+  assertEquals([entry!.status, entry!.reason], [
+    "failed",
+    "outpost:migration:001_hash_tags:state says that 1 of its records could not be done",
+  ]);
+  await backend.adopt({ signal: NEVER });
+  assertEquals((await backend.read()).entries[0]!.status, "failed");
+  await applyAll(backend);
+  assertEquals((await getHash(client, "tenant:{left}:tenant"))?.id, "left");
+});
+
+Deno.test("cleanup() keeps what an old application changed after the first tool began, however long that took", async () => {
+  for (const phase of ["applied", "verified", "cleaned"]) {
+    await using server = await startRedis();
+    const client = server.client();
+    await firstTool(client, phase, hoursAgo(240), hoursAgo(2));
+    // Behind the walk of that tool by an application of the old form, and then its copy by the new one.
+    await bothForms(client, hoursAgo(200), hoursAgo(100));
+    const different = ["tenant:t: its copy tenant:{t}:tenant is different"];
+    assertEquals(await verifyIssues(client), different, phase);
+    const backend = outpostBackend(client);
+    await backend.adopt({ signal: NEVER });
+    assertEquals(await verifyIssues(client), different, `${phase}, adopted`);
+    const { deleted, kept } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
+    assertEquals([deleted, kept], [0, 1], phase);
+  }
+});
