@@ -23,12 +23,14 @@ export interface ReadContext extends Pace {
   readonly beganAt: Date | null;
   /** When the last run of it began that could do everything; null while there was none. */
   readonly doneSince: Date | null;
+  /** When it was applied by the word of others, who prove nothing of any record; undefined where this tool did it, or nobody. */
+  readonly toldAt?: Date | undefined;
   /** Told of how far the walk is, 0 to 1. */
   readonly onStep?: (share: number) => void;
 }
 
 /** What decides about the records of a migration, however it is gone about. */
-export type RecordRules = Pick<ReadContext, "store" | "later" | "beganAt" | "doneSince">;
+export type RecordRules = Pick<ReadContext, "store" | "later" | "beganAt" | "doneSince" | "toldAt">;
 
 /** A change in place that a run makes, or that was made before it. */
 export interface Conversion {

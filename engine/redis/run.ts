@@ -121,3 +121,12 @@ export function firstBegin({ beganAt, status, at }: StoredState): Date | null {
   if (beganAt !== null || status !== "applied") return beganAt;
   return new Date(at === null ? 0 : at.getTime() - LONGEST_RUN_MS);
 }
+
+/** The last moment there is. */
+const NOBODY_KNOWS = new Date(8.64e15);
+
+/** When a migration was applied by the word of others: in whole seconds, at the end of their run. Undefined where it was not. */
+export function toldAt({ status, doneSince, at }: StoredState): Date | undefined {
+  if (status !== "applied" || doneSince !== null) return undefined;
+  return at === null ? NOBODY_KNOWS : new Date(at.getTime() + 1000);
+}

@@ -11,7 +11,7 @@ import type { Bookkeeping } from "./bookkeeping.ts";
 import type { RecordRules, WriteContext } from "./context.ts";
 import type { RedisLayout } from "./layout.ts";
 import { changesAfter, type RedisMigration } from "./migration.ts";
-import { firstBegin } from "./run.ts";
+import { firstBegin, toldAt } from "./run.ts";
 import { infoOf, type Standing, standingOf } from "./standing.ts";
 import type { RedisStore } from "./store.ts";
 import type { TransformChange } from "./transform/change.ts";
@@ -78,7 +78,8 @@ export class Standings {
   /** What decides about the records of a migration. */
   rulesFor({ migration, state }: Standing): RecordRules {
     const later = this.changesAfter(migration);
-    return { store: this.#store, later, beganAt: firstBegin(state), doneSince: state.doneSince };
+    const { doneSince } = state;
+    return { store: this.#store, later, beganAt: firstBegin(state), doneSince, toldAt: toldAt(state) };
   }
 
   /** Marks stand beside the copies; in a cluster a hash tag that follows makes them do so. */

@@ -92,7 +92,7 @@ async function judgeList(
   if (copy === null) {
     // What was never copied lists nobody any more when the application has deleted all of them, or their owner.
     const gone = isDeleted(rules, ownerCopy) || !anyAlive;
-    return rules.doneSince === null ? (gone ? "deleted" : "absent") : judgeMissing(rules, changed);
+    return rules.doneSince === null && gone ? "deleted" : judgeMissing(rules, changed);
   }
   if (copy.fields === null || !endsTogether(rules.drifts, original, copy)) return "different";
   if (!differs) return "same";

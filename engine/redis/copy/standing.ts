@@ -19,6 +19,8 @@ export interface Rules {
   readonly beganAt: Date | null;
   /** When the last run began that could do everything; null while there was none. */
   readonly doneSince: Date | null;
+  /** When it was applied by the word of others, who may have left something out. */
+  readonly toldAt?: Date | undefined;
   /** True in a cluster, where the two are on different nodes and moves of slots make their ends drift. */
   readonly drifts: boolean;
 }
@@ -54,7 +56,10 @@ export function judge(rules: Rules, target: Binary, original: Content, copy: Con
 }
 
 /** @param changed When the original was last changed; null when nothing tells. */
-export function judgeMissing({ doneSince }: Rules, changed: OwnTime | null): Standing {
+export function judgeMissing({ doneSince, toldAt }: Rules, changed: OwnTime | null): Standing {
+  if (doneSince === null && toldAt !== undefined) {
+    return changed !== null && changed.from >= toldAt.getTime() ? "late" : "unknown";
+  }
   if (doneSince === null) return "absent";
   if (changed === null) return "unknown";
   if (changed.to < doneSince.getTime()) return "deleted";

@@ -1,7 +1,8 @@
 /** What released tools of each age wrote, word for word, and what is made of it. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { Redis } from "ioredis";
+import { runInProcess } from "../../support/cli.ts";
 import { startRedis } from "../../support/redis.ts";
 import {
   applyAll,
@@ -107,4 +108,40 @@ Deno.test("cleanup() keeps what an old application changed after the first tool 
     const { deleted, kept } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
     assertEquals([deleted, kept], [0, 1], phase);
   }
+});
+
+Deno.test("verify() asks a person about what others have applied and is not there, and copies by no advice what was deleted", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await markInSeconds(client, hoursAgo(24 * 365));
+  await putHash(client, "tenant:here", tenantFields("here"));
+  await putHash(client, "tenant:{here}:tenant", {
+    ...await getHash(client, "tenant:here"),
+    entity: "tenant",
+  });
+  for (const field of ["created_at", "updated_at"]) {
+    const time = String(Date.parse(tenantFields("here")[field]!));
+    await putHash(client, "tenant:{here}:tenant", { [field]: time });
+  }
+  // Deleted since under its new name, and what was left of it is over; or left out by the older tool.
+  await putHash(client, "tenant:gone", tenantFields("gone"));
+  // Written by an application of the old form since.
+  await putHash(client, "tenant:late", { id: "late", created_at: hoursAgo(1).toISOString() });
+  const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port) };
+  const run = (line: string) => runInProcess(`migrate ${line} --redis-only`.split(" "), { env });
+  const issues = [
+    "tenant:gone: it has no copy tenant:{gone}:tenant, and nothing tells whether the application deleted that",
+    "tenant:late: it was written after all had been copied, and has no copy tenant:{late}:tenant",
+  ];
+  assertEquals((await verifyIssues(client)).toSorted(), issues);
+  const { code, stdout } = await run("verify --full");
+  assertEquals(code, 1);
+  assert(stdout.includes("outpost migrate resolve redis/001_hash_tags --all --keep copy"), stdout);
+  assertEquals((await run("resolve redis/1 --all --keep copy --yes")).code, 0);
+  assertEquals([await client.exists("tenant:gone"), await client.exists("tenant:late")], [0, 1]);
+  const again = await run("verify --full");
+  assert(again.stdout.includes("outpost migrate apply redis/001_hash_tags --rerun"), again.stdout);
+  assertEquals((await run("apply redis/1 --rerun --yes")).code, 0);
+  assertEquals((await run("verify --full")).code, 0);
+  assertEquals(await client.exists("tenant:{gone}:tenant"), 0);
 });
