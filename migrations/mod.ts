@@ -57,7 +57,12 @@ export function outpostNames(deploymentId: string): Names {
     redis: redisLayout(deploymentId),
     lock: {
       lock: `${prefix}outpost:migration:lock`,
-      older: [`${prefix}.outpost:migration:lock`, `${prefix}.outpost:migration_lock`],
+      older: [
+        `${prefix}.outpost:migration_lock`,
+        ...prefix === "" ? [] : [`${prefix}.outpost:migration:lock`],
+      ],
+      // Before v0.14 the lock had no prefix, whatever the deployment ID.
+      shared: [".outpost:migration:lock"],
       fence: `${prefix}outpost:migration:fence`,
     },
   };

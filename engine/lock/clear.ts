@@ -10,11 +10,12 @@ import { describeOwner } from "./describe_owner.ts";
 import { LockHeldError, StoreUnreachableError } from "../errors.ts";
 import { hint } from "../hint.ts";
 import type { LockOwner } from "./lock.ts";
-import type { LockSettings } from "./lock_settings.ts";
+import type { LockSettings, RedisLock } from "./lock_settings.ts";
 import type { Ioredis } from "../redis/client.ts";
-import { toToldError, watchFailures } from "../redis/errors.ts";
+import { replyCode, toToldError, watchFailures } from "../redis/errors.ts";
 import { breakFence } from "../redis/lock/fence.ts";
-import { decodeOwner } from "../redis/lock/lease_value.ts";
+import { RELEASE } from "../redis/lock/lease_scripts.ts";
+import { decodeOwner, LEASE_BEGIN, leasePrefix, tokenOf } from "../redis/lock/lease_value.ts";
 
 /** How {@linkcode Engine.unlock} works. */
 export interface UnlockOptions {
@@ -40,8 +41,8 @@ return redis.call('DEL', KEYS[1])`;
  */
 export async function readLock({ redis }: Pick<LockSettings, "redis">): Promise<LockOwner | null> {
   if (redis === null) return null;
-  for (const name of [redis.names.lock, ...redis.names.older]) {
-    const found = await read(redis.client, name);
+  for (const name of namesOf(redis)) {
+    const found = await read(redis, name);
     if (found !== null) return found.owner;
   }
   return null;
@@ -62,17 +63,24 @@ export async function clearLock(
   const cleared: string[] = [];
   let first: LockOwner | null = null;
   if (redis === null) return { cleared, owner: first };
-  for (const name of [redis.names.lock, ...redis.names.older]) {
+  for (const name of namesOf(redis)) {
     // A heartbeat in between changes the value: then the holder is looked at again.
     let tries = 0;
-    for (let found = await read(redis.client, name); found !== null; found = await read(redis.client, name)) {
+    for (let found = await read(redis, name); found !== null; found = await read(redis, name)) {
       if (++tries > MOST_TRIES) throw neverStill(name);
       first ??= found.owner;
       refuseLive(found.owner, force);
       const { value } = found;
       await asking(redis.client, "Cannot clear the lock", async () => {
         await breakFence(redis.client, redis.names.fence);
-        if (await redis.client.eval(CLEAR, 1, name, value) === 1) cleared.push(name);
+        if (await redis.client.eval(CLEAR, 1, name, value) !== 1) return;
+        cleared.push(name);
+        const token = tokenOf(value);
+        for (const shared of token === null ? [] : redis.names.shared ?? []) {
+          const prefix = leasePrefix(token!);
+          const gone = redis.client.eval(RELEASE, 1, shared, prefix).catch(unlessForbidden(0));
+          if (await gone === 1) cleared.push(shared);
+        }
       });
     }
   }
@@ -97,16 +105,31 @@ function refuseLive(owner: LockOwner, force: boolean): void {
   });
 }
 
+function namesOf({ names: { lock, older, shared = [] } }: RedisLock): readonly string[] {
+  return [lock, ...older, ...shared];
+}
+
+/** Of a name that all installations share a run of this tool holds none but its own: that is told by the lock's own name. */
 async function read(
-  client: Ioredis,
+  { client, names: { shared = [] } }: RedisLock,
   name: string,
 ): Promise<{ readonly value: Buffer; readonly owner: LockOwner } | null> {
   return await asking(client, "Cannot read the lock", async () => {
-    const value = await client.getBuffer(name);
-    if (value === null) return null;
+    const isShared = shared.includes(name);
+    const asked = client.getBuffer(name);
+    const value = await (isShared ? asked.catch(unlessForbidden(null)) : asked);
+    if (value === null || isShared && value.toString().startsWith(LEASE_BEGIN)) return null;
     const ttlLeftMs = await client.pttl(name);
     return ttlLeftMs === -2 ? null : { value, owner: decodeOwner(value, ttlLeftMs, name) };
   });
+}
+
+/** A user for one deployment alone may not look at what all share, and need not. */
+function unlessForbidden<T>(instead: T): (error: unknown) => T {
+  return (error) => {
+    if (replyCode(error) !== "NOPERM") throw error;
+    return instead;
+  };
 }
 
 async function asking<T>(client: Ioredis, action: string, ask: () => Promise<T>): Promise<T> {

@@ -45,6 +45,11 @@ export interface RedisLockNames {
   readonly lock: string;
   /** Names that older tools use for the same lock: held too, and honoured. */
   readonly older: readonly string[];
+  /**
+   * Names that older tools use for all installations in one Redis: kept from them while any run is at work. Runs of this tool hold
+   * them together, and one whose user may not touch them does without. @default {none}
+   */
+  readonly shared?: readonly string[];
   /** What the names of fence keys begin with. */
   readonly fence: string;
 }

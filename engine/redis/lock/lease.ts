@@ -16,9 +16,9 @@ import { pause } from "../../pause.ts";
 import { within } from "../../within.ts";
 import type { Ioredis } from "../client.ts";
 import { FenceKeys, type PreparedFence } from "./fence.ts";
-import { senselessAnswer, watchFailures } from "../errors.ts";
+import { replyCode, senselessAnswer, watchFailures } from "../errors.ts";
 import { PROLONG, RELEASE, TAKE } from "./lease_scripts.ts";
-import { decodeOwner, encodeLease, type LeaseOwner, leasePrefix } from "./lease_value.ts";
+import { decodeOwner, encodeLease, LEASE_BEGIN, type LeaseOwner, leasePrefix } from "./lease_value.ts";
 import type { SharedConnection } from "./own_connection.ts";
 import { reachable } from "./reachable.ts";
 
@@ -50,7 +50,8 @@ export class RedisLease {
   readonly #keys: FenceKeys;
   readonly #options: LeaseOptions;
   readonly #acquiredAt = new Date();
-  readonly #wanted: readonly string[];
+  readonly #shared: ReadonlySet<string>;
+  #wanted: readonly string[];
   readonly #taken: string[] = [];
   #told: { readonly migration: string | null; readonly progress: string | null };
   #validUntil = 0;
@@ -62,7 +63,9 @@ export class RedisLease {
 
   constructor(options: LeaseOptions) {
     this.#options = options;
-    this.#wanted = [options.names.lock, ...options.names.older];
+    const { lock, older, shared = [] } = options.names;
+    this.#shared = new Set(shared);
+    this.#wanted = [lock, ...older, ...shared];
     this.#told = { migration: null, progress: null };
     this.#connection = options.connection.client;
     this.#keys = new FenceKeys(this.#connection, options.names.fence, this.token, options.ttlMs);
@@ -113,18 +116,27 @@ export class RedisLease {
     this.#throwIfLost();
     for (const name of this.#wanted.slice(this.#taken.length)) {
       const sentAt = performance.now();
-      const answer = await this.#ask(
-        this.#connection.callBuffer("eval", [
-          ...[TAKE, 1, name],
-          ...[leasePrefix(this.token), this.#value(), this.#options.ttlMs],
-        ]),
-      );
+      let answer: unknown;
+      try {
+        answer = await this.#ask(this.#connection.callBuffer("eval", [TAKE, 1, name, ...this.#lines(name)]));
+      } catch (error) {
+        if (!this.#shared.has(name) || replyCode(error) !== "NOPERM") throw error;
+        // A user for this deployment alone: no tool that holds this name works for it.
+        this.#wanted = this.#wanted.filter((wanted) => wanted !== name);
+        continue;
+      }
       if (!isTaken(answer)) throw senselessAnswer("EVAL");
       const [mine, value, ttlLeftMs] = answer;
       if (mine !== 1) return decodeOwner(value, ttlLeftMs, name);
       if (this.#taken.push(name) === 1) this.#prolongedAt(sentAt);
     }
     return null;
+  }
+
+  /** What the scripts are told of one name. */
+  #lines(name: string): (string | number)[] {
+    const together = this.#shared.has(name) ? LEASE_BEGIN : "";
+    return [leasePrefix(this.token), this.#value(), this.#options.ttlMs, together];
   }
 
   /**
@@ -161,7 +173,10 @@ export class RedisLease {
     );
     const prefix = leasePrefix(this.token);
     for (const [i, value] of values.entries()) {
-      if (!value?.startsWith(prefix)) this.#lose(`the lock ${this.#taken[i]} is no longer this run's`);
+      const name = this.#taken[i]!;
+      // Whoever held it for all may have given it back: the next heartbeat takes it.
+      if (this.#shared.has(name) && (value === null || value?.startsWith(LEASE_BEGIN))) continue;
+      if (!value?.startsWith(prefix)) this.#lose(`the lock ${name} is no longer this run's`);
     }
   }
 
@@ -195,11 +210,8 @@ export class RedisLease {
     if (fenced) await this.#ask(this.#keys.prepare(prepared)).catch(() => {});
     const [ready, masters] = [[...prepared.ready], prepared.masters];
     const sentAt = performance.now();
-    const value = this.#value();
     const answers = await this.#ask(Promise.all(
-      this.#taken.map((name) =>
-        this.#connection.eval(PROLONG, 1, name, leasePrefix(this.token), value, this.#options.ttlMs)
-      ),
+      this.#taken.map((name) => this.#connection.eval(PROLONG, 1, name, ...this.#lines(name))),
     ));
     const gone = answers.findIndex((answer) => Number(answer) !== 1);
     if (gone >= 0) this.#lose(`the lock ${this.#taken[gone]} is no longer this run's`);

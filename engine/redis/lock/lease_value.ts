@@ -32,9 +32,18 @@ export interface LeaseState extends LeaseOwner {
   readonly progress: string | null;
 }
 
+/** How the value of every lease begins, and no other tool's. */
+export const LEASE_BEGIN = '{"token":"';
+
 /** How every value of a lease with this token begins, and no other value. */
 export function leasePrefix(token: string): string {
   return `{"token":${JSON.stringify(token)},`;
+}
+
+/** The token of a lease's value; null for what another tool wrote. */
+export function tokenOf(value: Uint8Array): string | null {
+  const token = parse(value)?.token;
+  return typeof token === "string" ? token : null;
 }
 
 /** The value to write. @param now Time of this heartbeat. */
