@@ -36,6 +36,8 @@ interface Situation {
   readonly named: readonly (readonly [id: string, key: string])[];
   /** Where the records are in the end. */
   readonly current: readonly string[];
+  /** How many records are changed, as a plan of all counts them. @default all that are there */
+  readonly changed?: number;
 }
 
 const legacy = async (client: Redis | Cluster) => {
@@ -83,6 +85,8 @@ const SITUATIONS: readonly Situation[] = [
     ids: ALL,
     named: [[TIMESTAMPS, "tenant:good:destination:d"], [TIMESTAMPS, CURRENT[1]!]],
     current: CURRENT,
+    // One of the two is copied already, and 002 cannot convert it: 003 does not touch it then.
+    changed: 2,
   },
   {
     when: "one was written late, and what comes after the copies is applied",
@@ -123,7 +127,9 @@ for (const where of ["one server", "a cluster"]) {
   Deno.test(`plan() names records that are there and repairing them is enough, on ${where}`, async (t) => {
     await using server = where === "a cluster" ? await startRedisCluster() : await startRedis();
     const client = server.client();
-    for (const { when, deployment = "", arrange, ids, rerun = false, named, current } of SITUATIONS) {
+    for (
+      const { when, deployment = "", arrange, ids, rerun = false, named, current, changed } of SITUATIONS
+    ) {
       await t.step(when, async () => {
         for (const key of await allKeys(client)) await client.del(bytes(key));
         const backend = outpostBackend(client, deployment);
@@ -138,7 +144,8 @@ for (const where of ["one server", "a cluster"]) {
         if (ids === ALL && current.length === 2) {
           // Each record counts once, though several migrations change it: `good`, where there is one, and the two.
           const records = plan.reduce((sum, { firsts }) => sum + firsts, 0);
-          assertEquals(records, (await allKeys(client)).includes("tenant:good") ? 3 : 2);
+          const there = await allKeys(client);
+          assertEquals(records, changed ?? (there.includes("tenant:good") ? 3 : 2));
         }
 
         // A repair touches what is there, and makes nothing.
