@@ -57,7 +57,9 @@ async function countLeft(
   );
   if (inPlace.length === 0) return new Map();
   const forecasts = await forecast(store, inPlace, { signal });
-  return new Map(forecasts.map(({ migration, items }) => [migration.name, items]));
+  return new Map(
+    forecasts.map(({ migration, items, invalidItems }) => [migration.name, items + invalidItems]),
+  );
 }
 
 /** Records that nothing is to be done, where nothing of an application is there. @returns Whether it did. */

@@ -155,6 +155,25 @@ Deno.test("read() takes words that it does not know for pending, whatever older 
   ]);
 });
 
+Deno.test("adopt() takes over nothing as applied that was passed over because it cannot be converted", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  for (const name of ["002_timestamps", "003_entity"]) {
+    await client.hset(`outpost:migration:${name}`, { status: "applied", applied_at: "2024-01-01T00:00:00Z" });
+  }
+  await putHash(client, "dp_001:tenant:{a}:tenant", { id: "a", created_at: "yesterday", entity: "tenant" });
+  const backend = outpostBackend(client, "dp_001");
+  await backend.adopt({ signal: NEVER });
+  assertEquals((await backend.read()).entries.map(({ status }) => status), [
+    ...["not_applicable", "pending", "applied"],
+  ]);
+  const failed = await backend.apply(TIMESTAMPS, { signal: NEVER });
+  assertEquals([failed.outcome, failed.issues], [
+    "failed",
+    ['dp_001:tenant:{a}:tenant: it cannot be converted: created_at is "yesterday"'],
+  ]);
+});
+
 Deno.test("adopt() takes what bears no time for done at a time that nobody knows, and not an hour ago", async () => {
   await using server = await startRedis();
   const client = server.client();
