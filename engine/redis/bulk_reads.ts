@@ -89,13 +89,13 @@ export class Rows {
 }
 
 /** What was read of a hash. */
-interface Row {
+export interface Row {
   readonly values: Values;
   readonly names?: readonly Binary[] | undefined;
 }
 
 /** Values, and behind them the names if they are told; an empty list is `{}` in the JSON of a script. */
-type FieldsRow = (Binary | Binary[] | object | false | null)[] | false;
+export type FieldsRow = (Binary | Binary[] | object | false | null)[];
 
 async function readRows(
   store: RedisStore,
@@ -105,7 +105,7 @@ async function readRows(
 ): Promise<(Row | null)[]> {
   const args = fields.map(toArgument);
   const rows = await readJson(store, READ_FIELDS, keys, [withNames ? "1" : "0", ...args]) as
-    | FieldsRow[]
+    | (FieldsRow | false)[]
     | null;
   if (rows !== null) return rows.map((row) => row === false ? null : toRow(row, fields.length));
   const replies = await store.callMany(keys.map((key) => ["HMGET", toArgument(key), ...args] as const));
@@ -117,7 +117,8 @@ async function readRows(
   });
 }
 
-function toRow(row: Exclude<FieldsRow, false>, width: number): Row {
+/** @param width How many values there are. */
+export function toRow(row: FieldsRow, width: number): Row {
   const told = row.splice(width);
   for (let j = 0; j < width; j++) if (row[j] === false) row[j] = null;
   const [names] = told;

@@ -106,7 +106,7 @@ async function copyMany(
       ...await findPairs(change, store, lookalikes, others, own),
     ];
     const orders = toOrders(chain, goesOnBehind(converted, context), pairs, rowOf);
-    const lists = await readListed(change, store, orders);
+    const lists = await readListed(change, store, orders, (key) => found.get(key)?.names);
     for (const [order, [owner, records]] of lists) {
       const keys = [order.target, owner, ...Object.values(records)];
       if (store.byNode(keys).length > 1) lists.delete(order); // No step of a server can see all.

@@ -6,7 +6,7 @@
 
 import { parseTimestamp } from "../../timestamp.ts";
 import { type Binary, toArgument } from "../binary.ts";
-import { readFields, readInPieces, readNames, type Rows } from "../bulk_reads.ts";
+import { readFields, readInPieces, readNames } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
 import { type Listed, PRUNE } from "../scripts/copying.ts";
 import type { RedisStore } from "../store.ts";
@@ -43,18 +43,20 @@ export async function deadLists<List extends ListKeys>(
   );
 }
 
+type KnownNames = (key: Binary) => readonly Binary[] | undefined;
+
 /**
  * What some lists list, as many as a step of a server can look at, for that to leave out what was deleted.
  *
- * @param rows What was read of the originals.
+ * @param known Tells the names of an original's fields, where they were read.
  */
 export async function readListed<List extends ListKeys>(
   change: CopyChange,
   store: RedisStore,
   given: readonly List[],
-  rows?: Rows,
+  known: KnownNames,
 ): Promise<Map<List, Listed>> {
-  const found = await readNamesOf(change, store, given, "source", rows);
+  const found = await readNamesOf(change, store, given, "source", known);
   let count = 0;
   return new Map(
     found.filter(({ fields }) => (count += fields.length) <= FIELDS_IN_STEP).map(({ list, fields }) => {
@@ -132,14 +134,14 @@ async function readNamesOf<List extends ListKeys>(
   store: RedisStore,
   given: readonly List[],
   side: "source" | "target",
-  rows?: Rows,
+  known: KnownNames = () => undefined,
 ): Promise<Pick<Listing<List>, "list" | "fields">[]> {
   if (rules === undefined || deletedAt === undefined) return [];
   const lists = given.filter((one) => rules.ownerOf(one) !== null);
-  const unread = lists.filter((one) => rows?.namesOf(one[side]) === undefined);
+  const unread = lists.filter((one) => known(one[side]) === undefined);
   const fields = await readNames(store, unread.map((one) => one[side]));
   return lists.map((list) => ({
     list,
-    fields: rows?.namesOf(list[side]) ?? fields[unread.indexOf(list)]!,
+    fields: known(list[side]) ?? fields[unread.indexOf(list)]!,
   }));
 }

@@ -75,7 +75,7 @@ async function execute(
 ): Promise<Binary[]> {
   const { store, tally, fence } = context;
   const run: Run = (keys, args) => store.write(COPY, keys, args, fence);
-  const lists = await readListed(change, store, orders, rows);
+  const lists = await readListed(change, store, orders, (key) => rows.namesOf(key));
   const dead = new Set(await deadLists(change, store, orders.filter((order) => !lists.has(order))));
   const alive = orders.filter((order) => !dead.has(order)).map((order) => ({
     ...order,

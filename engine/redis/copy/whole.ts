@@ -7,7 +7,7 @@
 import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
-import type { Values } from "../bulk_reads.ts";
+import { type FieldsRow, toRow, type Values } from "../bulk_reads.ts";
 import { READ_WHOLE } from "../scripts/reading.ts";
 import type { Argument, RedisStore } from "../store.ts";
 
@@ -24,6 +24,8 @@ export interface Whole extends Written {
   readonly dump: Buffer;
   /** The values of the fields that were asked for; null for what is no hash. */
   readonly values: Values | null;
+  /** Of one that has none of these fields the names of its own, if they are not too many. */
+  readonly names?: readonly Binary[] | undefined;
 }
 
 /** Reads a record. @returns Null when there is none. */
@@ -43,11 +45,12 @@ export async function readWholes(
   keys: readonly Binary[],
   fields: readonly Binary[] = [],
 ): Promise<(Whole | null | undefined)[]> {
-  return await readRows(store, keys, ["0", ...fields.map(toArgument)], ([endsAt, , ...values], dump) => ({
+  const args = ["0", ...fields.map(toArgument)];
+  return await readRows(store, keys, args, ([endsAt, , ...told], dump) => ({
     dump: dump!,
     digest: createHash("sha1").update(dump!).digest("hex"),
     endsAt,
-    values: values.length === 0 ? null : values.map((value) => value === false ? null : value),
+    ...told.length === 0 ? { values: null } : toRow(told, fields.length),
   }));
 }
 
@@ -60,7 +63,7 @@ export async function readDigests(
 }
 
 /** What {@linkcode READ_WHOLE} tells of a record. */
-type Row = [endsAt: string, digest: string, ...values: (Binary | false)[]];
+type Row = [endsAt: string, digest: string, ...FieldsRow];
 
 async function readRows<One>(
   store: RedisStore,

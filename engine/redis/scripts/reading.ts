@@ -22,18 +22,8 @@ end
  */
 const MOST = { fields: 1500, fieldsOfOne: 1000, bytes: 256 * 1024, bytesOfOne: 128 * 1024 };
 
-/**
- * Reads fields of many hashes.
- *
- * - KEYS: the records.
- * - ARGV: `1` for names too; the fields.
- * - Returns JSON: for each record a list of its values with `false` for none, or `false` for one that is no hash. If none of the
- *   values is there, the names of its fields may follow, `{}` for none: not where these are many. Bytes from 0x80 on stand for
- *   themselves.
- */
-export const READ_FIELDS: Script = script(`${READ}
-local with_names, names, told = table.remove(ARGV, 1) == '1', ARGV, 0
-${FIELDS.begin}
+/** `add_names` puts the names of a record's fields behind its values, if none of these is there. Not where there are many. */
+const ADD_NAMES = `local told = 0
 local function add_names(key, values)
   for j = 1, width do
     if values[j] then return end
@@ -44,7 +34,20 @@ local function add_names(key, values)
   if not found.err then values[width + 1] = found end
   told = told + length
 end
-local rows = {}
+`;
+
+/**
+ * Reads fields of many hashes.
+ *
+ * - KEYS: the records.
+ * - ARGV: `1` for names too; the fields.
+ * - Returns JSON: for each record a list of its values with `false` for none, or `false` for one that is no hash. If none of the
+ *   values is there, the names of its fields may follow, `{}` for none: not where these are many. Bytes from 0x80 on stand for
+ *   themselves.
+ */
+export const READ_FIELDS: Script = script(`${READ}
+local with_names, names = table.remove(ARGV, 1) == '1', ARGV
+${FIELDS.begin}${ADD_NAMES}local rows = {}
 for i = 1, #KEYS do
   local key = KEYS[i]
   ${FIELDS.read}
@@ -156,12 +159,12 @@ return at == '0' and '-1' or at
  * - KEYS: the records.
  * - ARGV: `1` for the SHA-1 of a dump instead of it; then names of fields to tell, or none.
  * - Returns a list: JSON, then the dumps. The JSON has for each record `0` when there is none, else its TTL as Unix milliseconds in
- *   text, `0` for none; the SHA-1 or an empty string; and of a hash the values of the fields, `false` for one that is not there. What
- *   would be too much at once is left out at the end.
+ *   text, `0` for none; the SHA-1 or an empty string; and of a hash the values of the fields, with `false` for one that is not there,
+ *   and names as in {@linkcode READ_FIELDS}. What would be too much at once is left out at the end.
  */
 export const READ_WHOLE: Script = script(`${UNPACK}${ENDS_AT}
 local digests, names = table.remove(ARGV, 1) == '1', ARGV
-${FIELDS.begin}
+${FIELDS.begin}${ADD_NAMES}
 local rows, dumps, bytes = {}, { '' }, 0
 for i = 1, #KEYS do
   local key = KEYS[i]
@@ -171,7 +174,10 @@ for i = 1, #KEYS do
     row = { ends_at(key), digests and redis.sha1hex(dump) or '' }
     if width > 0 then
       ${FIELDS.read}
-      for j = 1, values.err and 0 or width do row[2 + j] = values[j] end
+      if not values.err then
+        add_names(key, values)
+        for j = 1, #values do row[2 + j] = values[j] end
+      end
     end
     if not digests then dumps[#dumps + 1] = dump end
     bytes = bytes + #dump
