@@ -10,7 +10,6 @@ import type { WriteContext } from "../context.ts";
 import { tagOfSlot } from "../hash_slot.ts";
 import { keySlot } from "../key_slot.ts";
 import { MARK, UNMARK } from "../scripts/copying.ts";
-import type { Argument } from "../store.ts";
 import type { Chain } from "../transform/chain.ts";
 import { packWrites } from "../transform/field_writes.ts";
 import type { BothKeys } from "./change.ts";
@@ -24,7 +23,12 @@ export async function mark(
   written: Written,
 ): Promise<void> {
   const { target } = pair;
-  await store.write(MARK, [markersOf(markers, target)], [toArgument(target), markerOf(pair, written)], fence);
+  await store.write(
+    MARK,
+    [markersOf(markers, target)],
+    [target, markerOf(pair, written)].map(toArgument),
+    fence,
+  );
 }
 
 /**
@@ -56,8 +60,8 @@ export async function unmark(
 }
 
 /** What a marker says. */
-export function markerOf({ source }: BothKeys, { digest, endsAt }: Written): Argument {
-  return toArgument(`${digest} ${endsAt} ${source}`);
+export function markerOf({ source }: BothKeys, { digest, endsAt }: Written): Binary {
+  return `${digest} ${endsAt} ${source}`;
 }
 
 /** The markers of a record's slot, which move with it. */

@@ -172,12 +172,21 @@ end
 return table.concat(results)
 `);
 
+/** What {@linkcode RESTORE_NEW} is told of dumps, and what {@linkcode Orders} say of lists. */
+export interface Restoring extends Pick<Orders, "lists" | "deletedAt"> {
+  /** How many bytes each has. */
+  readonly sizes: readonly number[];
+  /** Its TTL as Unix milliseconds, 0 for none. */
+  readonly ends: readonly string[];
+  /** Begins with the SHA-1 of the dump. */
+  readonly markers: readonly Binary[];
+}
+
 /**
  * Writes dumps under names that are free, each marked in the same step, until it is proven. Nor does a list name what was deleted.
  *
  * - KEYS: the fence key if any, then for each record its name and the markers of its slot.
- * - ARGV: the fence; `over` to replace markers that are there, else `new`; JSON, with what {@linkcode Orders} say of lists for each
- *   record; then for each the dump, its TTL as Unix milliseconds, 0 for none, and the marker, which begins with the dump's SHA-1.
+ * - ARGV: the fence; `over` to replace markers that are there, else `new`; {@linkcode Restoring} as JSON; the dumps.
  * - Returns a character for each: `c` written; `l` written, a list that was not looked through; `d` not written, a list of which
  *   nothing would be left; `~` a record is there; `m` nothing was done, for a marker is there.
  */
@@ -197,22 +206,24 @@ ${DEAD_OF}local function look_through(key, markers, marker, list)
   end
   return 'c'
 end
-a = a + 2
+local dumps, at = ARGV[a + 3], 0
 for i = k + 1, #KEYS, 2 do
-  local key, markers, result = KEYS[i], KEYS[i + 1], 'm'
-  if redis.call(over and 'HSET' or 'HSETNX', markers, key, ARGV[a + 3]) == 1 or over then
-    local reply, list = redis.pcall('RESTORE', key, ARGV[a + 2], ARGV[a + 1], 'ABSTTL'), told.lists[#results + 1]
+  local number = #results + 1
+  local key, markers, marker, result = KEYS[i], KEYS[i + 1], told.markers[number], 'm'
+  local dump = string.sub(dumps, at + 1, at + told.sizes[number])
+  at = at + #dump
+  if redis.call(over and 'HSET' or 'HSETNX', markers, key, marker) == 1 or over then
+    local reply, list = redis.pcall('RESTORE', key, told.ends[number], dump, 'ABSTTL'), told.lists[number]
     result = 'c'
     if reply.err then
       if not string.find(reply.err, 'BUSYKEY', 1, true) then return reply end
       if not over then redis.call('HDEL', markers, key) end
       result = '~'
     elseif list then
-      result = look_through(key, markers, ARGV[a + 3], list)
+      result = look_through(key, markers, marker, list)
     end
   end
-  a = a + 3
-  results[#results + 1] = result
+  results[number] = result
 end
 return table.concat(results)
 `);
