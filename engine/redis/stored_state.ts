@@ -75,6 +75,11 @@ export function fromHash(fields: ReadonlyMap<string, string>): StoredState | nul
   const status = fields.get("status");
   switch (status) {
     case "applied":
+      // This tool writes a whole hash, an older one these two fields over what is there: it calls applied what it passes over.
+      if (fields.has("failed_at")) {
+        const before = `Another tool called it applied after this one had said: ${failure(fields)}`;
+        return { ...UNKNOWN, status: "failed", reason: before };
+      }
       return {
         ...UNKNOWN,
         status,

@@ -12,6 +12,7 @@ import {
   outpostBackend,
   putHash,
   tenantFields,
+  TIMESTAMPS,
 } from "../../support/redis_records.ts";
 
 const HOUR_MS = 3_600_000;
@@ -144,4 +145,26 @@ Deno.test("verify() asks a person about what others have applied and is not ther
   assertEquals((await run("apply redis/1 --rerun --yes")).code, 0);
   assertEquals((await run("verify --full")).code, 0);
   assertEquals(await client.exists("tenant:{gone}:tenant"), 0);
+});
+
+Deno.test("read() believes what this tool could not do more than an older tool that calls it applied over that", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await putHash(client, "tenant:{t}:tenant", { ...tenantFields("t"), created_at: "yesterday" });
+  const backend = outpostBackend(client);
+  await backend.apply(TIMESTAMPS, { signal: NEVER });
+  // As all of them do: fields that they do not know stay.
+  const key = "outpost:migration:002_timestamps";
+  await client.hset(key, { status: "applied", applied_at: "2026-02-06T10:00:00Z" });
+  const entry = async () => (await backend.read()).entries[1]!;
+  assertEquals([(await entry()).status, (await entry()).reason], [
+    "failed",
+    'Another tool called it applied after this one had said: Records that could not be done: 1: tenant:{t}:tenant: it cannot be \
+converted: created_at is "yesterday"',
+  ]);
+  // Nor does a deployment inherit it.
+  assertEquals((await outpostBackend(client, "dp_001").read()).entries[1]!.status, "pending");
+  await client.hset("tenant:{t}:tenant", { created_at: "2024-01-15T10:30:00Z" });
+  assertEquals((await backend.apply(TIMESTAMPS, { signal: NEVER })).outcome, "applied");
+  assertEquals((await entry()).status, "applied");
 });
