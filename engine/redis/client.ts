@@ -72,6 +72,12 @@ export function isCluster(client: Ioredis): client is Cluster {
   return client.isCluster;
 }
 
+/** The database that a client is in, which is another than its options name once somebody has sent it a SELECT. */
+export function databaseOf(client: Redis): number {
+  const { condition } = client as unknown as { readonly condition?: { readonly select?: number } | null };
+  return condition?.select ?? client.options.db ?? 0;
+}
+
 /** Each of these was seen to lose records, or to make the state lie; none of them can be undone per command. */
 function faultOf(options: ClientOptions): string | null {
   const { keyPrefix, stringNumbers, replyMapping, enableAutoPipelining, scaleReads } = options;

@@ -6,6 +6,7 @@
 
 import type { StorePlace } from "../migration.ts";
 import { display, encodeText } from "./binary.ts";
+import { databaseOf } from "./client.ts";
 import type { RedisStore } from "./store.ts";
 import { readTopology } from "./topology.ts";
 
@@ -16,8 +17,9 @@ export async function whereabouts(
 ): Promise<{ readonly identity: string; readonly place: StorePlace }> {
   const { nodes } = await readTopology(store);
   const names = nodes.map(({ name }) => name).sort();
-  const { db, path, host, port } = nodes[0]!.client.options;
-  const database = store.clustered ? 0 : db ?? 0;
+  const { client } = nodes[0]!;
+  const { path, host, port } = client.options;
+  const database = store.clustered ? 0 : databaseOf(client);
   const at = store.clustered
     ? { host: names.join(", "), port: null }
     : path

@@ -7,6 +7,7 @@
 
 import type { Redis } from "ioredis";
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
+import { databaseOf } from "../client.ts";
 import type { WriteContext } from "../context.ts";
 import { toStoreError } from "../errors.ts";
 import { UNLINK } from "../scripts/deleting.ts";
@@ -49,7 +50,9 @@ export async function doWatched(
   decide: () => Promise<Deed | null>,
 ): Promise<boolean> {
   // A connection of its own that never comes back: a watch that is lost must not end in a write.
-  const connection = (store.client as Redis).duplicate({
+  const client = store.client as Redis;
+  const connection = client.duplicate({
+    db: databaseOf(client),
     lazyConnect: true,
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,

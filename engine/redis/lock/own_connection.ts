@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Ioredis, isCluster } from "../client.ts";
+import { databaseOf, type Ioredis, isCluster } from "../client.ts";
 import { watchFailures } from "../errors.ts";
 
 /** A connection of one lease, or of several that belong together. */
@@ -34,7 +34,7 @@ export function ownConnection(client: Ioredis, silenceMs: number): Ioredis {
   const retry = (times: number) => Math.min(times * 50, 500);
   const connection = isCluster(client)
     ? client.duplicate([], { redisOptions: options, clusterRetryStrategy: retry, retryDelayOnFailover: 0 })
-    : client.duplicate({ ...options, retryStrategy: retry });
+    : client.duplicate({ ...options, db: databaseOf(client), retryStrategy: retry });
   watchFailures(connection);
   return connection;
 }
