@@ -1,7 +1,7 @@
 /**
  * Deletes originals whose copies are proven: the same apart from what later migrations changed, or newer.
  *
- * Within one server the deletion happens in the same step that finds both as they were judged. In a cluster the copy is read
+ * Within one server the deletion happens in the same step that finds both as they were judged. In a cluster both are read
  * first, and the original is deleted on its node only if it is byte for byte what the copy was proven against. The copy may change
  * or go in between: then the application did that to a record that was complete, as it might have a moment later.
  *
