@@ -129,15 +129,8 @@ export { type Binary, decodeText, encodeText } from "./engine/redis/binary.ts";
 export type { OlderState, RedisLayout } from "./engine/redis/layout.ts";
 export type { Values } from "./engine/redis/bulk_reads.ts";
 export type { RedisClient } from "./engine/redis/client.ts";
-export {
-  type BothKeys,
-  type CopyChange,
-  copyKeys,
-  type CopyRules,
-  type Destination,
-  type ListKeys,
-  type Lists,
-} from "./engine/redis/copy/change.ts";
+export type { BothKeys, CopyChange, Destination, ListKeys, Lists } from "./engine/redis/copy/change.ts";
+export { copyKeys, type CopyRules } from "./engine/redis/copy/copy_keys.ts";
 export type { Facts } from "./engine/redis/facts.ts";
 export type { RedisMigration } from "./engine/redis/migration.ts";
 export {

@@ -18,10 +18,11 @@ import { admitPostgres } from "./postgres/client.ts";
 import type { PostgresNames } from "./postgres/options.ts";
 import { createRedisBackend } from "./redis/backend.ts";
 import type { RedisLayout } from "./redis/layout.ts";
+import { keepOffOwn } from "./redis/own_keys.ts";
 import { admitClient, type RedisClient } from "./redis/client.ts";
 import { RedisStore } from "./redis/store.ts";
 import type { SqlStoreName } from "./migration.ts";
-import type { Registry } from "./registry.ts";
+import { createRegistry, type Registry } from "./registry.ts";
 
 /** What an application calls its bookkeeping and its locks. */
 export interface Names {
@@ -86,7 +87,8 @@ export interface CreateEngineOptions {
  *
  * @param options The migrations, the names, and the clients of the stores to work on.
  * @returns An engine that neither opens nor closes the clients that it was given.
- * @throws {RegistryError} When a store is given without its steps or names.
+ * @throws {RegistryError} When a store is given without its steps or names, when {@linkcode createRegistry} would refuse these, and when
+ * two of the names in Redis are the same.
  * @throws {RefusedError} When a client has an option that changes keys, commands or replies, or reads from replicas, and
  * when the Redis client is not one of ioredis.
  * @example An application with Redis alone
@@ -129,7 +131,8 @@ export function engineOver(
   redis: RedisStore | null,
   beside: LockCompany | undefined,
 ): Engine {
-  const { registry, names, owner, version } = options;
+  const { names, owner, version } = options;
+  const registry = createRegistry(options.registry); // Whoever made it by himself learns now what is wrong with it.
   const sql = new Map<SqlStoreName, SqlBackend>();
   if (options.postgres !== undefined) sql.set("postgres", postgresBackend(options, options.postgres));
   if (options.clickhouse !== undefined) sql.set("clickhouse", clickhouseBackend(options, options.clickhouse));
@@ -137,7 +140,11 @@ export function engineOver(
     sql,
     redis: redis === null ? null : createRedisBackend({
       store: redis,
-      migrations: given(registry.redis, "Redis migrations"),
+      migrations: keepOffOwn(
+        given(registry.redis, "Redis migrations"),
+        given(names.redis, "names for Redis"),
+        names.lock,
+      ),
       layout: given(names.redis, "names for Redis"),
     }),
     lock: {

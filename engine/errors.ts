@@ -56,7 +56,10 @@ export abstract class MigrationError extends Error {
   }
 }
 
-/** The registry is inconsistent: gaps, repeats or empty steps. Thrown when it is built, never while migrating. */
+/**
+ * The registry is inconsistent: gaps, repeats or empty steps. Thrown when it or an engine is built, and later only where a function of a
+ * migration answers what it must not: nothing is written for such an answer.
+ */
 export class RegistryError extends MigrationError {
   /** Always `registry_invalid`. */
   readonly code = "registry_invalid";

@@ -23,7 +23,7 @@ import type { CopyChange } from "./copy/change.ts";
 import type { TransformChange } from "./transform/change.ts";
 import { convertRecords } from "./transform/convert_records.ts";
 import type { ProgressReporter } from "./walk/progress.ts";
-import { matcherOf } from "./walk/pattern.ts";
+import { literalStart, matcherOf } from "./walk/pattern.ts";
 import type { Tally } from "./walk/tally.ts";
 
 /** A migration that is to run. */
@@ -77,7 +77,7 @@ async function walkAll(...[store, tasks, look, options]: Parameters<typeof pass>
   const { found: apart, isEmpty } = await lookAhead(changes, { store, fence, signal }, placesOf(changes));
   const unfinished = ({ state }: Task) => look > 1 || state.status === "running" || state.status === "failed";
   // What a run left between nodes is followed up before it is changed: it is known by what was written.
-  const inOrder = apart || (store.clustered && tasks.some(unfinished));
+  const inOrder = apart || (store.clustered && tasks.some(unfinished)) || changesWhatDecides(tasks);
   const walks = walksOf(tasks, inOrder);
   const early = inOrder ? null : earlyCopy(walks);
   let open: OpenSlotsError | null = null;
@@ -142,6 +142,25 @@ export function walksOf<One extends Pick<Step, "migration">>(
     else last.push(one);
   }
   return walks;
+}
+
+/**
+ * True where a change in place might change fields of originals by which a copy before it decides: that has to look at them first. Pure.
+ */
+export function changesWhatDecides(steps: readonly Pick<Step, "migration">[]): boolean {
+  return steps.some(({ migration: { change: copy } }, i) =>
+    copy.type === "copy" &&
+    steps.slice(i + 1).some(({ migration: { change } }) =>
+      change.type === "transform" && change.pattern !== copy.amongCopies &&
+      change.fields.some((field) => copy.fields.includes(field)) && mayShareKeys(change.pattern, copy.pattern)
+    )
+  );
+}
+
+/** False for patterns whose keys begin otherwise. */
+function mayShareKeys(one: Binary, other: Binary): boolean {
+  const [start, begin] = [literalStart(one), literalStart(other)];
+  return start.startsWith(begin) || begin.startsWith(start);
 }
 
 /** What keys match that are changed in place, and those where copies may be already. */

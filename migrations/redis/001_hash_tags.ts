@@ -11,7 +11,7 @@
  * @module
  */
 
-import { copyKeys } from "../../engine/redis/copy/change.ts";
+import { copyKeys } from "../../engine/redis/copy/copy_keys.ts";
 import type { RedisMigration } from "../../engine/redis/migration.ts";
 import { legacyKeys } from "./legacy_keys.ts";
 

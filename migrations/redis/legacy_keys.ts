@@ -13,7 +13,8 @@
 
 import type { Binary } from "../../engine/redis/binary.ts";
 import type { Values } from "../../engine/redis/bulk_reads.ts";
-import type { BothKeys, CopyRules, Destination, ListKeys, Lists } from "../../engine/redis/copy/change.ts";
+import type { BothKeys, Destination, ListKeys, Lists } from "../../engine/redis/copy/change.ts";
+import type { CopyRules } from "../../engine/redis/copy/copy_keys.ts";
 import type { Facts } from "../../engine/redis/facts.ts";
 import { isBracedTenant, isTombstone, TIMES } from "./current_records.ts";
 import { braces, colons, hasTooMany, occurrences, someOf } from "./key_readings.ts";
@@ -67,6 +68,7 @@ export const legacyKeys: CopyRules = {
     recordOf: (id) => TENANT + tenant + DESTINATION + id,
   }),
   times: TIMES,
+  oneToOne: true, // But for keys that can be read in several ways: these are ambiguous, and never deleted.
   deletedAt: "deleted_at",
   // By enabling a destination, and by making anew what was deleted: what was only changed was never told of the deletion.
   takenAway: new Map([["disabled_at", "updated_at"], ["deleted_at", "created_at"]]),

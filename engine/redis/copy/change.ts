@@ -8,34 +8,20 @@
 import type { Binary } from "../binary.ts";
 import type { Values } from "../bulk_reads.ts";
 import type { Facts } from "../facts.ts";
-import { checkNames, type Lookalikes } from "../transform/change.ts";
+import type { Lookalikes } from "../transform/change.ts";
 import type { GroupKeys } from "../walk/grouping.ts";
 
 /** Where a record goes. */
 export interface Destination {
-  /** Key of the copy. What goes where it is already has none, and is left alone. */
+  /**
+   * Key of the copy. What goes where it is already has none, and is left alone. A copy must not be an original itself, nor two originals
+   * go to one key: the first is copied, and the others differ from it.
+   */
   readonly target: Binary;
   /** What kind of record it is, as counted by `plan`. */
   readonly kind: string;
   /** True where the same key could as well be a current record, or another tenant's: it is copied, but never deleted. */
   readonly ambiguous?: boolean;
-}
-
-/** What a copying change has to say of itself. The rest of {@linkcode CopyChange} saves it work, or asks for more. */
-export interface CopyRules extends Partial<Omit<CopyChange, "type">> {
-  /** SCAN pattern of the keys. More may match than are meant: `judge` decides. */
-  readonly pattern: Binary;
-  /**
-   * Decides by what is known of a record, of whatever type: where it goes, or null for a key to leave alone, such as a
-   * copy. Pure.
-   *
-   * @param key The key.
-   * @param facts Type and fields of its record.
-   * @param known What is known of the records that `questions` named.
-   */
-  judge(key: Binary, facts: Facts, known: (key: Binary) => Facts): Destination | null;
-  /** The part of a key by which records are drawn together into a sample; null for keys that are hardly originals. */
-  groupOf(key: Binary): Binary | null;
 }
 
 /** All that a copying change can say of itself. */
@@ -69,6 +55,12 @@ export interface CopyChange {
    * one that is otherwise different.
    */
   readonly times?: readonly Binary[] | undefined;
+  /**
+   * True where no two originals can go to one key, and applications may have written under new names before the first run: what differs
+   * from its original then counts as changed later by the times that both bear. Otherwise only a time since that run began tells so,
+   * for what was there before may be the copy of another record. @default false
+   */
+  readonly oneToOne?: boolean | undefined;
   /** The one of them that tells that a record was deleted, and when. */
   readonly deletedAt?: Binary | undefined;
   /**
@@ -110,44 +102,4 @@ export interface Lists {
   ownerOf(list: ListKeys): BothKeys | null;
   /** The list that a key is the copy of; null where it is none, or could be something else. */
   ofCopy(key: Binary): ListKeys | null;
-}
-
-/** What holds where a change says nothing: each record is looked at, and no other decides about it. */
-const EACH_BY_ITSELF: Pick<CopyChange, "fields" | "decide" | "questions"> = {
-  fields: [""], // A server asked for no field at all would refuse; none is called so.
-  decide: () => "ask",
-  questions: () => [],
-};
-
-/**
- * Describes copies of records under new keys, with their TTL, never over an existing record. The originals stay until
- * cleanup, which deletes each in the step that proves its copy.
- *
- * @param rules Which keys are meant, and where each goes.
- * @returns The `change` of a {@linkcode RedisMigration}.
- * @throws {RegistryError} When a name is text beyond ASCII.
- * @example Lists of carts get a hash tag
- * ```ts
- * import { copyKeys, createRegistry, type RedisMigration } from "@outpost/migrate";
- *
- * const carts: RedisMigration = {
- *   name: "001_carts",
- *   version: 1,
- *   description: "Carts under keys with a hash tag",
- *   change: copyKeys({
- *     pattern: "cart:*",
- *     judge: (key, { type }) => {
- *       const id = key.slice("cart:".length);
- *       return type === "list" && !id.startsWith("{") ? { target: `cart:{${id}}`, kind: "carts" } : null;
- *     },
- *     groupOf: (key) => key,
- *   }),
- * };
- * createRegistry({ redis: [carts] });
- * ```
- */
-export function copyKeys(rules: CopyRules): CopyChange {
-  const change: CopyChange = { ...EACH_BY_ITSELF, ...rules, type: "copy" };
-  checkNames(change);
-  return change;
 }

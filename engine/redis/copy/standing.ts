@@ -97,6 +97,8 @@ export function isNewer({ change, beganAt }: Rules, original: Content, copy: Con
   if (before === null || now === null || before.to >= beganAt.getTime() || now.from <= before.to) {
     return false;
   }
+  // What was there before anything was copied may be another record that goes to the same key.
+  if (change.oneToOne !== true && now.to < beganAt.getTime()) return false;
   const deletedAt = deletionOf(change, copy.fields);
   if (deletedAt !== null) return deletedAt > before.to;
   return [...original.fields].every(([field, value]) =>

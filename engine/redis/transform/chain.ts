@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Binary } from "../binary.ts";
+import { RegistryError } from "../../errors.ts";
+import { type Binary, display } from "../binary.ts";
 import type { Values } from "../bulk_reads.ts";
 import { type Changes, isInconvertible, type TransformChange } from "./change.ts";
 
@@ -64,9 +65,28 @@ export function follow(
     const own = ownValues(link, now);
     const kind = isMeant(i) ? link.change.kindOf(key, own) : null;
     const changes = kind === null ? null : link.change.change(kind, own);
-    if (changes !== null && !isInconvertible(changes)) now = afterChanges(fields, now, changes);
+    if (changes !== null && !isInconvertible(changes)) {
+      now = afterChanges(fields, now, changes);
+      checkDone(link, key, ownValues(link, now));
+    }
     return { kind, values: own, changes };
   });
+}
+
+/** What would be changed again and again, by each walk and each run, never is as it should be. */
+function checkDone({ change }: Link, key: Binary, values: Values): void {
+  const kind = change.kindOf(key, values);
+  const more = kind === null ? null : change.change(kind, values);
+  if (more === null || isInconvertible(more)) return;
+  throw new RegistryError(
+    `Cannot change "${display(key)}": change() of the records "${
+      display(change.pattern)
+    }" would change again what it made`,
+    {
+      hint:
+        "It has to answer null for what is as it should be: read the fields that it sets, and look at them",
+    },
+  );
 }
 
 /** What is to be written of a record, and what each change is to be told of it. */

@@ -6,10 +6,12 @@
  */
 
 import { RegistryError } from "../../errors.ts";
-import { type Binary, decodeText, display } from "../binary.ts";
+import { asked } from "../asked.ts";
+import { type Binary, decodeText, display, isBytes } from "../binary.ts";
 import type { Values } from "../bulk_reads.ts";
 import type { Facts } from "../facts.ts";
 import type { GroupKeys } from "../walk/grouping.ts";
+import { matcherOf } from "../walk/pattern.ts";
 
 /** A record that cannot be converted, and the field of it that keeps it from being so. */
 export interface Inconvertible {
@@ -71,8 +73,8 @@ export interface TransformRules {
   /** The fields to read. Nothing else may decide what is set, since only these are compared before the write. */
   readonly fields: readonly Binary[];
   /**
-   * What kind of record this is, as counted by `plan`; null for a key that is none of them. It is asked about keys outside
-   * of `pattern` too: those that an earlier migration is about to create.
+   * What kind of record this is, as counted by `plan`; null for a key that is none of them. It is asked about keys that `pattern`
+   * matches alone, those among them that an earlier migration is about to create too.
    */
   kindOf(key: Binary, values: Values): string | null;
   /** Pure: the same values always give the same changes, and changed values give null. */
@@ -128,7 +130,35 @@ export function transformRecords(rules: TransformRules): TransformChange {
     throw new RegistryError(`Cannot transform the records "${rules.pattern}": no field is named to read`);
   }
   checkNames(rules);
-  return { ...rules, type: "transform" };
+  const isFound = matcherOf(rules.pattern);
+  return {
+    ...rules,
+    type: "transform",
+    kindOf: (key, values) =>
+      isFound(key) ? asked("kindOf", rules, key, () => rules.kindOf(key, values)) ?? null : null,
+    change: (kind, values) => asked("change", rules, null, () => checked(rules, rules.change(kind, values))),
+  };
+}
+
+/** @throws {RegistryError} When it is none of what a change may answer. */
+function checked({ pattern }: TransformRules, changes: Changes): Changes {
+  const fault = faultOf(changes);
+  if (fault === null) return changes;
+  throw new RegistryError(`Cannot go by change() of the records "${display(pattern)}": ${fault}`, {
+    hint:
+      "It has to answer fields, each followed by its value, as bytes; null for nothing to do; or which field is invalid",
+  });
+}
+
+function faultOf(answer: unknown): string | null {
+  if (answer === null) return null;
+  if (!Array.isArray(answer)) {
+    const { invalid } = (answer ?? {}) as { invalid?: unknown };
+    return typeof invalid === "string" ? null : `it answered ${typeof answer}`;
+  }
+  if (!answer.every((part) => typeof part === "string")) return "it sets what is no string";
+  if (answer.length % 2 === 1) return `it sets "${display(answer.at(-1)!)}" to no value`;
+  return answer.every(isBytes) ? null : "it sets text, encodeText() makes the bytes that are stored of it";
 }
 
 /**

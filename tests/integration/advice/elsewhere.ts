@@ -133,6 +133,31 @@ export const ELSEWHERE: Readonly<Record<string, readonly [file: string, test: st
     "up() and down() cut off again and again, each time later, end as if they had not been",
   ],
   // Of the library and of folders of steps, which the program does not let come that far.
+  "judge() and decide() have to answer null for what is a copy": [
+    "integration/redis/own_answers_test.ts",
+    "apply() refuses to make copies of copies",
+  ],
+  "judge() and decide() have to answer null for a key to leave alone": [
+    "integration/redis/own_answers_test.ts",
+    "plan() and apply() refuse what a migration must not answer, and change nothing",
+  ],
+  "ownerOf() has to answer null for a hash that lists anything but records": [
+    "integration/redis/own_answers_test.ts",
+    "apply() says what recordOf() leaves open of a list",
+  ],
+  "stateKey() has to give each migration a key of its own, and the lock and its fence have others": [
+    "integration/redis/own_answers_test.ts",
+    "createEngine() refuses two keys of one name",
+  ],
+  "It has to answer null for what is as it should be: read the fields that it sets, and look at them": [
+    "integration/redis/own_answers_test.ts",
+    "plan() and apply() refuse what a migration must not answer, and change nothing",
+  ],
+  "It has to answer fields, each followed by its value, as bytes; null for nothing to do; or which field is invalid":
+    [
+      "integration/redis/own_answers_test.ts",
+      "plan() and apply() refuse what a migration must not answer, and change nothing",
+    ],
   "Pass a Redis or a Cluster of ioredis": ["unit/engine/redis/client_test.ts", "admitClient() takes Redis"],
   "Pass a client of its own without that option": [
     "unit/engine/redis/client_test.ts",

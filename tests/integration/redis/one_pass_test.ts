@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { createRedisBackend } from "../../../engine/redis/backend.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
-import { copyKeys } from "../../../engine/redis/copy/change.ts";
+import { copyKeys } from "../../../engine/redis/copy/copy_keys.ts";
 import { transformRecords, type TransformRules } from "../../../engine/redis/transform/change.ts";
 import { redisLayout } from "../../../migrations/redis_layout.ts";
 import { seedLegacyRedis } from "../../support/legacy_redis_data.ts";

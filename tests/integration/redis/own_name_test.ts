@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { createRedisBackend } from "../../../engine/redis/backend.ts";
-import { copyKeys } from "../../../engine/redis/copy/change.ts";
+import { copyKeys } from "../../../engine/redis/copy/copy_keys.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
 import { redisLayout } from "../../../migrations/redis_layout.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { copyKeys } from "../../../../engine/redis/copy/change.ts";
+import { copyKeys } from "../../../../engine/redis/copy/copy_keys.ts";
 import { walksOf } from "../../../../engine/redis/pass.ts";
 import { transformRecords } from "../../../../engine/redis/transform/change.ts";
 

@@ -1,7 +1,7 @@
-import { assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { RegistryError } from "../../../../../engine/errors.ts";
 import { encodeText } from "../../../../../engine/redis/binary.ts";
-import { copyKeys } from "../../../../../engine/redis/copy/change.ts";
+import { copyKeys } from "../../../../../engine/redis/copy/copy_keys.ts";
 import { transformRecords } from "../../../../../engine/redis/transform/change.ts";
 
 Deno.test("transformRecords() refuses to read no field: it would find nothing to change", () => {
@@ -32,4 +32,21 @@ Deno.test("transformRecords() and copyKeys() refuse names that are text, which w
     assertThrows(() => copyKeys({ ...spec, pattern, fields: [field] }), RegistryError, "encodeText()");
   }
   transformRecords({ ...spec, fields: [encodeText("größe")] });
+});
+
+Deno.test("transformRecords() and copyKeys() ask about no key that the pattern does not match", () => {
+  const [pattern, groupOf] = ["a:*", (key: string) => key];
+  const copy = copyKeys({ pattern, groupOf, judge: () => null, decide: () => ({ target: "b", kind: "a" }) });
+  assertEquals([copy.decide("a:1", [null], false), copy.decide("c:1", [null], false)], [
+    { target: "b", kind: "a" },
+    null,
+  ]);
+  const { kindOf } = transformRecords({
+    pattern,
+    groupOf,
+    fields: ["v"],
+    kindOf: () => "a",
+    change: () => null,
+  });
+  assertEquals([kindOf("a:1", [null]), kindOf("c:1", [null])], ["a", null]);
 });

@@ -1,0 +1,213 @@
+/** What an application's own migrations answer may be wrong: that ends a run, and never a record. */
+
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import type { Cluster, Redis } from "ioredis";
+import { createEngine, type Names } from "../../../engine/create_engine.ts";
+import { ApplyError, RegistryError } from "../../../engine/errors.ts";
+import { copyKeys, type CopyRules } from "../../../engine/redis/copy/copy_keys.ts";
+import type { RedisMigration } from "../../../engine/redis/migration.ts";
+import { transformRecords, type TransformRules } from "../../../engine/redis/transform/change.ts";
+import { startRedis, startRedisCluster } from "../../support/redis.ts";
+import { allKeys, getHash, putHash } from "../../support/redis_records.ts";
+
+const REDIS = {
+  deployment: "",
+  stateKey: (name: string) => `shop:migration:${name}`,
+  olderStates: () => [],
+  donePhases: [],
+  usedPrefixes: ["x:"],
+  isIgnored: () => false,
+};
+const NAMES: Names = {
+  tool: "shop",
+  redis: REDIS,
+  lock: { lock: "shop:lock", older: [], fence: "shop:fence" },
+};
+const groupOf = (key: string) => key;
+
+function engineOf(
+  redis: Redis | Cluster,
+  changes: readonly RedisMigration["change"][],
+  names: Names = NAMES,
+) {
+  const migrations = changes.map((change, i) => ({
+    ...{ name: `00${i + 1}_change`, version: i + 1, description: "", change },
+  }));
+  const owner = { host: "shop-1", pid: 1 };
+  return createEngine({ registry: { redis: migrations }, names, redis, version: "1.0.0", owner });
+}
+
+const copying = (rules: Partial<CopyRules> & Pick<CopyRules, "judge">) =>
+  copyKeys({ pattern: "x:*", groupOf, ...rules });
+const changing = (rules: Partial<TransformRules> & Pick<TransformRules, "change">) =>
+  transformRecords({ pattern: "x:*", fields: ["v"], kindOf: () => "records", groupOf, ...rules });
+
+const recordsOf = async (client: Redis | Cluster) =>
+  (await allKeys(client)).filter((key) => !key.startsWith("shop:"));
+const outcomesOf = ({ results }: { readonly results: readonly { outcome: string; processed?: number }[] }) =>
+  results.map(({ outcome, processed }) => [outcome, processed]);
+const countsOf = ({ results }: ApplyError) =>
+  results.map((one) => [one.outcome, ..."processed" in one ? [one.processed, one.failed] : []]);
+
+for (const where of ["one server", "a cluster"]) {
+  const start = () => where === "a cluster" ? startRedisCluster() : startRedis();
+
+  Deno.test(`apply() copies nothing over others that are to be copied, on ${where}`, async () => {
+    await using server = await start();
+    const client = server.client();
+    for (const key of ["x:1", "x:2"]) await putHash(client, key, { v: "1" });
+    const swap = copying({ judge: (key) => ({ target: key === "x:1" ? "x:2" : "x:1", kind: "records" }) });
+    const engine = engineOf(client, [swap]);
+    await assertRejects(() => engine.plan(), RegistryError, "would be copied again");
+    await assertRejects(() => engine.apply(), Error, "would be copied again");
+    await assertRejects(() => engine.cleanup("redis/1", { force: true }));
+    assertEquals(await recordsOf(client), ["x:1", "x:2"]);
+  });
+
+  Deno.test(`apply() refuses to make copies of copies, on ${where}`, async () => {
+    await using server = await start();
+    const client = server.client();
+    await putHash(client, "x:1", { v: "1" });
+    const again = copying({ judge: (key) => ({ target: `${key}:new`, kind: "records" }) });
+    await assertRejects(() => engineOf(client, [again]).apply(), Error, "would be copied again");
+    assertEquals(await recordsOf(client), ["x:1"]);
+  });
+
+  Deno.test(`cleanup() takes no copy of another record for a newer form, on ${where}`, async () => {
+    await using server = await start();
+    const client = server.client();
+    const names = [..."abcdefghij"]; // Which of two is copied first, nobody knows: here and there it is the newer one.
+    for (const name of names) {
+      await putHash(client, `x:${name}`, { v: "1", updated_at: "1000000000000" });
+      await putHash(client, `x:${name.toUpperCase()}`, { v: "2", updated_at: "1100000000000" });
+    }
+    const lower = copying({
+      judge: (key) => ({ target: `y:${key.slice(2).toLowerCase()}`, kind: "records" }),
+      times: ["updated_at"],
+    });
+    const engine = engineOf(client, [lower]);
+    const failure: ApplyError = await assertRejects(() => engine.apply(), ApplyError, "differ");
+    assertEquals(countsOf(failure), [["failed", 10, 10]]);
+    await assertRejects(() => engine.cleanup("redis/1"));
+    assertEquals((await recordsOf(client)).length, 30);
+  });
+
+  Deno.test(`apply() shows a change no key that its pattern does not match, on ${where}`, async () => {
+    await using server = await start();
+    const client = server.client();
+    for (const key of ["user:1", "cart:1", "copper:1", "profile:1"]) await putHash(client, key, { v: "a" });
+    const to = (pattern: string, value: string) =>
+      changing({ pattern, change: (_, [v]) => v === "a" ? ["v", value] : null });
+    const profiles = copyKeys({
+      pattern: "profile:*",
+      judge: (key) => ({ target: `p:${key}`, kind: "profiles" }),
+      groupOf,
+    });
+    const engine = engineOf(client, [profiles, to("user:*", "user"), to("cart:*", "cart")]);
+    assertEquals(outcomesOf(await engine.apply()), [["applied", 1], ["applied", 1], ["applied", 1]]);
+    const found = await Promise.all(
+      ["user:1", "cart:1", "copper:1", "profile:1", "p:profile:1"].map((key) => getHash(client, key)),
+    );
+    assertEquals(found.map((record) => record?.v), ["user", "cart", "a", "a", "a"]);
+    assertEquals((await engine.verify({ full: true })).ok, true);
+  });
+
+  Deno.test(`apply() shows migrations none of the engine's own keys, on ${where}`, async () => {
+    await using server = await start();
+    const client = server.client();
+    await putHash(client, "x:1", { v: "1" });
+    const nothing = changing({ pattern: "*", change: (_, [v]) => v === "1" ? null : ["v", "1"] });
+    const all = copyKeys({
+      pattern: "*",
+      judge: (key) => key.startsWith("new:") ? null : { target: `new:${key}`, kind: "records" },
+      groupOf,
+    });
+    const engine = engineOf(client, [nothing, all]);
+    await engine.apply({ ids: ["redis/1"] });
+    assertEquals(outcomesOf(await engine.apply()), [["applied", 1]]);
+    assertEquals((await engine.cleanup("redis/2")).deleted, 1);
+    const { migrations } = await engine.list();
+    assertEquals(migrations.map(({ status }) => status), ["applied", "applied"]);
+    assertEquals(await recordsOf(client), ["new:x:1"]);
+  });
+
+  Deno.test(`apply() decides what is copied before later migrations change what decides, on ${where}`, async () => {
+    await using server = await start();
+    const client = server.client();
+    await putHash(client, "x:1", { v: "old" });
+    const engine = engineOf(client, [
+      copying({
+        fields: ["v"],
+        judge: (key, { values: [v] }) =>
+          v === "old" && !key.includes("{") ? { target: `x:{${key.slice(2)}}`, kind: "records" } : null,
+      }),
+      changing({ change: (_, [v]) => v === "old" ? ["v", "new"] : null }),
+    ]);
+    assertEquals(outcomesOf(await engine.apply()), [["applied", 1], ["applied", 2]]);
+    assertEquals(await getHash(client, "x:{1}"), { v: "new" });
+  });
+
+  Deno.test(`apply() says what recordOf() leaves open of a list, on ${where}`, async () => {
+    await using server = await start();
+    const client = server.client();
+    await putHash(client, "x:list", { a: "1", note: "2" });
+    const engine = engineOf(client, [copying({
+      deletedAt: "deleted_at",
+      lists: {
+        recordOf: (_, field) => field === "note" ? null : { source: `x:${field}`, target: `y:${field}` },
+        ownerOf: () => ({ source: "x:owner", target: "y:owner" }),
+        ofCopy: () => null,
+      },
+      judge: () => ({ target: "y:list", kind: "lists" }),
+    })]);
+    await assertRejects(() => engine.apply(), Error, `"note" in the list "x:list"`);
+    assertEquals(await recordsOf(client), ["x:list"]);
+  });
+}
+
+Deno.test("plan() and apply() refuse what a migration must not answer, and change nothing", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await putHash(client, "x:1", { v: "1" });
+  const answers: readonly (readonly [RedisMigration["change"], string])[] = [
+    [copying({ judge: () => ({ target: "", kind: "records" }) }), "its target is empty"],
+    [copying({ judge: () => ({ target: "Łódź", kind: "records" }) }), "encodeText()"],
+    [copying({ judge: () => undefined as never }), "no target is told"],
+    [copying({ judge: () => fail() }), "judge() of"],
+    [changing({ change: () => undefined as never }), "change() of"],
+    [changing({ change: () => ["v", 5] as never }), "change() of"],
+    [changing({ change: () => fail() }), "change() of"],
+    [changing({ kindOf: () => fail(), change: () => null }), "kindOf() of"],
+    [changing({ change: (_, [v]) => ["v", String(Number(v) + 1)] }), "would change again what it made"],
+    [changing({ change: () => ["other", "1"] }), "would change again what it made"],
+  ];
+  for (const [change, message] of answers) {
+    const engine = engineOf(client, [change]);
+    await assertRejects(() => engine.plan(), RegistryError, message);
+    await assertRejects(() => engine.apply(), Error, message);
+    assertEquals(await engine.lockOwner(), null);
+    assertEquals([await recordsOf(client), await getHash(client, "x:1")], [["x:1"], { v: "1" }]);
+    await client.del("shop:migration:001_change");
+  }
+});
+
+function fail(): never {
+  throw new Error("it had a bad day");
+}
+
+Deno.test("createEngine() refuses two keys of one name, and a registry that nobody checked", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const change = changing({ change: () => null });
+  const one = { ...NAMES, redis: { ...REDIS, stateKey: () => "shop:state" } };
+  assertThrows(() => engineOf(client, [change, change], one), RegistryError, `"shop:state"`);
+  const same = { ...NAMES, lock: { ...NAMES.lock, fence: NAMES.lock.lock } };
+  assertThrows(() => engineOf(client, [change], same), RegistryError, `"shop:lock"`);
+  const redis = [{ name: "001_change", version: 2, description: "", change }];
+  const owner = { host: "shop-1", pid: 1 };
+  assertThrows(
+    () => createEngine({ registry: { redis }, names: NAMES, redis: client, version: "1.0.0", owner }),
+    RegistryError,
+    "version 2",
+  );
+});
