@@ -57,7 +57,7 @@ export class Ledger {
   readonly foreign = new Map<string, string>();
   /** When a run that includes 001 was first started: nothing was copied before. */
   copyingFrom = Infinity;
-  /** When 001 was first seen to have begun: T0 is no later. */
+  /** When 001 first began, by what is recorded: no later than that. */
   begunBy = Infinity;
   /** A person has chosen one form of each record whose forms differed. */
   settledByHand = false;

@@ -170,6 +170,8 @@ class Play {
       case "server_fault":
         this.#stage.say(describe(event, this.#history));
         this.#lasting = both(this.#lasting, await disturbServers(event, this.#world, this.#stage));
+        // Who takes over may not have heard that it has begun: then it begins anew.
+        if (event.fault === "failover") this.#ledger.begunBy = Infinity;
     }
   }
 
@@ -225,12 +227,13 @@ class Play {
     if (lasting !== null) this.#stage.say("servers: well again");
   }
 
-  /** Notes when 001 was first seen to have begun. */
+  /** Notes when 001 first began. */
   async #look(): Promise<void> {
-    if (this.#ledger.begunBy < Infinity || this.#ledger.copyingFrom === Infinity) return;
-    if (await this.#world.client.exists("outpost:migration:001_hash_tags") === 1) {
-      this.#ledger.begunBy = Date.now() + 1;
-    }
+    if (this.#ledger.copyingFrom === Infinity) return;
+    const state = await readStored(this.#world.client, "outpost:migration:001_hash_tags");
+    if (state === null) return;
+    const { first_began_at: told = String(Date.now() + 1) } = state.fields;
+    this.#ledger.begunBy = Math.min(this.#ledger.begunBy, Number(told));
   }
 
   async #isApplied(deployment: string, name: string): Promise<boolean> {
