@@ -5,6 +5,7 @@
  */
 
 import type { Sql } from "postgres";
+import { assertPositive } from "./assert_positive.ts";
 import type { SqlBackend } from "./sql_backend.ts";
 import { createClickHouseBackend } from "./clickhouse/backend.ts";
 import type { ClickHouseTables } from "./clickhouse/bookkeeping.ts";
@@ -133,6 +134,7 @@ export function engineOver(
 ): Engine {
   const { names, owner, version } = options;
   const registry = createRegistry(options.registry); // Whoever made it by himself learns now what is wrong with it.
+  assertPositive({ lockTtlMs: options.lockTtlMs });
   const sql = new Map<SqlStoreName, SqlBackend>();
   if (options.postgres !== undefined) sql.set("postgres", postgresBackend(options, options.postgres));
   if (options.clickhouse !== undefined) sql.set("clickhouse", clickhouseBackend(options, options.clickhouse));

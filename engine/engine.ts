@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertPositive } from "./assert_positive.ts";
 import { apply, type ApplyOptions, type ApplyResult } from "./apply.ts";
 import {
   assertCleanable,
@@ -136,6 +137,8 @@ export class Engine {
    * @throws {InterruptedError} When the signal fired; the next call continues.
    */
   async apply(options: ApplyOptions = {}): Promise<ApplyResult> {
+    const { maxRate, batchSize } = options;
+    assertPositive({ maxRate, batchSize });
     return await apply(this.#context, () => this.#read(), options);
   }
 
@@ -151,6 +154,8 @@ export class Engine {
    * @throws {InterruptedError} When the signal fired; the next call continues.
    */
   async prepare(options: PrepareOptions = {}): Promise<SqlPrepared | null> {
+    const { maxRate, batchSize } = options;
+    assertPositive({ maxRate, batchSize });
     return await prepare(this.#context, () => this.#read(), options);
   }
 
@@ -171,6 +176,7 @@ export class Engine {
    * @returns With `ok` false when anything differs, and for what is pending: that cannot be verified.
    */
   async verify(options: VerifyOptions = {}): Promise<VerifyResult> {
+    assertPositive({ sample: options.sample });
     return await verify(this.#context, await this.#read(), options);
   }
 
@@ -208,6 +214,8 @@ export class Engine {
    * @throws {NotVerifiedError} When the migration is not applied, or does not verify and `force` is not set.
    */
   async cleanup(id: string, options: CleanupOptions = {}): Promise<CleanupResult> {
+    const { maxRate, batchSize } = options;
+    assertPositive({ maxRate, batchSize });
     return await cleanup(this.#context, () => this.#read(), this.resolve(id), options);
   }
 

@@ -3,7 +3,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { Cluster, Redis } from "ioredis";
 import { createEngine, type Names } from "../../../engine/create_engine.ts";
-import { ApplyError, RegistryError } from "../../../engine/errors.ts";
+import { ApplyError, RefusedError, RegistryError } from "../../../engine/errors.ts";
 import { copyKeys, type CopyRules } from "../../../engine/redis/copy/copy_keys.ts";
 import type { RedisMigration } from "../../../engine/redis/migration.ts";
 import { transformRecords, type TransformRules } from "../../../engine/redis/transform/change.ts";
@@ -210,4 +210,26 @@ Deno.test("createEngine() refuses two keys of one name, and a registry that nobo
     RegistryError,
     "version 2",
   );
+});
+
+Deno.test("verify(), apply() and createEngine() refuse numbers by which nothing would be looked at, or never end", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await putHash(client, "x:1", { v: "1" });
+  const change = changing({ change: (_, [v]) => v === "2" ? null : ["v", "2"] });
+  const engine = engineOf(client, [change]);
+  for (const options of [{ batchSize: 0 }, { batchSize: -1 }, { maxRate: 0 }, { maxRate: NaN }]) {
+    await assertRejects(() => engine.apply(options), RefusedError, Object.keys(options)[0]!);
+  }
+  assertEquals(await allKeys(client), ["x:1"]);
+  await engine.apply();
+  await assertRejects(() => engine.verify({ sample: 0 }), RefusedError, "sample");
+  const wrong = {
+    registry: {},
+    names: NAMES,
+    version: "1.0.0",
+    owner: { host: "shop-1", pid: 1 },
+    lockTtlMs: 0,
+  };
+  assertThrows(() => createEngine(wrong), RefusedError, "lockTtlMs");
 });
