@@ -58,6 +58,8 @@ export type Happening =
     readonly process: boolean;
   }
   | { readonly type: "runner_fault"; readonly runner: number; readonly fault: RunnerFault }
+  /** A tool before v0.14, which locks all deployments of a Redis by one name, works for a while. */
+  | { readonly type: "older_tool"; readonly action: "lock" | "unlock" }
   | Refusal
   | { readonly type: "server_fault"; readonly fault: ServerFault; readonly seed: number };
 
@@ -118,6 +120,8 @@ export function describe(event: Happening, { populations }: Pick<History, "popul
       }${event.process ? " (a process)" : ""}`;
     case "runner_fault":
       return `runner ${event.runner}: ${event.fault}`;
+    case "older_tool":
+      return `older tool: ${event.action}`;
     case "refusal":
       return `runner ${event.runner}: ${event.code}, ${event.times} times`;
     case "server_fault":

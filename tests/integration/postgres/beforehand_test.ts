@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type postgres from "postgres";
 import { LockLostError } from "../../../engine/errors.ts";
+import { golangMigrateLockKey } from "../../../engine/postgres/lock.ts";
 import { StepFailedError } from "../../../engine/sql/step_failed_error.ts";
 import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
 import { eventually } from "../../support/server.ts";
@@ -192,4 +193,35 @@ Deno.test("A partition that is attached once step 8 has built its index gets one
   const found = (await outpostSchema(sql)).find(({ name }) => name === "attempts_2030")!;
   assert(found.indexes.some(({ parent }) => parent === "idx_attempts_tenant_desttype_time"));
   assertEquals((await backend.verify()).issues, PENDING);
+});
+
+Deno.test("Step 8 and an old server that starts meanwhile wait for each other, until Postgres ends one; the same command goes on", async () => {
+  await using server = await startPostgres();
+  const { url, sql, backend } = await start(server);
+  const [{ name }] = await sql<[{ name: string }]>`SELECT current_database() AS name`;
+  const key = String(golangMigrateLockKey("public", "schema_migrations", name));
+  const old = server.client(url, { max: 1 });
+  let cutOff: Error | undefined;
+  let started: Promise<boolean>;
+  {
+    await using session = await locked(backend);
+    // golang-migrate does so when it is opened, whether or not there is anything to do for it.
+    started = old`SELECT pg_advisory_lock(${key}::bigint)`.then(() => true, () => false);
+    await eventually(async () =>
+      assertEquals((await sql`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`).length, 1)
+    );
+    cutOff = await session.up(8, running()).then(() => undefined, (error) => error);
+  }
+  if (cutOff !== undefined) {
+    assertEquals(cutOff instanceof StepFailedError && cutOff.failure.serverCode, "40P01");
+    assert(await started, "nobody else was ended");
+    assertEquals([...await sql`SELECT version::int, dirty FROM schema_migrations`], [{
+      version: 7,
+      dirty: false,
+    }]);
+    await old`SELECT pg_advisory_unlock(${key}::bigint)`;
+    await migrateTo(backend, 8);
+  } else assertEquals(await started, false);
+  assertEquals(await outpostSchema(sql), releasedSchema(8));
+  assertEquals(await left(sql), []);
 });

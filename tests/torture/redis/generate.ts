@@ -13,6 +13,7 @@ import {
   diesOnList,
   freshStart,
   motif,
+  olderTool,
   pausedAndChanged,
   settledHalfDone,
 } from "./motifs.ts";
@@ -100,6 +101,8 @@ function aimedHistory(seed: number, topology: Topology): History | null {
       const setting = { populations: small.populations, topology, mix: 0.5, share: 0.5 };
       return { ...small, coarse: true, events: [...pausedAndChanged(random, setting), ...events] };
     }
+    case 13:
+      return besideOlderTool(random, seed, topology);
     case 8:
     case 12:
       return { ...history, events: refused(random, history.events, REFUSALS) };
@@ -124,6 +127,15 @@ function together(random: Random, seed: number, topology: Topology): History {
       : event
   );
   return { ...history, events: seed % 14 === 5 ? refused(random, events, REFUSALS) : events };
+}
+
+/** An older tool takes its turns. Its lock goes with nothing but itself: no server loses it, and nobody clears it. */
+function besideOlderTool(random: Random, seed: number, topology: Topology): History {
+  const history = anyHistory(seed, topology, random.pick([["dp_001"], ["", "dp_001"], ["a", "a-b"]]));
+  const events = history.events.filter((event) =>
+    event.type !== "server_fault" && (event.type !== "run" || event.words[1] !== "unlock")
+  );
+  return { ...history, events: [...olderTool(random, history.populations), ...events] };
 }
 
 /** Commands that take several deployments. */

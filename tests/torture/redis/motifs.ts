@@ -6,6 +6,7 @@
 
 import type { Event, Happening, Population } from "../history.ts";
 import type { Random } from "../random.ts";
+import { WHOLE_RUN } from "../stage.ts";
 import { actOf, type Setting, startOf } from "./generate.ts";
 
 const APPLY = ["migrate", "apply", "--yes"];
@@ -15,6 +16,17 @@ export function motif(random: Random, setting: Setting): Event[] {
   const motifs = [interrupted, interrupted, goneWhileCopied, pausedAndChanged];
   if (setting.topology === "replica") motifs.push(failedOver, failedOver, failedOver);
   return random.pick(motifs)(random, setting);
+}
+
+/** A tool before v0.14 takes its lock, before a run and in the middle of others, and gives it back. */
+export function olderTool(random: Random, populations: readonly Population[]): Event[] {
+  const run = (): Event => ({ after: 0, ...startOf(random, populations, APPLY) });
+  const tool = (action: "lock" | "unlock", after: number): Event => ({ after, type: "older_tool", action });
+  const events = [tool("lock", 0), run(), tool("unlock", WHOLE_RUN)];
+  for (let i = random.between(1, 3); i > 0; i--) {
+    events.push(run(), tool("lock", random.between(0, 60)), run(), tool("unlock", random.between(0, 40)));
+  }
+  return events;
 }
 
 /** A fresh installation is initialized, by some that stand still in the middle while data appears. */

@@ -12,6 +12,7 @@ import { type Outcome, pause, Stage } from "../stage.ts";
 import { Application, type Form } from "./application.ts";
 import { addForeign } from "./foreign.ts";
 import { Ledger } from "./ledger.ts";
+import { OlderTool } from "./older_tool.ts";
 import { judge, type Verdicts } from "./oracle.ts";
 import { calm, type RedisWorld } from "./servers.ts";
 import { disturbServers, type LastingFault } from "./server_faults.ts";
@@ -38,6 +39,7 @@ class Play {
   readonly #world: RedisWorld;
   readonly #stage: Stage;
   readonly #ledger = new Ledger();
+  readonly #older: OlderTool;
   readonly #releases: Record<"legacy" | "tagged" | "current", Application>;
   #lasting: LastingFault | null = null;
   /** When applications wrote while nothing was recorded of 001. */
@@ -49,6 +51,7 @@ class Play {
     this.#world = world;
     this.#stage = new Stage(world, history.events);
     const client = () => this.#world.client;
+    this.#older = new OlderTool(client, this.#stage);
     const release = (form: Form) => new Application(client, this.#ledger, form, history.coarse);
     this.#releases = { legacy: release("legacy"), tagged: release("tagged"), current: release("current") };
   }
@@ -165,6 +168,9 @@ class Play {
         }
         this.#stage.disturb(event.runner, event.fault);
         return;
+      case "older_tool":
+        this.#stage.say(describe(event, this.#history));
+        return await this.#older[event.action]();
       case "refusal":
         return this.#stage.refuse(event);
       case "server_fault":
@@ -256,6 +262,7 @@ class Play {
   /** Ends all that disturbs, and waits for the runners. */
   async #calm(): Promise<void> {
     this.#stage.say("all faults end");
+    await this.#older.unlock();
     await this.#endLasting();
     await this.#world.settled();
     await Promise.all(this.#world.masters().map(calm));
