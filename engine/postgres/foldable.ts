@@ -48,6 +48,12 @@ export async function findOwnWork(
   return [...differences, ...more, ...rows.map(({ table, what }) => `Table "${table}" has ${what}`)];
 }
 
+/** A whole schema is published. Older servers have no such catalogue, and its name is looked up by those that have. */
+function publishes(schema: string): string {
+  return `EXISTS (SELECT FROM pg_depend WHERE classid = to_regclass('pg_catalog.pg_publication_namespace')
+                     AND refclassid = 'pg_namespace'::regclass AND refobjid ${schema})`;
+}
+
 // Columns that only newer servers have are read by name.
 const OWN_WORK = `
   WITH parts AS (
@@ -62,6 +68,7 @@ const OWN_WORK = `
    CROSS JOIN LATERAL (VALUES
      (leaf.relkind <> 'r' OR leaf.relpersistence <> 'p'
         OR leaf.relam <> (SELECT oid FROM pg_am WHERE amname = 'heap'), 'another kind of storage'),
+     (leaf.relnamespace <> parent.relnamespace, 'another schema than its table'),
      (leaf.relowner <> parent.relowner OR pg_get_userbyid(leaf.relowner) <> current_user, 'another owner'),
      (EXISTS (SELECT FROM aclexplode(leaf.relacl) WHERE grantor <> leaf.relowner), 'privileges that another role than its owner granted'),
      (leaf.reloptions IS NOT NULL, 'storage options of its own'),
@@ -92,7 +99,8 @@ const OWN_WORK = `
      (EXISTS (SELECT FROM pg_constraint WHERE contype NOT IN ('n', 'p')
                  AND (conrelid IN (leaf.oid, parent.oid) OR confrelid IN (leaf.oid, parent.oid))), 'constraints of its own'),
      (EXISTS (SELECT FROM pg_publication_rel WHERE prrelid IN (leaf.oid, parent.oid))
-        OR EXISTS (SELECT FROM pg_publication WHERE puballtables), 'a publication'),
+        OR EXISTS (SELECT FROM pg_publication WHERE puballtables)
+        OR ${publishes("IN (leaf.relnamespace, parent.relnamespace)")}, 'a publication'),
      (EXISTS (SELECT FROM pg_statistic_ext WHERE stxrelid IN (leaf.oid, parent.oid)), 'extended statistics'),
      (EXISTS (SELECT FROM pg_inherits WHERE inhparent = leaf.oid), 'tables that inherit from it'),
      (EXISTS (SELECT FROM pg_description WHERE classoid = 'pg_class'::regclass AND objoid = leaf.oid), 'comments'),
@@ -105,7 +113,8 @@ const OWN_WORK = `
     FROM jsonb_array_elements_text($1::text::jsonb) AS name
    CROSS JOIN LATERAL (VALUES
      (current_setting('default_tablespace') <> '', 'a tablespace of its own'),
-     (EXISTS (SELECT FROM pg_publication WHERE puballtables), 'a publication')
+     (EXISTS (SELECT FROM pg_publication WHERE puballtables)
+        OR ${publishes("= quote_ident(current_schema())::regnamespace")}, 'a publication')
    ) AS found (there, what)
    WHERE to_regclass(name) IS NULL AND found.there
    ORDER BY 1, 2`;

@@ -57,6 +57,20 @@ export const OWN_WORK: readonly (readonly [string, string])[] = [
     "DROP TABLE mine",
   ],
   [
+    `CREATE SCHEMA elsewhere;
+    CREATE TABLE elsewhere.mine PARTITION OF deliveries FOR VALUES FROM ('2999-01-01') TO ('3000-01-01')`,
+    "DROP SCHEMA elsewhere CASCADE",
+  ],
+  [
+    // Older servers publish no whole schemas.
+    `DO $$ BEGIN
+      EXECUTE CASE WHEN current_setting('server_version_num')::int >= 150000
+                   THEN 'CREATE PUBLICATION mine FOR TABLES IN SCHEMA public'
+                   ELSE 'CREATE PUBLICATION mine FOR TABLE events_default' END;
+    END $$`,
+    "DROP PUBLICATION mine",
+  ],
+  [
     "ALTER TABLE event_delivery_index_default SET (fillfactor = 90)",
     "ALTER TABLE event_delivery_index_default RESET (fillfactor)",
   ],
