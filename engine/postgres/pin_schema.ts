@@ -20,6 +20,8 @@ export interface Place {
  *
  * Policies no longer hide rows: where one would, the server refuses instead. What is not seen would count as not there.
  *
+ * The server writes definitions, and reads statements, as it does where nobody has set anything about that.
+ *
  * @param query Runs in a transaction where `during` is `transaction`.
  * @throws {RefusedError} When the search path leads to temporary tables.
  */
@@ -32,7 +34,8 @@ export async function pinSchema(query: Query, during: "session" | "transaction")
     });
   }
   await query(
-    "SELECT set_config('row_security', 'off', $1::boolean), set_config('search_path', $2::text, $1::boolean)",
+    "SELECT set_config('row_security', 'off', $1::boolean), set_config('search_path', $2::text, $1::boolean), " +
+      "set_config('standard_conforming_strings', 'on', $1::boolean), set_config('quote_all_identifiers', 'off', $1::boolean)",
     [
       during === "transaction",
       schema === null ? "pg_temp" : `${quoteIdentifier(schema)}, pg_temp`,

@@ -80,7 +80,9 @@ export class PinnedConnection implements AsyncDisposable {
             "Connect to the primary; of several hosts in the Postgres URL target_session_attrs=read-write finds it",
         });
       }
-      const { schema, database } = await pinSchema(queryThrough(reserved), "session");
+      const query = queryThrough(reserved);
+      const { schema, database } = await pinSchema(query, "session");
+      await query(STAY);
       if (schema === null) {
         throw new RefusedError("Cannot migrate Postgres: no schema of the search path exists", {
           hint: `Create the schema, or correct search_path in the Postgres URL`,
@@ -256,6 +258,10 @@ async function refuseSharedConnections(
     await other.end({ timeout: 0 });
   }
 }
+
+/** While other stores are at work this connection is silent and keeps the lock. Settings that a server does not know are left out. */
+const STAY = `
+  SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')`;
 
 const PROBE_MS = 2000;
 

@@ -30,7 +30,8 @@ export function queryThrough(client: Pick<postgres.ISql, "unsafe">): Query {
  */
 function withValues(text: string, parameters: readonly QueryParameter[] = []): string {
   if (parameters.length === 0) return text;
-  return text.replaceAll(/\$(\d+)/g, (_, number: string) => {
+  return text.replaceAll(/"(?:[^"]|"")*"|\$(\d+)/g, (found, number: string | undefined) => {
+    if (number === undefined) return found; // A name may look like the place of a value.
     const value = parameters[Number(number) - 1];
     if (value === undefined) throw new TypeError(`Missing value ${number} of: ${text}`);
     return value === null ? "NULL" : quoteLiteral(String(value));

@@ -37,3 +37,10 @@ Deno.test("Values come to the server as they are, whatever they hold and however
     await assertRejects(() => query("SELECT $1::text, $2::text", ["a"]), TypeError);
   }
 });
+
+Deno.test("A name that looks like the place of a value stays a name", async () => {
+  await using server = await startPostgres();
+  const query = queryThrough(server.client(await server.createDatabase(), { max: 1 }));
+  const [row] = await query(`SELECT $1::text AS "a$1", 'one "word"' AS "b""$2"`, ["value"]);
+  assertEquals(row as object, { "a$1": "value", 'b"$2': 'one "word"' });
+});
