@@ -164,7 +164,11 @@ function toUsageError(
   if (error.code === "commander.help") {
     return new UsageError("No command given", { hint: see });
   }
-  const [message, suggestion] = error.message.split("\n");
+  // What was written behind an option that nobody knows may be a password.
+  const told = error.code === "commander.unknownOption"
+    ? error.message.replace(/'(--[^='\n]*|-[^-])(.*)'(?=\n\(Did|$)/s, "'$1'")
+    : error.message;
+  const [message, suggestion] = told.split("\n");
   const text = message!.replace(/^error: /, "").replace(/\.$/, "");
   const hint = suggestion === undefined ? see : `${suggestion.replace(/^\(|\)$/g, "")} ${see}`;
   return new UsageError(text.charAt(0).toUpperCase() + text.slice(1), { hint });

@@ -159,6 +159,9 @@ export const flag: SettingType<boolean> = {
   show: String,
 };
 
+/** More than 24 days of milliseconds neither a server nor a timer takes. */
+const LONGEST_MS = 596 * 3_600_000;
+
 /** A duration in milliseconds, written with its unit. */
 export function duration(min: number): SettingType<number> {
   return {
@@ -167,6 +170,7 @@ export function duration(min: number): SettingType<number> {
       const written = scalarText(raw);
       const value = written === null ? null : parseDuration(written);
       if (value === null) return { problem: "must be a duration such as 500ms, 3s, 5m, 1h or 0" };
+      if (value > LONGEST_MS) return { problem: `must be ${durationText(LONGEST_MS)} or less` };
       return value < min ? { problem: `must be ${durationText(min)} or more` } : { value };
     },
     show: durationText,

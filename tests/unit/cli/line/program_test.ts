@@ -19,6 +19,12 @@ const WRONG: readonly (readonly [line: string, message: string, hint: string])[]
   ["migrte", "Unknown command 'migrte'", "Did you mean migrate?"],
   ["migrate apply --yess", "Unknown option '--yess'", "Did you mean --yes?"],
   ["migrate plan --redis-hots x", "Unknown option '--redis-hots'", "Did you mean --redis-host?"],
+  [
+    "migrate plan --redis-pasword=hunter2",
+    "Unknown option '--redis-pasword'",
+    "outpost migrate plan --help",
+  ],
+  ["migrate plan -ahunter2", "Unknown option '-a'", "outpost migrate plan --help"],
   ["migrate", "No command given", "outpost migrate --help"],
   ["", "No command given", "outpost --help"],
   ["migrate plan --out", "Option '--out <FILE>' argument missing", "outpost migrate plan --help"],
@@ -57,6 +63,7 @@ for (const [line, message, hint] of WRONG) {
     const text = await runInProcess(args);
     assertEquals([text.code, text.stdout], [2, ""]);
     assertStringIncludes(text.stderr, message);
+    assert(!text.stderr.includes("hunter2"), text.stderr);
     assertStringIncludes(text.stderr, hint);
     const json = await runInProcess([...args, "--json"]);
     assertEquals([json.code, json.stderr], [2, ""]);

@@ -110,6 +110,16 @@ Deno.test("checkSettings() reports all problems at once, names their place and s
   ]);
 });
 
+Deno.test("checkSettings() refuses durations that no timer and no server takes", () => {
+  const named = ["lock-timeout", "statement-timeout", "lock-wait", "lock-ttl"];
+  const flags = new Map(named.map((flag) => [flag, "597h"]));
+  const error = assertThrows(
+    () => checkSettings(resolveSettings({ flags, env: {}, file: null })),
+    SettingsError,
+  );
+  assertEquals(error.problems, named.map((flag) => `--${flag} must be 596h or less`));
+});
+
 Deno.test("checkSettings() is content with nothing at all: what a command needs is decided later", () => {
   const settings = checkSettings(resolveSettings({ flags: new Map(), env: {}, file: null }));
   assertEquals([settings.redisHost, settings.redisPort, settings.postgresUrl], ["redis", 6379, null]);
