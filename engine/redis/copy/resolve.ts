@@ -8,7 +8,6 @@
 import type { Buffer } from "node:buffer";
 import type { RedisDifference } from "../../redis_backend.ts";
 import { type Binary, display, toArgument } from "../binary.ts";
-import { readExisting } from "../bulk_reads.ts";
 import type { ReadContext, WriteContext } from "../context.ts";
 import { lookAhead } from "../lookalikes.ts";
 import { SETTLE, SETTLE_LARGE } from "../scripts/settling.ts";
@@ -101,24 +100,7 @@ export async function settleDifferences(
   }
   // When all records are as chosen: what is deleted under its new name then is not to be listed.
   await prune(change, context, copied);
-  for (const { source } of await findGone(change, context, copied)) {
-    resolved--;
-    issues.push(
-      `${display(source)}: all that it lists was deleted; told to keep the copy, resolve deletes it`,
-    );
-  }
   return { resolved, issues };
-}
-
-/** The lists among pairs of which no copy is left. */
-async function findGone<Pair extends ListKeys>(
-  { lists }: CopyChange,
-  { store }: WriteContext,
-  pairs: readonly Pair[],
-): Promise<Pair[]> {
-  const found = lists === undefined ? [] : pairs.filter((pair) => lists.ownerOf(pair) !== null);
-  const there = await readExisting(store, found.map(({ target }) => target));
-  return found.filter((_, i) => !there[i]);
 }
 
 type Judged = JudgedPair<{ readonly source: Binary; readonly target: Binary; readonly kind: string }>;

@@ -75,31 +75,6 @@ for (const where of ["one server", "a cluster"]) {
   });
 }
 
-Deno.test("settle() does not count a list as settled of which nothing is left, and says how it goes", async () => {
-  await using server = await startRedis();
-  const client = server.client();
-  const [list, copy] = ["tenant:t:destinations", "tenant:{t}:destinations"];
-  await putHash(client, "tenant:t", tenantFields("t"));
-  await putHash(client, "tenant:t:destination:d", destinationFieldsOf("d"));
-  await putHash(client, list, { d: "{}" });
-  const backend = outpostBackend(client);
-  await applyAll(backend);
-  await putHash(client, "tenant:{t}:destination:d", { deleted_at: "4102444900000" });
-  await client.del(copy);
-  const settle = async (keep: "original" | "copy") => {
-    const found = await backend.differences(HASH_TAGS, [list], { signal: NEVER });
-    const { resolved, issues } = await backend.settle(HASH_TAGS, found, keep, { signal: NEVER });
-    return { resolved, issues };
-  };
-  assertEquals(await settle("original"), {
-    resolved: 0,
-    issues: [`${list}: all that it lists was deleted; told to keep the copy, resolve deletes it`],
-  });
-  assertEquals(await getHash(client, list), { d: "{}" });
-  assertEquals(await settle("copy"), { resolved: 1, issues: [] });
-  assertEquals(await client.exists(list, copy), 0);
-});
-
 Deno.test("outpost migrate resolve lets go of an original whose copy the application deleted, as cleanup says", async () => {
   await using server = await startRedis();
   const client = server.client();
