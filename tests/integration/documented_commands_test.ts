@@ -30,6 +30,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "DENO_VERSION=": "runs tests",
   "OUTPOST_TESTS_": "runs tests",
   "deno task torture": "goes on for minutes; tests/torture does the same for seconds",
+  "deno task small": "goes on for minutes; tests/torture/small plays a part of it in seconds",
   "deno task mutate": "goes on for minutes",
   "deno run -A examples/shop": "integration/engine/library_test.ts",
   "redis-server ": "integration/cli/first_migration_test.ts",
