@@ -30,7 +30,7 @@ export function keepOffOwn(
     });
   }
   const older = migrations.flatMap(({ name }) => layout.olderStates(name).map(({ key }) => key));
-  const own = new Set([...names, ...older, ...lock.older].map(encodeText));
+  const own = new Set([...names, ...older, ...lock.older, ...lock.shared ?? []].map(encodeText));
   // Of these there are several: one a node, a slot or a holder.
   const begins = [...states.map((state) => `${state}:copying:`), `${lock.fence}:`].map(encodeText);
   const isOwn = (key: Binary) => own.has(key) || begins.some((begin) => key.startsWith(begin));

@@ -21,7 +21,7 @@ const REDIS = {
 const NAMES: Names = {
   tool: "shop",
   redis: REDIS,
-  lock: { lock: "shop:lock", older: [], fence: "shop:fence" },
+  lock: { lock: "shop:lock", older: [], shared: ["shop:any:lock"], fence: "shop:fence" },
 };
 const groupOf = (key: string) => key;
 
