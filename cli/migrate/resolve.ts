@@ -10,6 +10,7 @@ import type { KeptForm } from "../../engine/resolve.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { DeclinedError, UsageError } from "../errors.ts";
+import { quoted } from "../line/carried_flags.ts";
 import { LOCK_SETTINGS } from "../line/shared_options.ts";
 import { assertCanAsk, type Question } from "../output/confirm.ts";
 import { EXIT } from "../output/error_catalogue.ts";
@@ -77,7 +78,7 @@ function read(input: CommandInput): ResolveCommandOptions {
 async function run(context: Context, { id: loose, keys, keep, yes }: ResolveCommandOptions): Promise<number> {
   await using open = await context.openEngine({ sides: "redis" });
   const id = open.engine.resolve(loose);
-  const instead = `outpost migrate resolve ${id} ${keys?.join(" ") ?? "--all"} --keep ${keep} --yes`;
+  const instead = `resolve ${id} ${keys?.map(quoted).join(" ") ?? "--all"} --keep ${keep} --yes`;
   if (!yes) {
     const text = `Settle records of ${id}?`;
     assertCanAsk({ host: context.host, json: context.output.json }, { text, instead });

@@ -91,6 +91,16 @@ Deno.test("outpost migrate resolve lets go of an original whose copy the applica
   assertEquals(await client.exists("tenant:t"), 0);
 });
 
+Deno.test("outpost migrate resolve that cannot ask names a line that a shell takes as it is", async () => {
+  await using server = await startRedis();
+  const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port) };
+  const words = ["migrate", "resolve", "redis/1", "tenant:a b", "--keep", "copy"];
+  const { code, stderr } = await runInProcess(words, { env });
+  assertEquals(code, 2);
+  const line = "outpost migrate resolve redis/001_hash_tags 'tenant:a b' --keep copy --yes";
+  assert(stderr.includes(`Confirm on the command line: ${line}\n`), stderr);
+});
+
 /** IDs whose keys are shown otherwise than they are, and what an operator copies from `verify`. */
 const ODD: readonly (readonly [id: string, shown: string])[] = [
   ["\\x41", "tenant:\\x41"],
