@@ -197,8 +197,10 @@ export interface RedisBackend {
   /**
    * Records older bookkeeping and what is not applicable under the current names. Needs the lock. What is said to be applied
    * and is not, by the records of this deployment, becomes pending.
+   *
+   * @returns Whether there was anything to record.
    */
-  adopt(options: RedisRecordOptions): Promise<void>;
+  adopt(options: RedisRecordOptions): Promise<boolean>;
   /** Looks whether anything of the application is there, and if not, marks everything applied. Needs the lock. @returns Whether it did. */
   markFresh(options: RedisRecordOptions): Promise<boolean>;
 }

@@ -14,13 +14,12 @@ import { walk } from "../engine/redis/walk/walk.ts";
 import { deploymentIdFault } from "./deployment_id.ts";
 import { currentRecords } from "./redis/current_records.ts";
 import { legacyKeys } from "./redis/legacy_keys.ts";
-import { redisLayout } from "./redis_layout.ts";
 
 /** What keys of records and bookkeeping begin with: without an ID, which comes first whatever follows the word, and with one. */
 const BARE = /^(outpost|tenant|destination_summary):/;
 const PREFIXED = /^([^]+?):(outpost|tenant):/;
-/** What tells bookkeeping from keys of somebody whom a command cannot name. */
-const BOOKS = /:outpost:migration:\d/;
+/** What Outpost itself and its tools leave behind of an installation, for good: other applications may use the word for keys of theirs. */
+const BOOKS = /(^|:)outpost:(migration:\d|installation_id$|schema:version$)/;
 /** What tells a record from what looks like one. */
 const FIELDS = ["id", "deleted_at"];
 
@@ -75,8 +74,7 @@ function deploymentOf(key: Binary): { readonly id: string; readonly isRecord: bo
   const id = prefix === undefined ? null : decodeText(prefix);
   if (id === null) return null;
   if (word !== "outpost") return { id, isRecord: true };
-  if (deploymentIdFault(id) !== null && !BOOKS.test(key)) return null;
-  return redisLayout(id).isIgnored(key) ? null : { id, isRecord: false };
+  return BOOKS.test(key) ? { id, isRecord: false } : null;
 }
 
 function isRecord(id: string, key: Binary, values: Values | null): boolean {

@@ -39,7 +39,8 @@ const USERS: Readonly<Record<Purpose, string>> = {
 };
 
 /** Everybody has to find the nodes and to learn what a server can do. */
-const LOOK = "+@read -keys +@connection +info +cluster|nodes +cluster|slots +cluster|countkeysinslot";
+const LOOK =
+  "+@read -keys +@connection +info +cluster|info +cluster|nodes +cluster|slots +cluster|countkeysinslot";
 
 const REDIS: Readonly<Record<Purpose, readonly [rights: string, note: string]>> = {
   read: [LOOK, "Reads every key, for the records of a deployment are found among all; writes nothing."],

@@ -23,6 +23,7 @@ export function redisLayout(deploymentId: string): RedisLayout {
     deployment: deploymentId,
     stateKey: (name) => `${prefix}outpost:migration:${name}`,
     olderStates: (name) => deploymentId === "" ? firstTool(name) : shared(name),
+    runKeys,
     donePhases: ["applied", "verified", "cleaned"],
     // The oldest summaries, which never had a prefix, may be all that is left.
     usedPrefixes: [`${prefix}outpost:`, `${prefix}tenant:`, ...prefix === "" ? ["destination_summary:"] : []],
@@ -41,4 +42,12 @@ function firstTool(name: string): OlderState[] {
     { key: `outpost:migration:${name}:state`, form: "phase" },
     { key: "outpost:schema:version", form: "version" },
   ];
+}
+
+/**
+ * The command line of v0.6 to v0.13 told of a run right after it had called the migration applied. What failed of 001 is for verify to
+ * name: run again, it could bring back what the application has deleted since.
+ */
+function runKeys(name: string, key: string, seconds: number): string[] {
+  return name === "001_hash_tags" ? [] : [seconds, seconds + 1].map((time) => `${key}:run:${time}`);
 }

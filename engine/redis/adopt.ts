@@ -5,14 +5,18 @@
  */
 
 import type { RedisRecordOptions } from "../redis_backend.ts";
+import { asked } from "./asked.ts";
 import type { AdoptedState, Bookkeeping } from "./bookkeeping.ts";
-import { isFresh } from "./freshness.ts";
+import { type Binary, encodeText, escapePattern } from "./binary.ts";
 import type { RedisLayout } from "./layout.ts";
 import { MasterWatch } from "./master_watch.ts";
-import { forecast } from "./plan.ts";
-import { firstBegin } from "./run.ts";
+import type { RedisMigration } from "./migration.ts";
+import { emptyForecast, type Forecast, forecast } from "./plan.ts";
 import type { Standing } from "./standing.ts";
 import type { RedisStore } from "./store.ts";
+import { firstBegin } from "./stored_state.ts";
+import { anyKey } from "./walk/key_search.ts";
+import { coveringPattern } from "./walk/pattern.ts";
 
 /** Where it is written. */
 interface Books {
@@ -20,46 +24,44 @@ interface Books {
   readonly bookkeeping: Bookkeeping;
 }
 
-/** Records under the current names what is known from others. What is said to be applied and is not becomes pending. */
+/** Records under the current names what is known from others. What is said to be applied and is not becomes pending. @returns Whether there was any. */
 export async function adoptOlder(
   { store, bookkeeping }: Books,
   standings: readonly Standing[],
   { fence, signal }: RedisRecordOptions,
-): Promise<void> {
+): Promise<boolean> {
   const adoptable = standings.filter((standing) => standing.adoptable);
-  if (adoptable.length === 0) return;
+  if (adoptable.length === 0) return false;
   const { processes } = await MasterWatch.begin(store, signal);
-  const left = await countLeft(store, adoptable, signal);
-  for (const { migration: { name }, reason, state } of adoptable) {
-    const records = left.get(name) ?? 0;
+  const left = await forecastLeft(store, adoptable, signal);
+  for (const { migration, reason, state } of adoptable) {
+    const { estimatedItems, invalidItems } = left.get(migration) ?? emptyForecast();
+    const records = estimatedItems + invalidItems;
     const told = `${state.inheritedFrom} says that it was applied, ${records} records say otherwise`;
     const adopted: AdoptedState = records > 0
       ? { status: "pending", reason: told }
       : reason !== null
       ? { status: "not_applicable", reason }
       : { status: "applied", at: state.at, beganAt: firstBegin(state) };
-    await bookkeeping.adopt(name, adopted, processes, fence);
+    await bookkeeping.adopt(migration.name, adopted, processes, fence);
   }
+  return true;
 }
 
 /**
- * How many records are left to do for in-place migrations that are said to be applied: what several installations shared
+ * What is left to do for in-place migrations that are said to be applied: what several installations shared
  * may be true of one of them alone. Of copies nothing can be told: an original without one may have been deleted since.
  */
-async function countLeft(
+async function forecastLeft(
   store: RedisStore,
   standings: readonly Standing[],
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, number>> {
+): Promise<ReadonlyMap<RedisMigration, Forecast>> {
   const rules = { store, later: [], beganAt: null, doneSince: null };
   const inPlace = standings.flatMap(({ migration, reason }) =>
     reason === null && migration.change.type === "transform" ? [{ migration, rules, applied: [] }] : []
   );
-  if (inPlace.length === 0) return new Map();
-  const forecasts = await forecast(store, inPlace, { signal });
-  return new Map(
-    forecasts.map(({ migration, items, invalidItems }) => [migration.name, items + invalidItems]),
-  );
+  return await forecast(store, inPlace, { signal });
 }
 
 /** Records that nothing is to be done, where nothing of an application is there. @returns Whether it did. */
@@ -79,4 +81,18 @@ export async function markFresh(
     await bookkeeping.adopt(name, state, processes, fence);
   }
   return true;
+}
+
+/**
+ * Looks for keys that a used installation has, in one walk, and stops at the first.
+ *
+ * @throws {InterruptedError} When the signal fired.
+ */
+async function isFresh(store: RedisStore, layout: RedisLayout, signal: AbortSignal): Promise<boolean> {
+  const prefixes = layout.usedPrefixes.map(encodeText);
+  const isUsed = (key: Binary) =>
+    prefixes.some((prefix) => key.startsWith(prefix)) &&
+    !asked("isIgnored", null, key, () => layout.isIgnored(key));
+  const pattern = coveringPattern(prefixes.map((prefix) => `${escapePattern(prefix)}*`));
+  return !await anyKey(store, pattern, signal, (keys) => keys.some(isUsed));
 }

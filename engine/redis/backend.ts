@@ -22,20 +22,18 @@ import { RefusedError } from "../errors.ts";
 import { encodeText } from "./binary.ts";
 import { adoptOlder, markFresh } from "./adopt.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
-import { cleanUpWatched } from "./cleanup.ts";
 import type { RedisLayout } from "./layout.ts";
 import { toToldError, watchFailures } from "./errors.ts";
-import { countOriginals } from "./copy/cleanup.ts";
+import { cleanUp, countOriginals } from "./copy/cleanup.ts";
 import { findDifferences, settleDifferences } from "./copy/resolve.ts";
 import { reasonAgainst, type RedisMigration } from "./migration.ts";
-import { forecast } from "./plan.ts";
+import { emptyForecast, forecast } from "./plan.ts";
 import { findRightsBlockers } from "./rights.ts";
 import { findRoomBlockers } from "./room.ts";
 import { runMigrations } from "./run.ts";
 import { entryOf, infoOf, type Standing } from "./standing.ts";
 import { Standings } from "./standings.ts";
 import type { RedisStore } from "./store.ts";
-import { Tally } from "./walk/tally.ts";
 import { verifyMigrations } from "./verification.ts";
 import { whereabouts } from "./whereabouts.ts";
 
@@ -46,8 +44,6 @@ export interface RedisBackendOptions {
   /** All migrations, in order. */
   readonly migrations: readonly RedisMigration[];
   readonly layout: RedisLayout;
-  /** The time, for bookkeeping. @default The clock of this machine. */
-  readonly now?: () => Date;
 }
 
 /**
@@ -68,12 +64,12 @@ class Backend implements RedisBackend {
   readonly #standings: Standings;
   readonly #lastFailure: () => Error | null;
 
-  constructor({ store, migrations, layout, now = () => new Date() }: RedisBackendOptions) {
+  constructor({ store, migrations, layout }: RedisBackendOptions) {
     this.migrations = migrations.map(infoOf);
     this.#store = store;
     this.#lastFailure = watchFailures(store.client);
     this.#layout = layout;
-    this.#bookkeeping = new Bookkeeping(this.#store, layout, now);
+    this.#bookkeeping = new Bookkeeping(this.#store, layout);
     this.#standings = new Standings({ store, migrations, layout, bookkeeping: this.#bookkeeping });
   }
 
@@ -104,21 +100,8 @@ class Backend implements RedisBackend {
       );
       const forecasts = await forecast(this.#store, planned, options);
       return chosen.map(({ migration }) => {
-        const found = forecasts.find((one) => one.migration === migration);
         const { id, name, description } = infoOf(migration);
-        const { items = 0, firsts = 0, scope = {}, examples = [], invalidItems = 0, invalid = [] } = found ??
-          {};
-        return {
-          id,
-          name,
-          description,
-          estimatedItems: items,
-          firsts,
-          scope,
-          examples,
-          invalidItems,
-          invalid,
-        };
+        return { id, name, description, ...forecasts.get(migration) ?? emptyForecast() };
       });
     });
   }
@@ -161,13 +144,7 @@ class Backend implements RedisBackend {
         } else running.push(standing);
       }
       if (running.length > 0) {
-        const steps = await Promise.all(running.map(async ({ migration, state }) => ({
-          migration,
-          state,
-          later: this.#standings.changesAfter(migration),
-          applied: await this.#standings.appliedAfter(migration),
-          markers: this.#standings.markersOf(migration),
-        })));
+        const steps = await Promise.all(running.map((standing) => this.#standings.stepOf(standing)));
         const run = { store: this.#store, bookkeeping: this.#bookkeeping, steps, options };
         for (const result of await runMigrations(run)) results.set(result.id, result);
       }
@@ -205,9 +182,8 @@ class Backend implements RedisBackend {
       if (change.type !== "copy" || reason !== null) return { id, deleted: 0, kept: 0, issues: [] };
       const { status } = state;
       if (status !== "applied") throw new RefusedError(`Cannot clean up ${id}: it is ${status}, not applied`);
-      const tally = new Tally();
-      const context = await this.#standings.writeContext(standing, options, tally);
-      return { id, ...await cleanUpWatched(id, change, context, options.onProgress) };
+      const context = await this.#standings.writeContext(standing, options);
+      return { id, ...await cleanUp(id, change, context, options.onProgress) };
     });
   }
 
@@ -231,10 +207,9 @@ class Backend implements RedisBackend {
   ): Promise<ResolveResult> {
     return this.#asking(`Cannot settle records of ${id}`, async () => {
       const { standing, change } = await this.#copying(id);
-      const tally = new Tally();
-      const context = await this.#standings.writeContext(standing, options, tally);
+      const context = await this.#standings.writeContext(standing, options);
       const { resolved, issues } = await settleDifferences(change, context, differences, keep);
-      return { id, resolved, issues: [...issues, ...tally.issues] };
+      return { id, resolved, issues: [...issues, ...context.tally.issues] };
     });
   }
 
@@ -248,9 +223,9 @@ class Backend implements RedisBackend {
     );
   }
 
-  adopt(options: RedisRecordOptions): Promise<void> {
+  adopt(options: RedisRecordOptions): Promise<boolean> {
     return this.#asking("Cannot adopt older bookkeeping", async () => {
-      await adoptOlder(
+      return await adoptOlder(
         { store: this.#store, bookkeeping: this.#bookkeeping },
         await this.#standings.all(),
         options,

@@ -8,10 +8,12 @@
 import { StoreUnreachableError } from "../errors.ts";
 import type { Fence } from "../lock/lock.ts";
 import { encodeText, fromBytes, toArgument } from "./binary.ts";
+import { byTurns } from "./bulk_reads.ts";
 import type { OlderState, RedisLayout } from "./layout.ts";
 import { RECORD } from "./scripts/writing.ts";
 import type { RedisStore } from "./store.ts";
 import {
+  afterRun,
   done,
   type EvictedKeys,
   fromHash,
@@ -19,6 +21,7 @@ import {
   ownState,
   parseObject,
   type StoredState,
+  toldInSeconds,
   UNKNOWN,
 } from "./stored_state.ts";
 import type { Tally } from "./walk/tally.ts";
@@ -44,20 +47,20 @@ const ANY: readonly string[] = [];
 export class Bookkeeping {
   readonly #store: RedisStore;
   readonly #layout: RedisLayout;
-  readonly #now: () => Date;
 
-  constructor(store: RedisStore, layout: RedisLayout, now: () => Date) {
+  constructor(store: RedisStore, layout: RedisLayout) {
     this.#store = store;
     this.#layout = layout;
-    this.#now = now;
   }
 
   /** Reads the state of one migration, its own or an older one. */
   async read(name: string, version: number): Promise<StoredState> {
-    const own = ownState(await this.#hash(this.#layout.stateKey(name)));
-    if (own !== null) return own;
+    const key = this.#layout.stateKey(name);
+    const fields = await this.#hash(key);
+    const own = ownState(fields);
+    if (own !== null) return await this.#afterRuns(name, key, fields, own);
     for (const older of this.#layout.olderStates(name)) {
-      const found = await this.#readOlder(older, version);
+      const found = await this.#readOlder(name, older, version);
       if (found !== null) return { ...found, inheritedFrom: older.key };
     }
     return UNKNOWN;
@@ -66,17 +69,32 @@ export class Bookkeeping {
   /** The fields of a hash; empty for a key that is none. */
   async #hash(key: string): Promise<Map<string, string>> {
     const [reply] = await this.#store.callMany([["HGETALL", toArgument(encodeText(key))]]);
-    const fields = new Map<string, string>();
-    if (!Array.isArray(reply)) return fields;
-    for (let i = 0; i + 1 < reply.length; i += 2) fields.set(String(reply[i]), String(reply[i + 1]));
-    return fields;
+    return byTurns(Array.isArray(reply) ? reply.map(String) : []);
   }
 
-  async #readOlder({ key, form }: OlderState, version: number): Promise<StoredState | null> {
+  /** What the records of runs make of a state: an older tool called applied what had failed. */
+  async #afterRuns(
+    name: string,
+    key: string,
+    fields: ReadonlyMap<string, string>,
+    state: StoredState,
+  ): Promise<StoredState> {
+    const seconds = toldInSeconds(fields);
+    if (seconds === null) return state;
+    let found = state;
+    for (const run of this.#layout.runKeys?.(name, key, seconds) ?? []) {
+      found = afterRun(found, await this.#hash(run), run);
+    }
+    return found;
+  }
+
+  async #readOlder(name: string, { key, form }: OlderState, version: number): Promise<StoredState | null> {
     if (form === "hash") {
       const fields = await this.#hash(key);
+      const state = fromHash(fields);
       // What this tool recorded of another installation is true of the records of that one alone.
-      return fields.has("done_since") || fields.has("recorded_at") ? null : done(fromHash(fields));
+      if (state === null || fields.has("done_since") || fields.has("recorded_at")) return null;
+      return done(await this.#afterRuns(name, key, fields, state));
     }
     const [reply] = await this.#store.callMany([["GET", toArgument(encodeText(key))]]);
     const text = reply instanceof Uint8Array ? fromBytes(reply) : null;
@@ -106,7 +124,7 @@ export class Bookkeeping {
   ): Promise<RunBegin> {
     const time = first === null ? "" : String(first.getTime());
     const done = doneSince === null ? [] : ["done_since", String(doneSince.getTime())];
-    const fields = ["status", "running", "started_at", this.#time(), ...done, ...told(evicted)];
+    const fields = ["status", "running", "started_at", now(), ...done, ...told(evicted)];
     const answer = await this.#write(name, "begin", ANY, [time, ...fields], fence);
     const [beganAt, thisBeganAt] = answer.split(" ").map((ms) => new Date(Number(ms)));
     return { beganAt: beganAt!, thisBeganAt: thisBeganAt! };
@@ -129,7 +147,7 @@ export class Bookkeeping {
       ? []
       : ["skipped_invalid", String(tally.invalid), "issues", JSON.stringify(tally.issues)];
     const done = ["done_since", String(thisBeganAt.getTime())];
-    const fields = ["status", "applied", "applied_at", this.#time(), ...done, ...noted];
+    const fields = ["status", "applied", "applied_at", now(), ...done, ...noted];
     return await this.#write(name, "replace", processes, fields, fence) !== "P";
   }
 
@@ -142,14 +160,14 @@ export class Bookkeeping {
     fence: Fence | undefined,
   ): Promise<void> {
     await this.#write(name, "replace", ANY, [
-      ...["status", "failed", "failed_at", this.#time(), ...counts(tally), ...told(evicted)],
+      ...["status", "failed", "failed_at", now(), ...counts(tally), ...told(evicted)],
       ...["issues", JSON.stringify(issues)],
     ], fence);
   }
 
   /** Says that there is nothing to do, in the words of released versions. */
   async notApplicable(name: string, reason: string, fence: Fence | undefined): Promise<void> {
-    const fields = ["status", "not_applicable", "checked_at", this.#time(), "reason", reason];
+    const fields = ["status", "not_applicable", "checked_at", now(), "reason", reason];
     await this.#write(name, "replace", ANY, fields, fence);
   }
 
@@ -167,9 +185,9 @@ export class Bookkeeping {
   ): Promise<void> {
     const { status } = state;
     const fields = status === "applied"
-      ? ["applied_at", state.at === null ? this.#time() : rfc3339(state.at), ...firstBeganAt(state.beganAt)]
-      : ["checked_at", this.#time(), "reason", state.reason];
-    const all = ["status", status, ...fields, "recorded_at", this.#time()];
+      ? ["applied_at", state.at === null ? now() : rfc3339(state.at), ...firstBeganAt(state.beganAt)]
+      : ["checked_at", now(), "reason", state.reason];
+    const all = ["status", status, ...fields, "recorded_at", now()];
     const answer = await this.#write(name, "new", processes, all, fence);
     if (answer !== "P") return;
     throw new StoreUnreachableError("redis", `Cannot record ${name}: another Redis took over meanwhile`, {
@@ -187,10 +205,10 @@ export class Bookkeeping {
     const key = encodeText(this.#layout.stateKey(name));
     return this.#store.write(RECORD, [key], [mode, processes.join(","), ...fields], fence);
   }
+}
 
-  #time(): string {
-    return rfc3339(this.#now());
-  }
+function now(): string {
+  return rfc3339(new Date());
 }
 
 /** As released versions write times: without fractions. */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type Binary, fromBytes, toArgument } from "./binary.ts";
+import { slices } from "../slices.ts";
+import { type Binary, fromBytes, toArgument, toBuffer } from "./binary.ts";
 import { senselessAnswer } from "./errors.ts";
 import { READ_EXISTING, READ_FIELDS, READ_HASHES, READ_NAMES } from "./scripts/reading.ts";
 import type { Script } from "./scripts/script.ts";
@@ -40,6 +41,8 @@ interface RowsReading {
   readonly size?: BatchSize;
   /** Of a record that has none of the fields asked for the names of its fields are read. */
   readonly names?: boolean;
+  /** The copy to read with a record, at the same moment; null for none. In a cluster it may be elsewhere, and is not. */
+  readonly copyOf?: ((key: Binary) => Binary | null) | undefined;
 }
 
 /** Fields of a batch of records, read once for all who look at it. */
@@ -55,11 +58,13 @@ export class Rows {
   static async read(
     store: RedisStore,
     keys: readonly Binary[],
-    fields: readonly Binary[],
-    { size, names = false }: RowsReading = {},
+    asked: readonly Binary[],
+    { size, names = false, copyOf }: RowsReading = {},
   ): Promise<Rows> {
+    const fields = [...new Set(asked)]; // Several migrations may read the same one.
+    const copies = store.clustered || copyOf === undefined ? null : keys.map(copyOf);
     const read = async () => {
-      const rows = await readRows(store, keys, fields, names);
+      const rows = await readRows(store, keys, fields, names, copies);
       return new Rows(fields, new Map(keys.map((key, i) => [key, rows[i]!])));
     };
     return await (size?.measure("read", keys.length, read, ({ bytes }) => bytes) ?? read());
@@ -80,6 +85,15 @@ export class Rows {
     return this.#rows.get(key)?.names;
   }
 
+  /**
+   * What the copy of a record has otherwise: names and values by turns, false for a value that it has not. Null where that cannot be
+   * told, nothing where this copy was not looked at.
+   */
+  differing(source: Binary, target: Binary): readonly (Binary | false)[] | null | undefined {
+    const row = this.#rows.get(source);
+    return row?.copy === target ? row.differing : undefined;
+  }
+
   /** How many bytes their values have. */
   get bytes(): number {
     let sum = 0;
@@ -92,22 +106,30 @@ export class Rows {
 export interface Row {
   readonly values: Values;
   readonly names?: readonly Binary[] | undefined;
+  /** The copy that was to be read with it. */
+  readonly copy?: Binary | null | undefined;
+  /** See {@linkcode Rows.differing}. */
+  readonly differing?: readonly (Binary | false)[] | null | undefined;
 }
 
-/** Values, and behind them the names if they are told; an empty list is `{}` in the JSON of a script. */
-export type FieldsRow = (Binary | Binary[] | object | false | null)[];
+/** Values, and behind them the names, and what a copy has otherwise, if they are told; an empty list is `{}` in the JSON of a script. */
+export type FieldsRow = (Binary | (Binary | false)[] | object | false | null)[];
 
 async function readRows(
   store: RedisStore,
   keys: readonly Binary[],
   fields: readonly Binary[],
   withNames: boolean,
+  copies: readonly (Binary | null)[] | null,
 ): Promise<(Row | null)[]> {
   const args = fields.map(toArgument);
-  const rows = await readJson(store, READ_FIELDS, keys, [withNames ? "1" : "0", ...args]) as
+  const told = copies === null ? "" : toBuffer(JSON.stringify(copies.map((copy) => copy ?? false)));
+  const rows = await readJson(store, READ_FIELDS, keys, [withNames ? "1" : "0", told, ...args]) as
     | (FieldsRow | false)[]
     | null;
-  if (rows !== null) return rows.map((row) => row === false ? null : toRow(row, fields.length));
+  if (rows !== null) {
+    return rows.map((row, i) => row === false ? null : toRow(row, fields.length, copies?.[i]));
+  }
   const replies = await store.callMany(keys.map((key) => ["HMGET", toArgument(key), ...args] as const));
   return replies.map((reply) => {
     if (!Array.isArray(reply)) return null;
@@ -118,14 +140,20 @@ async function readRows(
 }
 
 /** @param width How many values there are. */
-export function toRow(row: FieldsRow, width: number): Row {
+export function toRow(row: FieldsRow, width: number, copy?: Binary | null): Row {
   const told = row.splice(width);
   for (let j = 0; j < width; j++) if (row[j] === false) row[j] = null;
-  const [names] = told;
+  const [names, differing] = told;
   return {
     values: row as Binary[],
-    names: told.length === 0 ? undefined : Array.isArray(names) ? names : [],
+    names: names === undefined || names === false ? undefined : listOf(names) as Binary[],
+    copy,
+    differing: differing === false ? null : differing === undefined ? undefined : listOf(differing),
   };
+}
+
+function listOf(told: FieldsRow[number]): (Binary | false)[] {
+  return Array.isArray(told) ? told : [];
 }
 
 /**
@@ -155,9 +183,10 @@ function toHash(endsAt: string, flat: readonly Binary[], digest: string, ends: B
   return { fields: byTurns(flat), fieldEnds, endsAt: endsAt === "0" ? null : Number(endsAt), digest };
 }
 
-function byTurns(flat: readonly Binary[]): Map<Binary, Binary> {
+/** Names and values that stand in a list by turns, as servers tell of hashes and changes of what they set. */
+export function byTurns(flat: readonly Binary[]): Map<Binary, Binary> {
   const pairs = new Map<Binary, Binary>();
-  for (let i = 0; i < flat.length; i += 2) pairs.set(flat[i]!, flat[i + 1]!);
+  for (let i = 0; i + 1 < flat.length; i += 2) pairs.set(flat[i]!, flat[i + 1]!);
   return pairs;
 }
 
@@ -177,7 +206,7 @@ export async function readInPieces(store: RedisStore, key: Binary): Promise<Map<
     const [reply] = await store.callMany([["HSCAN", ...args]]);
     if (!Array.isArray(reply)) return fields;
     const [next, flat] = reply as [Uint8Array, Uint8Array[]];
-    for (let i = 0; i + 1 < flat.length; i += 2) fields.set(fromBytes(flat[i]!), fromBytes(flat[i + 1]!));
+    for (const [name, value] of byTurns(flat.map(fromBytes))) fields.set(name, value);
     cursor = fromBytes(next);
   } while (cursor !== "0");
   return fields;
@@ -193,12 +222,21 @@ export async function readNames(store: RedisStore, keys: readonly Binary[]): Pro
   }));
 }
 
+/** Keys that are asked about together whether there is a record. */
+const ASKED_AT_ONCE = 500;
+
 /** Tells which records are there. */
-export async function readExisting(store: RedisStore, keys: readonly Binary[]): Promise<boolean[]> {
-  const rows = await readJson(store, READ_EXISTING, keys, []) as number[] | null;
-  if (rows !== null) return rows.map((found) => found === 1);
-  const replies = await store.callMany(keys.map((key) => ["EXISTS", toArgument(key)] as const));
-  return replies.map((reply) => reply === 1);
+export async function readExisting(
+  store: RedisStore,
+  keys: readonly Binary[],
+): Promise<ReadonlySet<Binary>> {
+  const there = new Set<Binary>();
+  for (const some of slices(keys, ASKED_AT_ONCE)) {
+    const replies = await readJson(store, READ_EXISTING, some, []) ??
+      await store.callMany(some.map((key) => ["EXISTS", toArgument(key)] as const));
+    some.forEach((key, i) => replies[i] === 1 && there.add(key));
+  }
+  return there;
 }
 
 /** @returns What a script answered in JSON, its text as binary strings; null where there are no scripts. */

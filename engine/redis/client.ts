@@ -50,7 +50,7 @@ interface ClientOptions {
  * @throws {RefusedError} When it is no client of ioredis, or changes keys or replies, or reads from replicas.
  */
 export function admitClient(client: RedisClient): Ioredis {
-  const { options, isCluster } = client as RedisClient & { readonly options?: ClientOptions };
+  const { options, isCluster } = (client ?? {}) as RedisClient & { readonly options?: ClientOptions };
   if (typeof isCluster !== "boolean" || typeof client.callBuffer !== "function" || options === undefined) {
     throw new RefusedError("Cannot use this Redis client: it is not one of ioredis", {
       hint: "Pass a Redis or a Cluster of ioredis",

@@ -15,7 +15,10 @@ const DENIED = new Set(["NOAUTH", "WRONGPASS", "NOPERM"]);
 const UNAVAILABLE = new Set(["LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "BUSY"]);
 
 /** Who may do what it needs is another command's business. */
-export const GRANTS_HINT: Hint = hint`Give the Redis user the rights that ${"grants"} shows`;
+export const GRANTS_HINT: Hint = {
+  ...hint`Give the Redis user the rights that ${"grants"} shows`,
+  forCallers: "Give the Redis user the rights that it lacks",
+};
 
 const ADDRESS_HINT = "Check the Redis host, port and TLS settings, and that it is running";
 
@@ -64,6 +67,11 @@ export function isUnknown(error: unknown): boolean {
 /** The server does not know a command, or does not let this user run it. One that cannot answer now, such as a busy one, is another matter. */
 export function isUnavailable(error: unknown): boolean {
   return replyCode(error) === "NOPERM" || isUnknown(error);
+}
+
+/** A command had an argument that was longer than the server takes (`proto-max-bulk-len`). */
+export function isTooLong(error: unknown): boolean {
+  return replyCode(error) === "ERR" && /invalid bulk length/.test((error as Error).message);
 }
 
 function isReply(error: Error): boolean {

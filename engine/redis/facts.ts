@@ -15,22 +15,34 @@ export interface Facts {
   readonly values: readonly (Binary | null)[];
 }
 
-/** Reads the facts of many records at once, each of them at one moment of its own. */
+/** Of a record that is not there. */
+export function noFacts(fields: readonly Binary[]): Facts {
+  return { type: "none", values: fields.map(() => null) };
+}
+
+/**
+ * Reads the facts of many records at once, each of them at one moment of its own.
+ *
+ * @returns Tells them; of a record that was not asked for, as if it were not there.
+ */
 export async function readFacts(
   store: RedisStore,
   keys: readonly Binary[],
   fields: readonly Binary[],
-): Promise<Map<Binary, Facts>> {
+): Promise<(key: Binary) => Facts> {
   const names = fields.map(toArgument);
   const distinct = [...new Set(keys)];
   const replies = await store.callMany(distinct.flatMap((key) => {
     const argument = toArgument(key);
     return [["TYPE", argument], ["HMGET", argument, ...names]] as const;
   }));
-  return new Map(distinct.map((key, i) => {
+  const none = noFacts(fields);
+  const facts = new Map(distinct.map((key, i): [Binary, Facts] => {
     const type = String(replies[2 * i]);
     const values = replies[2 * i + 1];
-    const known = Array.isArray(values) ? values as (Uint8Array | null)[] : fields.map(() => null);
+    if (!Array.isArray(values)) return [key, { ...none, type }];
+    const known = values as (Uint8Array | null)[];
     return [key, { type, values: known.map((value) => value === null ? null : fromBytes(value)) }];
   }));
+  return (key) => facts.get(key) ?? none;
 }

@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { Binary } from "./binary.ts";
+
 /** Slots of every Redis cluster. */
-const SLOTS = 16384;
+export const SLOTS = 16384;
 
 /** What each byte does to {@linkcode crc16}. */
 const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
@@ -15,17 +17,19 @@ const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
 });
 
 /** CRC-16 of XMODEM, which Redis hashes keys with. */
-function crc16(text: string): number {
+function crc16(bytes: Binary): number {
   let crc = 0;
-  for (let i = 0; i < text.length; i++) {
-    crc = ((crc << 8) & 0xffff) ^ TABLE[(crc >> 8) ^ text.charCodeAt(i)]!;
+  for (let i = 0; i < bytes.length; i++) {
+    crc = ((crc << 8) & 0xffff) ^ TABLE[(crc >> 8) ^ bytes.charCodeAt(i)]!;
   }
   return crc;
 }
 
-/** The slot of a hash tag. @param tag ASCII, without braces. */
-export function slotOfTag(tag: string): number {
-  return crc16(tag) % SLOTS;
+/** The slot of a key: of its first hash tag where that is not empty, else of the whole key. */
+export function keySlot(key: Binary): number {
+  const open = key.indexOf("{");
+  const close = open < 0 ? -1 : key.indexOf("}", open + 1);
+  return crc16(close > open + 1 ? key.slice(open + 1, close) : key) % SLOTS;
 }
 
 /** Tags found so far. The same slot always gets the same tag, in every process. */
@@ -40,7 +44,7 @@ let tried = 0;
 export function tagOfSlot(slot: number): string {
   while (!tags.has(slot)) {
     const candidate = String(tried++);
-    const found = slotOfTag(candidate);
+    const found = keySlot(candidate);
     if (!tags.has(found)) tags.set(found, candidate);
   }
   return tags.get(slot)!;

@@ -24,6 +24,15 @@ export interface RedisLayout {
   stateKey(name: string): string;
   /** Older places where its state may stand, the one that holds first in front; empty for none. */
   olderStates(name: string): readonly OlderState[];
+  /**
+   * Where an older tool, which called everything applied, told how a run went: hashes whose field `failed` counts the records that
+   * could not be done. Such a tool wrote `applied_at` in Unix seconds. Without it nothing is looked for.
+   *
+   * @param name Of the migration.
+   * @param key Of the hash that calls it applied.
+   * @param seconds When, in Unix seconds.
+   */
+  runKeys?(name: string, key: string, seconds: number): readonly string[];
   /** Phases of the form `phase` after which a migration counts as applied; empty without that form. */
   readonly donePhases: readonly string[];
   /** What the keys begin with that a used installation has, such as `shop:`. */

@@ -7,15 +7,16 @@
  */
 
 import type { Fence } from "../lock/lock.ts";
-import { InterruptedError } from "../errors.ts";
+import { asked } from "./asked.ts";
 import type { Binary } from "./binary.ts";
 import { OpenSlotsError } from "./errors.ts";
 import { readFacts } from "./facts.ts";
-import { anyKey } from "./walk/key_search.ts";
+import { anyKey, untilEnough } from "./walk/key_search.ts";
 import type { ReadContext } from "./context.ts";
 import type { CopyChange } from "./copy/change.ts";
 import type { RedisStore } from "./store.ts";
 import type { Lookalikes, TransformChange } from "./transform/change.ts";
+import { throwIfAborted } from "./walk/pacing.ts";
 import { coveringPattern, matcherOf } from "./walk/pattern.ts";
 import type { WalkOptions } from "./walk/part.ts";
 import { walk } from "./walk/walk.ts";
@@ -74,12 +75,12 @@ async function anyOf(
 
 async function anyAmong(
   store: RedisStore,
-  { fields, isOne }: Search,
+  search: Search,
   keys: readonly Binary[],
 ): Promise<boolean> {
   if (keys.length === 0) return false;
-  const facts = await readFacts(store, keys, fields);
-  return keys.some((key) => isOne(key, facts.get(key)!));
+  const factsOf = await readFacts(store, keys, search.fields);
+  return keys.some((key) => asked("isOne", search, key, () => search.isOne(key, factsOf(key))));
 }
 
 /** What changes have to know of records that look like those that they are about, each once. */
@@ -110,20 +111,18 @@ export async function walkOver(
     ...changes.map((change) => change.pattern),
     ...searches.map(({ search }) => search.pattern),
   ]);
-  const found = new AbortController();
   const visit = begin(false);
-  try {
-    await walk(store, {
+  const found = await untilEnough(options.signal, (signal, enough) =>
+    walk(store, {
       ...options,
       pattern,
-      signal: AbortSignal.any([options.signal, found.signal]),
+      signal,
       visit: async (keys, size) => {
-        if (await anyOf(store, searches, keys)) found.abort();
+        if (await anyOf(store, searches, keys)) enough();
         else await visit(keys, size);
       },
-    });
-  } catch (error) {
-    if (!found.signal.aborted || !(error instanceof InterruptedError) || options.signal.aborted) throw error;
-    await walk(store, { ...options, pattern, visit: begin(true) });
-  }
+    }));
+  if (!found) return;
+  throwIfAborted(options.signal);
+  await walk(store, { ...options, pattern, visit: begin(true) });
 }

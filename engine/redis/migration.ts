@@ -4,6 +4,8 @@
  * @module
  */
 
+import { RegistryError } from "../errors.ts";
+import { asked } from "./asked.ts";
 import type { CopyChange } from "./copy/change.ts";
 import type { TransformChange } from "./transform/change.ts";
 
@@ -21,16 +23,16 @@ export interface RedisMigration {
   readonly change: CopyChange | TransformChange;
 }
 
-/** Why a migration has nothing to do here, or null when it applies. */
+/**
+ * Why a migration has nothing to do here, or null when it applies.
+ *
+ * @throws {RegistryError} When it cannot tell, or answers what is neither.
+ */
 export function reasonAgainst(migration: RedisMigration): string | null {
-  return migration.isApplicable?.() ?? null;
-}
-
-/** The changes in place that come after a migration: what they change in a copy is no difference. */
-export function changesAfter(
-  migrations: readonly RedisMigration[],
-  { version }: RedisMigration,
-): TransformChange[] {
-  return migrations.filter((other) => other.version > version).map(({ change }) => change)
-    .filter((change) => change.type === "transform");
+  const answer: unknown = asked("isApplicable", migration, null, () => migration.isApplicable?.()) ?? null;
+  if (answer === null || (typeof answer === "string" && answer !== "")) return answer;
+  throw new RegistryError(
+    `Cannot go by isApplicable() of the migration "${migration.name}": it answered ${JSON.stringify(answer)}`,
+    { hint: "It has to answer why there is nothing to do, or null when it applies" },
+  );
 }

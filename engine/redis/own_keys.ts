@@ -14,7 +14,7 @@ import type { RedisMigration } from "./migration.ts";
  * Keeps migrations off what the engine keeps of them: a copy of its records would hold a state that is not true, and cleanup would
  * delete the true one.
  *
- * @throws {RegistryError} When two of the engine's keys have one name.
+ * @throws {RegistryError} When two of the engine's keys have one name, or one has none.
  */
 export function keepOffOwn(
   migrations: readonly RedisMigration[],
@@ -22,6 +22,14 @@ export function keepOffOwn(
   lock: RedisLockNames,
 ): readonly RedisMigration[] {
   const states = migrations.map(({ name }) => layout.stateKey(name));
+  const nameless = migrations.findIndex((_, i) => typeof states[i] !== "string" || states[i] === "");
+  if (nameless >= 0) {
+    throw new RegistryError(
+      `Cannot create the engine: stateKey() answers "${states[nameless]}" for "${
+        migrations[nameless]!.name
+      }", which is no key`,
+    );
+  }
   const names = [...states, lock.lock, lock.fence];
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) {
@@ -32,7 +40,8 @@ export function keepOffOwn(
   const older = migrations.flatMap(({ name }) => layout.olderStates(name).map(({ key }) => key));
   const own = new Set([...names, ...older, ...lock.older, ...lock.shared ?? []].map(encodeText));
   // Of these there are several: one a node, a slot or a holder.
-  const begins = [...states.map((state) => `${state}:copying:`), `${lock.fence}:`].map(encodeText);
+  const marks = migrations.map(({ name }) => marksOf(layout, name));
+  const begins = [...marks, encodeText(lock.fence)].map((begin) => `${begin}:`);
   const isOwn = (key: Binary) => own.has(key) || begins.some((begin) => key.startsWith(begin));
   return migrations.map((migration): RedisMigration => {
     const { change } = migration;
@@ -46,4 +55,9 @@ export function keepOffOwn(
         : { ...change, kindOf: (key, values) => isOwn(key) ? null : change.kindOf(key, values) },
     };
   });
+}
+
+/** What the keys begin with that mark a migration's copies. They stand beside these: in a cluster a hash tag follows that makes them do so. */
+export function marksOf(layout: RedisLayout, name: string): Binary {
+  return encodeText(`${layout.stateKey(name)}:copying`);
 }

@@ -13,7 +13,7 @@ import { MigrationError } from "../errors.ts";
 import type { Binary } from "./binary.ts";
 import type { RunBegin } from "./bookkeeping.ts";
 import type { StoredState } from "./stored_state.ts";
-import type { Conversion, WriteContext } from "./context.ts";
+import type { Conversion, CopyContext } from "./context.ts";
 import { copier, copyRecords, fieldsFor } from "./copy/copy_records.ts";
 import { OpenSlotsError, replyCode, toStoreError } from "./errors.ts";
 import { lookAhead } from "./lookalikes.ts";
@@ -93,7 +93,7 @@ async function walkAll(...[store, tasks, look, options]: Parameters<typeof pass>
       for (const { progress } of tasks) progress.step((i + share) / walks.length);
     };
     const shared = { store, fence, skipInvalid, signal, maxRate, batchSize, onStep };
-    const contextOf = (task: Task): WriteContext => ({
+    const contextOf = (task: Task): CopyContext => ({
       ...shared,
       ...{ tally: task.tally, later: task.later, markers: task.markers },
       beganAt: task.begin.beganAt,
@@ -147,7 +147,7 @@ export function walksOf<One extends Pick<Step, "migration">>(
 /**
  * True where a change in place might change fields of originals by which a copy before it decides: that has to look at them first. Pure.
  */
-export function changesWhatDecides(steps: readonly Pick<Step, "migration">[]): boolean {
+function changesWhatDecides(steps: readonly Pick<Step, "migration">[]): boolean {
   return steps.some(({ migration: { change: copy } }, i) =>
     copy.type === "copy" &&
     steps.slice(i + 1).some(({ migration: { change } }) =>

@@ -6,7 +6,7 @@
  */
 
 import { type Binary, display } from "./binary.ts";
-import { readExisting, readFields, type Values } from "./bulk_reads.ts";
+import { byTurns, readExisting, readFields, type Values } from "./bulk_reads.ts";
 import type { ReadContext, RecordRules } from "./context.ts";
 import type { CopyChange } from "./copy/change.ts";
 import { deadLists } from "./copy/dead_lists.ts";
@@ -29,14 +29,18 @@ type WalkPace = Pick<ReadContext, "signal" | "maxRate" | "batchSize" | "onStep">
 
 /** What one migration would do. */
 export interface Forecast {
-  readonly migration: RedisMigration;
-  items: number;
+  estimatedItems: number;
   /** Those among them that no migration before this one changes. */
   firsts: number;
   readonly scope: Record<string, number>;
   readonly examples: RedisExample[];
   invalidItems: number;
   readonly invalid: RedisInvalid[];
+}
+
+/** Of a migration that has nothing to do. */
+export function emptyForecast(): Forecast {
+  return { estimatedItems: 0, firsts: 0, scope: {}, examples: [], invalidItems: 0, invalid: [] };
 }
 
 /** A migration to plan, and what decides about its records. */
@@ -47,24 +51,21 @@ export interface Planned {
   readonly applied: readonly TransformChange[];
 }
 
-/** Counts. Sends read commands only. @returns A forecast for each migration, in order. */
+/** Counts. Sends read commands only. */
 export async function forecast(
   store: RedisStore,
   planned: readonly Planned[],
   options: WalkPace,
-): Promise<Forecast[]> {
+): Promise<ReadonlyMap<RedisMigration, Forecast>> {
   let forecasts: Forecast[] = [];
-  if (planned.length === 0) return forecasts;
-  await walkOver(store, planned.map(({ migration }) => migration.change), options, (apart) => {
-    forecasts = planned.map(({ migration }) => emptyForecast(migration));
-    const look = new Look(store, planned, forecasts, options, apart);
-    return (keys) => look.visit(keys);
-  });
-  return forecasts;
-}
-
-function emptyForecast(migration: RedisMigration): Forecast {
-  return { migration, items: 0, firsts: 0, scope: {}, examples: [], invalidItems: 0, invalid: [] };
+  if (planned.length > 0) {
+    await walkOver(store, planned.map(({ migration }) => migration.change), options, (apart) => {
+      forecasts = planned.map(emptyForecast);
+      const look = new Look(store, planned, forecasts, options, apart);
+      return (keys) => look.visit(keys);
+    });
+  }
+  return new Map(planned.map(({ migration }, i) => [migration, forecasts[i]!]));
 }
 
 /** A migration that makes copies, and what comes after it. */
@@ -141,7 +142,7 @@ class Look {
     const own = [...rowOf.values()].map((row) => row && columns.map((column) => row[column] ?? null));
     const pairs = await findPairs(change, this.#store, this.#apart, [...rowOf.keys()], own);
     const there = await readExisting(this.#store, pairs.map(({ target }) => target));
-    const coming = await comingOf(change, context, pairs.filter((_, i) => !there[i]));
+    const coming = await comingOf(change, context, pairs.filter(({ target }) => !there.has(target)));
     if (coming.length < pairs.length) add(forecast, "already_current", pairs.length - coming.length);
     for (const pair of coming) count(forecast, pair);
     const sources = coming.map(({ source }) => source);
@@ -181,14 +182,12 @@ class Look {
           return;
         }
         if (forecast === null) return;
-        forecast.items++;
+        forecast.estimatedItems++;
         if (!isCounted) forecast.firsts++;
         isCounted = true;
         add(forecast, kind, 1);
         if (forecast.examples.length >= EXAMPLES) return;
-        const names = changes.filter((_, at) => at % 2 === 0);
-        const before = names.map((field) => values[change.fields.indexOf(field)] ?? null);
-        forecast.examples.push(example(key, changes, before));
+        forecast.examples.push(exampleOf(key, change, values, changes));
       });
     });
   }
@@ -208,7 +207,7 @@ async function comingOf(change: CopyChange, context: ReadContext, pairs: readonl
 }
 
 function count(forecast: Forecast, { source, target, kind }: Pair): void {
-  forecast.items++;
+  forecast.estimatedItems++;
   forecast.firsts++;
   add(forecast, kind, 1);
   if (forecast.examples.length < EXAMPLES) {
@@ -221,17 +220,19 @@ function add({ scope }: Forecast, kind: string, count: number): void {
 }
 
 /** Only fields that a migration sets are shown, never the others of the record. */
-function example(key: Binary, changes: readonly string[], before: readonly (Binary | null)[]): RedisExample {
-  const names = changes.filter((_, at) => at % 2 === 0);
-  const show = (values: readonly (Binary | null)[]) =>
-    names.flatMap((name, i) =>
-      values[i] === null || values[i] === undefined ? [] : [
-        `${name}=${display(values[i])}`,
-      ]
-    ).join(", ");
-  return {
-    key: display(key),
-    before: show(before) || `no ${names.join(", ")}`,
-    after: show(changes.filter((_, at) => at % 2 === 1)),
-  };
+function exampleOf(
+  key: Binary,
+  { fields }: TransformChange,
+  values: Values,
+  changes: readonly Binary[],
+): RedisExample {
+  const after = byTurns(changes);
+  const names = [...after.keys()];
+  const before = names.flatMap((name) => {
+    const value = values[fields.indexOf(name)] ?? null;
+    return value === null ? [] : [[name, value] as const];
+  });
+  const show = (shown: Iterable<readonly [Binary, Binary]>) =>
+    [...shown].map(([name, value]) => `${name}=${display(value)}`).join(", ");
+  return { key: display(key), before: show(before) || `no ${names.join(", ")}`, after: show(after) };
 }

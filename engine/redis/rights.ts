@@ -6,7 +6,7 @@
  */
 
 import type { Redis } from "ioredis";
-import type { Blocker } from "../blocker.ts";
+import { type Blocker, remedy } from "../blocker.ts";
 import { askedTogether } from "./asked_together.ts";
 import { type Binary, display, toArgument } from "./binary.ts";
 import type { CopyChange } from "./copy/change.ts";
@@ -80,7 +80,7 @@ export async function findRightsBlockers(
       kind: "rights",
       object: user,
       detail: `The Redis user ${user} may not run ${what}${where}, which applying needs`,
-      hint: GRANTS_HINT.toString(),
+      ...remedy(GRANTS_HINT),
     };
   });
 }

@@ -54,7 +54,7 @@ async function estimateCopies(
   const keys = found.slice(0, WEIGHED);
   const pairs = await findPairs(change, store, false, keys);
   const there = await readExisting(store, pairs.map(({ target }) => target));
-  const coming = pairs.filter((_, i) => !there[i]);
+  const coming = pairs.filter(({ target }) => !there.has(target));
   const sizes = await store.callMany(
     coming.map(({ source }) => ["MEMORY", "USAGE", toArgument(source)] as const),
   ).catch((error: unknown) => {

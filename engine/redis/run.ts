@@ -8,7 +8,7 @@
 import type { RedisApplyOptions } from "../redis_backend.ts";
 import { migrationId, type MigrationResult } from "../migration.ts";
 import type { Bookkeeping } from "./bookkeeping.ts";
-import type { EvictedKeys, StoredState } from "./stored_state.ts";
+import { type EvictedKeys, firstBegin } from "./stored_state.ts";
 import { MasterWatch } from "./master_watch.ts";
 import { pass, type Step, type Task } from "./pass.ts";
 import { ProgressReporter } from "./walk/progress.ts";
@@ -17,8 +17,6 @@ import { Tally } from "./walk/tally.ts";
 
 /** So often everything is looked at, where servers are replaced meanwhile. */
 const LOOKS = 10;
-/** Older tools tell only when a run of theirs ended. Their lock lasted an hour: it began no longer before that. */
-const LONGEST_RUN_MS = 3_600_000;
 
 /** What a run needs to know. */
 export interface Run {
@@ -114,19 +112,4 @@ function passOn(tasks: readonly Pick<Task, "id" | "tally">[]): void {
       }
     }
   });
-}
-
-/** When the first run of a migration began; null for one that never ran, or when nothing tells. */
-export function firstBegin({ beganAt, status, at }: StoredState): Date | null {
-  if (beganAt !== null || status !== "applied") return beganAt;
-  return new Date(at === null ? 0 : at.getTime() - LONGEST_RUN_MS);
-}
-
-/** The last moment there is. */
-const NOBODY_KNOWS = new Date(8.64e15);
-
-/** When a migration was applied by the word of others: in whole seconds, at the end of their run. Undefined where it was not. */
-export function toldAt({ status, doneSince, at }: StoredState): Date | undefined {
-  if (status !== "applied" || doneSince !== null) return undefined;
-  return at === null ? NOBODY_KNOWS : new Date(at.getTime() + 1000);
 }

@@ -42,7 +42,7 @@ export const readServerInfo = askedTogether(async (client: Redis): Promise<Serve
 });
 
 /** @returns Null for an answer that does not tell which process it is of. */
-export function parseInfo(text: string): ServerInfo | null {
+function parseInfo(text: string): ServerInfo | null {
   const told = new Map(
     text.split(/\r?\n/).map((line) => {
       const at = line.indexOf(":");

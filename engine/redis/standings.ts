@@ -6,16 +6,17 @@
 
 import { UnknownMigrationError } from "../errors.ts";
 import type { RedisApplyOptions } from "../redis_backend.ts";
-import { type Binary, encodeText } from "./binary.ts";
 import type { Bookkeeping } from "./bookkeeping.ts";
 import type { RecordRules, WriteContext } from "./context.ts";
 import type { RedisLayout } from "./layout.ts";
-import { changesAfter, type RedisMigration } from "./migration.ts";
-import { firstBegin, toldAt } from "./run.ts";
+import type { RedisMigration } from "./migration.ts";
+import { marksOf } from "./own_keys.ts";
+import type { Step } from "./pass.ts";
 import { infoOf, type Standing, standingOf } from "./standing.ts";
 import type { RedisStore } from "./store.ts";
+import { firstBegin, toldAt } from "./stored_state.ts";
 import type { TransformChange } from "./transform/change.ts";
-import type { Tally } from "./walk/tally.ts";
+import { Tally } from "./walk/tally.ts";
 
 /** What is looked at. */
 interface StandingsOptions {
@@ -63,44 +64,43 @@ export class Standings {
     return this.#definitions[at]!;
   }
 
-  /** The changes in place after a migration. */
-  changesAfter(migration: RedisMigration): readonly TransformChange[] {
-    return changesAfter(this.#definitions, migration);
+  /** What a run of a migration is told of it. */
+  async stepOf({ migration, state }: Standing): Promise<Step> {
+    const later = inPlace(this.#after(migration));
+    const applied = await this.appliedAfter(migration);
+    return { migration, state, later, applied, markers: marksOf(this.#layout, migration.name) };
   }
 
   /** The changes in place after a migration that are applied: what is copied now has to be changed too. */
-  async appliedAfter({ version }: RedisMigration): Promise<TransformChange[]> {
-    const later = this.#definitions.filter((other) => other.version > version);
-    const applied = (await this.all(later)).filter(({ state }) => state.status === "applied");
-    return applied.map(({ migration }) => migration.change).filter((change) => change.type === "transform");
+  async appliedAfter(migration: RedisMigration): Promise<readonly TransformChange[]> {
+    const later = await this.all(this.#after(migration));
+    return inPlace(later.filter(({ state }) => state.status === "applied").map((one) => one.migration));
   }
 
   /** What decides about the records of a migration. */
   rulesFor({ migration, state }: Standing): RecordRules {
-    const later = this.changesAfter(migration);
+    const later = inPlace(this.#after(migration));
     const { doneSince } = state;
     return { store: this.#store, later, beganAt: firstBegin(state), doneSince, toldAt: toldAt(state) };
-  }
-
-  /** Marks stand beside the copies; in a cluster a hash tag that follows makes them do so. */
-  markersOf({ name }: RedisMigration): Binary {
-    return encodeText(`${this.#layout.stateKey(name)}:copying`);
   }
 
   /** What is needed to write records of a migration outside of its own run. */
   async writeContext(
     standing: Standing,
     { fence, signal, maxRate, batchSize }: RedisApplyOptions,
-    tally: Tally,
   ): Promise<WriteContext> {
     return {
       ...this.rulesFor(standing),
-      ...{ fence, signal, maxRate, batchSize, tally },
+      ...{ fence, signal, maxRate, batchSize, tally: new Tally() },
       converted: (await this.appliedAfter(standing.migration)).map((change) => ({ change, tally: null })),
-      skipInvalid: true,
-      isHeld: () => false,
-      unfinished: false,
-      markers: this.markersOf(standing.migration),
     };
   }
+
+  #after({ version }: RedisMigration): readonly RedisMigration[] {
+    return this.#definitions.filter((other) => other.version > version);
+  }
+}
+
+function inPlace(migrations: readonly RedisMigration[]): readonly TransformChange[] {
+  return migrations.map(({ change }) => change).filter((change) => change.type === "transform");
 }

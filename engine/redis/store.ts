@@ -9,10 +9,10 @@ import type { Redis } from "ioredis";
 import { StoreUnreachableError } from "../errors.ts";
 import { settleAll } from "../settle_all.ts";
 import type { Fence } from "../lock/lock.ts";
-import { type Binary, fromBytes, toArgument, toBuffer } from "./binary.ts";
+import { type Binary, toArgument, toBuffer } from "./binary.ts";
 import type { Ioredis } from "./client.ts";
 import { isUnavailable, replyCode } from "./errors.ts";
-import { keySlot } from "./key_slot.ts";
+import { keySlot } from "./hash_slot.ts";
 import type { Script } from "./scripts/script.ts";
 import { WalkGroup } from "./walk/walk_group.ts";
 
@@ -160,11 +160,12 @@ export class RedisStore {
   }
 
   async #fenced(script: Script, keys: readonly Binary[], args: readonly Argument[], fence: Fence) {
-    const fenceKeys = (await fence.keys()).map(fromBytes);
-    const names = fenceKeys.map(toArgument);
-    return this.clustered
-      ? await this.evaluate(script, keys, [fence.token, String(names.length), ...names, ...args])
-      : await this.evaluate(script, [fenceKeys[0]!, ...keys], [fence.token, "0", ...args]);
+    const names = await fence.keys();
+    if (!this.clustered) {
+      return await this.evaluate(script, [names[0]!, ...keys], [fence.token, "0", ...args]);
+    }
+    const begin = [fence.token, String(names.length), ...names.map(toArgument)];
+    return await this.evaluate(script, keys, [...begin, ...args]);
   }
 
   /**

@@ -44,6 +44,24 @@ export const UNKNOWN: StoredState = {
   evicted: new Map(),
 };
 
+/** Older tools tell only when a run of theirs ended. Their lock lasted an hour: it began no longer before that. */
+const LONGEST_RUN_MS = 3_600_000;
+
+/** When the first run of a migration began; null for one that never ran, or when nothing tells. */
+export function firstBegin({ beganAt, status, at }: StoredState): Date | null {
+  if (beganAt !== null || status !== "applied") return beganAt;
+  return new Date(at === null ? 0 : at.getTime() - LONGEST_RUN_MS);
+}
+
+/** The last moment there is. */
+const NOBODY_KNOWS = new Date(8.64e15);
+
+/** When a migration was applied by the word of others: in whole seconds, at the end of their run. Undefined where it was not. */
+export function toldAt({ status, doneSince, at }: StoredState): Date | undefined {
+  if (status !== "applied" || doneSince !== null) return undefined;
+  return at === null ? NOBODY_KNOWS : new Date(at.getTime() + 1000);
+}
+
 /** What another installation's word is good for: that a migration is done. Its failures and its runs are its own. */
 export function done(state: StoredState | null): StoredState | null {
   return state?.status === "applied" || state?.status === "not_applicable" ? state : null;
@@ -123,18 +141,38 @@ export function fromPhase(
   if (!donePhases.includes(fields.get("phase") ?? "")) return null;
   const beganAt = timeTold(fields, "started_at");
   const failed = Number(parseObject(fields.get("progress")).get("failed_items"));
-  if (failed > 0) {
-    const reason = `${key} says that ${failed} of its records could not be done`;
-    return { ...UNKNOWN, status: "failed", reason, beganAt };
-  }
+  if (failed > 0) return { ...UNKNOWN, status: "failed", reason: leftUndone(key, failed), beganAt };
   const at = timeTold(fields, "applied_at") ?? timeTold(fields, "completed_at") ?? beganAt;
   return { ...UNKNOWN, status: "applied", at, beganAt };
 }
 
-/** A time as tools wrote it: RFC 3339, and for a while Unix seconds, which so few digits are. */
+/**
+ * What the record of a run tells of a migration that the same tool called applied all the same.
+ *
+ * @param key Where it stands.
+ */
+export function afterRun(state: StoredState, run: ReadonlyMap<string, string>, key: string): StoredState {
+  const failed = Number(run.get("failed"));
+  return failed > 0 ? { ...state, status: "failed", reason: leftUndone(key, failed), at: null } : state;
+}
+
+function leftUndone(key: string, failed: number): string {
+  return `${key} says that ${failed} of its records could not be done`;
+}
+
+/** When an older tool called a migration applied, in Unix seconds as it wrote them; null where another one did, or none. */
+export function toldInSeconds(fields: ReadonlyMap<string, string>): number | null {
+  const at = fields.get("applied_at") ?? "";
+  return fields.get("status") === "applied" && SECONDS.test(at) ? Number(at) : null;
+}
+
+/** So few digits are no milliseconds. */
+const SECONDS = /^\d{1,11}$/;
+
+/** A time as tools wrote it: RFC 3339, and for a while Unix seconds. */
 function timeTold(fields: ReadonlyMap<string, string>, name: string): Date | null {
   const text = fields.get(name) ?? "";
-  return parseTimestamp(/^\d{1,11}$/.test(text) ? `${text}000` : text);
+  return parseTimestamp(SECONDS.test(text) ? `${text}000` : text);
 }
 
 /** What another tool, or another version, wrote for people. */

@@ -7,6 +7,8 @@
 import type { EventEmitter } from "node:events";
 import type { Redis } from "ioredis";
 import { pause } from "../pause.ts";
+import { isCluster } from "./client.ts";
+import { SLOTS } from "./hash_slot.ts";
 import { type OpenSlot, readOwnSlots } from "./own_slots.ts";
 import { readServerInfo, type ServerInfo } from "./server_info.ts";
 import type { RedisStore } from "./store.ts";
@@ -31,23 +33,21 @@ export interface Topology {
   readonly covered: boolean;
 }
 
-const SLOTS = 16384;
-
 /**
  * Asks every master, and lets the store know which slots are on the move. Sends read-only commands; a server that denies one
  * is taken to be the same only while connected.
  */
 export async function readTopology(store: RedisStore): Promise<Topology> {
-  if (!store.clustered) {
-    const client = store.client as Redis;
-    return { nodes: [await describe(client)], slots: "", open: [], covered: true };
+  const { client: cluster } = store;
+  if (!isCluster(cluster)) {
+    return { nodes: [await describe(cluster)], slots: "", open: [], covered: true };
   }
-  const cluster = store.client as Exclude<typeof store.client, Redis>;
   if (cluster.status !== "ready") await cluster.ping(); // Connects, and fails where nothing answers.
   const nodes = await Promise.all(cluster.nodes("master").map(describe));
   const maps = await Promise.all(nodes.map(({ client }) => readOwnSlots(client)));
   const covered = maps.reduce((sum, { count }) => sum + count, 0) === SLOTS;
-  if (!covered) await refresh(cluster);
+  // What it cannot learn now, the next look will tell.
+  if (!covered) await new Promise<void>((resolve) => cluster.refreshSlotsCache(() => resolve()));
   const open = maps.flatMap((map) => map.open);
   store.openSlots = new Set(open.map(({ slot }) => slot));
   return { nodes, slots: maps.map(({ text }) => text).sort().join("\n"), open, covered };
@@ -61,14 +61,6 @@ async function describe(client: Redis): Promise<MasterNode> {
 /** The process that answers, or null where it does not tell. */
 export async function processOf(client: Redis): Promise<string | null> {
   return (await readServerInfo(client))?.process ?? null;
-}
-
-async function refresh(cluster: unknown): Promise<void> {
-  const { refreshSlotsCache } = cluster as { refreshSlotsCache?: (done: (error?: Error) => void) => void };
-  await new Promise<void>((resolve) => {
-    if (refreshSlotsCache === undefined) resolve();
-    else refreshSlotsCache.call(cluster, () => resolve()); // What it cannot learn now, the next look will tell.
-  });
 }
 
 /** Counts how often a connection was closed, until disposed. */

@@ -5,6 +5,7 @@
  */
 
 import type { RedisVerification, RedisVerifyOptions } from "../redis_backend.ts";
+import { slices } from "../slices.ts";
 import type { Binary } from "./binary.ts";
 import type { StoredState } from "./stored_state.ts";
 import type { RecordRules, VerifyReport } from "./context.ts";
@@ -57,7 +58,7 @@ export async function verifyMigrations(
     if (searched) note = SEARCHED;
     const check = begin(true); // Whether there are lookalikes only a look at all keys would tell.
     const size = new BatchSize(new ReplyClock(), "records");
-    for (let at = 0; at < keys.length; at += AT_ONCE) await check(keys.slice(at, at + AT_ONCE), size);
+    for (const some of slices(keys, AT_ONCE)) await check(some, size);
   }
   return asked.map((one) => {
     const count = counts[applied.indexOf(one)];
@@ -97,11 +98,13 @@ function checksOf(
     inPlace.map(({ change }) => change),
     copies.flatMap(({ chain }) => chain.fields),
   );
+  const guessing = copies.filter(({ change }) => change.likely !== undefined);
+  const copyOf = (key: Binary) => guessing.find(({ matches }) => matches(key))?.change.likely?.(key) ?? null;
   return async (all, size) => {
     const keys = all.filter((key) =>
       copies.some(({ matches }) => matches(key)) || inPlace.some(({ change }) => mayBeAny(change, key))
     );
-    const read = await Rows.read(store, keys, fields);
+    const read = await Rows.read(store, keys, fields, { size, copyOf });
     for (const one of copies) await checkCopies(one, apart, keys.filter(one.matches), read, size);
     await checkConverted(inPlace, store, apart, keys, read);
   };

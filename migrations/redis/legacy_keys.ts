@@ -59,6 +59,10 @@ export const legacyKeys: CopyRules = {
   amongCopies: "tenant:{*",
   fields: ["id", "deleted_at"],
   decide,
+  likely: (key) => {
+    const [, tenant, suffix = "tenant"] = /^tenant:([^:{}]+)(?::([^]+))?$/.exec(key) ?? [];
+    return tenant === undefined ? null : current(tenant, suffix);
+  },
   questions,
   judge,
   groupOf,
@@ -140,11 +144,15 @@ function judgeByOthers(key: Binary, facts: Facts, known: Known): Destination | n
   const rest = key.slice(TENANT.length);
   const readings = braces(rest);
   const [id = null] = facts.values;
+  const longest = longestTenant(rest, facts, known);
   for (const { inner, suffix } of readings) {
     // A destination's own ID tells which reading is meant.
     if (id !== null && suffix.startsWith("destination:") && suffix !== `destination:${id}`) continue;
     const old = `${TENANT}{${inner}}`;
     if (!isBracedTenant(old, known(old))) continue;
+    // The longest tenant that exists comes first, unless the key might be a current one as well.
+    const isLonger = longest !== null && longest.length > `{${inner}}`.length;
+    if (isLonger && suffix !== `destination:${id}` && !exists(inner, known)) continue;
     if (known(`${TENANT}${inner}:${suffix}`).type !== "none") return null; // It is the copy of that one.
     return {
       target: current(`{${inner}}`, suffix),
@@ -152,7 +160,6 @@ function judgeByOthers(key: Binary, facts: Facts, known: Known): Destination | n
       ambiguous: exists(inner, known),
     };
   }
-  const longest = longestTenant(rest, facts, known);
   if (readings.length > 0) {
     if (readings.some(({ inner }) => exists(inner, known)) || longest === null) return null;
     // By its own ID it is a destination: of the tenant in the braces, or of the one that they belong to.

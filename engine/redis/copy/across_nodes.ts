@@ -9,9 +9,11 @@
  */
 
 import { Buffer } from "node:buffer";
-import { type Binary, escapePattern, toArgument, toBuffer } from "../binary.ts";
-import type { WriteContext } from "../context.ts";
-import { type Listed, REPLACE_OWN, RESTORE_NEW, type Restoring } from "../scripts/copying.ts";
+import { type Binary, display, escapePattern, toArgument, toBuffer } from "../binary.ts";
+import type { CopyContext } from "../context.ts";
+import { isTooLong } from "../errors.ts";
+import { REPLACE_OWN, RESTORE_NEW, type Restoring } from "../scripts/copying_across_nodes.ts";
+import type { Listed } from "../scripts/listing.ts";
 import { type Chain, chainOf } from "../transform/chain.ts";
 import { convertAfter, countTaken, goesOnBehind } from "../transform/convert_records.ts";
 import type { BatchSize } from "../walk/pacing.ts";
@@ -19,7 +21,7 @@ import { matcherOf } from "../walk/pattern.ts";
 import { walk } from "../walk/walk.ts";
 import type { BothKeys, CopyChange } from "./change.ts";
 import { deadLists, prune, readListed } from "./dead_lists.ts";
-import { decodeMarker, eitherOf, mark, markerOf, markersOf, pairsOf, unmark } from "./markers.ts";
+import { markerOf, markersOf, pairsOf, unmark } from "./markers.ts";
 import { type Order, toOrders } from "./orders.ts";
 import { findPairs, type Pair } from "./pairs.ts";
 import { toBeCopied, weigh } from "./weigh.ts";
@@ -31,7 +33,7 @@ const ATTEMPTS = 50;
 /** Copies one batch. */
 export async function copyAcrossNodes(
   change: CopyChange,
-  context: WriteContext,
+  context: CopyContext,
   lookalikes: boolean,
   keys: readonly Binary[],
   size: BatchSize,
@@ -57,7 +59,7 @@ export async function copyAcrossNodes(
 /** Follows up what earlier runs wrote and did not prove, as far as it was not found by its original. */
 export async function followUp(
   change: CopyChange,
-  context: WriteContext,
+  context: CopyContext,
   lookalikes: boolean,
 ): Promise<void> {
   const { store, markers } = context;
@@ -86,7 +88,7 @@ export async function followUp(
  */
 async function copyMany(
   change: CopyChange,
-  context: WriteContext,
+  context: CopyContext,
   lookalikes: boolean,
   keys: readonly Binary[],
   known: ReadonlyMap<Binary, Pair>,
@@ -141,21 +143,21 @@ async function copyMany(
   }
 }
 
-/** A pair that is copied, what its original is, or what its marker is to say, and what it lists, where one node has all of that. */
+/** A pair that is copied, what its original is, and what it lists, where one node has all of that. */
 interface Copying {
   readonly pair: BothKeys;
   readonly original: Whole;
-  readonly marked?: Written;
   readonly listed?: Listed | undefined;
 }
 
 /** @returns What {@linkcode RESTORE_NEW} says of each. */
 async function restore(
-  { store, fence, markers }: WriteContext,
+  context: CopyContext,
   copying: readonly Copying[],
   mode: "new" | "over",
   deletedAt: Binary = "",
 ): Promise<string[]> {
+  const { store, fence, markers } = context;
   const answers: string[] = [];
   await store.onEachNode(copying.map(({ pair }) => pair.target), async (group) => {
     const some = group.map((i) => copying[i]!);
@@ -165,39 +167,52 @@ async function restore(
       lists: some.map(({ listed }) => listed ?? false),
       sizes: some.map(({ original }) => original.dump.length),
       ends: some.map(({ original }) => original.endsAt),
-      markers: some.map(({ pair, original, marked = original }) => markerOf(pair, marked)),
+      markers: some.map(({ pair, original }) => markerOf(pair, original.endsAt)),
     };
     // Together: an argument of its own for each takes both sides longer.
     const dumps = Buffer.concat(some.map(({ original }) => original.dump));
     const args = [mode, toBuffer(JSON.stringify(about)), dumps];
-    const answer = await store.write(RESTORE_NEW, keys, args, fence);
+    const answer = await orNamed(context, some, store.write(RESTORE_NEW, keys, args, fence));
     group.forEach((i, at) => answers[i] = answer[at]!);
   });
   return answers;
 }
 
+/** Names the largest of some records when they are more than a server takes at once, which closes the connection then. */
+async function orNamed(
+  { tally }: CopyContext,
+  some: readonly Copying[],
+  write: Promise<string>,
+): Promise<string> {
+  try {
+    return await write;
+  } catch (error) {
+    if (isTooLong(error)) {
+      const { pair, original } = some.reduce((a, b) =>
+        b.original.dump.length > a.original.dump.length ? b : a
+      );
+      const where = `the server of ${display(pair.target)} takes at once (proto-max-bulk-len)`;
+      tally.fail(
+        pair.source,
+        `its ${original.dump.length} bytes, with what is sent along, are more than ${where}`,
+      );
+    }
+    throw error;
+  }
+}
+
 /** Copies a record, or follows up what was written of it before. @returns True when the target's name is taken. */
-async function copyOne(context: WriteContext, pair: BothKeys): Promise<boolean> {
+async function copyOne(context: CopyContext, pair: BothKeys): Promise<boolean> {
   const { store } = context;
   const original = await readWhole(store, pair.source);
-  let earlier: Written | null = null;
   let [answer] = original === null ? ["m"] : await restore(context, [{ pair, original }], "new");
   if (answer === "m") {
     const args = [toArgument(markersOf(context.markers, pair.target)), toArgument(pair.target)];
-    const marker = await store.call("HGET", args) as Buffer | null;
-    if (marker === null) return original !== null;
-    const { written } = decodeMarker(marker);
-    if (original === null) return await prove(context, pair, written);
-    earlier = eitherOf(written, original);
-    // Written too: the run that left the marker may have ended before it wrote anything.
-    [answer] = await restore(context, [{ pair, original, marked: earlier }], "over");
+    if (await store.call("HGET", args) === null) return original !== null;
+    [answer] = original === null ? ["~"] : await restore(context, [{ pair, original }], "over");
+    if (answer === "~") return await prove(context, pair, null);
   }
-  if (answer === "c") return await prove(context, pair, original!);
-  if (earlier === null) return true;
-  const copy = await readWhole(store, pair.target);
-  if (copy !== null && earlier.digest.includes(copy.digest)) return await prove(context, pair, earlier);
-  await unmark(context, [pair]);
-  return true;
+  return answer === "c" ? await prove(context, pair, original!) : true;
 }
 
 function isAsBefore(now: Written | null, before: Written): boolean {
@@ -211,7 +226,7 @@ function isAsBefore(now: Written | null, before: Written): boolean {
  * @returns Those that were changed meanwhile, and are as they were.
  */
 async function proven<Keys extends BothKeys & Partial<Order>>(
-  context: WriteContext,
+  context: CopyContext,
   pairs: readonly Keys[],
   chain?: Chain,
 ): Promise<Keys[]> {
@@ -225,20 +240,26 @@ async function proven<Keys extends BothKeys & Partial<Order>>(
   return pairs.filter((_, i) => answers[i] === "0");
 }
 
-/** Makes a copy what its original is, while it is still what was written. @returns True when it is not any more. */
-async function prove(context: WriteContext, pair: BothKeys, first: Written): Promise<boolean> {
+/**
+ * Makes a copy what its original is, while it is still what was written.
+ *
+ * @param first What was written; null where nobody knows.
+ * @returns True when it is not any more.
+ */
+async function prove(context: CopyContext, pair: BothKeys, first: Written | null): Promise<boolean> {
   const { store, fence, tally } = context;
   let written = first;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const now = await readWhole(store, pair.source);
-    if (isAsBefore(now, written)) {
+    if (written !== null && isAsBefore(now, written)) {
       await proven(context, [pair]);
       return false;
     }
-    const either = now === null ? written : eitherOf(written, now);
-    if (now !== null) await mark(context, pair, either);
-    const follow = [either.digest, now?.dump ?? "", now?.endsAt ?? "0"];
-    const followed = await store.write(REPLACE_OWN, [pair.target], follow, fence);
+    const endsAt = now?.endsAt ?? "0";
+    const follow = [now?.dump ?? "", endsAt, toArgument(markerOf(pair, endsAt))];
+    const keys = [pair.target, markersOf(context.markers, pair.target)];
+    const writing = store.write(REPLACE_OWN, keys, follow, fence);
+    const followed = await (now === null ? writing : orNamed(context, [{ pair, original: now }], writing));
     if (now === null || followed !== "1") {
       await unmark(context, [pair]);
       return now !== null; // The application has changed the copy.

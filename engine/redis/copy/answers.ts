@@ -8,7 +8,7 @@
 import { RegistryError } from "../../errors.ts";
 import { asked } from "../asked.ts";
 import { type Binary, display, isBytes } from "../binary.ts";
-import type { Facts } from "../facts.ts";
+import { type Facts, noFacts } from "../facts.ts";
 import { matcherOf } from "../walk/pattern.ts";
 import type { CopyChange, Destination } from "./change.ts";
 
@@ -17,7 +17,7 @@ type Rules = Omit<CopyChange, "type">;
 /** The same rules; their answers are looked at before anybody goes by them. */
 export function withCheckedAnswers(rules: Rules): Rules {
   const isFound = matcherOf(rules.pattern);
-  const none: Facts = { type: "none", values: rules.fields.map(() => null) };
+  const none = noFacts(rules.fields);
   const { lists } = rules;
 
   /** A copy that is an original as well would be the proof of its original, and be deleted for a copy of its own. */
@@ -53,11 +53,20 @@ export function withCheckedAnswers(rules: Rules): Rules {
       }),
     judge: (key, facts, known) =>
       asked("judge", rules, key, () => check(key, facts, rules.judge(key, facts, known))),
+    ...(rules.likely === undefined ? {} : {
+      likely: (key) => {
+        const to: unknown = asked("likely", rules, key, () => rules.likely!(key));
+        return typeof to === "string" ? to : null;
+      },
+    }),
+    questions: (key, facts) => asked("questions", rules, key, () => rules.questions(key, facts)),
     ...(lists === undefined ? {} : {
       lists: {
-        ownerOf: (list) => lists.ownerOf(list),
-        ofCopy: (key) => lists.ofCopy(key),
-        recordOf: (list, field) => lists.recordOf(list, field) ?? noRecord(list.source, field),
+        ownerOf: (list) => asked("ownerOf", rules, list.source, () => lists.ownerOf(list)),
+        ofCopy: (key) => asked("ofCopy", rules, key, () => lists.ofCopy(key)),
+        recordOf: (list, field) =>
+          asked("recordOf", rules, list.source, () => lists.recordOf(list, field)) ??
+            noRecord(list.source, field),
       },
     }),
   };

@@ -42,6 +42,11 @@ export interface CopyChange {
    * lookalikes it may leave alone other keys too; what it does not leave alone it decides in the same way.
    */
   decide(key: Binary, values: Values | null, lookalikes: boolean): Destination | null | "ask";
+  /**
+   * The key of the copy that a record most likely has, by its own key alone; null for no guess. Where it is right, the two are read
+   * together when they are compared. Pure.
+   */
+  likely?(key: Binary): Binary | null;
   /** Other records to know of before a key can be judged. */
   questions(key: Binary, facts: Facts): readonly Binary[];
   /** Decides by what is known of others. */
@@ -76,22 +81,18 @@ export interface CopyChange {
   readonly lookalikes?: Pick<Lookalikes, "pattern" | "isOne"> | undefined;
 }
 
-/** A list, as it was found: the key of the original and of its copy, and its kind as `judge` or `decide` told. */
-export interface ListKeys {
-  /** Key of the original. */
-  readonly source: Binary;
-  /** Key of the copy. */
-  readonly target: Binary;
-  /** What kind of record it is. */
-  readonly kind: string;
-}
-
 /** The two forms of one record. */
 export interface BothKeys {
   /** Key of the original. */
   readonly source: Binary;
   /** Key of the copy. */
   readonly target: Binary;
+}
+
+/** A list, as it was found, and its kind as `judge` or `decide` told. */
+export interface ListKeys extends BothKeys {
+  /** What kind of record it is. */
+  readonly kind: string;
 }
 
 /** How lists hang together with other records. Pure. */

@@ -32,7 +32,7 @@ export async function checkCopies(
 ): Promise<void> {
   const { store } = context;
   const orders = await readOrders(change, { store, lookalikes }, chain, () => true, keys, read);
-  const { same, others } = await partSame(store, chain, orders, size);
+  const { same, others } = await partSame(store, chain, orders, read, size);
   for (const _ of same) report.pass();
   for await (const portion of judged(change, context, others)) {
     for (const { pair: { source, target }, standing } of portion) {

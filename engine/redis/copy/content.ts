@@ -6,21 +6,19 @@
 
 import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { type Binary, fromBytes, toArgument } from "../binary.ts";
+import { slices } from "../../slices.ts";
+import { type Binary, toArgument } from "../binary.ts";
 import { readHashes, readInPieces } from "../bulk_reads.ts";
 import { type End, readEnds } from "../ends.ts";
 import { isUnknown } from "../errors.ts";
-import type { Argument, RedisStore } from "../store.ts";
+import type { RedisStore } from "../store.ts";
+import { type Body, bodyOf, commandsFor } from "./body.ts";
 
 /** A record of any type. */
-export interface Content {
+export interface Content extends Body {
   readonly type: string;
-  /** The fields of a hash, else null. */
-  readonly fields: ReadonlyMap<Binary, Binary> | null;
   /** When fields of a hash end that do so before it does, in Unix milliseconds as text. */
   readonly fieldEnds: ReadonlyMap<Binary, string>;
-  /** What tells any other type apart: its members in an order that does not depend on how they are stored. */
-  readonly members: string;
   /**
    * SHA-1 of the record's dump: proof, for a script, that it is still the same. Of a large hash, of its fields and their ends.
    * Empty when it was not asked for.
@@ -156,28 +154,10 @@ async function readEach(
     const end = ends[i]!;
     if (types[i] === "none" || end.at === undefined || (digests && dump === null)) return null;
     if (own.some((part) => part instanceof Error)) return (await readEach(store, [key], reading))[0]!;
-    const content: Content = { ...contentOf(types[i]!, dump, own), ...endOf(end) };
-    return content.fields === null
-      ? content
-      : { ...content, fieldEnds: await readFieldEnds(store, key, content.fields) };
+    const body = bodyOf(types[i]!, own);
+    const fieldEnds = body.fields === null ? NO_ENDS : await readFieldEnds(store, key, body.fields);
+    return { type: types[i]!, ...body, fieldEnds, digest: dump === null ? "" : sha1(dump), ...endOf(end) };
   }));
-}
-
-function commandsFor(type: string, key: Argument): (readonly [string, ...Argument[]])[] {
-  switch (type) {
-    case "hash":
-      return [["HGETALL", key]];
-    case "list":
-      return [["LRANGE", key, "0", "-1"]];
-    case "set":
-      return [["SMEMBERS", key]];
-    case "zset":
-      return [["ZRANGE", key, "0", "-1", "WITHSCORES"]];
-    case "stream":
-      return [["XRANGE", key, "-", "+"], ["XINFO", "STREAM", key, "FULL", "COUNT", "0"]];
-    default:
-      return [["DUMP", key]];
-  }
 }
 
 /** Servers before 7.4 know no end of a field. */
@@ -186,11 +166,9 @@ async function readFieldEnds(
   key: Binary,
   fields: ReadonlyMap<Binary, Binary>,
 ): Promise<ReadonlyMap<Binary, string>> {
-  const names = [...fields.keys()];
   const found = new Map<Binary, string>();
   try {
-    for (let at = 0; at < names.length; at += MOST_FIELDS) {
-      const some = names.slice(at, at + MOST_FIELDS);
+    for (const some of slices([...fields.keys()], MOST_FIELDS)) {
       const args = [toArgument(key), "FIELDS", String(some.length), ...some.map(toArgument)];
       const [ends] = await store.callMany([["HPEXPIRETIME", ...args]]);
       if (!Array.isArray(ends)) return NO_ENDS;
@@ -209,47 +187,4 @@ function sha1(content: Buffer | string): string {
 
 function endOf({ at = null, roughly }: End): Pick<Content, "endsAt" | "endsRoughly"> {
   return roughly ? { endsAt: at, endsRoughly: true } : { endsAt: at };
-}
-
-function contentOf(type: string, dump: Buffer | null, parts: unknown[]): Omit<Content, "endsAt"> {
-  const digest = dump === null ? "" : sha1(dump);
-  const [body] = parts;
-  if (type === "hash") return { type, fields: toMap(body), fieldEnds: NO_ENDS, members: "", digest };
-  const told = type === "set"
-    ? (body as unknown[]).map(text).sort()
-    : type === "stream"
-    ? [plain(body), withoutVolatile(parts[1])]
-    : plain(body);
-  return { type, fields: null, fieldEnds: NO_ENDS, members: JSON.stringify(told), digest };
-}
-
-/** Replies to HGETALL are an array, or, by a newer protocol, a map or an object. */
-function toMap(body: unknown): Map<Binary, Binary> {
-  const fields = new Map<Binary, Binary>();
-  const flat = body as unknown[];
-  for (let i = 0; i + 1 < flat.length; i += 2) fields.set(text(flat[i]), text(flat[i + 1]));
-  return fields;
-}
-
-/** How a stream is stored, and when its consumers were last seen, is no part of it. */
-const VOLATILE = new Set(["radix-tree-keys", "radix-tree-nodes", "seen-time", "active-time", "entries"]);
-
-/** A reply of names and values by turns, lists of such included, without the names above. */
-function withoutVolatile(reply: unknown): unknown {
-  if (!Array.isArray(reply)) return text(reply);
-  const parts = reply as unknown[];
-  const isNamed = parts.length % 2 === 0 &&
-    parts.every((part, i) => i % 2 === 1 || part instanceof Uint8Array);
-  if (!isNamed) return parts.map(withoutVolatile);
-  return parts.flatMap((part, i) =>
-    i % 2 === 1 ? [] : VOLATILE.has(text(part)) ? [] : [[text(part), withoutVolatile(parts[i + 1])]]
-  );
-}
-
-function plain(part: unknown): unknown {
-  return Array.isArray(part) ? (part as unknown[]).map(plain) : text(part);
-}
-
-function text(part: unknown): Binary {
-  return part instanceof Uint8Array ? fromBytes(part) : String(part);
 }

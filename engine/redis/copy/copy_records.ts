@@ -5,7 +5,7 @@
  */
 
 import type { Binary } from "../binary.ts";
-import type { Conversion, WriteContext } from "../context.ts";
+import type { Conversion, CopyContext } from "../context.ts";
 import { chainOf } from "../transform/chain.ts";
 import type { Visit } from "../transform/convert_records.ts";
 import { walk } from "../walk/walk.ts";
@@ -20,7 +20,7 @@ export function fieldsFor(change: CopyChange, converted: readonly Conversion[]):
 }
 
 /** @returns Copies what is not there yet of a batch; deletes nothing. @param lookalikes See {@linkcode copyRecords}. */
-export function copier(change: CopyChange, context: WriteContext, lookalikes: boolean): Visit {
+export function copier(change: CopyChange, context: CopyContext, lookalikes: boolean): Visit {
   const copy = context.store.clustered ? copyAcrossNodes : copyOnServer;
   return async (keys, size, read) => {
     await copy(change, context, lookalikes, keys.filter((key) => !context.isHeld(key)), size, read);
@@ -41,7 +41,7 @@ export function copier(change: CopyChange, context: WriteContext, lookalikes: bo
  */
 export async function copyRecords(
   change: CopyChange,
-  context: WriteContext,
+  context: CopyContext,
   lookalikes: boolean,
   isDone?: (key: Binary) => boolean,
   pattern: Binary = change.pattern,

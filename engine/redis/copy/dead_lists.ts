@@ -4,11 +4,12 @@
  * @module
  */
 
+import { slices } from "../../slices.ts";
 import { parseTimestamp } from "../../timestamp.ts";
 import { type Binary, toArgument } from "../binary.ts";
 import { readFields, readInPieces, readNames } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
-import { type Listed, PRUNE } from "../scripts/copying.ts";
+import { type Listed, PRUNE } from "../scripts/listing.ts";
 import type { RedisStore } from "../store.ts";
 import type { CopyChange, ListKeys } from "./change.ts";
 
@@ -119,8 +120,8 @@ async function readListings<List extends ListKeys>(
     ...fields.map((field) => rules!.recordOf(list, field)!.target),
   ]);
   const deleted: boolean[] = [];
-  for (let at = 0; at < asked.length; at += FIELDS_AT_ONCE) {
-    const rows = await readFields(store, asked.slice(at, at + FIELDS_AT_ONCE), [deletedAt!]);
+  for (const some of slices(asked, FIELDS_AT_ONCE)) {
+    const rows = await readFields(store, some, [deletedAt!]);
     deleted.push(...rows.map((row) => parseTimestamp(row?.[0] ?? "") !== null));
   }
   return found.map(({ list, fields }) => {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { slices } from "../../slices.ts";
 import type { Binary } from "../binary.ts";
 import type { RedisStore } from "../store.ts";
 import type { BothKeys, ListKeys, Lists } from "./change.ts";
@@ -71,9 +72,7 @@ async function judgeList(
   let [anyAlive, explained, differs] = [false, true, false];
   const wanted = afterMigrations(pair.target, original.fields!, later);
   const inCopy = copy?.fields ?? new Map<Binary, Binary>();
-  const fields = [...new Set([...wanted.keys(), ...inCopy.keys()])];
-  for (let at = 0; at < fields.length; at += FIELDS_AT_ONCE) {
-    const some = fields.slice(at, at + FIELDS_AT_ONCE);
+  for (const some of slices([...new Set([...wanted.keys(), ...inCopy.keys()])], FIELDS_AT_ONCE)) {
     const records = some.map((field) => lists.recordOf(pair, field)!);
     const found = await readFew(store, records.flatMap(({ source, target }) => [source, target]));
     some.forEach((field, i) => {
@@ -90,9 +89,11 @@ async function judgeList(
     });
   }
   if (copy === null) {
-    // What was never copied lists nobody any more when the application has deleted all of them, or their owner.
+    // It lists nobody any more when the application has deleted all of them, or their owner: nothing would be left of a copy, so that
+    // there is nothing to choose.
     const gone = isDeleted(rules, ownerCopy) || !anyAlive;
-    return rules.doneSince === null && gone ? "deleted" : judgeMissing(rules, changed);
+    const missing = judgeMissing(rules, changed);
+    return gone && (rules.doneSince === null || missing === "unknown") ? "deleted" : missing;
   }
   if (copy.fields === null || !endsTogether(rules.drifts, original, copy)) return "different";
   if (!differs) return "same";

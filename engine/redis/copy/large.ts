@@ -6,7 +6,7 @@
  */
 
 import type { Redis } from "ioredis";
-import { type Binary, fromBytes, toArgument } from "../binary.ts";
+import { type Binary, toArgument } from "../binary.ts";
 import { databaseOf } from "../client.ts";
 import type { WriteContext } from "../context.ts";
 import { toStoreError } from "../errors.ts";
@@ -65,7 +65,7 @@ export async function doWatched(
     const deed = await decide();
     if (deed === null) return false;
     const [fenceKey] = await fence?.keys() ?? [];
-    const keys = [...fenceKey === undefined ? [] : [fromBytes(fenceKey)], ...deed.keys];
+    const keys = [...fenceKey === undefined ? [] : [fenceKey], ...deed.keys];
     const args = [fence?.token ?? "", "0", ...deed.args.map(toArgument)];
     await connection.callBuffer("MULTI", []);
     await connection.callBuffer("EVAL", [

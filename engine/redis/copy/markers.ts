@@ -5,31 +5,14 @@
  */
 
 import type { Buffer } from "node:buffer";
-import { type Binary, fromBytes, toArgument, toBuffer } from "../binary.ts";
-import type { WriteContext } from "../context.ts";
-import { tagOfSlot } from "../hash_slot.ts";
-import { keySlot } from "../key_slot.ts";
-import { MARK, UNMARK } from "../scripts/copying.ts";
+import { type Binary, fromBytes, toBuffer } from "../binary.ts";
+import type { CopyContext } from "../context.ts";
+import { keySlot, tagOfSlot } from "../hash_slot.ts";
+import { UNMARK } from "../scripts/copying_across_nodes.ts";
 import type { Chain } from "../transform/chain.ts";
 import { packWrites } from "../transform/field_writes.ts";
 import type { BothKeys } from "./change.ts";
 import type { Order } from "./orders.ts";
-import type { Written } from "./whole.ts";
-
-/** Says what a copy may be from now on. */
-export async function mark(
-  { store, fence, markers }: WriteContext,
-  pair: BothKeys,
-  written: Written,
-): Promise<void> {
-  const { target } = pair;
-  await store.write(
-    MARK,
-    [markersOf(markers, target)],
-    [target, markerOf(pair, written)].map(toArgument),
-    fence,
-  );
-}
 
 /**
  * Takes markers away, and copies through later changes in the same step.
@@ -38,7 +21,7 @@ export async function mark(
  * @returns What {@linkcode UNMARK} says of each.
  */
 export async function unmark(
-  { store, fence, markers }: WriteContext,
+  { store, fence, markers }: CopyContext,
   pairs: readonly (BothKeys & Partial<Order>)[],
   chain?: Chain,
 ): Promise<string[]> {
@@ -59,9 +42,9 @@ export async function unmark(
   return answers;
 }
 
-/** What a marker says. */
-export function markerOf({ source }: BothKeys, { digest, endsAt }: Written): Binary {
-  return `${digest} ${endsAt} ${source}`;
+/** What a marker says behind the digest of what was written, which the server puts there. */
+export function markerOf({ source }: BothKeys, endsAt: string): Binary {
+  return ` ${endsAt} ${source}`;
 }
 
 /** The markers of a record's slot, which move with it. */
@@ -74,19 +57,12 @@ export function pairsOf(flat: readonly Buffer[]): BothKeys[] {
   const targets = flat.filter((_, i) => i % 2 === 0);
   return targets.map((target, i) => ({
     target: fromBytes(target),
-    source: decodeMarker(flat[2 * i + 1]!).source,
+    source: sourceOf(fromBytes(flat[2 * i + 1]!)),
   }));
 }
 
-/** Reads what a marker says. */
-export function decodeMarker(bytes: Buffer): { readonly source: Binary; readonly written: Written } {
-  const marker = fromBytes(bytes);
+/** Whose copy is marked. */
+function sourceOf(marker: Binary): Binary {
   const [digest = "", endsAt = ""] = marker.split(" ", 2);
-  return { source: marker.slice(digest.length + endsAt.length + 2), written: { digest, endsAt } };
-}
-
-/** What may have been written, where one thing was and another is about to be. */
-export function eitherOf(one: Written, other: Written): Written {
-  const digests = new Set([...one.digest.split(","), ...other.digest.split(",")]);
-  return { digest: [...digests].join(","), endsAt: other.endsAt };
+  return marker.slice(digest.length + endsAt.length + 2);
 }

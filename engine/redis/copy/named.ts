@@ -44,8 +44,11 @@ export async function findNamed(
       throw new RefusedError(
         `Cannot tell which record is meant: ${found.size} originals are shown so: ${name}`,
         {
-          hint:
-            hint`Settle them with all others that differ: ${`resolve ${id} --all --keep copy`} or original shows both and asks`,
+          hint: {
+            ...hint`Settle them with all others that differ: ${`resolve ${id} --all --keep copy`} or original shows both and asks`,
+            forCallers:
+              "Settle them with all others that differ: resolveDifferences() takes what planResolve() finds without keys",
+          },
         },
       );
     }

@@ -7,14 +7,14 @@
 
 import type { Binary } from "../binary.ts";
 import { Rows } from "../bulk_reads.ts";
-import type { WriteContext } from "../context.ts";
+import type { CopyContext } from "../context.ts";
 import { COPY } from "../scripts/copying.ts";
 import { type Chain, chainOf } from "../transform/chain.ts";
 import { convertAfter, countTaken, goesOnBehind } from "../transform/convert_records.ts";
 import type { BatchSize } from "../walk/pacing.ts";
 import type { CopyChange } from "./change.ts";
 import { deadLists, prune, readListed } from "./dead_lists.ts";
-import { carryOut, type Order, partSame, readOrders, type Run } from "./orders.ts";
+import { carryOut, type Order, partSame, readOrders } from "./orders.ts";
 import { toBeCopied, weigh } from "./weigh.ts";
 
 /** A record that changes again and again is looked at again this often before it counts as failed. */
@@ -27,7 +27,7 @@ const ATTEMPTS = 50;
  */
 export async function copyOnServer(
   change: CopyChange,
-  context: WriteContext,
+  context: CopyContext,
   lookalikes: boolean,
   batch: readonly Binary[],
   size: BatchSize,
@@ -36,12 +36,14 @@ export async function copyOnServer(
   // Where there are lookalikes, what later migrations make of a copy is known only when it is there.
   const chain = chainOf(lookalikes ? [] : context.converted.map((one) => one.change), change.fields);
   const goesOn = goesOnBehind(context.converted, context);
+  // Where all had a copy once, most of them have it still.
+  const copyOf = context.doneSince === null || lookalikes ? undefined : change.likely;
   let keys = batch;
   for (let attempt = 1; keys.length > 0; attempt++) {
     const known = attempt === 1 ? read : undefined;
-    const rows = known ?? await Rows.read(context.store, keys, chain.fields, { size, names: true });
+    const rows = known ?? await Rows.read(context.store, keys, chain.fields, { size, names: true, copyOf });
     const orders = await readOrders(change, { ...context, lookalikes }, chain, goesOn, keys, rows);
-    const wanted = context.doneSince === null ? orders : await unlessThere(orders);
+    const wanted = context.doneSince === null ? orders : await unlessThere(orders, rows);
     keys = await execute(change, context, chain, wanted, { size, lookalikes, rows });
     if (attempt === ATTEMPTS) {
       for (const key of keys) context.tally.fail(key, "it changed each time before it could be copied");
@@ -49,10 +51,10 @@ export async function copyOnServer(
     }
   }
 
-  async function unlessThere(orders: readonly Order[]): Promise<Order[]> {
+  async function unlessThere(orders: readonly Order[], rows: Rows): Promise<Order[]> {
     const { same, others } = lookalikes
       ? { same: [], others: orders }
-      : await partSame(context.store, chain, orders, size);
+      : await partSame(context.store, chain, orders, rows, size);
     for (const { source } of same) {
       context.tally.skipped++;
       context.tally.recover(source);
@@ -68,13 +70,12 @@ export async function copyOnServer(
 /** @returns The sources that are not as expected. */
 async function execute(
   change: CopyChange,
-  context: WriteContext,
+  context: CopyContext,
   chain: Chain,
   orders: readonly Order[],
   { size, lookalikes, rows }: { readonly size: BatchSize; readonly lookalikes: boolean; readonly rows: Rows },
 ): Promise<Binary[]> {
-  const { store, tally, fence } = context;
-  const run: Run = (keys, args) => store.write(COPY, keys, args, fence);
+  const { store, tally } = context;
   const lists = await readListed(change, store, orders, (key) => rows.namesOf(key));
   const dead = new Set(await deadLists(change, store, orders.filter((order) => !lists.has(order))));
   const alive = orders.filter((order) => !dead.has(order)).map((order) => ({
@@ -82,7 +83,7 @@ async function execute(
     listed: lists.get(order),
   }));
   const [copied, others, again]: [Order[], Order[], Binary[]] = [[], [], []];
-  for await (const [order, answer] of carryOut(run, chain, alive, size, change)) {
+  for await (const [order, answer] of carryOut(COPY, context, chain, alive, size, change)) {
     if (answer === "c") {
       tally.processed++;
       tally.recover(order.source);

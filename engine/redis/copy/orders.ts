@@ -5,11 +5,13 @@
  */
 
 import { type Binary, toBuffer } from "../binary.ts";
-import type { Rows, Values } from "../bulk_reads.ts";
+import { Rows, type Values } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
-import type { Listed, Orders } from "../scripts/copying.ts";
-import { FIND_SAME } from "../scripts/deleting.ts";
-import type { Argument, RedisStore } from "../store.ts";
+import { senselessAnswer } from "../errors.ts";
+import type { Orders } from "../scripts/copying.ts";
+import type { Listed } from "../scripts/listing.ts";
+import type { Script } from "../scripts/script.ts";
+import type { RedisStore } from "../store.ts";
 import { type Chain, follow, take, type Taken } from "../transform/chain.ts";
 import { isInconvertible } from "../transform/change.ts";
 import { packWrites } from "../transform/field_writes.ts";
@@ -61,31 +63,67 @@ export function toOrders(
 }
 
 /**
- * Parts pairs of which the server itself can tell that their forms are the same, most of them, from the others. What is the same is
- * as later migrations make it.
+ * Parts pairs that are the same, most of them, from the others: what is the same is as later migrations make it.
+ *
+ * @param rows What was read of the originals.
  */
 export async function partSame(
   store: RedisStore,
   chain: Chain,
   orders: readonly Order[],
+  rows: Rows,
   size: BatchSize,
 ): Promise<{ readonly same: Order[]; readonly others: Order[] }> {
   const canBeTold = ({ type, outcomes }: Order) =>
     !store.clustered && type === "hash" && !outcomes.some(({ changes }) => isInconvertible(changes));
-  const [same, others]: Order[][] = [[], orders.filter((order) => !canBeTold(order))];
-  const run: Run = async (keys, args) => String(await store.evaluateReading(FIND_SAME, keys, args) ?? "");
-  for await (const [order, answer] of carryOut(run, chain, orders.filter(canBeTold), size)) {
-    (answer === "1" ? same : others)!.push(order);
+  const [same, others]: [Order[], Order[]] = [[], orders.filter((order) => !canBeTold(order))];
+  /** @returns Those whose copies were not looked at. */
+  const part = (told: readonly Order[], read: Rows): Order[] => {
+    const now = read.of(told.map(({ source }) => source), chain.fields);
+    return told.filter((order, i) => {
+      const differing = read.differing(order.source, order.target);
+      // What decided may have been read at another time than the copy.
+      const isAsRead = order.values.every((value, column) => value === now[i]?.[column]);
+      if (differing === undefined) return true;
+      (differing !== null && isAsRead && isConverted(chain, order, differing) ? same : others).push(order);
+      return false;
+    });
+  };
+  let rest = part(orders.filter(canBeTold), rows);
+  while (rest.length > 0) {
+    const targets = new Map(rest.map(({ source, target }) => [source, target]));
+    const copyOf = (key: Binary) => targets.get(key) ?? null;
+    const left = part(rest, await Rows.read(store, [...targets.keys()], chain.fields, { size, copyOf }));
+    if (left.length === rest.length) break; // Nobody looks at them where there are no scripts.
+    rest = left;
   }
-  return { same: same!, others: others! };
+  others.push(...rest);
+  return { same, others };
 }
 
-/** Runs a script. @returns Characters, or nothing where there are no scripts. */
-export type Run = (keys: readonly Binary[], args: readonly Argument[]) => Promise<string>;
+/** True where a copy has nothing otherwise than its original but what changes in place make of it. */
+function isConverted(
+  { fields }: Chain,
+  { values, changes }: Order,
+  differing: readonly (Binary | false)[],
+): boolean {
+  if (changes.length % 2 === 1) return false; // It is refused where it is written.
+  let count = 0;
+  for (let at = 0; at < changes.length; at += 2) {
+    const [name, value] = [changes[at]!, changes[at + 1]];
+    if (values[fields.indexOf(name)] === value) continue;
+    let place = 0;
+    while (place < differing.length && differing[place] !== name) place += 2;
+    if (differing[place + 1] !== value) return false;
+    count += 2;
+  }
+  return count === differing.length;
+}
 
-/** Runs a script over pairs, as many at once as it takes. @returns For each its character; `?` where there are no scripts. */
+/** Has a script do something to pairs, as many at once as it takes. @returns For each the character that it answers. */
 export async function* carryOut(
-  run: Run,
+  script: Script,
+  { store, fence }: Pick<WriteContext, "store" | "fence">,
   { fields }: Chain,
   orders: readonly Order[],
   size: BatchSize,
@@ -101,8 +139,8 @@ export async function* carryOut(
       deletedAt,
     };
     const args = [toBuffer(JSON.stringify(about))];
-    const told = await size.measure("write", rest.length, () => run(keys, args));
-    const answer = told === "" ? "?".repeat(rest.length) : told;
+    const answer = await size.measure("write", rest.length, () => store.write(script, keys, args, fence));
+    if (answer === "") throw senselessAnswer("EVALSHA");
     for (let i = 0; i < answer.length; i++) yield [rest[i]!, answer[i]!];
     rest = rest.slice(answer.length);
   }

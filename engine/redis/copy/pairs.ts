@@ -6,7 +6,7 @@
 
 import type { Binary } from "../binary.ts";
 import { readFields, type Values } from "../bulk_reads.ts";
-import { type Facts, readFacts } from "../facts.ts";
+import { readFacts } from "../facts.ts";
 import type { RedisStore } from "../store.ts";
 import type { CopyChange, Destination } from "./change.ts";
 
@@ -47,16 +47,16 @@ export async function findPairs(
 }
 
 async function askOthers(change: CopyChange, store: RedisStore, keys: readonly Binary[]): Promise<Pair[]> {
-  const own = await readFacts(store, keys, change.fields);
-  const asked = keys.flatMap((key) =>
-    own.get(key)!.type === "none" ? [] : change.questions(key, own.get(key)!)
+  const factsOf = await readFacts(store, keys, change.fields);
+  const there = keys.filter((key) => factsOf(key).type !== "none");
+  const known = await readFacts(
+    store,
+    there.flatMap((key) => change.questions(key, factsOf(key))),
+    change.fields,
   );
-  const others = await readFacts(store, asked, change.fields);
-  const none: Facts = { type: "none", values: change.fields.map(() => null) };
-  return keys.flatMap((source) => {
-    const facts = own.get(source)!;
-    if (facts.type === "none") return [];
-    const destination = change.judge(source, facts, (key) => others.get(key) ?? none);
+  return there.flatMap((source) => {
+    const facts = factsOf(source);
+    const destination = change.judge(source, facts, known);
     return destination === null ? [] : [{ ...destination, source, ...facts }];
   });
 }

@@ -7,6 +7,7 @@
 
 import type { Buffer } from "node:buffer";
 import type { RedisDifference } from "../../redis_backend.ts";
+import { slices } from "../../slices.ts";
 import { type Binary, display, toArgument } from "../binary.ts";
 import type { ReadContext, WriteContext } from "../context.ts";
 import { lookAhead } from "../lookalikes.ts";
@@ -19,6 +20,7 @@ import { prune } from "./dead_lists.ts";
 import { doWatched } from "./large.ts";
 import { findNamed } from "./named.ts";
 import { findPairs } from "./pairs.ts";
+import { findNeeded, tellsApart } from "./telling.ts";
 import { faultOf, isUndecided, judged, type JudgedPair } from "./weigh.ts";
 import { readWhole } from "./whole.ts";
 
@@ -61,24 +63,71 @@ export async function findDifferences(
     }
   };
   if (keys === null) await walk(context.store, { ...context, pattern: change.pattern, visit: look });
-  else for (let at = 0; at < keys.length; at += AT_ONCE) await look(keys.slice(at, at + AT_ONCE));
+  else for (const some of slices(keys, AT_ONCE)) await look(some);
   return found;
 }
 
-/** Writes the form that is to hold over the other one. @returns How many were settled, and why others were not. */
+/** What became of differences that were to be settled. */
+interface Settlement {
+  readonly resolved: number;
+  /** Why others were not. */
+  readonly issues: readonly string[];
+}
+
+/**
+ * Writes the form that is to hold over the other one. Originals that are to be deleted and by which others are known come last, and
+ * stay while any of these is there.
+ */
 export async function settleDifferences(
   change: CopyChange,
   context: WriteContext,
   differences: readonly RedisDifference[],
   keep: Keep,
-): Promise<{ readonly resolved: number; readonly issues: readonly string[] }> {
+): Promise<Settlement> {
   const { found: lookalikes } = await lookAhead([change], context);
+  const telling = keep === "copy" && lookalikes
+    ? await findTelling(change, context, differences.filter(({ hasCopy }) => !hasCopy))
+    : new Set<Binary>();
+  const others = differences.filter(({ source }) => !telling.has(source));
+  const first = await settleSome(change, context, lookalikes, others, keep);
+  const needed = await findNeeded(change, context, telling);
+  const left = differences.filter(({ source }) => needed.has(source));
+  const last = differences.filter(({ source }) => telling.has(source) && !needed.has(source));
+  const then = await settleSome(change, context, lookalikes, last, keep);
+  const why = "left alone, others are known by it that are still there; settle or clean up these first";
+  return {
+    resolved: first.resolved + then.resolved,
+    issues: [...first.issues, ...then.issues, ...left.map(({ key }) => `${key}: ${why}`)],
+  };
+}
+
+/** @returns The keys of those by which others are told apart. */
+async function findTelling(
+  change: CopyChange,
+  { store }: WriteContext,
+  differences: readonly RedisDifference[],
+): Promise<Set<Binary>> {
+  const telling = new Set<Binary>();
+  for (const some of slices(differences, AT_ONCE)) {
+    const pairs = await findPairs(change, store, true, some.map(({ source }) => source));
+    for (const pair of pairs) if (tellsApart(change, pair)) telling.add(pair.source);
+  }
+  return telling;
+}
+
+async function settleSome(
+  change: CopyChange,
+  context: WriteContext,
+  lookalikes: boolean,
+  differences: readonly RedisDifference[],
+  keep: Keep,
+): Promise<Settlement> {
   const issues: string[] = [];
   const copied: ListKeys[] = [];
   let resolved = 0;
-  for (let at = 0; at < differences.length; at += AT_ONCE) {
+  for (const batch of slices(differences, AT_ONCE)) {
     context.signal.throwIfAborted();
-    const some = new Map(differences.slice(at, at + AT_ONCE).map((one) => [one.source, one]));
+    const some = new Map(batch.map((one) => [one.source, one]));
     const pairs = await findPairs(change, context.store, lookalikes, [...some.keys()]);
     const settled = new Set<Binary>();
     const refused: Settling[] = [];
@@ -103,10 +152,8 @@ export async function settleDifferences(
   return { resolved, issues };
 }
 
-type Judged = JudgedPair<{ readonly source: Binary; readonly target: Binary; readonly kind: string }>;
-
 /** A pair to settle, what was shown of it, and which form holds. */
-type Settling = Judged & { readonly state: string; readonly keep: Keep };
+type Settling = JudgedPair<ListKeys> & { readonly state: string; readonly keep: Keep };
 
 /**
  * Tells which pairs are as they were to be, though that was refused: a client that loses an answer sends its command again, which then
@@ -184,7 +231,7 @@ function stateOf({ original, copy }: Pick<JudgedPair<never>, "original" | "copy"
 
 function show(
   change: CopyChange,
-  { pair: { source, target }, original, copy }: JudgedPair<{ source: Binary; target: Binary; kind: string }>,
+  { pair: { source, target }, original, copy }: JudgedPair<ListKeys>,
   fault: string | null,
   whole: boolean,
 ): RedisDifference {

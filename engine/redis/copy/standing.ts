@@ -6,21 +6,15 @@
 
 import { isNumericTimestamp, parseTimestamp } from "../../timestamp.ts";
 import type { Binary } from "../binary.ts";
-import { isInconvertible, type TransformChange } from "../transform/change.ts";
+import { byTurns, type Values } from "../bulk_reads.ts";
+import type { RecordRules } from "../context.ts";
+import { changesOf, isInconvertible, type TransformChange } from "../transform/change.ts";
 import type { CopyChange } from "./change.ts";
 import type { Content } from "./content.ts";
 
 /** What decides beside the two records. */
-export interface Rules {
+export interface Rules extends Omit<RecordRules, "store"> {
   readonly change: CopyChange;
-  /** The changes in place that come later: what they make of a value is no difference. */
-  readonly later: readonly TransformChange[];
-  /** When the first run began; null when that is not known, and then nothing was written before it. */
-  readonly beganAt: Date | null;
-  /** When the last run began that could do everything; null while there was none. */
-  readonly doneSince: Date | null;
-  /** When it was applied by the word of others, who may have left something out. */
-  readonly toldAt?: Date | undefined;
   /** True in a cluster, where the two are on different nodes and moves of slots make their ends drift. */
   readonly drifts: boolean;
 }
@@ -91,7 +85,7 @@ export function isSame(
  * True when the application has changed or deleted the copy, and nobody the original since it was to be copied. A copy that
  * lacks a field is none that was changed, but another record; only what the application takes away by itself may be gone.
  */
-export function isNewer({ change, beganAt }: Rules, original: Content, copy: Content): boolean {
+function isNewer({ change, beganAt }: Rules, original: Content, copy: Content): boolean {
   if (original.fields === null || copy.fields === null || beganAt === null) return false;
   const [before, now] = [ownTime(change, original.fields), ownTime(change, copy.fields)];
   if (before === null || now === null || before.to >= beganAt.getTime() || now.from <= before.to) {
@@ -133,9 +127,7 @@ function withRepairs(
   for (const change of later) {
     // Of several such values a change names one at a time.
     for (const _ of change.fields) {
-      const values = change.fields.map((field) => repaired.get(field) ?? null);
-      const kind = change.kindOf(target, values);
-      const changes = kind === null ? null : change.change(kind, values);
+      const changes = changesOf(change, target, valuesFor(change, repaired));
       if (changes === null || !isInconvertible(changes)) break;
       const value = copy.get(changes.invalid);
       if (value === undefined || value === repaired.get(changes.invalid)) break;
@@ -153,15 +145,17 @@ export function afterMigrations(
 ): ReadonlyMap<Binary, Binary> {
   let result = fields;
   for (const change of later) {
-    const values = change.fields.map((field) => result.get(field) ?? null);
-    const kind = change.kindOf(target, values);
-    const changes = kind === null ? null : change.change(kind, values);
+    const changes = changesOf(change, target, valuesFor(change, result));
     if (changes === null || isInconvertible(changes)) continue;
     const changed = new Map(result);
-    for (let i = 0; i + 1 < changes.length; i += 2) changed.set(changes[i]!, changes[i + 1]!);
+    for (const [field, value] of byTurns(changes)) changed.set(field, value);
     result = changed;
   }
   return result;
+}
+
+function valuesFor({ fields }: TransformChange, record: ReadonlyMap<Binary, Binary>): Values {
+  return fields.map((field) => record.get(field) ?? null);
 }
 
 /** When a record was last changed, in Unix milliseconds: a time in whole seconds, as many programs write it, tells no more than these. */

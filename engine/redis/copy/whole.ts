@@ -11,9 +11,9 @@ import { type FieldsRow, toRow, type Values } from "../bulk_reads.ts";
 import { READ_WHOLE } from "../scripts/reading.ts";
 import type { Argument, RedisStore } from "../store.ts";
 
-/** A record as it was read, or as a marker tells. */
+/** A record as it was read. */
 export interface Written {
-  /** SHA-1 of its dump; where one of several may have been written, of each, parted by commas. */
+  /** SHA-1 of its dump. */
   readonly digest: string;
   /** Unix milliseconds, or 0 for none. */
   readonly endsAt: string;

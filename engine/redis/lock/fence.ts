@@ -27,6 +27,7 @@
  * @module
  */
 
+import { type Binary, encodeText } from "../binary.ts";
 import type { Ioredis } from "../client.ts";
 import { THOUGH_FULL } from "../scripts/script.ts";
 import { mastersOf } from "./masters.ts";
@@ -118,8 +119,8 @@ export class FenceKeys {
   }
 
   /** Names that writers may use now, as bytes. */
-  names(): Uint8Array[] {
-    return [...this.#current.values()].map(({ name }) => new TextEncoder().encode(name));
+  names(): Binary[] {
+    return [...this.#current.values()].map(({ name }) => encodeText(name));
   }
 
   /**

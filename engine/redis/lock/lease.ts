@@ -17,7 +17,8 @@ import { within } from "../../within.ts";
 import type { Ioredis } from "../client.ts";
 import { FenceKeys, type PreparedFence } from "./fence.ts";
 import { replyCode, senselessAnswer, watchFailures } from "../errors.ts";
-import { PROLONG, RELEASE, TAKE } from "./lease_scripts.ts";
+import { isTaken, PROLONG, RELEASE, TAKE } from "./lease_scripts.ts";
+import { LeaseTerm } from "./lease_term.ts";
 import { decodeOwner, encodeLease, LEASE_BEGIN, type LeaseOwner, leasePrefix } from "./lease_value.ts";
 import type { SharedConnection } from "./own_connection.ts";
 import { reachable } from "./reachable.ts";
@@ -49,30 +50,30 @@ export class RedisLease {
   readonly #connection: Ioredis;
   readonly #keys: FenceKeys;
   readonly #options: LeaseOptions;
+  readonly #term: LeaseTerm;
   readonly #acquiredAt = new Date();
   readonly #shared: ReadonlySet<string>;
   #wanted: readonly string[];
   readonly #taken: string[] = [];
-  #told: { readonly migration: string | null; readonly progress: string | null };
-  #validUntil = 0;
-  #deadline: ReturnType<typeof setTimeout> | undefined;
-  #lost: LockLostError | null = null;
-  #silent = false;
+  #told: { readonly migration: string | null; readonly progress: string | null } = {
+    migration: null,
+    progress: null,
+  };
   #closed = false;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: LeaseOptions) {
     this.#options = options;
+    this.#term = new LeaseTerm(options.ttlMs, options.onLost);
     const { lock, older, shared = [] } = options.names;
     this.#shared = new Set(shared);
     this.#wanted = [lock, ...older, ...shared];
-    this.#told = { migration: null, progress: null };
     this.#connection = options.connection.client;
     this.#keys = new FenceKeys(this.#connection, options.names.fence, this.token, options.ttlMs);
     this.fence = {
       token: this.token,
       keys: async () => {
-        this.#throwIfLost();
+        this.#term.throwIfLost();
         if (this.#keys.names().length === 0) await this.#untilAnswered(() => this.heartbeat());
         if (this.#keys.names().length === 0) throw this.#keys.failure;
         return this.#keys.names();
@@ -113,7 +114,7 @@ export class RedisLease {
   }
 
   async #takeRest(): Promise<LockOwner | null> {
-    this.#throwIfLost();
+    this.#term.throwIfLost();
     for (const name of this.#wanted.slice(this.#taken.length)) {
       const sentAt = performance.now();
       let answer: unknown;
@@ -128,7 +129,7 @@ export class RedisLease {
       if (!isTaken(answer)) throw senselessAnswer("EVAL");
       const [mine, value, ttlLeftMs] = answer;
       if (mine !== 1) return decodeOwner(value, ttlLeftMs, name);
-      if (this.#taken.push(name) === 1) this.#prolongedAt(sentAt);
+      if (this.#taken.push(name) === 1) this.#term.begin(sentAt);
     }
     return null;
   }
@@ -159,10 +160,10 @@ export class RedisLease {
   /** The same, asked once and briefly: no answer says nothing. @throws {LockLostError} When Redis answers that it is lost. */
   async confirmNow(): Promise<void> {
     try {
-      this.#throwIfLost();
+      this.#term.throwIfLost();
       await this.#confirmOnce(Math.min(BRIEFLY_MS, this.#options.ttlMs / 4));
     } catch (error) {
-      if (error instanceof LockLostError && !this.#silent) throw error;
+      if (error instanceof LockLostError && !this.#term.silent) throw error;
     }
   }
 
@@ -176,7 +177,7 @@ export class RedisLease {
       const name = this.#taken[i]!;
       // Whoever held it for all may have given it back: the next heartbeat takes it.
       if (this.#shared.has(name) && (value === null || value?.startsWith(LEASE_BEGIN))) continue;
-      if (!value?.startsWith(prefix)) this.#lose(`the lock ${name} is no longer this run's`);
+      if (!value?.startsWith(prefix)) this.#term.lose(`the lock ${name} is no longer this run's`);
     }
   }
 
@@ -187,7 +188,7 @@ export class RedisLease {
   async release(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#deadline);
+    this.#term.end();
     try {
       await this.#queue;
       await this.#ask(this.#keys.release());
@@ -202,7 +203,7 @@ export class RedisLease {
   }
 
   async #beat(): Promise<void> {
-    this.#throwIfLost();
+    this.#term.throwIfLost();
     if (this.#closed) return;
     const fenced = this.#taken.length === this.#wanted.length;
     const prepared: PreparedFence = { ready: [], masters: null };
@@ -214,8 +215,8 @@ export class RedisLease {
       this.#taken.map((name) => this.#connection.eval(PROLONG, 1, name, ...this.#lines(name))),
     ));
     const gone = answers.findIndex((answer) => Number(answer) !== 1);
-    if (gone >= 0) this.#lose(`the lock ${this.#taken[gone]} is no longer this run's`);
-    this.#prolongedAt(sentAt);
+    if (gone >= 0) this.#term.lose(`the lock ${this.#taken[gone]} is no longer this run's`);
+    this.#term.begin(sentAt);
     if (fenced) this.#keys.commit(ready, masters);
   }
 
@@ -223,43 +224,13 @@ export class RedisLease {
   async #untilAnswered(attempt: () => Promise<void>): Promise<void> {
     while (true) {
       try {
-        this.#throwIfLost();
+        this.#term.throwIfLost();
         return await attempt();
       } catch (error) {
         if (error instanceof LockLostError) throw error;
         await pause(RETRY_MS);
       }
     }
-  }
-
-  #prolongedAt(sentAt: number): void {
-    this.#validUntil = sentAt + this.#options.ttlMs;
-    clearTimeout(this.#deadline);
-    if (this.#closed) return;
-    this.#deadline = setTimeout(() => {
-      try {
-        this.#throwIfLost();
-      } catch {
-        // The loss was told to `onLost`; nobody waits here.
-      }
-    }, this.#validUntil - performance.now());
-  }
-
-  #throwIfLost(): void {
-    if (this.#lost !== null) throw this.#lost;
-    if (this.begun && performance.now() >= this.#validUntil) {
-      this.#lose(`no heartbeat reached Redis for ${this.#options.ttlMs} ms`, true);
-    }
-  }
-
-  #lose(reason: string, silent = false): never {
-    if (this.#lost === null) this.#silent = silent;
-    this.#lost ??= new LockLostError(`Lost the lock: ${reason}`, {
-      hint: "Run the same command again: it continues where this one stopped",
-    });
-    clearTimeout(this.#deadline);
-    this.#options.onLost(this.#lost, this.#silent);
-    throw this.#lost;
   }
 
   #value(): string {
@@ -280,11 +251,4 @@ export class RedisLease {
       throw new Error("Redis did not answer in time");
     });
   }
-}
-
-/** True for what {@linkcode TAKE} returns. */
-function isTaken(answer: unknown): answer is [mine: number, value: Uint8Array, ttlLeftMs: number] {
-  if (!Array.isArray(answer)) return false;
-  const [mine, value, ttlLeftMs] = answer;
-  return mine === 1 || (mine === 0 && value instanceof Uint8Array && typeof ttlLeftMs === "number");
 }

@@ -29,6 +29,13 @@ end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return {1}`;
 
+/** True for what {@linkcode TAKE} returns. */
+export function isTaken(answer: unknown): answer is [mine: number, value: Uint8Array, ttlLeftMs: number] {
+  if (!Array.isArray(answer)) return false;
+  const [mine, value, ttlLeftMs] = answer;
+  return mine === 1 || (mine === 0 && value instanceof Uint8Array && typeof ttlLeftMs === "number");
+}
+
 /**
  * Prolongs one name. KEYS: 1 name. ARGV: as for {@linkcode TAKE}. Returns 1, or 0 when it is not ours. One that is held together may be
  * gone with the run that had taken it: then it is taken.

@@ -4,56 +4,45 @@
  * @module
  */
 
-import { ENDS_AT, FENCE, FIELD_ENDS, type Script, script, UNPACK } from "./script.ts";
-
-/** What a script looks at together, and of one pair: what is larger is for others to judge. */
-const MOST = { bytes: 512 * 1024, bytesOfPair: 128 * 1024 };
+import { ENDS_AT, FENCE, type Script, script, TOGETHER } from "./script.ts";
 
 /**
- * Compares originals that are hashes, and as they were read, with their copies: these are the same when every field is as later
- * migrations make it, and they end when the originals do. Returns a character for each pair: `1` the same, `0` changed meanwhile, `-`
- * gone, `?` not to be told by this alone. What would be too much at once is left out at the end.
- *
- * @param begin Sets `k` and `a`, as {@linkcode FENCE} does.
- * @param deed What is done with a `source` that is the same.
+ * What a script looks at together, and of one original: what is larger is for others to judge. A copy is about as large, but where the
+ * application has put many fields in it since.
  */
-const comparing = (begin: string, deed: string): Script =>
-  script(`${begin}${ENDS_AT}${FIELD_ENDS}
+const MOST = { bytes: 512 * 1024, bytesOfOriginal: 64 * 1024, fieldsOfCopy: 1000 };
+
+/**
+ * Deletes originals that are hashes, as they were read, and the same as their copies: every field of these is as later migrations make
+ * it, and they end when the originals do.
+ *
+ * - KEYS: the fence key if any, then source and target by turns.
+ * - ARGV: the fence; {@linkcode Orders}: what is to be set is what later migrations make.
+ * - Returns a character for each pair: `1` deleted, `0` changed meanwhile, `-` gone, `?` not to be told by this alone. What would be too
+ *   much at once is left out at the end.
+ */
+export const DELETE_SAME: Script = script(`${FENCE}${TOGETHER}
 local orders, pcall = cjson.decode(ARGV[a + 1]), redis.pcall
 local names, shapes, told, at, bytes = orders.fields, orders.shapes, orders.values, 0, 0
-local width, column, places = #names, {}, {}
+local width, column, asked, places = #names, {}, {}, {}
 for j = 1, width do column[names[j]] = j end
+for _, j in pairs(column) do asked[#asked + 1] = j end -- Each once, though it may be named twice.
 for i = 1, #shapes do
   places[i] = {}
   for j = 1, #shapes[i] do places[i][shapes[i][j]] = j end
 end
-local function ends_together(source, target, hash)
-  if ends_at(source) ~= ends_at(target) then return false end
-  if not knows_field_ends then return true end
-  local fields = {}
-  for j = 1, #hash, 2 do fields[#fields + 1] = hash[j] end
-  local ends, others = field_ends(source, fields), field_ends(target, fields)
-  for j = 1, #ends do
-    if math.max(ends[j], 0) ~= math.max(others[j], 0) then return false end
-  end
-  return true
-end
-local function by_name(hash)
-  local values = {}
-  for j = 1, #hash, 2 do values[hash[j]] = hash[j + 1] end
-  return values
-end
 local function judge(source, target, shape, place)
-  local size, other = pcall('MEMORY', 'USAGE', source), pcall('MEMORY', 'USAGE', target)
+  local size = pcall('MEMORY', 'USAGE', source)
   if not size then return '-' end
-  if type(size) ~= 'number' or type(other) ~= 'number' then return '?' end
-  if size + other > ${MOST.bytesOfPair} then return '?' end
-  bytes = bytes + size + other
+  if type(size) ~= 'number' or size > ${MOST.bytesOfOriginal} then return '?' end
+  local length = pcall('HLEN', target)
+  if type(length) ~= 'number' or length > ${MOST.fieldsOfCopy} then return '?' end
+  bytes = bytes + 2 * size
   local original, copy = pcall('HGETALL', source), pcall('HGETALL', target)
   if original.err or copy.err then return '?' end
   -- Mostly a copy has the fields in the same order, and others behind them: a table of its own would cost more than all the rest.
   local there, unread, more, set_at = nil, 0, #shape, at + width + 1
-  for j = 1, width do if told[at + j] then unread = unread + 1 end end
+  for j = 1, #asked do if told[at + asked[j]] then unread = unread + 1 end end
   for j = 1, #original, 2 do
     local name, value = original[j], original[j + 1]
     local read, set = column[name], place[name]
@@ -79,7 +68,7 @@ local function judge(source, target, shape, place)
     if there[shape[j]] ~= told[set_at + j] then return '?' end
   end
   if not ends_together(source, target, copy) then return '?' end
-  ${deed}
+  redis.call('UNLINK', source)
   return '1'
 end
 local results = {}
@@ -92,24 +81,6 @@ for i = k + 1, #KEYS, 2 do
 end
 return table.concat(results)
 `);
-
-/**
- * Tells which originals and copies are the same.
- *
- * - KEYS: source and target by turns.
- * - ARGV: {@linkcode Orders}: what is to be set is what later migrations make.
- * - Returns what {@linkcode comparing} says.
- */
-export const FIND_SAME: Script = comparing(`${UNPACK}local k, a = 0, 0\n`, "");
-
-/**
- * Deletes originals that are the same as their copies.
- *
- * - KEYS: the fence key if any, then source and target by turns.
- * - ARGV: the fence; {@linkcode Orders}: what is to be set is what later migrations make.
- * - Returns what {@linkcode comparing} says: `1` deleted.
- */
-export const DELETE_SAME: Script = comparing(FENCE, "redis.call('UNLINK', source)");
 
 /**
  * Deletes originals, each only if it and its copy are byte for byte what was judged, and end when they did then.

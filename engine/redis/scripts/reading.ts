@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ENDS_AT, FIELD_ENDS, FIELDS, type Script, script, UNPACK } from "./script.ts";
+import { ENDS_AT, FIELD_ENDS, FIELDS, type Script, script, TOGETHER, UNPACK } from "./script.ts";
 
 /** For scripts that read: ends them on any error but that a record is of another type. */
 const READ = `
@@ -20,39 +20,107 @@ end
  * In one reply: more would hold up the server. A hash with more fields than that, or that takes more memory, is none for a
  * script at all.
  */
-const MOST = { fields: 1500, fieldsOfOne: 1000, bytes: 256 * 1024, bytesOfOne: 128 * 1024 };
+const MOST = {
+  fields: 1500,
+  fieldsOfOne: 1000,
+  bytes: 256 * 1024,
+  bytesOfOne: 128 * 1024,
+  /** Of an original whose copy is looked at: that is about as large, but where the application has put many fields in it since. */
+  bytesWithCopy: 64 * 1024,
+};
 
-/** `add_names` puts the names of a record's fields behind its values, if none of these is there. Not where there are many. */
-const ADD_NAMES = `local told = 0
+/**
+ * `may_tell` tells whether so many names of fields more are not too much; `add_names` puts those of a record behind its values, if
+ * none of these is there.
+ */
+const ADD_NAMES = `local names_told = 0
+local function may_tell(length)
+  if type(length) ~= 'number' or names_told + length > ${MOST.fields} then return false end
+  names_told = names_told + length
+  return true
+end
 local function add_names(key, values)
   for j = 1, width do
     if values[j] then return end
   end
-  local length = pcall('HLEN', key)
-  if type(length) ~= 'number' or told + length > ${MOST.fields} then return end
+  if not may_tell(pcall('HLEN', key)) then return end
   local found = pcall('HKEYS', key)
   if not found.err then values[width + 1] = found end
-  told = told + length
 end
 `;
 
 /**
- * Reads fields of many hashes.
+ * `with_copy` reads a record and its copy at one moment: what {@linkcode READ_FIELDS} tells of a record. False where the two are not
+ * both hashes that end together, or are too large; nothing where they would be too much at once.
+ */
+const WITH_COPY = `${TOGETHER}
+local column, bytes = {}, 0
+for j = 1, width do column[names[j]] = j end
+local function with_copy(key, target)
+  if bytes > ${MOST.bytes} then return nil end
+  local size = pcall('MEMORY', 'USAGE', key)
+  if type(size) ~= 'number' or size > ${MOST.bytesWithCopy} then return false end
+  local length = pcall('HLEN', target)
+  if type(length) ~= 'number' or length > ${MOST.fieldsOfOne} then return false end
+  bytes = bytes + size
+  local original, copy = pcall('HGETALL', key), pcall('HGETALL', target)
+  if original.err or copy.err or #original == 0 or #copy == 0 then return false end
+  if not ends_together(key, target, copy) then return false end
+  local values, differing, at, any, there = {}, {}, 0, false, nil
+  for j = 1, width do values[j] = false end
+  -- Mostly a copy has the fields in the same order, and others behind them: a table of its own would cost more than all the rest.
+  for j = 1, #original, 2 do
+    local name, value = original[j], original[j + 1]
+    local read, found = column[name], nil
+    if read then values[read], any = value, true end
+    if copy[j] ~= name then there = there or by_name(copy) end
+    if there then found = there[name] else found = copy[j + 1] end
+    if found ~= value then
+      differing[at + 1], differing[at + 2], at = name, found or false, at + 2
+    end
+  end
+  local names = there and by_name(original)
+  for j = there and 1 or #original + 1, #copy, 2 do
+    if not there or not names[copy[j]] then
+      differing[at + 1], differing[at + 2], at = copy[j], copy[j + 1], at + 2
+    end
+  end
+  values[width + 1] = false
+  if with_names and not any and may_tell(#original / 2) then
+    local all = {}
+    for j = 1, #original, 2 do all[#all + 1] = original[j] end
+    values[width + 1] = all
+  end
+  values[width + 2] = differing
+  return values
+end
+`;
+
+/**
+ * Reads fields of many hashes, and of some of them what their copies have otherwise.
  *
  * - KEYS: the records.
- * - ARGV: `1` for names too; the fields.
+ * - ARGV: `1` for names too; as JSON for each record its copy, `false` for none, or an empty string for none at all; the fields.
  * - Returns JSON: for each record a list of its values with `false` for none, or `false` for one that is no hash. If none of the
- *   values is there, the names of its fields may follow, `{}` for none: not where these are many. Bytes from 0x80 on stand for
- *   themselves.
+ *   values is there, the names of its fields may follow, `{}` for none: not where these are many. Behind these, or `false`, follows
+ *   what its copy has otherwise: names and values by turns, `false` for a value that it has not, `{}` for nothing, and `false` where
+ *   that cannot be told; left out for what would be too much at once. Bytes from 0x80 on stand for themselves.
  */
 export const READ_FIELDS: Script = script(`${READ}
-local with_names, names = table.remove(ARGV, 1) == '1', ARGV
-${FIELDS.begin}${ADD_NAMES}local rows = {}
+local with_names, told = table.remove(ARGV, 1) == '1', table.remove(ARGV, 1)
+local copies, names = told ~= '' and cjson.decode(told) or {}, ARGV
+${FIELDS.begin}${ADD_NAMES}${WITH_COPY}local rows = {}
 for i = 1, #KEYS do
-  local key = KEYS[i]
-  ${FIELDS.read}
-  rows[i] = not is_other(values) and values
-  if with_names and rows[i] then add_names(key, values) end
+  local key, copy = KEYS[i], copies[i]
+  local row = copy and with_copy(key, copy)
+  if not row then
+    ${FIELDS.read}
+    local looked = copy and row == false
+    row = not is_other(values) and values
+    if with_names and row then add_names(key, row) end
+    if looked and row then row[width + 1], row[width + 2] = row[width + 1] or false, false end
+  end
+  rows[i] = row
 end
 return cjson.encode(rows)
 `);

@@ -100,6 +100,29 @@ local function keep_ends(key, fields, ends)
 end
 `;
 
+/**
+ * `ends_together` tells whether two hashes that have the same fields end at the same time, they and their fields; `by_name` makes a
+ * table of a hash.
+ */
+export const TOGETHER = `${ENDS_AT}${FIELD_ENDS}
+local function ends_together(source, target, hash)
+  if ends_at(source) ~= ends_at(target) then return false end
+  if not knows_field_ends then return true end
+  local fields = {}
+  for j = 1, #hash, 2 do fields[#fields + 1] = hash[j] end
+  local ends, others = field_ends(source, fields), field_ends(target, fields)
+  for j = 1, #ends do
+    if math.max(ends[j], 0) ~= math.max(others[j], 0) then return false end
+  end
+  return true
+end
+local function by_name(hash)
+  local values = {}
+  for j = 1, #hash, 2 do values[hash[j]] = hash[j + 1] end
+  return values
+end
+`;
+
 /** `set_shape` sets the fields that a shape names to the values behind `at` in `told`. Their ends are kept. */
 export const SET_SHAPE = `${FIELD_ENDS}
 local pairs_of = {} -- By shape: a table for each record would take longer than what is done with it.

@@ -7,7 +7,7 @@
 import { RegistryError } from "../../errors.ts";
 import { type Binary, display } from "../binary.ts";
 import type { Values } from "../bulk_reads.ts";
-import { type Changes, isInconvertible, type TransformChange } from "./change.ts";
+import { type Changes, changesOf, isInconvertible, type TransformChange } from "./change.ts";
 
 /** A change, and which of the values that are read are its own. */
 export interface Link {
@@ -44,7 +44,7 @@ export function chainOf(changes: readonly TransformChange[], others: readonly Bi
 }
 
 /** The values that a change reads, in its order. */
-export function ownValues({ columns }: Link, values: Values): Values {
+function ownValues({ columns }: Link, values: Values): Values {
   return columns.map((column) => values[column] ?? null);
 }
 
@@ -75,8 +75,7 @@ export function follow(
 
 /** What would be changed again and again, by each walk and each run, never is as it should be. */
 function checkDone({ change }: Link, key: Binary, values: Values): void {
-  const kind = change.kindOf(key, values);
-  const more = kind === null ? null : change.change(kind, values);
+  const more = changesOf(change, key, values);
   if (more === null || isInconvertible(more)) return;
   throw new RegistryError(
     `Cannot change "${display(key)}": change() of the records "${

@@ -27,6 +27,12 @@ export function isInconvertible(changes: Changes): changes is Inconvertible {
   return changes !== null && "invalid" in changes;
 }
 
+/** What a change makes of a record, whether or not it means that. */
+export function changesOf(change: TransformChange, key: Binary, values: Values): Changes {
+  const kind = change.kindOf(key, values);
+  return kind === null ? null : change.change(kind, values);
+}
+
 /** Of a long value so many characters are shown. */
 const SHOWN = 200;
 

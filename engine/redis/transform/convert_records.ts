@@ -6,8 +6,8 @@
  */
 
 import type { Binary } from "../binary.ts";
-import { Rows } from "../bulk_reads.ts";
-import type { Conversion, WriteContext } from "../context.ts";
+import { byTurns, Rows } from "../bulk_reads.ts";
+import type { Conversion, CopyContext, WriteContext } from "../context.ts";
 import { BatchSize, ReplyClock } from "../walk/pacing.ts";
 import { coveringPattern } from "../walk/pattern.ts";
 import { Tally } from "../walk/tally.ts";
@@ -21,7 +21,7 @@ import { mayBeAny, meantBy } from "./kinds.ts";
 const ATTEMPTS = 50;
 
 /** How records are converted. */
-type Converting = Pick<WriteContext, "store" | "fence" | "skipInvalid">;
+type Converting = Pick<CopyContext, "store" | "fence" | "skipInvalid">;
 /** What is known of the changes. */
 interface Way {
   /** There are lookalikes: each record is asked about. */
@@ -50,7 +50,7 @@ type Counted = Conversion & { readonly tally: Tally };
  */
 export async function convertRecords(
   conversions: readonly Counted[],
-  context: Converting & Pick<WriteContext, "signal" | "maxRate" | "batchSize" | "onStep">,
+  context: Converting & Pick<CopyContext, "signal" | "maxRate" | "batchSize" | "onStep">,
   apart: boolean,
   also: Also | null,
 ): Promise<void> {
@@ -77,7 +77,7 @@ export async function convertRecords(
  * @param apart There are lookalikes: each copy is asked about.
  */
 export async function convertAfter(
-  context: WriteContext,
+  context: CopyContext,
   copies: readonly Binary[],
   apart: boolean,
 ): Promise<void> {
@@ -115,9 +115,7 @@ export async function changesAfterCopy(
   const values = chain.fields.map((field) => fields.get(field) ?? null);
   const isMeant = await meantBy(chain, store, true, [key], [values]);
   const { changes } = take(follow(chain, key, values, (link) => isMeant(link, 0)), () => true);
-  const set = new Map<Binary, Binary>();
-  for (let i = 0; i + 1 < changes.length; i += 2) set.set(changes[i]!, changes[i + 1]!);
-  return set;
+  return byTurns(changes);
 }
 
 /** Counts what became of a record that is as it was to be. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { asked } from "../asked.ts";
 import type { Binary } from "../binary.ts";
 import type { Values } from "../bulk_reads.ts";
 import { readFacts } from "../facts.ts";
@@ -13,29 +14,32 @@ import type { TransformChange } from "./change.ts";
 
 /** False for a key that need not be read for a change. */
 export function mayBeAny(change: TransformChange, key: Binary): boolean {
-  return change.mayBe?.(key) ?? true;
+  return asked("mayBe", change, key, () => change.mayBe?.(key)) ?? true;
 }
 
 /**
  * Which keys of a batch are meant, by index, and of which kind: null for those to leave alone.
  *
- * @param others True where there are records of another kind that look the same.
+ * @param apart True where there are records of another kind that look the same.
  * @param rows The fields that the change reads.
  */
 export async function kindsOf(
   change: TransformChange,
   store: RedisStore,
-  others: boolean,
+  apart: boolean,
   keys: readonly Binary[],
   rows: readonly (Values | null)[],
 ): Promise<(string | null)[]> {
   const kinds = keys.map((key, i) => rows[i] ? change.kindOf(key, rows[i]) : null);
-  if (!others || change.lookalikes === undefined) return kinds;
-  const { questions, isOther, fields } = change.lookalikes;
-  const asked = keys.flatMap((key, i) => kinds[i] === null ? [] : questions(key, rows[i]!));
-  const facts = await readFacts(store, asked, fields);
-  const known = (key: Binary) => facts.get(key) ?? { type: "none", values: fields.map(() => null) };
-  return kinds.map((kind, i) => kind !== null && isOther(keys[i]!, rows[i]!, known) ? null : kind);
+  if (!apart || change.lookalikes === undefined) return kinds;
+  const { lookalikes } = change;
+  const others = keys.flatMap((key, i) =>
+    kinds[i] === null ? [] : asked("questions", change, key, () => lookalikes.questions(key, rows[i]!))
+  );
+  const known = await readFacts(store, others, lookalikes.fields);
+  const isOther = (key: Binary, values: Values) =>
+    asked("isOther", change, key, () => lookalikes.isOther(key, values, known));
+  return kinds.map((kind, i) => kind !== null && isOther(keys[i]!, rows[i]!) ? null : kind);
 }
 
 /** Tells, by the number of a change and of a record, whether more than key and values says that the one does not mean the other. */

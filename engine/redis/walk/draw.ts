@@ -41,7 +41,6 @@ interface Master {
  *
  * @param groupings May be asked about any key.
  * @param size How many groups, and how many runs draw at a time: together they look at no more keys than one would.
- * @param random A number from 0 up to 1, as Math.random gives them.
  * @returns For each group the records that were drawn of it; null when too few were found.
  * @throws {InterruptedError} When the signal fired.
  */
@@ -51,7 +50,6 @@ export async function drawGroups(
   groupings: readonly Grouping[],
   { size, runs = 1 }: { readonly size: number; readonly runs?: number },
   signal: AbortSignal,
-  random: () => number = Math.random,
 ): Promise<ReadonlyMap<Binary, ReadonlySet<Binary>> | null> {
   const total = masters.reduce((sum, { keys }) => sum + keys, 0);
   const most = Math.max(FEW_KEYS, Math.min(MOST_KEYS, 2 * total) / runs);
@@ -61,7 +59,7 @@ export async function drawGroups(
     throwIfAborted(signal);
     if (pages * PAGE > most) return null;
     const found = await Promise.all(
-      Array.from({ length: AT_ONCE }, () => readPage(choose(masters, total * random()), patterns, random)),
+      Array.from({ length: AT_ONCE }, () => readPage(choose(masters, total * Math.random()), patterns)),
     );
     for (const [group, keys] of await headsOf(store, groupings, found.flat())) {
       const known = groups.get(group);
@@ -69,7 +67,7 @@ export async function drawGroups(
       if (known === undefined) groups.set(group, keys);
     }
   }
-  return new Map(shuffled([...groups], random).slice(0, size));
+  return new Map(shuffled([...groups]).slice(0, size));
 }
 
 /** The master that a number below their sum falls on. */
@@ -82,15 +80,14 @@ function choose(masters: readonly Master[], at: number): Master {
 async function readPage(
   { client }: Master,
   patterns: readonly Binary[],
-  random: () => number,
 ): Promise<Binary[]> {
-  const cursor = String(Math.floor(random() * 2 ** 48));
+  const cursor = String(Math.floor(Math.random() * 2 ** 48));
   const pages = await Promise.all(patterns.map(async (pattern) => {
     const scan = (from: string, count: number) =>
       scanPage(client, { cursor: from, pattern, count: Math.max(1, count) });
     const { next, keys } = await scan(cursor, PAGE);
     // How much of the page is left is not told: any part of it, by chance, makes the first keys as likely as all others.
-    return next === "0" ? [...keys, ...(await scan("0", Math.ceil(random() * PAGE))).keys] : keys;
+    return next === "0" ? [...keys, ...(await scan("0", Math.ceil(Math.random() * PAGE))).keys] : keys;
   })).catch((error: unknown) => {
     throw toStoreError(error, "Cannot draw a sample of the keys");
   });
@@ -119,12 +116,7 @@ async function headsOf(
   const heads = [...groups.keys()].map((group) =>
     groupings.flatMap((grouping) => grouping.keysOf?.(group).head ?? [])
   );
-  const asked = [...new Set(heads.flat())];
-  const there = new Set<Binary>();
-  for (let at = 0; at < asked.length; at += PAGE) {
-    const some = asked.slice(at, at + PAGE);
-    (await readExisting(store, some)).forEach((exists, i) => exists && there.add(some[i]!));
-  }
+  const there = await readExisting(store, [...new Set(heads.flat())]);
   [...groups].forEach(([group, own], i) => {
     const head = heads[i]!.findLast((key) => there.has(key));
     if (head === undefined) return;
@@ -135,9 +127,9 @@ async function headsOf(
 }
 
 /** In random order, by Fisher and Yates. */
-function shuffled<T>(items: T[], random: () => number): T[] {
+function shuffled<T>(items: T[]): T[] {
   for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
+    const j = Math.floor(Math.random() * (i + 1));
     [items[i], items[j]] = [items[j]!, items[i]!];
   }
   return items;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { asked } from "../asked.ts";
 import type { Binary } from "../binary.ts";
 import { matcherOf } from "./pattern.ts";
 
@@ -30,5 +31,7 @@ export interface Grouping {
 /** A grouping that may be asked about any key. */
 export function onlyMatching(grouping: Grouping): Grouping {
   const matches = matcherOf(grouping.pattern);
-  return { ...grouping, groupOf: (key) => matches(key) ? grouping.groupOf(key) : null };
+  const groupOf = (key: Binary) =>
+    matches(key) ? asked("groupOf", grouping, key, () => grouping.groupOf(key)) : null;
+  return { ...grouping, groupOf };
 }

@@ -16,8 +16,12 @@ import { BatchSize, ReplyClock } from "./pacing.ts";
 import type { WalkOptions, WalkPart } from "./part.ts";
 import { shareOfCursor } from "./share_of_cursor.ts";
 
-/** Batches in flight on one node: enough to keep the server busy while this program converts. */
-const DEPTH = 4;
+/**
+ * What is in flight on one node keeps the server busy while this program converts. A server often answers in one go what waits on a
+ * connection, and other clients wait for all of it: so many batches go in any case, and more of them while they have no more
+ * records than that, as over a network that takes its time.
+ */
+const IN_FLIGHT = { batches: 3, records: 300 };
 /** With a rate given, there are at least so many batches a second, rather than one large one and a pause. */
 const BATCHES_PER_SECOND = 4;
 
@@ -62,6 +66,7 @@ export class NodeWalk {
   readonly #scanSize: BatchSize;
   readonly #rate: RateLimit;
   readonly #flying = new Set<Promise<void>>();
+  #records = 0;
   #failure: { readonly error: unknown } | null = null;
 
   constructor(
@@ -169,13 +174,21 @@ export class NodeWalk {
     for (const [part, batch] of sorter.batches(() => Math.min(this.#size.current, most), last)) {
       if (part.isOver) continue;
       await this.#rate.take(batch.length);
-      while (this.#flying.size >= DEPTH) await Promise.race(this.#flying);
+      while (this.#isFull(batch.length)) await Promise.race(this.#flying);
       if (this.#options.signal.aborted || this.#failure !== null) return;
       const visit = part.visit(batch, this.#size).catch((error: unknown) => {
         if (passingFailure(this.#store, error) === null) part.fail(error);
         else this.#failure ??= { error };
-      }).finally(() => this.#flying.delete(visit));
+      }).finally(() => {
+        this.#flying.delete(visit);
+        this.#records -= batch.length;
+      });
       this.#flying.add(visit);
+      this.#records += batch.length;
     }
+  }
+
+  #isFull(records: number): boolean {
+    return this.#flying.size >= IN_FLIGHT.batches && this.#records + records > IN_FLIGHT.records;
   }
 }

@@ -14,7 +14,7 @@ import { InterruptedError, MigrationError } from "../../errors.ts";
 const TARGET_MS = 1;
 /** A page of keys costs the server little beside what it costs this program, which may be slow to notice the answer. */
 const SMALLEST = { scan: 250, records: 50 };
-const LARGEST = { scan: 1000, records: 200 };
+const LARGEST = { scan: 1000, records: 100 };
 /** A batch carries about this many bytes of values at most. */
 const LARGEST_BYTES = 512 * 1024;
 
@@ -35,7 +35,7 @@ export class BatchSize {
   readonly #smallest: number;
   readonly #spread: number;
   readonly #msPerRecord = new Map<BatchWork, number>();
-  #size = 100;
+  #size: number;
 
   /**
    * @param clock Of the connection that the commands go over.
@@ -46,8 +46,9 @@ export class BatchSize {
   constructor(clock: ReplyClock, kind: keyof typeof LARGEST, fixed?: number, spread = 1) {
     this.#clock = clock;
     this.#fixed = fixed;
-    this.#largest = LARGEST[kind];
+    this.#largest = LARGEST[kind] * Math.min(2, spread); // Of what is spread each node gets a part.
     this.#smallest = SMALLEST[kind];
+    this.#size = Math.min(this.#smallest * spread, this.#largest);
     this.#spread = spread;
   }
 

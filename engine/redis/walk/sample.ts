@@ -5,6 +5,7 @@
  * @module
  */
 
+import { asked } from "../asked.ts";
 import type { Binary } from "../binary.ts";
 import { readExisting, readInPieces } from "../bulk_reads.ts";
 import type { RedisStore } from "../store.ts";
@@ -13,9 +14,6 @@ import { drawGroups, FEW_KEYS } from "./draw.ts";
 import { type Grouping, onlyMatching } from "./grouping.ts";
 import { coveringPattern } from "./pattern.ts";
 import { walk } from "./walk.ts";
-
-/** Keys that are asked about together. */
-const AT_ONCE = 500;
 
 /** The keys of the groups that were chosen. */
 export interface Sample {
@@ -71,18 +69,15 @@ async function findMembers(
   for (const [group, own] of drawn) {
     for (const key of own) keys.add(key);
     for (const grouping of groupings) {
-      const known = grouping.keysOf?.(group);
+      const known = asked("keysOf", grouping, group, () => grouping.keysOf?.(group));
       if (known === undefined) continue;
       keys.add(known.head).add(known.list);
-      for (const field of (await readInPieces(store, known.list)).keys()) keys.add(known.recordOf(field));
+      for (const field of (await readInPieces(store, known.list)).keys()) {
+        keys.add(asked("recordOf", grouping, known.list, () => known.recordOf(field)));
+      }
     }
   }
-  const all = [...keys];
-  const there: boolean[] = [];
-  for (let at = 0; at < all.length; at += AT_ONCE) {
-    there.push(...await readExisting(store, all.slice(at, at + AT_ONCE)));
-  }
-  return all.filter((_, i) => there[i]);
+  return [...await readExisting(store, [...keys])];
 }
 
 /** A search for groups: those whose salted hashes are the smallest. One that is among them at the end was so from its first key on. */
