@@ -24,6 +24,8 @@ export interface SqlState {
   readonly entries: readonly MigrationEntry[];
   /** Changed, missing, unknown or out-of-order applied steps, one sentence each. Empty when all is well. */
   readonly drift: readonly string[];
+  /** True where drift is in the bookkeeping alone, which can be written down anew. */
+  readonly misrecorded: boolean;
   /** What tells this database from another, without secrets: for saved plans. */
   readonly identity: string;
   readonly place: StorePlace;
@@ -45,6 +47,8 @@ export interface SqlVerification {
   readonly issues: readonly string[];
   /** What is strange about the tables and does no harm to rows. */
   readonly warnings: readonly string[];
+  /** Present where drift is in the bookkeeping alone, which can be written down anew. */
+  readonly misrecorded?: true;
 }
 
 /** How a session runs steps. */

@@ -22,7 +22,7 @@ export interface ClickHouseTables {
 export interface RecordedVersion {
   readonly version: number;
   readonly dirty: boolean;
-  /** Nanoseconds; a decimal string, since it exceeds what a number holds. Empty for no row. */
+  /** golang-migrate's are nanoseconds; a decimal string, since it exceeds what a number holds. Empty for no row. */
   readonly sequence: string;
 }
 
@@ -59,14 +59,10 @@ export async function select<Row>(
   return await result.json() as Row[];
 }
 
-/** True when the table is there. */
+/** True when the table is there. The catalogue would leave out one that the user may not see; this question the server refuses then. */
 export async function tableExists(client: ClickHouseClient, name: string): Promise<boolean> {
-  const [row] = await select<{ n: number | string }>(
-    client,
-    "SELECT count() AS n FROM system.tables WHERE database = currentDatabase() AND name = {name:String}",
-    { name },
-  );
-  return Number(row?.n ?? 0) > 0;
+  const [row] = await select<{ result: number }>(client, `EXISTS TABLE ${quoteName(name)}`);
+  return Number(row?.result ?? 0) > 0;
 }
 
 /** Reads the newest row. A missing table means that nothing is applied. */
@@ -138,11 +134,23 @@ export async function createTables(
   }
 }
 
-/** The sequence of the next row: the time in nanoseconds, or one above the newest where a clock ran ahead. */
-export async function nextSequence(client: ClickHouseClient, tables: ClickHouseTables): Promise<string> {
-  const newest = BigInt((await readVersion(client, tables)).sequence || "0");
-  const now = BigInt(Date.now()) * 1_000_000n;
-  return String(now > newest ? now : newest + 1n);
+/**
+ * The sequence of the next row: one above all there are, and not the time as golang-migrate takes it. That is less than any time at which
+ * golang-migrate writes a later row: a host whose clock is ahead would keep its rows from counting for so long.
+ *
+ * @param own The newest that this run has written, which a replica may not have yet.
+ */
+export async function nextSequence(
+  client: ClickHouseClient,
+  tables: ClickHouseTables,
+  own: string,
+): Promise<string> {
+  const [{ sequence }, history] = await Promise.all([
+    readVersion(client, tables),
+    readHistory(client, tables), // Also of what was cut off before it came to the version table.
+  ]);
+  const known = [sequence, history.at(-1)?.sequence, own].map((text) => BigInt(text || 0));
+  return String(known.reduce((newest, one) => one > newest ? one : newest) + 1n);
 }
 
 /** Appends a row to the version table. Version 0 is written as -1, as golang-migrate does. */

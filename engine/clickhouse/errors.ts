@@ -14,7 +14,10 @@ const UNKNOWN = new Set(["516", "193", "194", "192"]);
 const ACCESS_DENIED = "497";
 
 /** What to do where a right is missing. */
-export const GRANTS_HINT: Hint = hint`Give the ClickHouse user the rights that ${"grants"} shows`;
+export const GRANTS_HINT: Hint = {
+  ...hint`Give the ClickHouse user the rights that ${"grants"} shows`,
+  forCallers: "Give the ClickHouse user the rights that it lacks",
+};
 
 /**
  * Turns an error met while reading or writing into one of the engine's.
@@ -44,7 +47,13 @@ export function connectionError(error: unknown, action: string): unknown {
     }
     return error;
   }
-  const code = "code" in error && typeof error.code === "string" ? error.code : null;
+  const code = OWN_PROTOCOL.test(error.message)
+    ? "OWN_PROTOCOL"
+    : error.name === NO_HTTP
+    ? "NO_HTTP"
+    : "code" in error && typeof error.code === "string"
+    ? error.code
+    : null;
   // The client reports its own timeouts and a dropped connection without a code.
   if (code === null && !/^(Timeout error|socket hang up)/i.test(error.message)) return error;
   return new StoreUnreachableError("clickhouse", `${action}: ${REASONS[code ?? ""] ?? code ?? "timed out"}`, {
@@ -53,12 +62,20 @@ export function connectionError(error: unknown, action: string): unknown {
   });
 }
 
+/** What a server says at a port where it speaks its own protocol. */
+const OWN_PROTOCOL = /^Port \d+ is for clickhouse-client/;
+
+/** What older Denos call the error, which has no code, of an answer that they cannot read. */
+const NO_HTTP = "Http";
+
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   ECONNRESET: "connection reset",
   ENOTFOUND: "host not found",
   EAI_AGAIN: "host not found",
   ETIMEDOUT: "timed out",
+  NO_HTTP: "what answers there does not speak HTTP",
+  OWN_PROTOCOL: "it speaks its own protocol at that port, and not HTTP",
 };
 
 /** The first sentence of what ClickHouse said, without what it quotes: values of rows, and parts of the query. */

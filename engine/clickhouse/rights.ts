@@ -6,7 +6,7 @@
  */
 
 import { ClickHouseError } from "@clickhouse/client";
-import type { Blocker } from "../blocker.ts";
+import { type Blocker, remedy } from "../blocker.ts";
 import { quoteName, select } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
 import { GRANTS_HINT } from "./errors.ts";
@@ -60,7 +60,7 @@ export async function findRightsBlockers(
     kind: "rights",
     object: right.slice(right.indexOf(" ON ") + 4),
     detail: `The ClickHouse user lacks ${right}`,
-    hint: GRANTS_HINT.toString(),
+    ...remedy(GRANTS_HINT),
   }));
 }
 

@@ -41,6 +41,8 @@ export interface ClickHouseSessionOptions {
 /** The session of {@linkcode createClickHouseBackend}. */
 export class ClickHouseSession implements SqlSession {
   readonly #options: ClickHouseSessionOptions;
+  /** The newest that was written. */
+  #sequence = "";
 
   constructor(options: ClickHouseSessionOptions) {
     this.#options = options;
@@ -80,7 +82,7 @@ export class ClickHouseSession implements SqlSession {
     assertForceable(version, steps.length);
     await this.#asked(`Cannot force version ${version} in ClickHouse`, async () => {
       await createTables(client, tables, expand);
-      const sequence = await nextSequence(client, tables);
+      const sequence = await this.#nextSequence();
       await appendVersion(client, tables, { version, dirty: false, sequence });
       await this.#note("forced", { version, name: "", checksum: "", sequence, durationMs: 0 });
     });
@@ -117,7 +119,7 @@ export class ClickHouseSession implements SqlSession {
     await createTables(client, tables, expand);
     await options.beforeCommit();
     // The history first: a crash between the two leaves a clean version, and one after them a dirty one known as ours.
-    const sequence = await nextSequence(client, tables);
+    const sequence = await this.#nextSequence();
     await this.#note(direction === "up" ? "started" : "taking_back", { ...row, sequence, durationMs: 0 });
     await appendVersion(client, tables, { version: target, dirty: true, sequence });
     await steps[version - 1]![direction]({
@@ -132,7 +134,7 @@ export class ClickHouseSession implements SqlSession {
       },
     });
     await options.beforeCommit();
-    const done = await nextSequence(client, tables);
+    const done = await this.#nextSequence();
     await appendVersion(client, tables, { version: target, dirty: false, sequence: done });
     const durationMs = performance.now() - startedAt;
     await this.#note(direction === "up" ? "applied" : "taken_back", { ...row, sequence: done, durationMs });
@@ -161,6 +163,11 @@ export class ClickHouseSession implements SqlSession {
         hint: "Remove the cause and apply again: the step continues, each of its statements may be repeated",
       });
     }
+  }
+
+  async #nextSequence(): Promise<string> {
+    const { client, tables } = this.#options;
+    return this.#sequence = await nextSequence(client, tables, this.#sequence);
   }
 
   async #note(

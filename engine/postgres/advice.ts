@@ -53,7 +53,9 @@ const BY_CODE: Readonly<Record<string, string | Hint>> = {
     "The server's disk is full: make room for a second copy of the tables and for the WAL, and run the same again",
   "53200":
     "The server has no memory left: give it more, or lower work_mem and maintenance_work_mem, and run the same again",
-  "53300": "The server has no connection left: end some, or raise max_connections, and run the same again",
+  "53300":
+    "No connection is left, of the server (max_connections) or of the role or the database (CONNECTION LIMIT), as it says: end " +
+    "some, or allow more, and run the same again",
   "55006": "Somebody uses the table or the database at this moment: run the same again when it is over",
   "55P03": "A long transaction holds the table: end it, or allow more time or more tries for locks",
   "57014":

@@ -18,7 +18,7 @@ import { foldSteps } from "./fold.ts";
 import { namesBefore } from "../sql/rewrite.ts";
 import { findOwnWork } from "./foldable.ts";
 import { readAdvisoryLockOwner } from "./lock.ts";
-import type { PostgresOptions } from "./options.ts";
+import { lockKeyOf, type PostgresOptions } from "./options.ts";
 import { PinnedConnection } from "./pinned_connection.ts";
 import { tableExists } from "./query.ts";
 import { readAtOnce, type Reading, ReadPatience } from "./reading.ts";
@@ -118,6 +118,7 @@ class PostgresStore implements StepStore {
               own: own.map(({ name }) => name),
               made: then!.filter((name) => !now!.includes(name)),
               released: [...new Set(schemas.flatMap(namesIn))],
+              expected: schemas[pending.from - 1] ?? [],
             }),
           ];
           const prepared = await readPrepared(
@@ -177,7 +178,7 @@ class PostgresStore implements StepStore {
     return await readAtOnce(this.#options, this.#patience, "read the lock in", async (reading) => {
       if (reading.schema === null) return null;
       const [place] = await reading.query<{ database: string }>("SELECT current_database() AS database");
-      return await read(reading, this.#options.names.lockKey(reading.schema, place!.database));
+      return await read(reading, lockKeyOf(this.#options.names, reading.schema, place!.database));
     });
   }
 }

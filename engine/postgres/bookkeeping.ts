@@ -100,9 +100,10 @@ export async function readBookkeeping(
     : [];
   const rows = there && names.leyFiles === undefined
     ? await query<{ version: string; dirty: boolean }>(
-      `SELECT version::text AS version, dirty FROM ${
+      // By the column: alone the name would mean the text, to which 9 is more than 10.
+      `SELECT b.version::text AS version, b.dirty FROM ${
         tableName(schema, names.bookkeepingTable)
-      } ORDER BY version DESC LIMIT 2`,
+      } b ORDER BY b.version DESC LIMIT 2`,
     )
     : [];
   const history = await hasTable(query, schema, names.historyTable)

@@ -12,10 +12,15 @@ import { RefusedError } from "../errors.ts";
  *
  * @param client Owned by the caller.
  * @returns The same client.
- * @throws {RefusedError} When it renames columns or changes values or rows of results: the state would be read wrongly.
+ * @throws {RefusedError} When it is none of postgres.js, and when it renames columns or changes values or rows of results: the state would be read wrongly.
  */
 export function admitPostgres(client: Sql): Sql {
-  const { column, value, row } = client.options.transform;
+  const { column, value, row } = (client as Partial<Sql> | null | undefined)?.options?.transform ?? {};
+  if (column === undefined || value === undefined || row === undefined) {
+    throw new RefusedError(
+      "Cannot use this Postgres client: it is not what postgres() of postgres.js returns",
+    );
+  }
   const fault = column.from !== undefined
     ? "renames columns"
     : value.from !== undefined

@@ -70,7 +70,7 @@ export async function withoutTransaction(
       return await connection.query<T>(text, parameters, signal);
     } catch (error) {
       if (signal.aborted) throw interrupted(signal, stoppedWithin(id, error));
-      throw isServerError(error) ? stepFailed(id, text, error) : error;
+      throw isServerError(error) ? stepFailed(id, text, error, STAYS_HINT) : error;
     }
   };
   // Building concurrently waits for every older transaction and blocks none meanwhile: here a limit would only leave invalid
@@ -89,6 +89,8 @@ function stoppedWithin(id: string, cause: unknown): InterruptedError {
     hint: "Run the same command again: it does the rest",
   });
 }
+
+const STAYS_HINT = "Remove the cause and run the same command again: what is done stays done";
 
 const INDEX_STATE = `
   SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = to_regclass($1::text || '.' || $2::text)`;

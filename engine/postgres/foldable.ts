@@ -71,7 +71,8 @@ const OWN_WORK = `
      (leaf.relnamespace <> parent.relnamespace, 'another schema than its table'),
      (leaf.relowner <> parent.relowner OR pg_get_userbyid(leaf.relowner) <> current_user, 'another owner'),
      (EXISTS (SELECT FROM aclexplode(leaf.relacl) WHERE grantor <> leaf.relowner), 'privileges that another role than its owner granted'),
-     (leaf.reloptions IS NOT NULL, 'storage options of its own'),
+     (leaf.reloptions IS NOT NULL
+        OR EXISTS (SELECT FROM pg_class WHERE oid = leaf.reltoastrelid AND reloptions IS NOT NULL), 'storage options of its own'),
      (leaf.reltablespace <> 0, 'a tablespace of its own'),
      (leaf.relreplident <> 'd', 'a replica identity of its own'),
      (leaf.relrowsecurity OR leaf.relforcerowsecurity OR parent.relrowsecurity OR parent.relforcerowsecurity
@@ -101,6 +102,7 @@ const OWN_WORK = `
      (EXISTS (SELECT FROM pg_publication_rel WHERE prrelid IN (leaf.oid, parent.oid))
         OR EXISTS (SELECT FROM pg_publication WHERE puballtables)
         OR ${publishes("IN (leaf.relnamespace, parent.relnamespace)")}, 'a publication'),
+     (EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid IN (leaf.oid, parent.oid)), 'a subscription'),
      (EXISTS (SELECT FROM pg_statistic_ext WHERE stxrelid IN (leaf.oid, parent.oid)), 'extended statistics'),
      (EXISTS (SELECT FROM pg_inherits WHERE inhparent = leaf.oid), 'tables that inherit from it'),
      (EXISTS (SELECT FROM pg_description WHERE classoid = 'pg_class'::regclass AND objoid = leaf.oid), 'comments'),

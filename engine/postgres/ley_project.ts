@@ -7,6 +7,7 @@
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { RefusedError, RegistryError } from "../errors.ts";
+import { hint } from "../hint.ts";
 import { listThroughLey } from "../sql/ley.ts";
 import type { SqlStep, StepModule, StepRunner } from "../sql/step.ts";
 import type { SchemaObjects } from "./schema_objects.ts";
@@ -84,7 +85,7 @@ function moduleOf(step: SqlStep, { up, down }: LeyModule): StepModule {
   const through = (way: LeyModule["up"]) => async ({ lend }: StepRunner): Promise<void> => {
     if (way === undefined) {
       throw new RefusedError(`Cannot take ${step.file} back: it exports no down`, {
-        hint: "Undo by hand what it did, and set the version with force",
+        hint: hint`Undo by hand what it did, then set the version: ${"force VERSION"}`,
       });
     }
     if (lend === undefined) {

@@ -150,31 +150,38 @@ interface Holder {
   readonly pid: number | null;
   readonly application_name: string;
   readonly host: string | null;
-  readonly backend_start: Date | null;
+  /** Unix milliseconds: a time as text has the form that DateStyle says. */
+  readonly started_ms: string | null;
   readonly state: string | null;
-  readonly state_change: Date | null;
+  readonly changed_ms: string | null;
 }
 
 const NOBODY: Holder = {
   pid: null,
   application_name: "",
   host: null,
-  backend_start: null,
+  started_ms: null,
   state: null,
-  state_change: null,
+  changed_ms: null,
 };
 
 async function findHolder(query: Query, key: bigint): Promise<Holder> {
   const [row] = await query<Holder>(
     `select l.pid, coalesce(a.application_name, '') as application_name, host(a.client_addr) as host,
-       a.backend_start, a.state, a.state_change
+       a.state, ${MILLIS("a.backend_start")} as started_ms, ${MILLIS("a.state_change")} as changed_ms
      from (select l.pid from ${HELD} limit 1) l left join pg_stat_activity a on a.pid = l.pid`,
     halvesOf(key),
   );
   return row ?? NOBODY;
 }
 
-function ownerOf({ pid, application_name, host, backend_start, state, state_change }: Holder): LockOwner {
+const MILLIS = (time: string) => `floor(extract(epoch from ${time}) * 1000)::bigint::text`;
+
+function dateOf(ms: string | null): Date | null {
+  return ms === null ? null : new Date(Number(ms));
+}
+
+function ownerOf({ pid, application_name, host, started_ms, state, changed_ms }: Holder): LockOwner {
   const [lock = "", lease] = application_name.split(" ").slice(-2);
   const beats = lease !== undefined && /^[0-9a-f]{8}$/.test(lock); // Ours talk over the connection with every heartbeat.
   return {
@@ -184,8 +191,8 @@ function ownerOf({ pid, application_name, host, backend_start, state, state_chan
     command: application_name === "" ? null : foreignText(application_name.split(" ", 1)[0] ?? ""),
     migration: null,
     progress: pid === null ? null : `Postgres backend ${pid}${state === null ? "" : `, ${state}`}`,
-    acquiredAt: backend_start,
-    heartbeatAt: beats ? state_change : null,
+    acquiredAt: dateOf(started_ms),
+    heartbeatAt: beats ? dateOf(changed_ms) : null,
     source: "postgres",
     alive: true,
   };

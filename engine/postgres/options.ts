@@ -5,6 +5,7 @@
  */
 
 import type postgres from "postgres";
+import { RegistryError } from "../errors.ts";
 import type { SqlSteps } from "../sql/step.ts";
 import type { BookkeepingNames, Recorder } from "./bookkeeping.ts";
 import type { SchemaObjects } from "./schema_objects.ts";
@@ -13,6 +14,15 @@ import type { SchemaObjects } from "./schema_objects.ts";
 export interface PostgresNames extends BookkeepingNames {
   /** Key of the advisory lock for a schema of a database. */
   readonly lockKey: (schema: string, database: string) => bigint;
+}
+
+/** The key of the advisory lock. @throws {RegistryError} When it is none: another would be another lock. */
+export function lockKeyOf({ lockKey }: PostgresNames, schema: string, database: string): bigint {
+  const key: unknown = lockKey(schema, database);
+  if (typeof key === "bigint" && BigInt.asIntN(64, key) === key) return key;
+  throw new RegistryError(
+    `Cannot lock Postgres: lockKey() answers ${String(key)}, which is no bigint of 64 bits`,
+  );
 }
 
 /** Options of {@linkcode createPostgresBackend}. */

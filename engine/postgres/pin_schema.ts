@@ -4,7 +4,8 @@
  * @module
  */
 
-import { RefusedError } from "../errors.ts";
+import { RefusedError, StoreDeniedError } from "../errors.ts";
+import { harmless } from "../foreign_text.ts";
 import { type Query, quoteIdentifier } from "./query.ts";
 
 /** Where a connection works. */
@@ -23,11 +24,24 @@ export interface Place {
  * The server writes definitions, and reads statements, as it does where nobody has set anything about that.
  *
  * @param query Runs in a transaction where `during` is `transaction`.
+ * @throws {StoreDeniedError} When the role may not look into a schema that comes first.
  * @throws {RefusedError} When the search path leads to temporary tables.
  */
 export async function pinSchema(query: Query, during: "session" | "transaction"): Promise<Place> {
   const [place] = await query<{ schema: string | null; database: string; temporary: boolean }>(PLACE);
   const { schema, database, temporary } = place!;
+  const [hidden] = await query<{ name: string; role: string }>(HIDDEN);
+  if (hidden !== undefined) {
+    const [name, role] = [hidden.name, hidden.role].map((one) => quoteIdentifier(harmless(one)));
+    throw new StoreDeniedError(
+      "postgres",
+      `Cannot use Postgres: the role ${role} may not look into the schema ${name}, which search_path names first`,
+      {
+        hint:
+          `Grant it: GRANT USAGE ON SCHEMA ${name} TO ${role}; or leave that schema out of search_path in the Postgres URL`,
+      },
+    );
+  }
   if (temporary) {
     throw new RefusedError("Cannot use Postgres: the search path leads to temporary tables first", {
       hint: "Name the schema of the tables first in search_path of the Postgres URL",
@@ -47,3 +61,18 @@ export async function pinSchema(query: Query, during: "session" | "transaction")
 const PLACE = `
   SELECT current_schema() AS schema, current_database() AS database,
          EXISTS (SELECT FROM pg_namespace WHERE nspname = current_schema() AND oid = pg_my_temp_schema()) AS temporary`;
+
+/**
+ * The first schema of the search path that is there, comes before the current one, and is passed by without a word, since the role
+ * may not look into it: what it holds would count as not there.
+ */
+const HIDDEN = `
+  WITH named AS (
+    SELECT place, CASE WHEN coalesce(lower(parts[1]), parts[2]) = '$user' THEN current_user::text
+                       ELSE coalesce(lower(parts[1]), replace(parts[2], '""', '"')) END AS name
+      FROM regexp_matches(current_setting('search_path'), '([^,"[:space:]]+)|"((?:[^"]|"")+)"', 'g') WITH ORDINALITY AS m (parts, place))
+  SELECT n.nspname AS name, current_user::text AS role
+    FROM named JOIN pg_namespace n ON n.nspname = named.name
+   WHERE NOT has_schema_privilege(n.oid, 'USAGE')
+     AND NOT EXISTS (SELECT FROM named b WHERE b.place < named.place AND b.name = current_schema())
+   ORDER BY place LIMIT 1`;

@@ -5,9 +5,11 @@
  * @module
  */
 
-import type { Blocker } from "../blocker.ts";
+import { type Blocker, remedy } from "../blocker.ts";
+import { type Hint, hint } from "../hint.ts";
 import type { PendingChanges } from "../sql/step_store.ts";
 import type { Query } from "./query.ts";
+import type { SchemaObjects } from "./schema_objects.ts";
 
 /** What is looked at beside the changes. */
 export interface PreflightOptions {
@@ -19,13 +21,15 @@ export interface PreflightOptions {
   readonly made: readonly string[];
   /** Names of indexes that releases have, which steps deal with. */
   readonly released: readonly string[];
+  /** The tables that the version reached should have. */
+  readonly expected: SchemaObjects;
 }
 
 /** What stands in the way; empty when nothing does. */
 export async function findSqlBlockers(
   query: Query,
   { tables, changes, from }: PendingChanges,
-  { schema, own, made, released }: PreflightOptions,
+  { schema, own, made, released, expected }: PreflightOptions,
 ): Promise<readonly Blocker[]> {
   const dependants = await query<Dependant>(DEPENDANTS, [
     JSON.stringify(changes),
@@ -33,11 +37,18 @@ export async function findSqlBlockers(
   ]);
   const rights = await query<Missing>(RIGHTS, [JSON.stringify(tables), JSON.stringify(own), schema]);
   const prepared = await query<Prepared>(PREPARED, [JSON.stringify(tables)]);
+  const parts = expected.filter(({ partitionOf }) => partitionOf !== null);
+  const detached = await query<Detached>(DETACHED, [
+    JSON.stringify(
+      parts.map(({ name, partitionOf }) => ({ name, of: partitionOf!.table, bound: partitionOf!.bound })),
+    ),
+  ]);
   const taken = await query<{ name: string; kind: string }>(TAKEN, [JSON.stringify(made), schema]);
   return [
     ...dependants.map(dependantBlocker),
     ...rights.map(rightsBlocker),
     ...prepared.map(preparedBlocker),
+    ...detached.map(detachedBlocker),
     ...taken.map(({ name, kind }) =>
       blocker(
         "name",
@@ -51,11 +62,11 @@ export async function findSqlBlockers(
 
 /** Where nothing is recorded, tables of these names are most likely the real ones. */
 const UNRECORDED_HINT =
-  "If these are the application's own, made by other means, set the version that they have by hand " +
-  "(force VERSION); if not, rename what is there";
+  hint`If these are the application's own, made by other means, set the version that they have by hand \
+(${"force VERSION"}); if not, rename what is there`;
 
-function blocker(kind: string, object: string, detail: string, hint: string): Blocker {
-  return { store: "postgres", kind, object, detail, hint };
+function blocker(kind: string, object: string, detail: string, told: string | Hint): Blocker {
+  return { store: "postgres", kind, object, detail, ...remedy(told) };
 }
 
 interface Dependant {
@@ -127,6 +138,22 @@ function preparedBlocker({ gid, object, since }: Prepared): Blocker {
     gid,
     `The prepared transaction ${gid} has held ${object} since ${since}, and would be waited for in vain`,
     "End it with COMMIT PREPARED or ROLLBACK PREPARED",
+  );
+}
+
+interface Detached {
+  readonly name: string;
+  /** Its table, and the statement that makes it a part of that again. */
+  readonly of: string;
+  readonly attach: string;
+}
+
+function detachedBlocker({ name, of, attach }: Detached): Blocker {
+  return blocker(
+    "partition",
+    name,
+    `${name} is no partition of ${of} any more: no step would see its rows, and what belongs to them would count as lost`,
+    `Attach it again (${attach}); if its rows are not wanted, rename it`,
   );
 }
 
@@ -210,8 +237,9 @@ const RIGHTS = `
    WHERE NOT pg_has_role(current_user, c.relowner, 'USAGE')
   UNION ALL
   SELECT t.name, r.right, current_user::text, NULL
-    FROM jsonb_array_elements_text($2::text::jsonb) AS t (name), unnest(ARRAY['SELECT', 'INSERT', 'DELETE']) AS r ("right")
-   WHERE to_regclass(t.name) IS NOT NULL AND NOT has_table_privilege(current_user, to_regclass(t.name)::oid, r.right)
+    FROM (SELECT name, to_regclass(quote_ident(name))::oid AS oid FROM jsonb_array_elements_text($2::text::jsonb) AS name) t,
+         unnest(ARRAY['SELECT', 'INSERT', 'DELETE']) AS r ("right")
+   WHERE t.oid IS NOT NULL AND NOT has_table_privilege(current_user, t.oid, r.right)
   UNION ALL
   SELECT 'the schema ' || n.nspname, 'CREATE', current_user::text, NULL
     FROM pg_namespace n WHERE n.nspname = $3::text AND NOT has_schema_privilege(current_user, n.oid, 'CREATE')
@@ -227,6 +255,17 @@ const PREPARED = `
     JOIN tree t ON t.oid = l.relation
    WHERE p.database = current_database()
    GROUP BY p.gid, p.prepared ORDER BY p.gid`;
+
+// One that is gone altogether an operator has done away with: then there are others for its rows, or none were wanted. While it is
+// being detached, it is there for the catalogue alone; older servers do not know of that.
+const DETACHED = `
+  SELECT p.name, p.of, format('ALTER TABLE %I ATTACH PARTITION %I %s', p.of, p.name, p.bound) AS attach
+    FROM jsonb_to_recordset($1::text::jsonb) AS p (name text, "of" text, bound text)
+    JOIN pg_class c ON c.oid = to_regclass(quote_ident(p.name)) AND c.relkind IN ('r', 'p')
+   WHERE to_regclass(quote_ident(p.of)) IS NOT NULL
+     AND (NOT EXISTS (SELECT FROM pg_partition_ancestors(c.oid) a WHERE a.relid = to_regclass(quote_ident(p.of)))
+          OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid AND to_jsonb(i) ->> 'inhdetachpending' = 'true'))
+   ORDER BY p.name`;
 
 const TAKEN = `
   SELECT c.relname AS name,

@@ -146,9 +146,15 @@ async function unlessGone<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A reader that freezes must not keep its locks, small as they are, from a step for ever. */
+/**
+ * A reader that freezes must not keep its locks, small as they are, from a step for ever. What an operator set for the application's
+ * short statements ends no count of a large table. Settings that this server does not know are left out.
+ */
 const PATIENCE = `
-  SELECT set_config('lock_timeout', $1::text, true), set_config('idle_in_transaction_session_timeout', $2::text, true)`;
+  SELECT set_config(wanted.name, wanted.value, true)
+    FROM (VALUES ('lock_timeout', $1::text), ('idle_in_transaction_session_timeout', $2::text),
+                 ('statement_timeout', '0'), ('transaction_timeout', '0')) AS wanted (name, value)
+    JOIN pg_settings USING (name)`;
 
 async function whoHolds(query: Query): Promise<string> {
   const holders = await findHolders(query, { tables: null, mode: "ACCESS SHARE", server: true });

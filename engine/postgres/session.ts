@@ -13,7 +13,7 @@ import { Beforehand } from "./beforehand.ts";
 import { cleanUp } from "./clean_up.ts";
 import { storeError, whereOf } from "./errors.ts";
 import { confirmAdvisoryLock, releaseAdvisoryLock, tryAdvisoryLock } from "./lock.ts";
-import type { PostgresOptions } from "./options.ts";
+import { lockKeyOf, type PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";
 import { StepRecords } from "./step_records.ts";
 import { TransactionRunner } from "./transaction.ts";
@@ -44,7 +44,7 @@ export class PostgresSession implements SqlSession {
   constructor(connection: PinnedConnection, options: PostgresOptions) {
     this.#connection = connection;
     this.#options = options;
-    this.#key = options.names.lockKey(connection.schema, connection.database);
+    this.#key = lockKeyOf(options.names, connection.schema, connection.database);
     this.#transactions = new TransactionRunner(connection, options);
     this.#records = new StepRecords(connection.schema, options);
     // The application is at work: where its transactions and this one wait for each other, this one must step back before the
@@ -157,9 +157,11 @@ export class PostgresSession implements SqlSession {
     const names = versions.map((version) => stepId(this.#module(version).step)).join(", ");
     const before = preparation === null ? [] : versions.slice(0, versions.indexOf(preparation.versions[0]!));
     throw new RefusedError(
-      `Cannot prepare ${names} together: no row is written anew for ${
-        before.length === 0 ? "them" : "the first"
-      }`,
+      versions.length === 1
+        ? `Cannot prepare ${names}: no row is written anew for it`
+        : `Cannot prepare ${names} together: no row is written anew for ${
+          before.length === 0 ? "them" : "the first"
+        }`,
       {
         hint: before.length === 0
           ? hint`Nothing of it takes long: ${"apply"} does it`

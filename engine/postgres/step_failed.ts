@@ -10,12 +10,17 @@ import { errorPosition } from "./error_position.ts";
 import type { ServerError } from "./errors.ts";
 import { toldByServer } from "./server_message.ts";
 
-/** Wraps what the server said of a statement. */
-export function stepFailed(id: string, statement: string, error: ServerError): StepFailedError {
+/** Wraps what the server said of a statement. @param otherwise The hint where the server's code tells no other. */
+export function stepFailed(
+  id: string,
+  statement: string,
+  error: ServerError,
+  otherwise?: string,
+): StepFailedError {
   const position = error.position === undefined ? null : errorPosition(statement, Number(error.position));
   const where = position === null ? "" : ` at line ${position.line}, column ${position.column}`;
   const told = toldByServer(error);
-  const advice = adviceFor(error);
+  const advice = adviceFor(error) ?? otherwise;
   return new StepFailedError(`Cannot run ${id}: ${told.message}${where}`, {
     id,
     statement,

@@ -78,7 +78,8 @@ export function untrustedBlocker(detail: string): Blocker {
 }
 
 const UNTRUSTED_HINT =
-  "Look at who made the table. If it is yours, run as its owner or give it to the owner of the database; if not, drop it";
+  "Look at who made the table. If it is yours, take away what is named, run as its owner, or give it to the owner of the " +
+  "database; if another tool keeps it, name another schema in search_path; if it is nobody's, rename it: what it holds may be needed";
 
 interface Facts {
   readonly name: string;

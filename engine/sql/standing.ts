@@ -53,14 +53,16 @@ export interface Standing {
 
 /** The state as the engine asks for it. */
 export function stateOf(store: SqlStoreName, steps: readonly SqlStep[], standing: Standing): SqlState {
-  const { version, dirty, identity, place } = standing;
+  const { version, dirty, faults, identity, place } = standing;
+  const drift = findDrift(steps, standing);
   return {
     version,
     latest: steps.length,
     dirty,
     ahead: version > steps.length,
     entries: steps.map((step) => entryOf(store, step, standing)),
-    drift: findDrift(steps, standing),
+    drift,
+    misrecorded: drift.length > 0 && drift.length === faults.length,
     identity,
     place,
   };
@@ -76,12 +78,12 @@ export function findGaps({ drift, dirty, ahead, version, latest, entries }: SqlS
   return gaps;
 }
 
-/** Another tool failed in the middle of a step. */
-export function dirtyError(store: SqlStoreName, version: number): DirtyError {
+/** Another tool failed in the middle of a step. @param latest The highest version that this program knows, where that may be lower. */
+export function dirtyError(store: SqlStoreName, version: number, latest = version): DirtyError {
   return new DirtyError(
     version,
     `Cannot change ${storeTitle(store)}: version ${version} was left dirty by another tool`,
-    { hint: dirtyHint(version) },
+    { hint: dirtyHint(version, latest) },
   );
 }
 

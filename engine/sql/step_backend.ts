@@ -12,6 +12,7 @@ import type { SqlActivity } from "./activity.ts";
 import { harmless } from "../foreign_text.ts";
 import type { Blocker } from "../blocker.ts";
 import { RefusedError, RegistryError } from "../errors.ts";
+import { dirtyVersions } from "../hint.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { type Counter, countLosses, planStep, remembering } from "./forecast.ts";
 import { needsOf, WrittenOnce } from "./fold_plan.ts";
@@ -58,7 +59,7 @@ export class StepBackend implements SqlBackend {
   async plan(versions: readonly number[], { together = false, noPrepared = false } = {}): Promise<SqlPlan> {
     return await this.#store.read("plan the migration of", async (view) => {
       const { version, dirty, cutOff } = await view.standing();
-      if (dirty && versions.length > 0) throw dirtyError(this.#store.name, version);
+      if (dirty && versions.length > 0) throw dirtyError(this.#store.name, version, this.#steps.length);
       const counter = remembering(view.counter);
       const steps: SqlStepPlan[] = [];
       const { fold, apart, prepared = false } = together
@@ -181,7 +182,9 @@ export class StepBackend implements SqlBackend {
       const state = await this.#state(view);
       const { version, latest, dirty, ahead } = state;
       const comparable = !ahead && !dirty && version > 0;
-      const { faults, warnings } = comparable ? await view.findings(version) : { faults: [], warnings: [] };
+      const { faults, warnings } = comparable
+        ? await view.findings(version)
+        : { faults: dirty ? await this.#compareDirty(view, version) : [], warnings: [] };
       // Names of objects are whatever somebody called them.
       const issues = [...await view.untrusted(), ...findGaps(state), ...faults].map(harmless);
       return {
@@ -191,8 +194,20 @@ export class StepBackend implements SqlBackend {
         dirty,
         issues,
         warnings: warnings.map(harmless),
+        ...(state.misrecorded ? { misrecorded: true } : {}),
       };
     });
+  }
+
+  /** What tells whoever repairs a dirty database which version it really has. */
+  async #compareDirty(view: StoreView, dirty: number): Promise<readonly string[]> {
+    const told: string[] = [];
+    for (const version of dirtyVersions(dirty).filter((one) => one > 0 && one <= this.#steps.length)) {
+      const { faults } = await view.findings(version);
+      if (faults.length === 0) told.push(`The schema has all of version ${version}`);
+      else told.push(...faults.map((fault) => `Of version ${version}: ${fault}`));
+    }
+    return told;
   }
 
   async handOver(

@@ -32,7 +32,7 @@ export interface StepFailure {
   readonly serverHint: string | null;
 }
 
-/** A SQL step failed and left nothing behind. */
+/** A SQL step failed. It left nothing behind, but where it runs without a transaction: there what ran before stays. */
 export class StepFailedError extends MigrationError {
   /** Always `step_failed`. */
   readonly code = "step_failed";

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Blocker } from "../../blocker.ts";
+import { type Blocker, remedy } from "../../blocker.ts";
+import { hint } from "../../hint.ts";
 import type { SqlPrepared } from "../../sql/sql_prepared.ts";
 import { type Query, quoteIdentifier } from "../query.ts";
 import { mismatch, readBooks } from "./books.ts";
@@ -92,9 +93,11 @@ export function withPrepared(
     kind: "prepared",
     object: name,
     detail: `What is prepared cannot be put in place: ${why}`,
-    hint: !ready && problem === null
-      ? "Finish it with prepare, or do without it: apply --no-prepared"
-      : "Take it away with prepare --abort, or in one go with apply --no-prepared",
+    ...remedy(
+      !ready && problem === null
+        ? hint`Finish it with ${"prepare"}, or do without it: ${"apply --no-prepared"}`
+        : hint`Take it away with ${"prepare --abort"}, or in one go with ${"apply --no-prepared"}`,
+    ),
   }];
 }
 
