@@ -84,6 +84,7 @@ export {
   type PostgresStore,
 } from "./engine/create_engine.ts";
 export type { DownOptions } from "./engine/down.ts";
+export type { ForceOptions } from "./engine/force.ts";
 export { Engine, type MigrationList } from "./engine/engine.ts";
 export {
   ApplyError,

@@ -7,15 +7,14 @@
 import type { SqlBackend } from "./sql_backend.ts";
 import { PlanStaleError } from "./errors.ts";
 import { refusalFor } from "./refusal.ts";
-import { hint } from "./hint.ts";
 import { type ApplyEvent, ApplyRun } from "./apply_run.ts";
 import type { LockOptions } from "./lock/lock.ts";
 import { type Locked, withLock } from "./lock/with_lock.ts";
 import type { MigrationEntry, MigrationResult, Pace, StoreName } from "./migration.ts";
-import { assertFits, type SavedPlan } from "./saved_plan.ts";
+import { assertFits, PLAN_AGAIN, type SavedPlan } from "./saved_plan.ts";
 import { findBlockers, maySelectedRunAsOne, placesOf, select } from "./plan.ts";
 import { takeAway } from "./prepare.ts";
-import { assertSound, type State } from "./state.ts";
+import { assertNoneDirtyAhead, assertSound, type State } from "./state.ts";
 import type { EngineContext } from "./stores.ts";
 
 export type { ApplyEvent } from "./apply_run.ts";
@@ -84,6 +83,7 @@ async function chooseFrom(
   { ids = [], rerun = false, plan, justShown = false }: ApplyOptions,
 ): Promise<readonly MigrationEntry[]> {
   if (plan !== undefined) await assertFits(context, state, plan, { justShown });
+  else if (ids.length === 0) assertNoneDirtyAhead(state);
   const selected = select(ignoreRunning(state.entries), plan?.basis.selected ?? ids, { rerun });
   for (const [name, found] of state.sql) {
     if (selected.some(({ store }) => store === name)) assertSound(name, found);
@@ -136,6 +136,6 @@ async function chooseTogether(
     apart.length === 0 ? "" : `: ${apart.join("; ")}`
   }`;
   throw new PlanStaleError(`The plan no longer fits: ${change}`, [change], {
-    hint: hint`Plan again: ${"plan --out FILE"}`,
+    hint: PLAN_AGAIN,
   });
 }

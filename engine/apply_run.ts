@@ -108,7 +108,7 @@ export class ApplyRun {
       this.#enter(result);
       if (error instanceof InterruptedError || error instanceof LockLostError || signal.aborted) throw error;
       onEvent?.({ event: "failed", id: first.id, result });
-      throw failure(first.id, this.#results, error);
+      throw failure(first.id, this.#results, error, this.#isUndone(first));
     }
     const results = entries.map(({ id }) => this.#results.find((one) => one.id === id)!);
     for (const result of results) {
@@ -116,6 +116,11 @@ export class ApplyRun {
     }
     const failed = results.find(({ outcome }) => outcome === "failed");
     if (failed !== undefined) throw failure(failed.id, this.#results, undefined);
+  }
+
+  /** True where nothing is left of a migration that failed. */
+  #isUndone({ store, version }: MigrationEntry): boolean {
+    return store !== "redis" && this.#locked.sessions.get(store)!.guards(version);
   }
 
   #enter(result: MigrationResult): void {
@@ -201,15 +206,20 @@ function notRun(id: string): MigrationResult {
   };
 }
 
-function failure(id: string, results: readonly MigrationResult[], cause: unknown): ApplyError {
+function failure(
+  id: string,
+  results: readonly MigrationResult[],
+  cause: unknown,
+  undone = false,
+): ApplyError {
   const { failed, undecided = 0, issues } = results.find((result) => result.id === id)!;
   if (cause === undefined && failed === 0) {
-    return new ApplyError(`${id} was stopped: ${issues[0]}`, results, {
-      hint: hint`Remove the cause and run ${"apply"} again: what is done stays done`,
-    });
+    return new ApplyError(`${id} was stopped: ${issues[0]}`, results, { hint: STAYS_HINT });
   }
   if (cause instanceof Error) {
-    const advice = hint`Nothing of this step was kept. Remove the cause and run ${"apply"} again`;
+    const advice = undone
+      ? hint`Nothing of this step was kept. Remove the cause and run ${"apply"} again`
+      : STAYS_HINT;
     return new ApplyError(issues[0]!, results, { cause, hint: advice });
   }
   const why = undecided === 0
@@ -224,10 +234,16 @@ function failure(id: string, results: readonly MigrationResult[], cause: unknown
   );
 }
 
+const STAYS_HINT = hint`Remove the cause and run ${"apply"} again: what is done stays done`;
+
 const REPAIR =
   hint`Repair the records named and run ${"apply"} again; ${"apply --skip-invalid"} leaves them as they are`;
 
 function settleHint(id: string): Hint {
-  return hint`Choose a form of each: ${`resolve ${id} --all --keep copy`} or original shows both and asks. Repair what cannot be \
-converted. Then run ${"apply"} again`;
+  return {
+    ...hint`Choose a form of each: ${`resolve ${id} --all --keep copy`} or original shows both and asks. Repair what cannot be \
+converted. Then run ${"apply"} again`,
+    forCallers:
+      `Choose a form of each with planResolve("${id}") and resolveDifferences(). Repair what cannot be converted. Then call apply() again`,
+  };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Hint, textForCallers } from "./hint.ts";
 import type { StoreName } from "./migration.ts";
 
 /** Something that would make a migration fail in its middle or do harm, found before anything is changed. */
@@ -16,6 +17,13 @@ export interface Blocker {
   readonly object: string;
   /** One sentence for people. */
   readonly detail: string;
-  /** How to get it out of the way. */
+  /** How to get it out of the way, in terms of this library. */
   readonly hint: string;
+  /** The same with its commands kept apart, for a program whose users type commands; absent where it names none. */
+  readonly parts?: Hint;
+}
+
+/** What a blocker says of how to get it out of the way. */
+export function remedy(told: string | Hint): Pick<Blocker, "hint" | "parts"> {
+  return { hint: textForCallers(told), ...(typeof told === "string" ? {} : { parts: told }) };
 }

@@ -13,7 +13,7 @@ import {
 } from "./migration.ts";
 import type { RedisRunOptions } from "./redis_backend.ts";
 import { NotVerifiedError } from "./errors.ts";
-import { hint } from "./hint.ts";
+import { type Hint, hint } from "./hint.ts";
 import type { LockOptions } from "./lock/lock.ts";
 import { withLock } from "./lock/with_lock.ts";
 import type { State } from "./state.ts";
@@ -105,9 +105,15 @@ export async function assertCleanable(
   const issues = [...sql, ...result.redis].flatMap((found) => found.issues);
   throw new NotVerifiedError(
     `Cannot clean up after ${ids.join(", ")}: it does not verify: ${issues.slice(0, 3).join("; ")}`,
-    { hint: hint`Look at ${"verify --full"}; --force skips this check, never the proof of each record` },
+    { hint: LOOK_FIRST },
   );
 }
+
+const LOOK_FIRST: Hint = {
+  ...hint`Look at ${"verify --full"}; ${"cleanup --force"} skips this check, never the proof of each record`,
+  forCallers:
+    "Look at verify({ full: true }); cleanup(id, { force: true }) skips this check, never the proof of each record",
+};
 
 function assertApplied(state: State, id: string): MigrationEntry {
   const entry = state.entries.find((known) => known.id === id)!;

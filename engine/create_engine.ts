@@ -5,7 +5,7 @@
  */
 
 import type { Sql } from "postgres";
-import { assertPositive } from "./assert_positive.ts";
+import { checkOptions, checkPart } from "./check_options.ts";
 import type { SqlBackend } from "./sql_backend.ts";
 import { createClickHouseBackend } from "./clickhouse/backend.ts";
 import type { ClickHouseTables } from "./clickhouse/bookkeeping.ts";
@@ -90,7 +90,7 @@ export interface CreateEngineOptions {
  * @returns An engine that neither opens nor closes the clients that it was given.
  * @throws {RegistryError} When a store is given without its steps or names, when {@linkcode createRegistry} would refuse these, and when
  * two of the names in Redis are the same.
- * @throws {RefusedError} When a client has an option that changes keys, commands or replies, or reads from replicas, and
+ * @throws {RefusedError} When something lacks or is of a wrong kind. When a client has an option that changes keys, commands or replies, or reads from replicas, and
  * when the Redis client is not one of ioredis.
  * @example An application with Redis alone
  * ```ts
@@ -132,9 +132,14 @@ export function engineOver(
   redis: RedisStore | null,
   beside: LockCompany | undefined,
 ): Engine {
+  checkPart("engine", options);
   const { names, owner, version } = options;
+  checkPart("owner", owner);
+  checkPart("names", names);
+  checkPart("names.lock", names.lock);
+  if (redis !== null && names.redis !== undefined) checkPart("names.redis", names.redis);
   const registry = createRegistry(options.registry); // Whoever made it by himself learns now what is wrong with it.
-  assertPositive({ lockTtlMs: options.lockTtlMs });
+  checkOptions({ lockTtlMs: options.lockTtlMs });
   const sql = new Map<SqlStoreName, SqlBackend>();
   if (options.postgres !== undefined) sql.set("postgres", postgresBackend(options, options.postgres));
   if (options.clickhouse !== undefined) sql.set("clickhouse", clickhouseBackend(options, options.clickhouse));
@@ -161,6 +166,8 @@ export function engineOver(
 }
 
 function postgresBackend(options: CreateEngineOptions, store: PostgresStore): SqlBackend {
+  checkOptions(store);
+  checkPart("names.postgres", given(options.names.postgres, "names for Postgres"));
   return createPostgresBackend({
     ...given(options.registry.postgres, "Postgres steps"),
     sql: admitPostgres(store.client),
@@ -174,6 +181,7 @@ function postgresBackend(options: CreateEngineOptions, store: PostgresStore): Sq
 }
 
 function clickhouseBackend(options: CreateEngineOptions, store: ClickHouseStore): SqlBackend {
+  checkPart("names.clickhouse", given(options.names.clickhouse, "names for ClickHouse"));
   const { prefix, ...tables } = given(options.names.clickhouse, "names for ClickHouse");
   return createClickHouseBackend({
     ...given(options.registry.clickhouse, "ClickHouse steps"),

@@ -16,8 +16,8 @@ import {
 } from "./errors.ts";
 import { hint } from "./hint.ts";
 import { withLock } from "./lock/with_lock.ts";
-import { migrationId, storeTitle } from "./migration.ts";
-import { lowestOf } from "./sql/standing.ts";
+import { migrationId, type SqlStoreName, storeTitle } from "./migration.ts";
+import { dirtyError, lowestOf } from "./sql/standing.ts";
 import type { EngineContext, Stores } from "./stores.ts";
 
 /** How {@linkcode Engine.down} works. */
@@ -34,13 +34,17 @@ export async function planDown(
   target: DownTarget,
   options: Pick<OneStoreOptions, "store">,
 ): Promise<SqlDownPlan> {
-  const { backend } = chooseSqlStore(stores, options);
-  assertKnown(await backend.read());
+  const { name, backend } = chooseSqlStore(stores, options);
+  assertKnown(name, await backend.read());
   return await backend.planDown(target);
 }
 
-/** @throws {RefusedError} When the database is at a version whose way back this program does not know. */
-function assertKnown({ ahead, version, latest }: SqlState): void {
+/**
+ * @throws {DirtyError} When another tool left the database dirty: what it has is then known to nobody.
+ * @throws {RefusedError} When it is at a version whose way back this program does not know.
+ */
+function assertKnown(store: SqlStoreName, { ahead, dirty, version, latest }: SqlState): void {
+  if (dirty) throw dirtyError(store, version, latest);
   if (!ahead) return;
   throw new RefusedError(
     `Cannot take SQL steps back: the database is at version ${version}, and this program knows ${latest}`,
@@ -55,12 +59,12 @@ export async function down(
   options: DownOptions,
 ): Promise<readonly string[]> {
   const { name, backend } = chooseSqlStore(context, options);
-  // Where it leads is fixed once it is known: the same again after an interruption does the rest, and no more.
-  let to: number | null = typeof target === "number" ? null : target.to;
+  // Where it leads is fixed once it begins: the same again after an interruption does the rest, and no more.
+  let to: number | null = null;
   try {
     return await withLock(context, "down", options, async ({ lock, beginStep, signal }) => {
       const state = await backend.read();
-      assertKnown(state);
+      assertKnown(name, state);
       const { version } = state;
       const lowest = lowestOf(target, version);
       if (options.from !== undefined && options.from !== version) {

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { assertPositive } from "./assert_positive.ts";
 import { apply, type ApplyOptions, type ApplyResult } from "./apply.ts";
 import {
   assertCleanable,
@@ -19,13 +18,15 @@ import type { SqlPrepared } from "./sql/sql_prepared.ts";
 import type { DownTarget, SqlDownPlan } from "./sql/sql_plan.ts";
 import type { RedisDifference, ResolveResult } from "./redis_backend.ts";
 import type { OneStoreOptions } from "./choose_sql_store.ts";
+import { checkOptions, checkTarget, shown } from "./check_options.ts";
 import { down, type DownOptions, planDown } from "./down.ts";
-import { PendingError } from "./errors.ts";
-import { force } from "./force.ts";
+import { PendingError, RefusedError } from "./errors.ts";
+import { force, type ForceOptions } from "./force.ts";
 import { hint } from "./hint.ts";
 import { init, type InitOptions, type InitResult } from "./init.ts";
 import type { ClearedLock, UnlockOptions } from "./lock/clear.ts";
 import type { LockOptions, LockOwner } from "./lock/lock.ts";
+import { listening } from "./listening.ts";
 import { resolveId } from "./resolve_id.ts";
 import { abortPrepared, prepare, type PrepareOptions } from "./prepare.ts";
 import { makePlan, type Plan, type PlanOptions } from "./plan.ts";
@@ -57,7 +58,9 @@ export interface MigrationList {
 /**
  * One workflow over the SQL and the Redis data of an application.
  *
- * It never prints, reads no environment, never exits, and neither opens nor closes the clients it was given.
+ * It never prints, reads no environment, never exits, and neither opens nor closes the clients it was given. Every method throws a
+ * {@linkcode RefusedError} for an option that is nothing it may be, before it asks a store; what a listener among them throws, or its
+ * promise rejects with, ends the work as a signal does, and is what the method throws then.
  */
 export class Engine {
   readonly #context: EngineContext;
@@ -79,6 +82,7 @@ export class Engine {
    * @throws {UnknownMigrationError} When none or more than one migration is meant; it carries the candidates.
    */
   resolve(id: string): string {
+    if (typeof id !== "string") throw new RefusedError(`Cannot find a migration: ${shown(id)} is no ID`);
     return resolveId(id, this.#known()).id;
   }
 
@@ -90,6 +94,7 @@ export class Engine {
    * @throws {StoreUnreachableError | StoreDeniedError} When a store cannot be read: that is never "pending".
    */
   async list(options: ReadStateOptions = {}): Promise<MigrationList> {
+    checkOptions(options);
     const { entries, pending, unread } = await this.#read(options);
     const known = { deployment: this.#context.deployment, migrations: entries, pending };
     return unread.length === 0 ? known : { ...known, unread };
@@ -103,6 +108,7 @@ export class Engine {
    * @throws {StoreUnreachableError | StoreDeniedError} When a store cannot be read.
    */
   async status(options: ReadStateOptions = {}): Promise<Status> {
+    checkOptions(options);
     const state = await this.#read(options);
     if (state.lock === null) return makeStatus(state);
     const seen = await askEach(this.#context.sql, (backend) => backend.activity());
@@ -119,6 +125,7 @@ export class Engine {
    * @throws {RefusedError} When a named migration needs an earlier one that is pending and not named.
    */
   async plan(options: PlanOptions = {}): Promise<Plan> {
+    checkOptions(options);
     const state = await this.#read({ unlessUntrusted: options.saved === undefined });
     return await makePlan(this.#context, state, options);
   }
@@ -137,9 +144,8 @@ export class Engine {
    * @throws {InterruptedError} When the signal fired; the next call continues.
    */
   async apply(options: ApplyOptions = {}): Promise<ApplyResult> {
-    const { maxRate, batchSize } = options;
-    assertPositive({ maxRate, batchSize });
-    return await apply(this.#context, () => this.#read(), options);
+    checkOptions(options);
+    return await listening(options, (all) => apply(this.#context, () => this.#read(), all));
   }
 
   /**
@@ -154,9 +160,8 @@ export class Engine {
    * @throws {InterruptedError} When the signal fired; the next call continues.
    */
   async prepare(options: PrepareOptions = {}): Promise<SqlPrepared | null> {
-    const { maxRate, batchSize } = options;
-    assertPositive({ maxRate, batchSize });
-    return await prepare(this.#context, () => this.#read(), options);
+    checkOptions(options);
+    return await listening(options, (all) => prepare(this.#context, () => this.#read(), all));
   }
 
   /**
@@ -166,7 +171,8 @@ export class Engine {
    * @returns False where nothing was prepared.
    */
   async abortPrepared(options: LockOptions = {}): Promise<boolean> {
-    return await abortPrepared(this.#context, options);
+    checkOptions(options);
+    return await listening(options, (all) => abortPrepared(this.#context, all));
   }
 
   /**
@@ -176,7 +182,7 @@ export class Engine {
    * @returns With `ok` false when anything differs, and for what is pending: that cannot be verified.
    */
   async verify(options: VerifyOptions = {}): Promise<VerifyResult> {
-    assertPositive({ sample: options.sample });
+    checkOptions(options);
     return await verify(this.#context, await this.#read(), options);
   }
 
@@ -188,7 +194,11 @@ export class Engine {
    * @throws {NotVerifiedError} When the one that is meant is not applied.
    */
   async planCleanup(options: PlanCleanupOptions = {}): Promise<CleanupPlan> {
-    return await planCleanup(this.#context, await this.#read(), options);
+    checkOptions(options);
+    const id = options.id === undefined ? undefined : this.resolve(options.id);
+    return await listening({ ...options, id }, async (all) => {
+      return await planCleanup(this.#context, await this.#read(), all);
+    });
   }
 
   /**
@@ -200,9 +210,11 @@ export class Engine {
    */
   async assertCleanable(
     ids: readonly string[],
-    { signal }: { readonly signal?: AbortSignal } = {},
+    options: { readonly signal?: AbortSignal } = {},
   ): Promise<void> {
-    await assertCleanable(this.#context, await this.#read(), ids, signal);
+    checkOptions({ ...options, ids });
+    const known = ids.map((id) => this.resolve(id));
+    await assertCleanable(this.#context, await this.#read(), known, options.signal);
   }
 
   /**
@@ -214,9 +226,9 @@ export class Engine {
    * @throws {NotVerifiedError} When the migration is not applied, or does not verify and `force` is not set.
    */
   async cleanup(id: string, options: CleanupOptions = {}): Promise<CleanupResult> {
-    const { maxRate, batchSize } = options;
-    assertPositive({ maxRate, batchSize });
-    return await cleanup(this.#context, () => this.#read(), this.resolve(id), options);
+    checkOptions(options);
+    const known = this.resolve(id);
+    return await listening(options, (all) => cleanup(this.#context, () => this.#read(), known, all));
   }
 
   /**
@@ -228,6 +240,7 @@ export class Engine {
    * @throws {RefusedError} When the migration makes no copies, or several originals are shown as one of the keys.
    */
   async planResolve(id: string, options: PlanResolveOptions = {}): Promise<readonly RedisDifference[]> {
+    checkOptions(options);
     return await planResolve(this.#context, this.resolve(id), options);
   }
 
@@ -246,7 +259,11 @@ export class Engine {
     keep: KeptForm,
     options: LockOptions = {},
   ): Promise<ResolveResult> {
-    return await resolveDifferences(this.#context, this.resolve(id), differences, keep, options);
+    checkOptions({ ...options, differences, keep });
+    const known = this.resolve(id);
+    return await listening(options, (all) => {
+      return resolveDifferences(this.#context, known, differences, keep, all);
+    });
   }
 
   /**
@@ -258,6 +275,8 @@ export class Engine {
    * @throws {RefusedError} When the engine has no such store, or its database is at a version that is not known.
    */
   async planDown(target: DownTarget, options: Pick<OneStoreOptions, "store"> = {}): Promise<SqlDownPlan> {
+    checkTarget(target);
+    checkOptions(options);
     return await planDown(this.#context, target, options);
   }
 
@@ -272,18 +291,23 @@ export class Engine {
    * @throws {PlanStaleError} When the database is not at the version that was shown.
    */
   async down(target: DownTarget, options: DownOptions = {}): Promise<readonly string[]> {
-    return await down(this.#context, target, options);
+    checkTarget(target);
+    checkOptions(options);
+    return await listening(options, (all) => down(this.#context, target, all));
   }
 
   /**
    * Sets the SQL version by hand and clears dirty, after a repair. Takes the lock. No step is run.
    *
    * @param version A version that the registry knows, or 0 for none.
-   * @param options Which store, needed only beside another one, and how long to wait for the lock.
-   * @throws {RefusedError} When no step has this version, or the engine has no such store.
+   * @param options Which store, needed only beside another one, how long to wait for the lock, and the version that was shown.
+   * @throws {RefusedError} When no step has this version, or the engine has no such store; and at a version that the registry does not
+   * know, unless that is the one that was shown.
+   * @throws {PlanStaleError} When the database is not at the version that was shown.
    */
-  async force(version: number, options: OneStoreOptions = {}): Promise<void> {
-    await force(this.#context, version, options);
+  async force(version: number, options: ForceOptions = {}): Promise<void> {
+    checkOptions(options);
+    await listening(options, (all) => force(this.#context, version, all));
   }
 
   /**
@@ -294,7 +318,8 @@ export class Engine {
    * @returns What it found, and what is pending afterwards: SQL steps are left to {@linkcode Engine.apply}.
    */
   async init(options: InitOptions = {}): Promise<InitResult> {
-    return await init(this.#context, () => this.#read(), options);
+    checkOptions(options);
+    return await listening(options, (all) => init(this.#context, () => this.#read(), all));
   }
 
   /**
@@ -314,6 +339,7 @@ export class Engine {
    * @throws {LockHeldError} When the holder is alive and `force` is not set.
    */
   async unlock(options: UnlockOptions = {}): Promise<ClearedLock> {
+    checkOptions(options);
     return await unlock(this.#context, options);
   }
 

@@ -6,7 +6,7 @@
  */
 
 import type { Blocker } from "./blocker.ts";
-import type { Hint } from "./hint.ts";
+import { type Hint, joinHints, textForCallers, textOf } from "./hint.ts";
 import type { LockOwner } from "./lock/lock.ts";
 import type { MigrationResult, StoreName } from "./migration.ts";
 
@@ -38,7 +38,7 @@ export interface MigrationErrorOptions extends ErrorOptions {
 export abstract class MigrationError extends Error {
   /** Stable name of the failure, in snake_case. */
   abstract readonly code: string;
-  /** What to do next, or undefined when there is nothing to advise. */
+  /** What to do next, in terms of this library, or undefined when there is nothing to advise. */
   readonly hint: string | undefined;
   readonly #hint: string | Hint | undefined;
 
@@ -47,12 +47,12 @@ export abstract class MigrationError extends Error {
     super(message, options);
     this.name = new.target.name;
     this.#hint = options.hint;
-    this.hint = options.hint?.toString();
+    this.hint = options.hint === undefined ? undefined : textForCallers(options.hint);
   }
 
   /** The hint, its commands written as the users of an application type them. */
   hintWith(write: (command: string) => string): string | undefined {
-    return typeof this.#hint === "string" ? this.#hint : this.#hint?.text(write);
+    return this.#hint === undefined ? undefined : textOf(this.#hint, write);
   }
 }
 
@@ -96,7 +96,7 @@ export class BlockedError extends MigrationError {
   constructor(action: "apply" | "prepare", blockers: readonly Blocker[], options: ErrorOptions = {}) {
     super(`Cannot ${action}, nothing was changed: ${blockers.map(({ detail }) => detail).join("; ")}`, {
       ...options,
-      hint: [...new Set(blockers.map(({ hint }) => hint))].join("; "),
+      hint: joinHints(blockers.map(({ hint, parts }) => parts ?? hint)),
     });
     this.blockers = blockers;
   }

@@ -14,8 +14,11 @@ export type InitOptions = LockOptions;
 
 /** What {@linkcode Engine.init} found and did. */
 export interface InitResult {
-  /** `marked`: fresh, and its Redis migrations are now marked applied. `used`: it was in use, or another node was first. */
-  readonly redis: "marked" | "used" | null;
+  /**
+   * `marked`: fresh, and its Redis migrations are now marked applied. `adopted`: in use, and what older tools recorded, or what is not
+   * applicable, is recorded anew. `used`: nothing was changed, since it was in use or another node was first.
+   */
+  readonly redis: "marked" | "adopted" | "used" | null;
   /** What is pending afterwards. */
   readonly pending: PendingCounts;
 }
@@ -34,11 +37,10 @@ export async function init(
     return { redis: "used", pending: before.pending };
   }
   // The SQL half is left alone: nothing of it is written here.
-  const marked = await withLock({ ...context, sql: new Map() }, "init", options, async ({ lock, signal }) => {
+  const done = await withLock({ ...context, sql: new Map() }, "init", options, async ({ lock, signal }) => {
     const record = { signal, ...(lock.fence === null ? {} : { fence: lock.fence }) };
-    if (await redis.markFresh(record)) return true;
-    await redis.adopt(record);
-    return false;
+    if (await redis.markFresh(record)) return "marked";
+    return await redis.adopt(record) ? "adopted" : "used";
   });
-  return { redis: marked ? "marked" : "used", pending: (await read()).pending };
+  return { redis: done, pending: (await read()).pending };
 }

@@ -18,7 +18,7 @@ import { digestOf } from "./checksum.ts";
 import { RefusedError } from "./errors.ts";
 import { resolveId } from "./resolve_id.ts";
 import { assertFits, basisOf, type PlanBasis, type SavedPlan } from "./saved_plan.ts";
-import type { State } from "./state.ts";
+import { assertNoneDirtyAhead, type State } from "./state.ts";
 import { askEach, type EngineContext, perSqlStore, type Stores } from "./stores.ts";
 
 /** What to plan. */
@@ -66,6 +66,7 @@ export async function makePlan(
   // Of a store that could not be read nothing can be planned: why not stands in the way.
   const context = { ...given, sql: new Map([...given.sql].filter(([name]) => state.sql.has(name))) };
   if (saved !== undefined) await assertFits(context, state, saved);
+  else if (ids.length === 0) assertNoneDirtyAhead(state);
   const selected = select(state.entries, saved?.basis.selected ?? ids, { rerun });
   const together = maySelectedRunAsOne(ids, saved);
   const sql = await askEach(

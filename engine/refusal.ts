@@ -5,6 +5,7 @@
  */
 
 import type { Blocker } from "./blocker.ts";
+import { joinHints } from "./hint.ts";
 import { BlockedError, StoreDeniedError } from "./errors.ts";
 
 /** What to throw for obstacles: where nothing but rights are missing, a store refuses. */
@@ -14,6 +15,6 @@ export function refusalFor(
 ): BlockedError | StoreDeniedError {
   const blocked = new BlockedError(action, blockers);
   if (blockers.some(({ kind }) => kind !== "rights" && kind !== "ownership")) return blocked;
-  const { message, hint } = blocked;
-  return new StoreDeniedError(blockers[0]!.store, message, hint === undefined ? {} : { hint });
+  const hint = joinHints(blockers.map(({ hint, parts }) => parts ?? hint));
+  return new StoreDeniedError(blockers[0]!.store, blocked.message, { hint });
 }

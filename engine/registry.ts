@@ -9,7 +9,7 @@ import { RegistryError } from "./errors.ts";
 import { SQL_STORES } from "./migration.ts";
 import type { SchemaObjects } from "./postgres/schema_objects.ts";
 import type { RedisMigration } from "./redis/migration.ts";
-import { checkSteps, type SqlSteps } from "./sql/step.ts";
+import { checkSteps, type SqlSteps, stepFileName } from "./sql/step.ts";
 
 /** Every migration that an application knows. A store without any is left out. */
 export interface Registry {
@@ -42,6 +42,12 @@ export function createRegistry(registry: Registry): Registry {
     const sql = registry[store];
     if (sql === undefined) continue;
     checkSteps(sql.steps.map(({ step }) => step));
+    const lame = sql.steps.find(({ up, down }) => typeof up !== "function" || typeof down !== "function");
+    if (lame !== undefined) {
+      throw new RegistryError(
+        `Cannot use the SQL step "${stepFileName(lame.step)}": it exports no up or no down`,
+      );
+    }
     if (sql.schemas.length !== sql.steps.length) {
       throw new RegistryError(
         `Cannot use the SQL steps: ${sql.steps.length} steps, ${sql.schemas.length} schemas`,
@@ -49,7 +55,15 @@ export function createRegistry(registry: Registry): Registry {
     }
   }
   const names = new Set<string>();
-  for (const [index, { version, name }] of (registry.redis ?? []).entries()) {
+  for (const [index, { version, name, change }] of (registry.redis ?? []).entries()) {
+    if (typeof name !== "string" || name === "") {
+      throw new RegistryError(`Cannot use the Redis migrations: that of version ${version} has no name`);
+    }
+    if (change?.type !== "copy" && change?.type !== "transform") {
+      throw new RegistryError(
+        `Cannot use the Redis migration "${name}": its change is made by neither copyKeys() nor transformRecords()`,
+      );
+    }
     if (version !== index + 1) {
       throw new RegistryError(
         `Cannot order the Redis migrations: "${name}" has version ${version} and stands where ${

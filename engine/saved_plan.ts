@@ -6,7 +6,7 @@
 
 import { digestOf } from "./checksum.ts";
 import { PlanStaleError } from "./errors.ts";
-import { hint } from "./hint.ts";
+import { type Hint, hint } from "./hint.ts";
 import { isPending, type MigrationEntry, type StoreName, typeOf } from "./migration.ts";
 import type { State } from "./state.ts";
 import { askEach, type EngineContext } from "./stores.ts";
@@ -37,6 +37,12 @@ export interface SavedPlan {
   readonly basis: PlanBasis;
 }
 
+/** What to do with a saved plan that fits no more. */
+export const PLAN_AGAIN: Hint = {
+  ...hint`Plan again: ${"plan --out FILE"}`,
+  forCallers: "Plan again, and save the digest and the basis of that plan",
+};
+
 /**
  * Asserts that a saved plan was not edited, and that nothing has moved but what itself did when it was interrupted.
  *
@@ -54,9 +60,7 @@ export async function assertFits(
     : compareBasis(basis, await basisOf(context, state, chosen, basis.together), { justShown });
   if (changes.length === 0) return;
   throw new PlanStaleError(`The plan no longer fits: ${changes.join("; ")}`, changes, {
-    hint: justShown
-      ? "Run the same command again: it shows what is left to be done"
-      : hint`Plan again: ${"plan --out FILE"}`,
+    hint: justShown ? "Run the same command again: it shows what is left to be done" : PLAN_AGAIN,
   });
 }
 

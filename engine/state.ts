@@ -11,6 +11,7 @@ import { DirtyError, DriftError, StoreHeldError } from "./errors.ts";
 import { dirtyHint, hint } from "./hint.ts";
 import { isPending, type MigrationEntry, type SqlStoreName, storeTitle } from "./migration.ts";
 import type { LockOwner } from "./lock/lock.ts";
+import { dirtyError } from "./sql/standing.ts";
 import { UntrustedError } from "./untrusted_error.ts";
 import { askEach, type BySqlStore, type Stores, together } from "./stores.ts";
 
@@ -115,6 +116,17 @@ export function countPending(entries: readonly MigrationEntry[]): PendingCounts 
   return { sql: pending.length - redis, redis };
 }
 
+/**
+ * For whoever means all there is: a version that this program does not know has no entry, and nothing that is pending tells of it.
+ *
+ * @throws {DirtyError} When another tool failed in the middle of such a version.
+ */
+export function assertNoneDirtyAhead({ sql }: State): void {
+  for (const [name, { dirty, ahead, version, latest }] of sql) {
+    if (dirty && ahead) throw dirtyError(name, version, latest);
+  }
+}
+
 /** @throws {DirtyError | DriftError} When the SQL bookkeeping does not allow going on. */
 export function assertSound(store: SqlStoreName, state: SqlState): void {
   if (state.dirty) {
@@ -123,13 +135,16 @@ export function assertSound(store: SqlStoreName, state: SqlState): void {
       `Cannot apply ${
         storeTitle(store)
       } steps: another tool failed in the middle of version ${state.version} and left it dirty`,
-      { hint: dirtyHint(state.version) },
+      { hint: dirtyHint(state.version, state.latest) },
     );
   }
   const [drift] = state.drift;
   if (drift !== undefined) {
     throw new DriftError(`Cannot apply ${storeTitle(store)} steps: ${state.drift.join("; ")}`, {
-      hint: hint`Run ${"verify"}, and use the release that applied these steps`,
+      hint: state.misrecorded
+        ? hint`See with ${"verify"} what the tables have of that version, and write down the one that is true: \
+${`force ${state.version}`}, or another`
+        : hint`Run ${"verify"}, and use the release that applied these steps`,
     });
   }
 }

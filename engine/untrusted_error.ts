@@ -6,6 +6,7 @@
 
 import type { Blocker } from "./blocker.ts";
 import { RefusedError } from "./errors.ts";
+import { joinHints } from "./hint.ts";
 
 /** A store refuses to be read. A plan of what is left can name it among what stands in the way. */
 export class UntrustedError extends RefusedError {
@@ -13,7 +14,7 @@ export class UntrustedError extends RefusedError {
   readonly blockers: readonly Blocker[];
 
   constructor(message: string, blockers: readonly Blocker[]) {
-    super(message, { hint: [...new Set(blockers.map(({ hint }) => hint))].join("; ") });
+    super(message, { hint: joinHints(blockers.map(({ hint }) => hint)) });
     this.blockers = blockers;
   }
 }

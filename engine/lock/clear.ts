@@ -7,7 +7,7 @@
 
 import type { Buffer } from "node:buffer";
 import { describeOwner } from "./describe_owner.ts";
-import { LockHeldError, StoreUnreachableError } from "../errors.ts";
+import { LockHeldError, RefusedError, StoreUnreachableError } from "../errors.ts";
 import { hint } from "../hint.ts";
 import type { LockOwner } from "./lock.ts";
 import type { LockSettings, RedisLock } from "./lock_settings.ts";
@@ -117,11 +117,23 @@ async function read(
   return await asking(client, "Cannot read the lock", async () => {
     const isShared = shared.includes(name);
     const asked = client.getBuffer(name);
-    const value = await (isShared ? asked.catch(unlessForbidden(null)) : asked);
+    const value = await (isShared ? asked.catch(unlessForbidden(null)) : asked).catch((error: unknown) => {
+      throw replyCode(error) === "WRONGTYPE" ? noLock(name) : error;
+    });
     if (value === null || isShared && value.toString().startsWith(LEASE_BEGIN)) return null;
     const ttlLeftMs = await client.pttl(name);
     return ttlLeftMs === -2 ? null : { value, owner: decodeOwner(value, ttlLeftMs, name) };
   });
+}
+
+/** No tool holds its lock so: nothing tells whom that belongs to, and `unlock` deletes no data of others. */
+function noLock(name: string): RefusedError {
+  return new RefusedError(
+    `Cannot read the lock: what is called "${name}" in Redis is no lock, nor any other text`,
+    {
+      hint: "Look at what it is (TYPE), move it out of the way (RENAME), then run the same command again",
+    },
+  );
 }
 
 /** A user for one deployment alone may not look at what all share, and need not. */

@@ -59,12 +59,12 @@ export interface Fence {
   /** The fencing token: unique to this run. */
   readonly token: string;
   /**
-   * The keys that hold the token, one on each master, established and confirmed. A write script compares the one on the
+   * The keys that hold the token as bytes, a character for each, one on each master, established and confirmed. A write script compares the one on the
    * node it runs on and refuses when it is missing or holds another token.
    *
    * @throws {LockLostError} When the lock is no longer this run's.
    */
-  keys(): Promise<readonly Uint8Array[]>;
+  keys(): Promise<readonly string[]>;
   /**
    * Called when a script was refused: finds out whether the lock is lost, or only a master changed and needs its key.
    *
