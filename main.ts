@@ -14,8 +14,10 @@ const encoder = new TextEncoder();
 
 function sink(stream: typeof Deno.stdout | typeof Deno.stderr): TextSink {
   let broken = false;
+  let failure: unknown;
   return {
     terminal: stream.isTerminal(),
+    failure: () => failure,
     write(text) {
       for (let rest = encoder.encode(text); rest.length > 0 && !broken;) {
         try {
@@ -24,6 +26,7 @@ function sink(stream: typeof Deno.stdout | typeof Deno.stderr): TextSink {
           if (error instanceof Deno.errors.WouldBlock) continue;
           // The reader has gone, as `head` does: what is left to say has no listener, but the work goes on.
           broken = true;
+          if (!(error instanceof Deno.errors.BrokenPipe)) failure = error;
         }
       }
     },

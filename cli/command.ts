@@ -56,6 +56,8 @@ export interface CommandSpec {
   /** It runs although settings cannot be used, and says so itself. */
   readonly reportsProblems?: boolean;
   readonly hidden?: boolean;
+  /** It works on one deployment, and refuses several. @default {false} */
+  readonly ofOne?: boolean;
 }
 
 /** A command with its options read and its work ready to run. */
@@ -73,13 +75,14 @@ export function defineCommand<Options>(
   spec: CommandSpec,
   read: (input: CommandInput) => Options,
   run: (context: Context, options: Options) => Promise<number>,
-  runForMany: (context: Context, options: Options) => Promise<number> = refuseMany(spec.path),
+  runForMany?: (context: Context, options: Options) => Promise<number>,
 ): Command {
   return {
     ...spec,
+    ofOne: runForMany === undefined,
     prepare(input) {
       const options = read(input);
-      return (context) => (meansMany(context) ? runForMany : run)(context, options);
+      return (context) => (meansMany(context) ? runForMany ?? refuseMany(spec.path) : run)(context, options);
     },
   };
 }

@@ -73,7 +73,7 @@ export function shownValue({ key, definition, value, problem }: ResolvedSetting)
   if (text === "") return "";
   if (key === "postgresUrl") return shownPostgresUrl(text);
   if (definition.secret === true) return HIDDEN;
-  if (key !== "clickhouseAddr") return text;
+  if (key !== "clickhouseAddr" && key !== "clickhouseHttpAddr") return text;
   const { encrypted, place, username, password } = parseClickHouseAddress(text);
   const who = `${username ?? ""}${password === null ? "" : `:${HIDDEN}`}`;
   const scheme = encrypted === null ? "" : encrypted ? "https://" : "http://";

@@ -10,6 +10,8 @@ export interface TextSink {
   /** True when a person looks at it. */
   readonly terminal: boolean;
   write(text: string): void;
+  /** What kept text from being written, such as a full disk. Undefined where nothing did, and where the reader has gone. */
+  failure?(): unknown;
 }
 
 /** Signals that end a command. */

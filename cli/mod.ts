@@ -8,7 +8,7 @@ import { COMMANDS } from "./commands.ts";
 import { type Context, makeContext, type OutputFlags } from "./context.ts";
 import { docsOf, EXIT } from "./output/error_catalogue.ts";
 import { Logger } from "./output/log.ts";
-import { UsageError } from "./errors.ts";
+import { FileError, UsageError } from "./errors.ts";
 import type { Host } from "./host.ts";
 import { printable } from "./output/printable.ts";
 import { carriedFlags } from "./line/carried_flags.ts";
@@ -23,7 +23,8 @@ import { readSettingsFile } from "./settings/file.ts";
 import { storePlace } from "./stores/place.ts";
 import { makeStyle, wantsColours } from "./output/style.ts";
 import { openTelemetry } from "./output/telemetry.ts";
-import { untilStopped } from "./until_stopped.ts";
+import { systemReason } from "./system_reason.ts";
+import { type GivenUp, untilStopped } from "./until_stopped.ts";
 import { VERSION } from "./version.ts";
 
 /**
@@ -43,10 +44,23 @@ export async function run(host: Host): Promise<number> {
   host.onPrinted((text) => state.context?.log.debug(text, { event: "client_printed" }));
   try {
     const status = await dispatch(host, state);
-    return status === EXIT.done && faults > 0 ? EXIT.failed : status;
+    if (status !== EXIT.done) return status;
+    return faults > 0 ? EXIT.failed : reportLostOutput(host, state);
   } catch (error) {
     return report(host, error, state);
   }
+}
+
+/** Who asked for a file must not take half of it for the answer. What was done stays done. */
+function reportLostOutput(host: Host, state: Reporting): number {
+  const failure = host.stdout.failure?.();
+  if (failure === undefined) return EXIT.done;
+  const error = new FileError(`Cannot write to standard output: ${systemReason(failure)}`, {
+    cause: failure,
+  });
+  const described = describeError(error, { scrub: state.scrub, stoppedBy: null });
+  writeError(host, state, described);
+  return described.exitStatus;
 }
 
 /** What is known for reporting an error, as far as the command line was understood. */
@@ -68,7 +82,8 @@ async function dispatch(host: Host, state: Reporting): Promise<number> {
     return EXIT.done;
   }
   const work = line.command.prepare(line.input);
-  const context = await prepareContext(host, line, state);
+  // A named pipe may be given as a file, and nobody write to it.
+  const context = await untilStopped(host.signal, prepareContext(host, line, state), NOT_BEGUN);
   state.context = context;
   return await context.telemetry.span(
     `outpost ${line.command.path}`,
@@ -81,6 +96,12 @@ async function dispatch(host: Host, state: Reporting): Promise<number> {
       }),
   );
 }
+
+const NOT_BEGUN: GivenUp = {
+  message: "Stopped on request; nothing was changed",
+  hint: "Run the same command again",
+  afterMs: 0,
+};
 
 /**
  * How long a command may take to come to an end once it was told to stop: less than an orchestrator waits before it kills. The

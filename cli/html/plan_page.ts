@@ -8,6 +8,7 @@ import type { RedisMigrationPlan } from "../../engine/redis_backend.ts";
 import type { SqlPlan, SqlStepPlan } from "../../engine/sql/sql_plan.ts";
 import type { Plan } from "../../engine/plan.ts";
 import { formatBytes, formatCount, formatCounted, formatTime } from "../output/format.ts";
+import { wayOut } from "../output/typed_command.ts";
 import { estimates } from "../render/estimate.ts";
 import { placeText } from "../render/place.ts";
 import { INVALID_ADVICE, invalidRecords } from "../render/invalid.ts";
@@ -58,9 +59,10 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
     blockers.length === 0 ? "" : html`<h2>What stands in the way</h2>${
       htmlTable(
         ["Store", "Where", "What", "What to do"],
-        blockers.map((
-          { store, object, detail, hint },
-        ) => [store, html`<code>${object}</code>`, detail, hint]),
+        blockers.map((blocker) => {
+          const { store, object, detail } = blocker;
+          return [store, html`<code>${object}</code>`, detail, wayOut(blocker)];
+        }),
       )
     }`,
     losses.length === 0 ? "" : html`<h2>What goes</h2>${

@@ -7,7 +7,7 @@
 import type { SqlVerification } from "../../engine/sql_backend.ts";
 import { presentStores, storeTitle } from "../../engine/migration.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
-import { formatCount, formatDuration, formatTime } from "../output/format.ts";
+import { formatCount, formatCounted, formatDuration, formatTime } from "../output/format.ts";
 import { placeText } from "../render/place.ts";
 import { VERSION } from "../version.ts";
 import { type Html, html, htmlPage, htmlTable } from "./page.ts";
@@ -35,7 +35,11 @@ export function verifyPage(result: VerifyResult, options: VerifyPageOptions): st
       ["Took", formatDuration(durationMs)],
       [
         "Records",
-        !looked ? "none" : full ? "every record" : `a random sample of ${formatCount(sample)} tenants`,
+        !looked
+          ? "none"
+          : full
+          ? "every record"
+          : `a random sample of up to ${formatCounted(sample, "tenant")}`,
       ],
       ["Program", `outpost ${VERSION}`],
     ],

@@ -10,7 +10,7 @@ import type { Command } from "../command.ts";
 import { bashScript, OTHER_COMMAND } from "./bash_script.ts";
 import { SETTINGS } from "../settings/table.ts";
 import type { SettingDefinition } from "../settings/setting.ts";
-import { SHARED_FLAGS, SHARED_SETTINGS } from "./shared_options.ts";
+import { SHARED_FLAGS, usefulSettings } from "./shared_options.ts";
 
 /** The script for a shell. @param words What starts this program. */
 export async function completionScript(shell: string, words: readonly string[]): Promise<string> {
@@ -83,7 +83,7 @@ function describe(
     const [, short, long, value] = /^(?:-(\w), )?--([\w-]+)(?: <(.+)>)?$/.exec(flags)!;
     addOption(tab, long!, description, value !== undefined, short, values);
   }
-  const settings = [...(command.settings ?? []), ...(command.needs === "none" ? [] : SHARED_SETTINGS)];
+  const settings = [...(command.settings ?? []), ...usefulSettings(command)];
   for (const key of settings) {
     const { flag, type, description } = SETTINGS[key] as SettingDefinition<unknown>;
     if (flag === null) continue;

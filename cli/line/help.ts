@@ -7,7 +7,7 @@
 import type { ArgumentSpec, CommandSpec, FlagSpec } from "../command.ts";
 import { type SettingKey, SETTINGS } from "../settings/table.ts";
 import type { SettingDefinition } from "../settings/setting.ts";
-import { SHARED_FLAGS, SHARED_SETTINGS } from "./shared_options.ts";
+import { SHARED_FLAGS, usefulSettings } from "./shared_options.ts";
 import { PLAIN, type Style } from "../output/style.ts";
 import { wrap } from "../output/table.ts";
 
@@ -74,8 +74,7 @@ function optionLines(spec: CommandSpec): readonly (readonly [string, readonly Li
   const add = (group: string, line: Line) => lines.get(group)!.push(line);
   for (const flag of spec.flags ?? []) add(flag.group ?? "Options", flagLine(flag));
   add("Options", { term: "-h, --help", text: "Show this help" });
-  const shared = spec.needs === "none" ? [] : [...SHARED_SETTINGS];
-  for (const key of [...(spec.settings ?? []), ...shared]) {
+  for (const key of [...(spec.settings ?? []), ...usefulSettings(spec)]) {
     const line = settingLine(key);
     if (line !== null) add(SETTINGS[key].group, line);
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FlagSpec } from "../command.ts";
+import type { CommandSpec, FlagSpec } from "../command.ts";
 import { SETTING_KEYS, type SettingKey, SETTINGS } from "../settings/table.ts";
 import type { SettingDefinition, SettingTakers } from "../settings/setting.ts";
 
@@ -13,6 +13,14 @@ const takenBy = (takers: SettingTakers): readonly SettingKey[] =>
 
 /** Settings that every command takes. */
 export const SHARED_SETTINGS: readonly SettingKey[] = takenBy("every");
+
+/** Those of them that a command has a use for: what its help lists and a shell offers. */
+export function usefulSettings(
+  { needs, ofOne }: Pick<CommandSpec, "needs" | "ofOne">,
+): readonly SettingKey[] {
+  if (needs === "none") return [];
+  return ofOne === true ? SHARED_SETTINGS.filter((key) => key !== "allDeployments") : SHARED_SETTINGS;
+}
 
 /** Settings of the commands that take the lock. */
 export const LOCK_SETTINGS: readonly SettingKey[] = takenBy("lock");

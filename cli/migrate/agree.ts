@@ -138,7 +138,7 @@ async function countPending(
  * are said to be applied may not be what this program knows.
  */
 export async function tellNothing(context: Context, engine: Engine, doneByOther: boolean): Promise<void> {
-  const { log, output, settings } = context;
+  const { log, output } = context;
   const status = await context.reading(engine.status());
   for (const [store, { drift }] of presentStores(status)) {
     for (const found of drift) log.warn(`${storeTitle(store)}: ${found}`, { event: "drift" });
@@ -152,8 +152,6 @@ export async function tellNothing(context: Context, engine: Engine, doneByOther:
     ? "Nothing to do: what was named is applied."
     : "Nothing to do: no migration is pending.";
   output.text(
-    `${output.layout.style.green(text)}\n${
-      nextWhenDone(output.layout, { pending: others, partial: settings.only !== null })
-    }`,
+    `${output.layout.style.green(text)}\n${nextWhenDone(output.layout, { pending: others })}`,
   );
 }

@@ -118,7 +118,7 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
     });
     if (result.results.length === 0) await tellNothing(context, open.engine, result.doneByOther);
     else if (context.output.json) context.output.object(applySummaryJson(result.results));
-    else context.output.text(renderOutcome(context, result.results));
+    else context.output.text(renderOutcome(context, result.results, { named: ids.length > 0 }));
     return EXIT.done;
   } catch (error) {
     events.stop();
@@ -147,9 +147,13 @@ function withoutReason(results: readonly MigrationResult[], error: unknown): rea
   return results.map((result) => told && result.outcome === "failed" ? { ...result, issues: [] } : result);
 }
 
-function renderOutcome(context: Context, results: readonly MigrationResult[]): string {
+function renderOutcome(
+  context: Context,
+  results: readonly MigrationResult[],
+  choice: { readonly named: boolean },
+): string {
   const { layout } = context.output;
-  const done = renderDone(results, layout);
+  const done = renderDone(results, layout, choice);
   // Where each result was shown as it came, on the same screen, the table would say it all again.
   return context.progress.live && context.host.stdout.terminal
     ? done

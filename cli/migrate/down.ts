@@ -77,7 +77,7 @@ async function run(context: Context, { target, yes, store: named }: DownCommandO
   const instead = `down ${how}${named === undefined ? "" : ` --store ${named}`} --yes`;
   const question: Question = {
     text: typeof target === "number"
-      ? `Take back the last ${formatCounted(target, "SQL step")}?`
+      ? `Take back the last ${target === 1 ? "SQL step" : formatCounted(target, "SQL step")}?`
       : `Take back all SQL steps above version ${target.to}?`,
     instead,
   };

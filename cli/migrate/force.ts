@@ -5,6 +5,7 @@
  */
 
 import type { SqlStoreName } from "../../engine/migration.ts";
+import type { SqlStatus } from "../../engine/status.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import { assertCanAsk, type Question } from "../output/confirm.ts";
 import type { Context } from "../context.ts";
@@ -31,6 +32,8 @@ export const forceCommand: Command = defineCommand(
     details: [
       "Runs no step and changes no table: it only writes down which version the database has. Needed when another tool left the " +
       "bookkeeping dirty; no run of this program can.",
+      "A version that this program does not know is replaced only where a person was shown it; --yes refuses then. And when the " +
+      "database has moved since it was shown, nothing is done and the exit status is 5.",
     ],
     examples: [
       { command: "outpost migrate force 6", does: "after the repair of a half-done step 7" },
@@ -58,20 +61,29 @@ async function run(context: Context, { version, yes, store: named }: ForceComman
   await using open = await context.openEngine({ sides: "sql" });
   const store = chooseSqlStore(context.settings, named);
   if (!yes) assertCanAsk({ host: context.host, json: context.output.json }, question);
+  let shown: number | undefined;
   if (!yes) {
     const { [store]: sql } = await context.reading(open.engine.status());
     if (sql !== null) {
-      context.output.text(
-        `The database is at version ${sql.version} of ${sql.latest}${sql.dirty ? ", dirty" : ""}.`,
-      );
+      context.output.text(standingText(sql, version));
+      shown = sql.version;
     }
     if (!await context.confirm(question)) throw new DeclinedError("Nothing was changed: the answer was no");
   }
-  await open.engine.force(version, { ...lockOptions(context), store });
+  await open.engine.force(version, {
+    ...lockOptions(context),
+    store,
+    ...(shown === undefined ? {} : { from: shown }),
+  });
   context.output.result(forceJson(version), (layout) =>
     [
       layout.style.green(`The database is recorded at version ${version}, not dirty.`),
       nextCommand(layout, "outpost migrate verify", "does the schema agree?"),
     ].join("\n"));
   return EXIT.done;
+}
+
+function standingText({ version, latest, dirty, ahead }: SqlStatus, to: number): string {
+  const again = ahead ? `: the release that knows it would run ${to + 1} to ${version} again` : "";
+  return `The database is at version ${version} of ${latest}${dirty ? ", dirty" : ""}${again}.`;
 }

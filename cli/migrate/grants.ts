@@ -11,6 +11,7 @@ import type { Context } from "../context.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { type Layout, nextCommand } from "../output/output.ts";
 import { wrap } from "../output/table.ts";
+import { configuredStores } from "../stores/configured.ts";
 import { parsePostgresUrl } from "../stores/postgres/url.ts";
 
 interface GrantsCommandOptions {
@@ -57,7 +58,7 @@ async function run({ settings, output }: Context, { schema, owner }: GrantsComma
   const url = settings.postgresUrl === null ? null : parsePostgresUrl(settings.postgresUrl);
   const grants = outpostGrants({
     database: url?.database ?? "outpost",
-    clickhouse: settings.clickhouseAddr === null ? null : settings.clickhouseDatabase,
+    clickhouse: configuredStores(settings).includes("clickhouse") ? settings.clickhouseDatabase : null,
     schema,
     owner: owner ?? url?.user ?? "outpost",
   }).filter(({ store }) => settings.only === null || (store === "redis") === (settings.only === "redis"));

@@ -19,6 +19,13 @@ interface InitCommandOptions {
   readonly current: boolean;
 }
 
+/** What is said of each of several deployments. */
+const BRIEFLY = {
+  marked: "Fresh, and marked applied. ",
+  adopted: "What was known is recorded. ",
+  used: "",
+};
+
 /** Prepares a fresh installation. */
 export const initCommand: Command = defineCommand(
   {
@@ -43,8 +50,8 @@ export const initCommand: Command = defineCommand(
       ask: (engine) => engine.init(lock),
       json: initJson,
       line: ({ redis, pending }, { style }) =>
-        `${redis === "marked" ? "Fresh, and marked applied. " : ""}${pendingSentence(pending, style)}`,
-      text: (result, layout) => renderInit(result, layout, context.settings.only !== null),
+        `${redis === null ? "" : BRIEFLY[redis]}${pendingSentence(pending, style)}`,
+      text: (result, layout) => renderInit(result, layout),
       status: (result) => statusOf(result, current),
       isDone: ({ pending }) => pending.sql + pending.redis === 0,
       words: ["have nothing pending", "have something pending", "failed"],
@@ -56,10 +63,7 @@ export const initCommand: Command = defineCommand(
 async function run(context: Context, { current }: InitCommandOptions): Promise<number> {
   await using open = await context.openEngine();
   const result = await open.engine.init(lockOptions(context));
-  context.output.result(
-    initJson(result),
-    (layout) => renderInit(result, layout, context.settings.only !== null),
-  );
+  context.output.result(initJson(result), (layout) => renderInit(result, layout));
   return statusOf(result, current);
 }
 
@@ -67,9 +71,10 @@ function statusOf({ pending }: InitResult, current: boolean): number {
   return current && pending.sql + pending.redis > 0 ? EXIT.failed : EXIT.done;
 }
 
-function renderInit({ redis, pending }: InitResult, layout: Layout, partial: boolean): string {
+function renderInit({ redis, pending }: InitResult, layout: Layout): string {
   const found = {
     marked: "A fresh Redis: its migrations are marked applied, there is nothing to migrate.",
+    adopted: "Redis is in use: what was known of its migrations is recorded, nothing else was changed.",
     used: "Redis is in use: nothing was changed.",
   };
   return [
@@ -77,6 +82,6 @@ function renderInit({ redis, pending }: InitResult, layout: Layout, partial: boo
     pendingSentence(pending, layout.style),
     pending.sql + pending.redis > 0
       ? nextCommand(layout, "outpost migrate apply", "apply it")
-      : nextWhenDone(layout, { pending: false, partial }),
+      : nextWhenDone(layout, { pending: false }),
   ].join("\n");
 }

@@ -113,7 +113,6 @@ async function run(context: Context, options: PlanCommandOptions): Promise<numbe
       nextAfterPlan(plan, shown, {
         ids: options.ids,
         file: options.out,
-        partial: context.settings.only !== null,
       }),
     ].join("\n");
     return options.markdown ? fencedMarkdown("outpost migrate plan", text, below) : `${text}\n\n${below}`;

@@ -79,7 +79,6 @@ export const verifyCommand: Command = defineCommand(
           full,
           sample,
           named: ids.length > 0,
-          partial: context.settings.only !== null,
         }),
       status: ({ ok }) => ok ? EXIT.done : EXIT.failed,
       isDone: ({ ok }) => ok,
@@ -124,7 +123,6 @@ async function run(context: Context, { ids, full, sample, html }: VerifyCommandO
         full,
         sample,
         named: ids.length > 0,
-        partial: context.settings.only !== null,
       }),
       ...(html === undefined ? [] : [`Written as a page to ${html}.`]),
     ].join("\n"));

@@ -14,6 +14,7 @@ import type { MigrationList } from "../../engine/engine.ts";
 import type { InitResult } from "../../engine/init.ts";
 import type { Plan, PlannedStore } from "../../engine/plan.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
+import { wayOut } from "./typed_command.ts";
 import { activityJson, pendingJson, perSqlStoreJson, preparedJson, time } from "./status_json.ts";
 
 /** An error on standard output. */
@@ -61,13 +62,10 @@ export function planJson(plan: Plan) {
       examples: migration.examples.map(({ key, before, after }) => ({ key, before, after })),
       invalid: migration.invalid.map(({ key, field, value }) => ({ key, field, value })),
     })),
-    blockers: plan.blockers.map(({ store, kind, object, detail, hint }) => ({
-      store,
-      kind,
-      object,
-      detail,
-      hint,
-    })),
+    blockers: plan.blockers.map((blocker) => {
+      const { store, kind, object, detail } = blocker;
+      return { store, kind, object, detail, hint: wayOut(blocker) };
+    }),
   };
 }
 

@@ -81,12 +81,17 @@ export function nextCommand(
   return `${style.dim("Next:")} ${style.bold(command + carried)}${why === "" ? "" : `  ${style.dim(why)}`}`;
 }
 
-/** What comes when nothing is left to do: what is pending beside it, then the other side, and only then the server. */
+/**
+ * What comes when nothing is left to do: what is pending beside it, then the side that a flag left out, and only then the server.
+ * A side that `MIGRATE_ONLY` leaves out is left out of the server's gate too.
+ */
 export function nextWhenDone(
-  layout: Pick<Layout, "style" | "carried">,
-  { pending, partial }: { readonly pending: boolean; readonly partial: boolean },
+  { style, carried = "" }: Pick<Layout, "style" | "carried">,
+  { pending }: { readonly pending: boolean },
 ): string {
-  if (pending) return nextCommand(layout, "outpost migrate plan", "other migrations are pending");
-  if (!partial) return nextCommand(layout, "outpost serve", "start the server");
-  return nextCommand({ style: layout.style }, "outpost migrate status", "and the side that was left out?");
+  if (pending) return nextCommand({ style, carried }, "outpost migrate plan", "other migrations are pending");
+  const whole = carried.replace(/ --(?:sql|redis)-only/, "");
+  return whole === carried
+    ? nextCommand({ style, carried }, "outpost serve", "start the server")
+    : nextCommand({ style, carried: whole }, "outpost migrate status", "with the side that was left out");
 }

@@ -25,6 +25,7 @@ import type { ErrorJson } from "./json.ts";
 import type { Scrub } from "./scrub.ts";
 import type { Style } from "./style.ts";
 import { wrap } from "./table.ts";
+import { asTyped } from "./typed_command.ts";
 
 /** An error as it is told. */
 export interface ErrorReport {
@@ -106,9 +107,6 @@ function exitStatusOf(error: MigrationError, stoppedBy: StopSignal | null): numb
   return ERROR_CODES[error.code] ?? EXIT.failed;
 }
 
-/** The engine does not know what the program is called. */
-const asTyped = (carried: string) => (command: string) => `outpost migrate ${command}${carried}`;
-
 function hintOf(
   cause: MigrationError,
   error: unknown,
@@ -118,7 +116,7 @@ function hintOf(
   if (cause instanceof StoresFailedError) {
     return cause.failures.flatMap((failure) => hintOf(failure, failure, options, clean) ?? []).join(". ");
   }
-  const typed = asTyped(options.carried ?? "");
+  const typed = asTyped(options.carried);
   const hint = cause.hintWith(typed) ??
     (error instanceof MigrationError ? error.hintWith(typed) : undefined);
   const store = cause instanceof StoreUnreachableError || cause instanceof StoreDeniedError

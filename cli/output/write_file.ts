@@ -6,6 +6,7 @@
  */
 
 import { FileError } from "../errors.ts";
+import { systemReason } from "../system_reason.ts";
 
 /** A plan names tables, keys and values of production: for the owner alone. */
 const OWNER_ONLY = 0o600;
@@ -45,8 +46,5 @@ function ifMissing(error: unknown): null {
 
 function reasonOf(error: unknown): string {
   if (error instanceof NotAFileError) return error.message;
-  if (error instanceof Deno.errors.NotFound) return "its folder does not exist";
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
-  return error instanceof Error ? error.name : "unknown reason";
+  return systemReason(error, { NotFound: "its folder does not exist" });
 }

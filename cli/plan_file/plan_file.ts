@@ -9,6 +9,7 @@ import type { PlanBasis, SavedPlan } from "../../engine/saved_plan.ts";
 import { PlanFileError } from "../errors.ts";
 import { planJson } from "../output/json.ts";
 import { check, Reader } from "./plan_reader.ts";
+import { systemReason } from "../system_reason.ts";
 import { VERSION } from "../version.ts";
 import { writeFile } from "../output/write_file.ts";
 
@@ -41,8 +42,10 @@ export async function readPlanFile(path: string): Promise<PlanFile> {
   try {
     text = await Deno.readTextFile(path);
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound ? "it does not exist" : "it cannot be read";
-    throw new PlanFileError(`Cannot use the saved plan "${path}": ${reason}`, { cause: error, hint: HINT });
+    throw new PlanFileError(`Cannot use the saved plan "${path}": ${systemReason(error)}`, {
+      cause: error,
+      hint: HINT,
+    });
   }
   return parsePlanFile(path, text);
 }

@@ -59,11 +59,17 @@ function tookText(before: string, durationMs: number): string {
   return durationMs === 0 ? "" : before + formatDuration(durationMs);
 }
 
-/** The last lines of a run in which everything was done. */
-export function renderDone(results: readonly MigrationResult[], layout: Layout): string {
+/** The last lines of a run in which everything was done. @param named Others may be pending, which `verify` would not pass. */
+export function renderDone(
+  results: readonly MigrationResult[],
+  layout: Layout,
+  { named }: { readonly named: boolean },
+): string {
   return [
     layout.style.green(doneSentence(results)),
-    nextCommand(layout, "outpost migrate verify", "prove it"),
+    named
+      ? nextCommand(layout, "outpost migrate status", "what is left")
+      : nextCommand(layout, "outpost migrate verify", "prove it"),
   ].join("\n");
 }
 

@@ -11,6 +11,7 @@ import type { Plan } from "../../engine/plan.ts";
 import { quoted } from "../line/carried_flags.ts";
 import { formatBytes, formatCount, formatCounted, formatDuration } from "../output/format.ts";
 import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
+import { wayOut } from "../output/typed_command.ts";
 import { estimates } from "./estimate.ts";
 import { invalidRecords, renderInvalid } from "./invalid.ts";
 import { concerned, placesText } from "./place.ts";
@@ -67,13 +68,9 @@ export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
 export function nextAfterPlan(
   plan: Plan,
   layout: Layout,
-  { ids, file, partial }: {
-    readonly ids: readonly string[];
-    readonly file: string | undefined;
-    readonly partial: boolean;
-  },
+  { ids, file }: { readonly ids: readonly string[]; readonly file: string | undefined },
 ): string {
-  if (!plan.hasChanges) return nextWhenDone(layout, { pending: hasPending(plan), partial });
+  if (!plan.hasChanges) return nextWhenDone(layout, { pending: hasPending(plan) });
   if (plan.blockers.length > 0) {
     return nextCommand(
       layout,
@@ -211,13 +208,13 @@ function renderRedis(migration: RedisMigrationPlan, { style, width }: Layout): s
 }
 
 /** What stands in the way comes last, above the command that it would make fail. */
-function renderBlockers({ blockers }: Plan, { style, width }: Layout): string {
+function renderBlockers({ blockers }: Plan, { style, width, carried }: Layout): string {
   if (blockers.length === 0) return "";
   return [
     style.bold("What stands in the way:"),
-    ...blockers.flatMap(({ detail, hint }) => [
-      wrap(`${style.red("!")} ${detail}`, width, "  "),
-      `  ${wrap(hint, width - 2, "  ")}`,
+    ...blockers.flatMap((blocker) => [
+      wrap(`${style.red("!")} ${blocker.detail}`, width, "  "),
+      `  ${wrap(wayOut(blocker, carried), width - 2, "  ")}`,
     ]),
   ].join("\n");
 }

@@ -97,7 +97,7 @@ function redisText(
 }
 
 function nextStep(status: Status, layout: Layout): string {
-  const { pending, redis, lock, unread } = status;
+  const { pending, lock, unread } = status;
   const stores = presentStores(status).map(([, store]) => store);
   if (unread !== undefined) return nextCommand(layout, "outpost migrate status", WHEN_OVER);
   if (stores.some(({ dirty, drift }) => dirty || drift.length > 0)) {
@@ -106,10 +106,16 @@ function nextStep(status: Status, layout: Layout): string {
   if (lock !== null && !lock.alive) {
     return nextCommand(layout, "outpost migrate unlock", "clear the dead lock");
   }
-  if (pending.sql + pending.redis === 0) {
-    const partial = redis === null || stores.length === 0;
-    return nextWhenDone(layout, { pending: false, partial });
+  if (
+    pending.sql === 0 && lock === null && stores.some(({ prepared }) => (prepared?.problem ?? null) !== null)
+  ) {
+    return nextCommand(
+      layout,
+      "outpost migrate prepare --abort",
+      "take away what notes every write for nothing",
+    );
   }
+  if (pending.sql + pending.redis === 0) return nextWhenDone(layout, { pending: false });
   if (lock === null) return nextCommand(layout, "outpost migrate plan", "what apply would change");
   // Other tools leave no sign of life: theirs may be of a run that ended long ago.
   return lock.heartbeatAt === null && lock.source !== "postgres"

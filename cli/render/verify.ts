@@ -8,7 +8,7 @@ import { presentStores, storeTitle } from "../../engine/migration.ts";
 import type { SqlVerification } from "../../engine/sql_backend.ts";
 import { dirtyVersions } from "../../engine/hint.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
-import { formatCount } from "../output/format.ts";
+import { formatCount, formatCounted } from "../output/format.ts";
 import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
 import type { Style } from "../output/style.ts";
 import { wrap } from "../output/table.ts";
@@ -19,8 +19,6 @@ export interface VerifyView {
   readonly sample: number;
   /** Only the migrations that were named. */
   readonly named?: boolean;
-  /** One side was left out. */
-  readonly partial?: boolean;
 }
 
 /** Renders `outpost migrate verify`. */
@@ -52,7 +50,7 @@ export function renderVerify(result: VerifyResult, layout: Layout, view: VerifyV
         ? "No record was checked."
         : view.full
         ? "Every record was checked."
-        : `A random sample of ${view.sample} tenants was checked.`,
+        : `A random sample of up to ${formatCounted(view.sample, "tenant")} was checked.`,
     ),
     ...new Set(result.redis.flatMap(({ note }) => note === undefined ? [] : [style.dim(`${note}.`)])),
   ];
@@ -74,17 +72,27 @@ function verdict({ ok }: VerifyResult, style: Style): string {
 function next(
   result: VerifyResult,
   layout: Layout,
-  { full, named = false, partial = false }: VerifyView,
+  { full, named = false }: VerifyView,
 ): string {
   const { ok, redis } = result;
   if (ok && !full && redis.length > 0) {
     return nextCommand(layout, "outpost migrate verify --full", "check every record");
   }
   if (ok && named) return nextCommand(layout, "outpost migrate status", "and the others?");
-  if (ok) return nextWhenDone(layout, { pending: false, partial });
+  if (ok) return nextWhenDone(layout, { pending: false });
   const sql = presentStores(result).map(([, store]) => store);
-  const dirty = sql.find((store) => store.dirty);
+  // A version that is not known can be set by the release alone that knows it.
+  const settable = sql.filter(({ current, latest }) => current <= latest);
+  const dirty = settable.find((store) => store.dirty);
   if (dirty !== undefined) return nextAfterRepair(dirty, layout);
+  const misrecorded = settable.find((store) => store.misrecorded);
+  if (misrecorded !== undefined) {
+    return nextCommand(
+      layout,
+      `outpost migrate force ${misrecorded.current}`,
+      "or the version that the tables really have: writes it down anew",
+    );
+  }
   const behind = sql.some((store) => store.current < store.latest) ||
     redis.some(({ valid, checksRun }) => !valid && checksRun === 0);
   if (behind) return nextCommand(layout, "outpost migrate plan", "something is pending");

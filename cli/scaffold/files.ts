@@ -6,6 +6,7 @@
 
 import { dirname } from "@std/path";
 import { FileError } from "../errors.ts";
+import { systemReason } from "../system_reason.ts";
 import type { Scaffold } from "./scaffold.ts";
 
 /** @throws {FileError} When the working directory is no checkout. */
@@ -36,12 +37,9 @@ export async function writeScaffold({ created, changed }: Scaffold): Promise<voi
     }
     await Deno.writeTextFile(changed.path, changed.text);
   } catch (error) {
-    throw new FileError(
-      `Cannot write the new migration: ${error instanceof Error ? error.name : "unknown reason"}`,
-      {
-        cause: error,
-        hint: "See whether this folder can be written; delete what was written before trying again",
-      },
-    );
+    throw new FileError(`Cannot write the new migration: ${systemReason(error)}`, {
+      cause: error,
+      hint: "See whether this folder can be written; delete what was written before trying again",
+    });
   }
 }

@@ -111,8 +111,15 @@ function isDirty(status: Status): boolean {
 
 /** What is no reason to refuse, but one to look. */
 function warnAbout(status: Status, { log }: Context): void {
-  for (const [store, { drift, ahead, version, latest }] of presentStores(status)) {
+  for (const [store, { drift, ahead, version, latest, prepared }] of presentStores(status)) {
     const name = storeTitle(store);
+    const useless = prepared?.problem ?? null;
+    if (useless !== null) {
+      log.warn(
+        `What is prepared in ${name} is of no use: ${useless}; it notes every write until outpost migrate prepare --abort`,
+        { event: "prepared" },
+      );
+    }
     for (const found of drift) log.warn(`${name}: ${found}; starting anyway`, { event: "drift" });
     if (!ahead) continue;
     log.warn(

@@ -6,6 +6,7 @@
 
 import { ServerProgramError } from "../errors.ts";
 import type { Host } from "../host.ts";
+import { systemReason } from "../system_reason.ts";
 
 const SERVER = "outpost-server";
 
@@ -83,13 +84,10 @@ function start(
     })
       .spawn();
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? "there is no such program"
-      : error instanceof Deno.errors.PermissionDenied
-      ? "it may not be executed"
-      : error instanceof Error
-      ? error.name
-      : "unknown reason";
+    const reason = systemReason(error, {
+      NotFound: "there is no such program",
+      PermissionDenied: "it may not be executed",
+    });
     throw new ServerProgramError(`Cannot start "${program}": ${reason}`, {
       cause: error,
       hint: "Check the command after --",

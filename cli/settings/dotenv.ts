@@ -1,5 +1,5 @@
 /**
- * Reads `.env` files: `NAME=value` lines with comments, quotes and an optional `export`.
+ * Reads `.env` files as Outpost's server does: `NAME=value` lines with comments, quotes, an optional `export`, and names of values above.
  *
  * @module
  */
@@ -14,13 +14,19 @@ export interface Dotenv {
 const LINE = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*(.*)$/;
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t" };
 
+/** A dollar that stands for itself, or a name in capital letters whose value is put in its place. */
+const REFERENCE = /\\\$|\$\(?\{?([A-Z0-9_]+)\}?/g;
+
 /**
  * Parses a file. In double quotes `\n`, `\"`, `\\` and line breaks are allowed; in single quotes nothing is special;
- * without quotes the value ends at ` #`. The last assignment of a name counts.
+ * without quotes the value ends at ` #`. Outside of single quotes `$NAME` and `${NAME}` stand for what the file says above, or for
+ * nothing, and `\$` for a dollar. The last assignment of a name counts.
  */
 export function parseDotenv(text: string): Dotenv {
   const values = new Map<string, string>();
   const problems: string[] = [];
+  const put = (value: string) =>
+    value.replace(REFERENCE, (_, name) => name === undefined ? "$" : values.get(name) ?? "");
   const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
   for (let at = 0; at < lines.length; at++) {
     const line = lines[at]!;
@@ -33,7 +39,7 @@ export function parseDotenv(text: string): Dotenv {
     const [, name, rest] = match;
     const quote = rest![0];
     if (quote !== '"' && quote !== "'") {
-      values.set(name!, rest!.replace(/(^|\s)#.*$/, "").trim());
+      values.set(name!, put(rest!.replace(/(^|\s)#.*$/, "").trim()));
       continue;
     }
     const start = at;
@@ -48,7 +54,10 @@ export function parseDotenv(text: string): Dotenv {
       break;
     }
     const inner = body.slice(0, end);
-    values.set(name!, quote === "'" ? inner : inner.replace(/\\(.)/gs, (_, char) => ESCAPES[char] ?? char));
+    values.set(
+      name!,
+      quote === "'" ? inner : put(inner.replace(/\\([^$])/gs, (_, char) => ESCAPES[char] ?? char)),
+    );
   }
   return { values, problems };
 }

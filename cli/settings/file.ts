@@ -10,6 +10,7 @@ import { FileError } from "../errors.ts";
 import { assertOwn } from "./found_file.ts";
 import { SETTING_KEYS, SETTINGS } from "./table.ts";
 import { closest } from "../line/suggest.ts";
+import { systemReason } from "../system_reason.ts";
 
 /** Where a file is looked for, in this order, when none is named. */
 export const SEARCHED_FILES: readonly string[] = [
@@ -61,7 +62,7 @@ export async function readSettingsFile(
       // A folder named .env or config/outpost.yaml is somebody else's.
       if (named === undefined && error instanceof Deno.errors.IsADirectory) continue;
       if (named === undefined && error instanceof Deno.errors.NotADirectory) continue;
-      throw new FileError(`Cannot read the configuration file "${path}": ${reason(error)}`, {
+      throw new FileError(`Cannot read the configuration file "${path}": ${systemReason(error)}`, {
         cause: error,
         hint: "Name the file with --config or CONFIG, or make it readable",
       });
@@ -78,23 +79,32 @@ const DEEPEST = 50;
 
 /** What is checked is what is read: the file stays open in between. */
 async function readOpen(path: string, { found }: { readonly found: boolean }): Promise<string> {
+  if (found) await assertOrdinary(path);
   using file = await Deno.open(path);
   const about = await file.stat();
   if (about.isDirectory) throw new Deno.errors.IsADirectory();
   if (found) assertOwn(path, about);
-  if (about.size > LARGEST_FILE) {
+  const parts: BlobPart[] = [];
+  let size = 0;
+  // A pipe does not say how much is in it, and a device may have no end.
+  for await (const part of file.readable) {
+    parts.push(part);
+    size += part.length;
+    if (size <= LARGEST_FILE) continue;
     throw new FileError(`Cannot read the configuration file "${path}": it is larger than 1 MiB`, {
       hint: "Name the file with --config or CONFIG",
     });
   }
-  return await new Response(file.readable).text();
+  return await new Blob(parts).text();
 }
 
-function reason(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "it does not exist";
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
-  return error instanceof Error ? error.name : "unknown reason";
+/** Opening a pipe takes until somebody writes to it. @throws {FileError} When it is one, or a device. */
+async function assertOrdinary(path: string): Promise<void> {
+  const { isFile, isDirectory } = await Deno.stat(path);
+  if (isFile || isDirectory) return;
+  throw new FileError(`Cannot read the configuration file "${path}": it is no ordinary file`, {
+    hint: "Name the file with --config or CONFIG",
+  });
 }
 
 /** Parses a file. @throws {FileError} When it is neither YAML nor lines of NAME=value, as its name says. */
@@ -169,7 +179,7 @@ function flatten(
   values: Map<string, unknown>,
 ): boolean {
   if (depth > DEEPEST) return false;
-  return Object.entries(node).every(([key, value]) => {
+  return Object.entries(withMerged(node)).every(([key, value]) => {
     if (value === null || value === undefined || isYamlNull(value)) return true;
     if (typeof value === "object" && !Array.isArray(value) && !(value instanceof Date)) {
       return flatten(value as Record<string, unknown>, `${prefix}${key}.`, depth + 1, values);
@@ -177,6 +187,26 @@ function flatten(
     values.set(prefix + key, value);
     return values.size <= MOST_VALUES;
   });
+}
+
+/** Mappings with what was merged into them: each is looked at once, however often and wherever it is named. */
+const MERGED = new WeakMap<object, Readonly<Record<string, unknown>>>();
+
+/** A mapping with what YAML merges into it: that counts less than what stands there itself, and of several the first the most. */
+function withMerged(node: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (!("<<" in node)) return node;
+  const known = MERGED.get(node);
+  if (known !== undefined) return known;
+  const { "<<": merged, ...own } = node;
+  MERGED.set(node, own); // One that is merged into itself ends here.
+  const sources = [merged].flat().filter(isMapping).map(withMerged);
+  const whole = Object.assign({}, ...sources.toReversed(), own);
+  MERGED.set(node, whole);
+  return whole;
+}
+
+function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
 
 function isYamlNull(value: unknown): boolean {

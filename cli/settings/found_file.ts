@@ -61,4 +61,5 @@ export function refusalOf(key: SettingKey, value: unknown): string | null {
 export const SENT_TO: readonly (readonly [secret: SettingKey, place: SettingKey])[] = [
   ["redisPassword", "redisHost"],
   ["clickhousePassword", "clickhouseAddr"],
+  ["clickhousePassword", "clickhouseHttpAddr"],
 ];

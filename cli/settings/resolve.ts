@@ -66,7 +66,20 @@ export function resolveSettings(raw: RawSettings): readonly ResolvedSetting[] {
     const refusal = origin.kind === "file" && raw.file?.found === true ? refusalOf(key, checked.value) : null;
     if (refusal !== null) return unusable(refusal);
     return { key, definition, value: checked.value, origin, problem: null };
-  }).map((setting) => (setting.key === "postgresUrl" ? withPassword(setting, raw.secretFiles) : setting));
+  }).map((setting) => (setting.key === "postgresUrl" ? withPassword(setting, raw.secretFiles) : setting))
+    .map((setting, _, all) => (setting.key === "clickhouseHttpAddr" ? unlessNearer(setting, all) : setting));
+}
+
+/** Whose word counts, the nearest first. */
+const NEAREST: readonly Origin["kind"][] = ["flag", "environment", "file", "default"];
+
+/** The address of ClickHouse's HTTP interface, unless somebody nearer says where ClickHouse is. */
+function unlessNearer(setting: ResolvedSetting, all: readonly ResolvedSetting[]): ResolvedSetting {
+  const rankOf = ({ origin }: ResolvedSetting) => NEAREST.indexOf(origin.kind);
+  const address = all.find(({ key }) => key === "clickhouseAddr")!;
+  return rankOf(address) < rankOf(setting)
+    ? { ...setting, value: null, problem: null, origin: { kind: "default", name: null, file: null } }
+    : setting;
 }
 
 /** The Postgres URL with the password that stands in a file of its own. */

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { systemReason } from "../system_reason.ts";
+
 /** Variables whose value a file may hold. */
 const VARIABLES = ["REDIS_PASSWORD", "CLICKHOUSE_PASSWORD", "POSTGRES_URL", "POSTGRES_PASSWORD"] as const;
 
@@ -49,8 +51,8 @@ function readSecret(path: string): { readonly value: string } | { readonly probl
     if (size > LARGEST) return { problem: "names a file that is too large for a secret" };
     bytes = Deno.readFileSync(path);
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound ? "does not exist" : "cannot be read";
-    return { problem: `names a file that ${reason}` };
+    if (error instanceof Deno.errors.NotFound) return { problem: "names a file that does not exist" };
+    return { problem: `names a file that cannot be read: ${systemReason(error)}` };
   }
   try {
     // Editors end a file with a line break, which belongs to no password.

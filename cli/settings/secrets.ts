@@ -58,10 +58,13 @@ export function secretsOfClients(env: Readonly<Record<string, string | undefined
   return env.PGPASSWORD === undefined ? [] : [env.PGPASSWORD];
 }
 
-function secretsOf({ redisPassword, clickhousePassword, clickhouseAddr, postgresUrl }: Partial<Settings>) {
+function secretsOf(settings: Partial<Settings>) {
+  const { redisPassword, clickhousePassword, clickhouseAddr, clickhouseHttpAddr, postgresUrl } = settings;
   const secrets: (string | null | undefined)[] = [redisPassword, clickhousePassword];
   try {
-    if (typeof clickhouseAddr === "string") secrets.push(parseClickHouseAddress(clickhouseAddr).password);
+    for (const address of [clickhouseAddr, clickhouseHttpAddr]) {
+      if (typeof address === "string") secrets.push(parseClickHouseAddress(address).password);
+    }
     if (typeof postgresUrl === "string") {
       const { password, parameters } = parsePostgresUrl(postgresUrl);
       // As it was written, which is not always what the parser makes of it.

@@ -131,7 +131,14 @@ export const SETTINGS = {
     optionalClickHouseAddress,
     null,
     CLICKHOUSE,
-    "Address",
+    "Address, as the server has it: ports 9000 and 9440 stand for those of the HTTP interface beside them, 8123 and 8443",
+  ),
+  clickhouseHttpAddr: define(
+    ["clickhouse.http_addr", "CLICKHOUSE_HTTP_ADDR", "clickhouse-http-addr"],
+    optionalClickHouseAddress,
+    null,
+    CLICKHOUSE,
+    "Address of the HTTP interface, where that is elsewhere; the server goes on with the other one",
   ),
   clickhouseUsername: define(
     ["clickhouse.username", "CLICKHOUSE_USERNAME", "clickhouse-username"],
@@ -174,7 +181,7 @@ export const SETTINGS = {
     idList("ID", deploymentIdFault),
     "",
     "Scope",
-    "The deployment whose records are meant, where several share the stores; repeated, or with commas, several at once",
+    "The deployment whose records are meant, where several share the stores; where a command takes several: repeated, or with commas",
   ),
   allDeployments: define(
     ["migrate.all_deployments", "MIGRATE_ALL_DEPLOYMENTS", "all-deployments"],

@@ -8,6 +8,7 @@ import { SettingsError } from "../errors.ts";
 import { durationText, parseDuration } from "../line/duration.ts";
 import { parseClickHouseAddress } from "../stores/clickhouse_address.ts";
 import { securityOf } from "../stores/postgres/security.ts";
+import { assertSharedBooks } from "../stores/postgres/shared_books.ts";
 import { parsePostgresUrl } from "../stores/postgres/url.ts";
 
 /** A checked value, or what is wrong with it: "must be ...". */
@@ -107,7 +108,8 @@ function matching(placeholder: string, pattern: RegExp, problem: string): Settin
 /** The name or the address of a host. A URL there would be shown whole, password and all. */
 export const hostName: SettingType<string> = matching(
   "HOST",
-  /^(?![-.])[\p{L}\p{N}._:%-]{1,255}$/u,
+  // One colon would be that of a port: an IPv6 address has more.
+  /^(?![-.])(?![^:]*:[^:]*$)[\p{L}\p{N}._:%-]{1,255}$/u,
   "must be the name or the address of a host, without scheme, user, port and path",
 );
 
@@ -214,7 +216,9 @@ export const optionalPostgresUrl: SettingType<string | null> = {
     if (written === null) return { problem };
     try {
       // The files that it names are read when they are needed.
-      securityOf(parsePostgresUrl(written).parameters, () => "");
+      const { parameters } = parsePostgresUrl(written);
+      securityOf(parameters, () => "");
+      assertSharedBooks(parameters);
       return { value: written.trim() };
     } catch (error) {
       if (!(error instanceof SettingsError)) throw error;

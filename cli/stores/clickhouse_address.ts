@@ -1,6 +1,5 @@
 /**
- * Reads the address of ClickHouse's HTTP interface: `host`, `host:port` or a URL. Not by the URL class alone, whose errors show
- * the password.
+ * Reads the address of ClickHouse: `host`, `host:port` or a URL. Not by the URL class alone, whose errors show the password.
  *
  * @module
  */
@@ -46,6 +45,15 @@ export function parseClickHouseAddress(text: string): ClickHouseAddress {
     username: user === "" ? null : decode(user),
     password: password === null ? null : decode(password),
   };
+}
+
+/** Ports at which ClickHouse speaks its own protocol, as with Outpost's server, and those at which it speaks HTTP beside them. */
+const HTTP_PORTS: Readonly<Record<string, string>> = { "9000": "8123", "9440": "8443" };
+
+/** The address of the HTTP interface beside the server's own one. A URL says where that is. */
+export function httpAddress(address: string): string {
+  if (address.includes("://")) return address;
+  return address.replace(/:(9000|9440)\/?\s*$/, (_, port) => `:${HTTP_PORTS[port]}`);
 }
 
 function decode(text: string): string {

@@ -12,6 +12,7 @@ import { SettingsError, UsageError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import type { Settings } from "../settings/table.ts";
 import { VERSION } from "../version.ts";
+import { httpAddress } from "./clickhouse_address.ts";
 import { configuredStores } from "./configured.ts";
 
 /** Which stores a command works on. */
@@ -36,7 +37,7 @@ export function chooseStores(settings: Settings, { sides }: StoreNeeds): Readonl
   const { only } = settings;
   if (sides === "sql" && only === "redis") {
     throw new UsageError("This command works on the SQL side, which --redis-only leaves out", {
-      hint: "Leave --redis-only away",
+      hint: "Leave --redis-only away, and MIGRATE_ONLY where that says it",
     });
   }
   const redis = only !== "sql";
@@ -45,9 +46,10 @@ export function chooseStores(settings: Settings, { sides }: StoreNeeds): Readonl
   const stores = sql ? configuredStores(settings) : [];
   if (sql && stores.length === 0) {
     throw new SettingsError(["No SQL store is configured"], {
-      hint:
-        "Set POSTGRES_URL (or postgres in the file, or --postgres-url), or CLICKHOUSE_ADDR; or pass --redis-only to " +
-        "work on Redis alone",
+      hint: sides === "sql"
+        ? "Set POSTGRES_URL (or postgres in the file, or --postgres-url), or CLICKHOUSE_ADDR"
+        : "Set POSTGRES_URL (or postgres in the file, or --postgres-url), or CLICKHOUSE_ADDR; or pass --redis-only to " +
+          "work on Redis alone",
     });
   }
   return new Set([...stores, ...(redis ? ["redis" as const] : [])]);
@@ -142,7 +144,7 @@ async function openPostgres(settings: Settings, stack: AsyncDisposableStack) {
 async function openClickHouse(settings: Settings, stack: AsyncDisposableStack) {
   const { clickhouseIdentity, connectClickHouse } = await import("./clickhouse.ts");
   const address = {
-    addr: settings.clickhouseAddr!,
+    addr: settings.clickhouseHttpAddr ?? httpAddress(settings.clickhouseAddr!),
     username: settings.clickhouseUsername,
     password: settings.clickhousePassword,
     database: settings.clickhouseDatabase,

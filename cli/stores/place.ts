@@ -4,17 +4,18 @@
  * @module
  */
 
-import type { SqlStoreName, StoreName } from "../../engine/migration.ts";
+import type { StoreName } from "../../engine/migration.ts";
 import type { SettingKey } from "../settings/table.ts";
 import type { Origin, ResolvedSetting } from "../settings/resolve.ts";
-import { ADDRESS } from "./configured.ts";
-import { parseClickHouseAddress } from "./clickhouse_address.ts";
+import { ADDRESS, type AddressKey } from "./configured.ts";
+import { httpAddress, parseClickHouseAddress } from "./clickhouse_address.ts";
 import { shownPostgresPlace } from "./postgres/shown_url.ts";
 
 /** What of an address may be shown. */
-const SHOWN: Readonly<Record<SqlStoreName, (address: string) => string | null>> = {
-  postgres: shownPostgresPlace,
-  clickhouse: (address) => parseClickHouseAddress(address).place,
+const SHOWN: Readonly<Record<AddressKey, (address: string) => string | null>> = {
+  postgresUrl: shownPostgresPlace,
+  clickhouseAddr: (address) => parseClickHouseAddress(httpAddress(address)).place,
+  clickhouseHttpAddr: (address) => parseClickHouseAddress(address).place,
 };
 
 /** `10.0.0.7:6379 (REDIS_HOST)`, without user and password; null when it is not configured. */
@@ -27,10 +28,11 @@ export function storePlace(store: StoreName, resolved: readonly ResolvedSetting[
       originText(host.origin)
     })`;
   }
-  const setting = find(ADDRESS[store]);
-  if (typeof setting.value !== "string") return null;
-  const place = SHOWN[store](setting.value);
-  return place === null ? null : `${place} (${originText(setting.origin)})`;
+  const key = ADDRESS[store].find((one) => find(one).value !== null);
+  if (key === undefined) return null;
+  const { value, origin } = find(key);
+  const place = SHOWN[key](String(value));
+  return place === null ? null : `${place} (${originText(origin)})`;
 }
 
 /** Who said so: `--redis-host`, `REDIS_HOST`, `.env: REDIS_HOST` or `default`. */

@@ -8,6 +8,7 @@ import type { EventEmitter } from "node:events";
 import { isIP } from "node:net";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { SettingsError } from "../errors.ts";
+import { systemReason } from "../system_reason.ts";
 import { GUARD_CODES, guardReplies } from "./redis_guard.ts";
 
 /** Where Redis is and how to get in. */
@@ -118,8 +119,7 @@ function readCertificates(path: string): string {
   try {
     return Deno.readTextFileSync(path);
   } catch (error) {
-    const reason = error instanceof Error ? error.name : "unknown";
-    throw new SettingsError([`Cannot read the Redis certificates "${path}": ${reason}`], {
+    throw new SettingsError([`Cannot read the Redis certificates "${path}": ${systemReason(error)}`], {
       hint: "Name a file of certificates in PEM with --redis-tls-ca",
     });
   }

@@ -6,6 +6,7 @@
  */
 
 import { invalid } from "./url.ts";
+import { systemReason } from "../../system_reason.ts";
 
 /** How to encrypt. */
 export interface PostgresTls {
@@ -202,7 +203,7 @@ function readNamed(name: string, path: string): string {
   try {
     return Deno.readTextFileSync(path);
   } catch (error) {
-    throw invalid(`the file of ${name} cannot be read (${error instanceof Error ? error.name : "unknown"})`);
+    throw invalid(`the file of ${name} cannot be read (${systemReason(error)})`);
   }
 }
 
