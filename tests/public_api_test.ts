@@ -44,7 +44,7 @@ const VALUES = [
 const TYPES = `
   ApplyEvent ApplyOptions ApplyResult Binary Blocker BookkeepingNames BothKeys Changes CleanupItem CleanupOptions CleanupPlan
   CleanupResult ClearedLock ClickHouseClient ClickHouseStore ClickHouseTable ClickHouseTables ColumnObject ConsequenceQuery
-  ConstraintObject CopyChange CopyRules CreateEngineOptions CreateFleetOptions Destination DownForecast DownOptions DownTarget Facts Fleet FleetOutcome Follows
+  ConstraintObject CopyChange CopyRules CreateEngineOptions CreateFleetOptions Destination DownForecast DownOptions DownTarget Facts Fleet FleetOutcome Follows ForceOptions
   GroupKeys Hint Inconvertible IndexBeforehand IndexObject InitOptions InitResult KeptForm LeyProject ListKeys Lists LockOptions
   LockOwner Lookalikes MigrationEntry MigrationErrorOptions MigrationList MigrationResult MigrationStatus Names ObjectChange
   OlderState OneStoreOptions OutpostEngineOptions OutpostFleetOptions Pace PendingCounts PerSqlStore Plan PlanBasis PlanCleanupOptions PlanOptions

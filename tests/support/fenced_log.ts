@@ -6,7 +6,8 @@
  */
 
 import { Cluster, type Redis } from "ioredis";
-import { slotOfTag } from "../../engine/redis/hash_slot.ts";
+import { type Binary, decodeText } from "../../engine/redis/binary.ts";
+import { keySlot } from "../../engine/redis/hash_slot.ts";
 import type { Fence } from "../../engine/lock/lock.ts";
 
 /** KEYS: 1 list. ARGV: 1 token, 2 name of the fence key on this node. Returns the new length, or 0 when refused. */
@@ -27,14 +28,15 @@ export async function appendOnce(
   client: Redis | Cluster,
   list: string,
   token: string,
-  keys: readonly Uint8Array[],
+  keys: readonly Binary[],
 ): Promise<boolean> {
-  const names = keys.map((name) => new TextDecoder().decode(name));
-  const name = names.find((name) => nodeOf(client, name) === nodeOf(client, list));
+  const name = keys.map((key) => decodeText(key)!).find((name) =>
+    nodeOf(client, name) === nodeOf(client, list)
+  );
   return name !== undefined && Number(await client.eval(APPEND, 1, list, token, name)) > 0;
 }
 
 function nodeOf(client: Redis | Cluster, key: string): string | undefined {
   if (!(client instanceof Cluster)) return undefined;
-  return client.slots[slotOfTag(/\{([^}]+)\}/.exec(key)?.[1] ?? key)]?.[0];
+  return client.slots[keySlot(key)]?.[0];
 }

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { Redis } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 import type postgres from "postgres";
 
 /** One tenant in the legacy form. @param destinations How many destinations it has. */
-export async function seedLegacyTenant(client: Redis, id: string, destinations = 0): Promise<void> {
+export async function seedLegacyTenant(client: Redis | Cluster, id: string, destinations = 0): Promise<void> {
   const created = "2024-01-15T10:30:00Z";
   await client.hset(`tenant:${id}`, { id, created_at: created });
   for (let i = 1; i <= destinations; i++) {

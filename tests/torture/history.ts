@@ -14,9 +14,15 @@ export type RunnerFault = "kill" | "interrupt" | "freeze" | "cut" | "half_reply"
 
 /**
  * Those that wait for a certain command of the runner: one that copies, one that takes off a list what was deleted, or one that
- * records what was done. One that wakes and dies sends what it was about to, and nothing after it.
+ * records what was done. One that wakes goes on; one that wakes and dies
+ * sends what it was about to, and nothing after it.
  */
-export type AimedFault = "freeze_before_copy" | "freeze_before_record" | "die_before_prune" | "wake_and_die";
+export type AimedFault =
+  | "freeze_before_copy"
+  | "freeze_before_record"
+  | "die_before_prune"
+  | "wake"
+  | "wake_and_die";
 
 /** The next commands of a runner are not done: the server answers with an error. */
 export interface Refusal {
@@ -34,7 +40,10 @@ export type ServerFault =
   | "read_only"
   | "move_slots"
   | "lag"
-  | "failover";
+  | "failover"
+  | "snapshot"
+  | "restart"
+  | "revoke";
 
 /** One thing that happens. */
 export type Happening =
@@ -90,6 +99,14 @@ export interface History {
   readonly long: boolean;
   /** The old application writes its times in whole seconds. What is there in the beginning was written in an earlier one. */
   readonly coarse: boolean;
+  /** A tool before v0.14 has marked all migrations applied for every deployment, of which it had migrated none. */
+  readonly shared: boolean;
+  /** Some records of the old application say of their creation what is hardly a time, or none. */
+  readonly odd: boolean;
+  /** The number of the database. Beside another than the first, there is something in that. */
+  readonly database: number;
+  /** The program connects as a user with the rights that `migrate grants` names. */
+  readonly granted: boolean;
   readonly events: readonly Event[];
 }
 

@@ -6,7 +6,9 @@
  */
 
 import { type Answer, describeAnswer, errorOf, perDeployment } from "./answer.ts";
-import { COPY, PRUNE, RESTORE_NEW } from "../../engine/redis/scripts/copying.ts";
+import { COPY } from "../../engine/redis/scripts/copying.ts";
+import { RESTORE_NEW } from "../../engine/redis/scripts/copying_across_nodes.ts";
+import { PRUNE } from "../../engine/redis/scripts/listing.ts";
 import { RECORD } from "../../engine/redis/scripts/writing.ts";
 import { Gate } from "./faults/gate.ts";
 import type { Refusal, RunnerFault } from "./history.ts";
@@ -137,6 +139,9 @@ export class Stage {
         break;
       case "die_before_prune":
         runner.link?.aim("coming", [PRUNE.sha], () => this.#hit(index, "kill"));
+        break;
+      case "wake":
+        runner.thaw();
         break;
       case "wake_and_die":
         runner.thaw();

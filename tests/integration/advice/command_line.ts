@@ -173,7 +173,7 @@ export const COMMAND_LINE: readonly Proof[] = [
     "migrate apply sql/1 sql/2 sql/3 --yes",
   ),
   mended(
-    "Leave --redis-only away",
+    "Leave --redis-only away, and MIGRATE_ONLY where that says it",
     "forces a version of Redis",
     "migrate force 0 --redis-only",
     "migrate force 0 --yes",

@@ -93,7 +93,7 @@ export const NEXT_LINES: readonly Proof[] = [
     return await world.outpost(`${serve} -- true`);
   }),
   next(
-    "Next: outpost migrate status  and the side that was left out?",
+    "Next: outpost migrate status  with the side that was left out",
     "has nothing to do on one side",
     "migrate apply --sql-only --yes",
   ),
@@ -113,6 +113,18 @@ export const NEXT_LINES: readonly Proof[] = [
       await leaveDirty(world);
       const [verify] = see(await world.outpost("migrate status"));
       return await followAll(world, verify!);
+    },
+  ),
+  proof(
+    "Next: outpost migrate force {}  or the version that the tables really have: writes it down anew",
+    "finds two versions written down",
+    async (world, see) => {
+      await world.current();
+      await world.sql()`insert into schema_migrations values (9, false)`;
+      const [force] = see(await world.outpost("migrate verify"));
+      if (!force!.includes("force 10")) throw new Error(force);
+      ends(await world.agreed(force!));
+      return await world.outpost("migrate verify");
     },
   ),
   proof(
@@ -150,6 +162,12 @@ export const NEXT_LINES: readonly Proof[] = [
     },
   ),
   next("Next: outpost migrate verify  prove it", "applies", "migrate apply --yes", (world) => world.old()),
+  next(
+    "Next: outpost migrate status  what is left",
+    "applies one of several",
+    "migrate apply sql/1 --yes",
+    () => Promise.resolve(),
+  ),
   next("Next: {}  apply it", "plans", "migrate plan", (world) => world.old()),
   proof(
     "Next: {}  when the records named are repaired",
@@ -189,6 +207,18 @@ export const NEXT_LINES: readonly Proof[] = [
     ends(await world.agreed(unlock!));
     return await world.outpost("migrate apply --yes --lock-wait 0");
   }),
+  proof(
+    "Next: outpost migrate prepare --abort  take away what notes every write for nothing",
+    "looks after another tool has run what was prepared",
+    async (world, see) => {
+      await world.old();
+      ends(await world.outpost("migrate prepare"));
+      await world.sql()`UPDATE schema_migrations SET version = 10`;
+      const [abort] = see(await world.outpost("migrate status"));
+      ends(await world.agreed(abort!));
+      return await world.outpost("migrate prepare --abort");
+    },
+  ),
   next(
     "Next: outpost migrate plan  what apply would change",
     "lists",

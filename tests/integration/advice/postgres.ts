@@ -101,6 +101,12 @@ export const POSTGRES_ADVICE: readonly Proof[] = [
     "rollback prepared 'forgotten'",
   ),
   inTheWay(
+    "Attach it again ({}); if its rows are not wanted, rename it",
+    "took a partition away",
+    "alter table events detach partition events_default",
+    "alter table events attach partition events_default default",
+  ),
+  inTheWay(
     "The tables are not what the recorded version says: see what differs with {}",
     "renamed a table",
     "alter table deliveries rename to gone",
@@ -156,6 +162,21 @@ export const POSTGRES_ADVICE: readonly Proof[] = [
     },
   ),
   proof(
+    "Grant it: GRANT USAGE ON SCHEMA {} TO {}; or leave that schema out of search_path in the Postgres URL",
+    "may not look into the schema",
+    async (world, see) => {
+      await world.old();
+      const { name, env } = await otherRole(world);
+      const sql = world.sql();
+      await sql.unsafe(
+        `revoke all on schema public from public; grant select on all tables in schema public to ${name}`,
+      );
+      const [schema, role] = see(await world.outpost("migrate list", { env }));
+      await sql.unsafe(`grant usage on schema ${schema} to ${role}`);
+      return await world.outpost("migrate list", { env });
+    },
+  ),
+  proof(
     "Name the schema of the tables first in search_path of the Postgres URL",
     "has temporary tables first",
     async (world, see) => {
@@ -170,7 +191,8 @@ export const POSTGRES_ADVICE: readonly Proof[] = [
     },
   ),
   proof(
-    "The server has no connection left: end some, or raise max_connections, and run the same again",
+    "No connection is left, of the server (max_connections) or of the role or the database (CONNECTION LIMIT), as it says: end " +
+      "some, or allow more, and run the same again",
     "may not connect so often",
     async (world, see) => {
       await world.old();
@@ -181,6 +203,27 @@ export const POSTGRES_ADVICE: readonly Proof[] = [
       see(await world.outpost("migrate list", { env }));
       await world.sql().unsafe(`alter role ${name} connection limit 5`);
       return await world.outpost("migrate list", { env });
+    },
+  ),
+  proof(
+    "Look at who made the table. If it is yours, take away what is named, run as its owner, or give it to the owner of the " +
+      "database; if another tool keeps it, name another schema in search_path; if it is nobody's, rename it: what it holds may be needed",
+    "shares a schema with a tool that calls its table the same",
+    async (world, see) => {
+      const sql = world.sql();
+      await sql.unsafe(
+        "create table schema_migrations (version varchar primary key); insert into schema_migrations values ('20250101000000')",
+      );
+      const only = `${APPLY} --sql-only`;
+      see(await world.outpost(only));
+      await sql`create schema of_its_own`;
+      const env = { POSTGRES_URL: `${world.url}?search_path=of_its_own` };
+      const moved = await world.outpost(only, { env });
+      const [{ count } = {}] = await sql`select count(*)::int from public.schema_migrations`;
+      if (count !== 1) throw new Error("The other tool's versions are gone");
+      await sql.unsafe("drop schema of_its_own cascade; alter table schema_migrations rename to kept");
+      ends(moved);
+      return await world.outpost(only);
     },
   ),
   proof("Try again when it is over, or end it", "reads what another holds", async (world, see) => {
@@ -213,14 +256,14 @@ export const POSTGRES_ADVICE: readonly Proof[] = [
     },
   ),
   proof(
-    "If these are the application's own, made by other means, set the version that they have by hand (force VERSION); if " +
+    "If these are the application's own, made by other means, set the version that they have by hand ({}); if " +
       "not, rename what is there",
     "has tables without bookkeeping",
     async (world, see) => {
       await world.old();
       await world.sql()`drop table schema_migrations`;
-      see(await world.outpost(APPLY));
-      ends(await world.agreed("migrate force 4"));
+      const [force] = see(await world.outpost(APPLY));
+      ends(await world.agreed(force!.replace("VERSION", "4")));
       return await world.outpost(APPLY);
     },
   ),

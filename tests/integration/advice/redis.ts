@@ -55,4 +55,15 @@ export const REDIS_ADVICE: readonly Proof[] = [
       return await world.outpost("migrate apply --yes");
     },
   ),
+  proof(
+    "Look at what it is (TYPE), move it out of the way (RENAME), then run the same command again",
+    "has another key under the lock's name",
+    async (world, see) => {
+      await world.old();
+      await world.client.sadd("outpost:migration:lock", "x");
+      see(await world.outpost("migrate apply --yes"));
+      await world.client.rename("outpost:migration:lock", "somebody:else");
+      return await world.outpost("migrate apply --yes");
+    },
+  ),
 ];

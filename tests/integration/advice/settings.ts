@@ -162,6 +162,15 @@ export const SETTINGS_ADVICE: readonly Proof[] = [
       return await world.outpost("migrate status --redis-only", { env: { POSTGRES_URL: "" } });
     },
   ),
+  proof(
+    "Set POSTGRES_URL (or postgres in the file, or --postgres-url), or CLICKHOUSE_ADDR",
+    "takes a step back without a SQL store",
+    async (world, see) => {
+      await world.current();
+      see(await world.outpost("migrate down 1 --yes", { env: { POSTGRES_URL: "" } }));
+      return await world.outpost("migrate down 1 --yes");
+    },
+  ),
   proof("Say which: --store postgres, or --store clickhouse", "has two SQL stores", async (world, see) => {
     await world.current();
     const env = { CLICKHOUSE_ADDR: `127.0.0.1:${freePort()}` };

@@ -47,6 +47,31 @@ export const STATE_ADVICE: readonly Proof[] = [
     },
   ),
   proof(
+    "See with {} what the tables have of that version, and write down the one that is true: {}, or another",
+    "has two versions written down",
+    async (world, see) => {
+      await world.current();
+      ends(await world.outpost("migrate down --to 9 --yes"));
+      await world.sql()`insert into schema_migrations values (8, false)`;
+      const [verify, force] = see(await world.outpost("migrate apply --yes"));
+      const { stdout } = await world.outpost(verify!);
+      if (!stdout.includes("holds more than one row")) throw new Error(stdout);
+      ends(await world.agreed(force!));
+      return await world.outpost("migrate apply --yes");
+    },
+  ),
+  proof(
+    "Use the release that knows it. If none ran these steps, answer {} on a terminal",
+    "forces a version above all known ones back",
+    async (world, see) => {
+      await world.current();
+      await world.sql()`update schema_migrations set version = 12`;
+      const [force] = see(await world.outpost("migrate force 10 --yes"));
+      ends(await world.agreed(force!));
+      return await world.outpost("migrate verify");
+    },
+  ),
+  proof(
     "Run {}, and use the release that applied these steps",
     "has another release's steps",
     async (world, see) => {
@@ -67,6 +92,17 @@ export const STATE_ADVICE: readonly Proof[] = [
       return await world.outpost("migrate apply --yes");
     },
   ),
+  proof(
+    "Repair it with the release that knows version {}",
+    "has what a newer release left",
+    async (world, see) => {
+      await world.current();
+      await world.sql()`update schema_migrations set version = 11, dirty = true`;
+      see(await world.outpost("migrate apply --yes"));
+      await world.sql()`update schema_migrations set version = 10, dirty = false`;
+      return await world.outpost("migrate apply --yes");
+    },
+  ),
   proof("Use the release that applied them", "takes back steps of a newer release", async (world, see) => {
     await world.current();
     await world.sql()`update schema_migrations set version = 12`;
@@ -81,7 +117,7 @@ export const STATE_ADVICE: readonly Proof[] = [
     return await world.outpost("migrate cleanup redis/1 --yes");
   }),
   proof(
-    "Look at {}; --force skips this check, never the proof of each record",
+    "Look at {}; {} skips this check, never the proof of each record",
     "cleans up what differs",
     async (world, see) => {
       await world.current();

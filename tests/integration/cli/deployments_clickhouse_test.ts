@@ -5,6 +5,7 @@ import { runInProcess } from "../../support/cli.ts";
 import { startClickHouse } from "../../support/clickhouse.ts";
 import { putHash, tenantFields } from "../../support/redis_records.ts";
 import { startRedis } from "../../support/redis.ts";
+import { freePort } from "../../support/server.ts";
 
 /** What every answer says of each. */
 interface Told {
@@ -33,6 +34,14 @@ Deno.test("migrate apply for several deployments applies the steps of each in Cl
     const { code, stdout } = await run(`${words} --json`);
     return [code, JSON.parse(stdout.trim().split("\n").at(-1)!).deployments];
   };
+  // The server's port, where nobody speaks HTTP, stays the server's.
+  const shared = {
+    ...env,
+    CLICKHOUSE_ADDR: `127.0.0.1:${freePort()}`,
+    CLICKHOUSE_HTTP_ADDR: env.CLICKHOUSE_ADDR,
+  };
+  const list = await runInProcess(["migrate", "list", "--sql-only", "--json"], { env: shared });
+  assertEquals([list.code, JSON.parse(list.stdout).pending.sql], [0, 3]);
   const [first, created] = await told("apply clickhouse/1 --yes");
   assertEquals([first, created.map(({ applied }) => applied)], [0, Array(3).fill(["clickhouse/000001"])]);
   // As a released Outpost leaves it that fails in the middle of a step.

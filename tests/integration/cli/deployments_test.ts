@@ -103,8 +103,11 @@ Deno.test("--all-deployments says whom it leaves out, since no command could nam
   await putHash(redis, "cache.2:tenant:{t}:tenant:extra", tenantFields("t"));
   await redis.set("cache.3:outpost:migration:lock", "x");
   await redis.set("cache.4:outpost:settings", "x");
+  await redis.set("cache:outpost:config", "x");
+  await redis.set("cache:outpost:migrations", "x");
+  await redis.set("new:outpost:installation_id", "x");
   const { code, stdout, stderr } = await run(`list ${ALL} --json`);
-  assertEquals([code, ids(JSON.parse(stdout))], [0, ["", "a", "held", "odd"]]);
+  assertEquals([code, ids(JSON.parse(stdout))], [0, ["", "a", "held", "new", "odd"]]);
   const lines = stderr.trim().split("\n");
   assertEquals(lines.slice(0, 3), [
     "warning: Left out the deployment a:b\\x0ac: its ID must be at most 64 letters, digits, - and _",
@@ -283,9 +286,15 @@ Deno.test("migrate apply for several deployments that was killed or stopped leav
   assertEquals((await run("verify --full")).code, 0);
 });
 
-Deno.test("migrate list of several deployments does not say of those it cannot ask what they have", async () => {
-  const { run } = program({ host: "127.0.0.1", port: 1 }, {}, ["", "a"]);
-  const { code, stdout } = await run("list");
-  assertEquals([code, stdout.includes("pending")], [4, false]);
-  assertStringIncludes(stdout, "2 of 2 could not be asked.");
+Deno.test({
+  name: "migrate list of several deployments does not say of those it cannot ask what they have",
+  // On Deno 2.4 a client that found nobody leaves a timer behind.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const { run } = program({ host: "127.0.0.1", port: 1 }, {}, ["", "a"]);
+    const { code, stdout } = await run("list");
+    assertEquals([code, stdout.includes("pending")], [4, false]);
+    assertStringIncludes(stdout, "2 of 2 could not be asked.");
+  },
 });

@@ -26,3 +26,25 @@ Deno.test("a database that another tool left dirty stands in the way of its own 
   assertEquals(done.code, 0, done.stderr);
   assertEquals(await redis.client().exists("tenant:{t}:tenant"), 1);
 });
+
+Deno.test("plan and apply refuse a database that a newer release left dirty, and send nobody to versions that are not known", async () => {
+  await using postgres = await startPostgres();
+  const url = await postgres.createDatabase();
+  await bringToVersion(url, 4, seedVersion4);
+  const run = (command: string) =>
+    runInProcess(["migrate", ...command.split(" "), "--sql-only"], { env: { POSTGRES_URL: url } });
+  assertEquals((await run("apply --yes")).code, 0);
+  await postgres.client(url, { max: 1 })`UPDATE schema_migrations SET version = 12, dirty = true`;
+  for (const command of ["plan", "apply --yes", "down 1 --yes"]) {
+    const { code, stderr } = await run(command);
+    assertEquals(code, 1, command);
+    assertStringIncludes(stderr, "dirty");
+    assertStringIncludes(stderr, "Repair it with the release that knows version 12");
+  }
+  const { code, stdout } = await run("verify");
+  assertEquals(code, 1);
+  assertStringIncludes(
+    stdout,
+    "Next: outpost migrate verify --sql-only  with the release that applied these steps",
+  );
+});

@@ -210,6 +210,9 @@ Deno.test(
       const used = await init();
       assertEquals(used.code, 0);
       assertStringIncludes(used.stdout, "Redis is in use: nothing was changed.");
+      await redis.client({ password: PASSWORD, db: 12 }).set("outpost:schema:version", "1");
+      const adopted = await init("--redis-database", "12");
+      assertStringIncludes(adopted.stdout, "Redis is in use: what was known of its migrations is recorded,");
       assertStringIncludes(used.stdout, "Nothing is pending.");
     });
 
@@ -270,6 +273,18 @@ Deno.test(
         );
         const status = await runInProcess(["migrate", "status", "--sql-only", "--json"], { env });
         assertEquals(json(status.stdout).sql.ahead, true);
+        // Whoever is shown it may know that no release ran those steps; a script does not.
+        const refused = await runInProcess(["migrate", "force", "10", "--yes", "--sql-only"], { env });
+        assertEquals(refused.code, 2);
+        assertStringIncludes(refused.stderr, "at version 99, and this program knows 10 [refused]");
+        const force = ["migrate", "force", "10", "--sql-only"];
+        const agreed = await runInProcess(force, { env, answers: ["y"], columns: 300 });
+        assertEquals(agreed.code, 0, agreed.stderr);
+        assertStringIncludes(
+          agreed.stdout,
+          "at version 99 of 10: the release that knows it would run 11 to 99 again",
+        );
+        assertEquals([...await sql`select version::int from schema_migrations`], [{ version: 10 }]);
       },
     );
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { runCli } from "../../support/cli.ts";
+import { runCli, runInProcess } from "../../support/cli.ts";
 
 /** Runs work in a folder that holds these files. */
 async function inFolder(
@@ -51,4 +51,28 @@ Deno.test("a secret that goes where only a file that was found says is told", as
     assertEquals((await runCli(["config", "-c", ".env"], { cwd: folder, env })).stderr, "");
     assert(!stderr.includes("swordfish"));
   });
+});
+
+Deno.test({
+  name: "a stop ends the wait for a configuration file that nobody writes",
+  ignore: Deno.version.deno.startsWith("2.4."), // It stands still while it opens a pipe, deaf to signals.
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const pipe = `${folder}/outpost.yaml`;
+    const { success } = await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    assert(success);
+    const stop = new AbortController();
+    const running = runInProcess(["migrate", "status", "-c", pipe], { stop: stop.signal });
+    stop.abort();
+    const { promise: late, resolve } = Promise.withResolvers<null>();
+    const timer = setTimeout(() => resolve(null), 5000);
+    const ended = await Promise.race([running, late]);
+    clearTimeout(timer);
+    // Lets the file's reader go, which else waits for ever.
+    (await Deno.open(pipe, { write: true })).close();
+    await running;
+    await Deno.remove(folder, { recursive: true });
+    assertEquals(ended?.code, 130, ended?.stderr);
+    assertStringIncludes(ended!.stderr, "nothing was changed");
+  },
 });

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { runInProcess } from "../../support/cli.ts";
 import { seedLegacyTenant } from "../../support/outpost_data.ts";
 import { startPostgres } from "../../support/postgres.ts";
-import { startRedis } from "../../support/redis.ts";
+import { startRedis, startRedisCluster } from "../../support/redis.ts";
 
 interface PrintedGrant {
   readonly purpose: "read" | "apply" | "serve";
@@ -66,6 +66,37 @@ Deno.test("each purpose has the rights that it needs, and reading may not write"
   assertEquals(cleaned.code, 0, cleaned.stderr);
   const served = await serve("serve -- true");
   assertEquals(served.code, 0, served.stderr);
+});
+
+Deno.test("each purpose has the rights that it needs in a cluster", async () => {
+  await using cluster = await startRedisCluster();
+  await seedLegacyTenant(cluster.client(), "acme", 2);
+  const printed = await runInProcess(["migrate", "grants", "--json", "--redis-only"], {});
+  const { grants } = JSON.parse(printed.stdout) as { readonly grants: readonly PrintedGrant[] };
+  for (const { statements: [statement] } of grants) {
+    const [command, ...words] = statement!.split(" ");
+    for (const node of cluster.nodes) await node.client().call(command!, ...words);
+  }
+  const run = (purpose: string, line: string) =>
+    runInProcess([...line.split(" "), "--redis-only"], {
+      env: {
+        ...{ REDIS_HOST: "127.0.0.1", REDIS_PORT: String(cluster.ports[0]), REDIS_CLUSTER_ENABLED: "true" },
+        ...{
+          REDIS_USERNAME: grants.find((one) => one.purpose === purpose)!.user,
+          REDIS_PASSWORD: "PASSWORD",
+        },
+      },
+    });
+  for (
+    const [purpose, line] of [
+      ...["list", "status", "plan"].map((word) => ["read", `migrate ${word}`] as const),
+      ...["apply --yes", "cleanup --yes"].map((words) => ["apply", `migrate ${words}`] as const),
+      ...["read", "serve"].map((reader) => [reader, "migrate verify --full"] as const),
+    ]
+  ) {
+    const { code, stdout, stderr } = await run(purpose, line);
+    assertEquals(code, 0, `${purpose}, ${line}: ${stdout}${stderr}`);
+  }
 });
 
 Deno.test("grants are shown as statements to copy", async () => {

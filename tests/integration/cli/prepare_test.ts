@@ -144,3 +144,24 @@ Deno.test("apply --no-prepared takes away what is prepared and does all of the w
   const [left] = await sql`SELECT count(*)::int AS n FROM pg_class WHERE relname LIKE 'outpost\\_prepared%'`;
   assertEquals(left!.n, 0);
 });
+
+Deno.test("status and serve tell of what is prepared for steps that another tool has run since", async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase();
+  await bringToVersion(url, 4, (sql) => fillLegacyLog(sql, { events: 100, orphans: 5 }));
+  const env = { POSTGRES_URL: url };
+  const outpost = (line: string) => runInProcess([...line.split(" "), "--sql-only"], { env });
+  assertEquals((await outpost("migrate prepare")).code, 0);
+  await server.client(url, { max: 1 })`UPDATE schema_migrations SET version = 10`; // As golang-migrate does.
+  const status = await outpost("migrate status");
+  assertStringIncludes(status.stdout, "Next: outpost migrate prepare --abort --sql-only");
+  const warning =
+    "What is prepared in Postgres is of no use: it is for version 4, and the database is at version 10";
+  const serve = () => runInProcess(["serve", "--sql-only", "--", "true"], { env });
+  const before = await serve();
+  assertEquals(before.code, 0, before.stderr);
+  assertStringIncludes(before.stderr, warning);
+  assertEquals((await outpost("migrate prepare --abort")).code, 0);
+  assert(!(await outpost("migrate status")).stdout.includes("--abort"));
+  assert(!(await serve()).stderr.includes("prepared"));
+});

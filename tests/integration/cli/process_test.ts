@@ -212,12 +212,19 @@ Deno.test("outpost as a process", async (test) => {
     assertEquals(code, 0);
     assertStringIncludes(stdout, "MIGRATION");
   });
+
+  await t.step("an answer that a full disk took is not passed off as given", async () => {
+    if (Deno.build.os !== "linux") return;
+    const { code, stderr } = await shell(`${PROGRAM_LINE} migrate list --json > /dev/full`, env);
+    assertEquals(code, 2, stderr);
+    assertStringIncludes(stderr, "Cannot write to standard output: no space left on device [file_invalid]");
+  });
 });
 
 async function shell(line: string, env: Readonly<Record<string, string>>) {
-  const { code, stdout } = await new Deno.Command("sh", { args: ["-c", line], env, stdin: "null", cwd: "/" })
-    .output();
-  return { code, stdout: new TextDecoder().decode(stdout) };
+  const output = await new Deno.Command("sh", { args: ["-c", line], env, stdin: "null", cwd: "/" }).output();
+  const [stdout, stderr] = [output.stdout, output.stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code: output.code, stdout: stdout!, stderr: stderr! };
 }
 
 /** Runs a command on a pseudo-terminal, types once it asks, and returns everything that the screen got. */

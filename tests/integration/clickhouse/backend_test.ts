@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import type { ClickHouseClient } from "@clickhouse/client";
+import { type ClickHouseClient, ClickHouseError } from "@clickhouse/client";
 import type { ClickHouseClient as AnyClient } from "../../../engine/clickhouse/client.ts";
 import { connectionError } from "../../../engine/clickhouse/errors.ts";
 import { outpostGrants } from "../../../migrations/grants.ts";
@@ -8,8 +8,9 @@ import { compareTables, readTables } from "../../../engine/clickhouse/schema.ts"
 import { StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
 import { clickhouseSchemas } from "../../../migrations/sql/clickhouse.ts";
 import { startClickHouse } from "../../support/clickhouse.ts";
+import { startFakeServer } from "../../support/fake_server.ts";
 import { freePort } from "../../support/server.ts";
-import { backendOf, prefix, run, up } from "./deployment.ts";
+import { around, backendOf, prefix, run, up } from "./deployment.ts";
 
 async function differences(client: ClickHouseClient, version: number): Promise<string[]> {
   const expected = (clickhouseSchemas[version - 1] ?? []).map((table) => ({
@@ -51,6 +52,29 @@ Deno.test("ClickHouse", async (t) => {
     assertEquals(await tables.json(), []);
   });
 
+  await t.step(
+    "read() takes a table that the user may not see for an error, and not for a missing one",
+    async () => {
+      const { client } = await server.createDatabase();
+      await up(backendOf(client), 3);
+      const message =
+        "u: Not enough privileges. To execute this query, it's necessary to have the grant SHOW TABLES ON d.t. ";
+      const blind: AnyClient = {
+        ...{ command: (asked) => client.command(asked), insert: (asked) => client.insert(asked) },
+        ping: () => client.ping(),
+        // As the server answers a user without rights: its catalogue has nothing, and only a question for the table is refused.
+        query: (asked) => {
+          if (asked.query.includes("system.tables")) {
+            return Promise.resolve({ json: () => Promise.resolve([{ n: 0 }]) });
+          }
+          if (!asked.query.startsWith("EXISTS")) return client.query(asked);
+          return Promise.reject(new ClickHouseError({ message, code: "497", type: "ACCESS_DENIED" }));
+        },
+      };
+      await assertRejects(() => backendOf(blind).read(), StoreDeniedError, "lacks SHOW TABLES ON d.t");
+    },
+  );
+
   await t.step("blockers() names each right that the user lacks", async () => {
     const { client } = await server.createDatabase();
     assertEquals(await backendOf(client).blockers([1, 2, 3]), []);
@@ -82,7 +106,7 @@ Deno.test("ClickHouse", async (t) => {
       const told = connectionError(refusal, "Cannot do it") as StoreDeniedError;
       assertEquals(told.code, "store_denied");
       assertStringIncludes(told.message, "the user lacks CREATE USER ON somebody");
-      assertStringIncludes(told.hint!, "grants");
+      assertStringIncludes(told.hintWith((command) => `shop ${command}`)!, "shop grants");
       const options = { database: "d", clickhouse: "a `b", schema: "public", owner: "o" };
       const [, , , , apply] = outpostGrants(options);
       for (const statement of apply!.statements.slice(0, 3)) {
@@ -179,6 +203,66 @@ Deno.test("ClickHouse", async (t) => {
     assertEquals((await backend.read()).ahead, true);
   });
 
+  await t.step("golang-migrate's rows count after those of a host whose clock is ahead", async () => {
+    const { client } = await server.createDatabase();
+    const backend = backendOf(client);
+    const golangMigrate = async (version: number, dirty: boolean) => {
+      const sequence = BigInt(Date.now()) * 1_000_000n;
+      await client.command({
+        query: `INSERT INTO \`${prefix}schema_migrations\` VALUES (${version}, ${
+          dirty ? 1 : 0
+        }, ${sequence})`,
+      });
+    };
+    const standing = async () => {
+      const { version, dirty } = await backend.read();
+      return [version, dirty];
+    };
+    const ahead = <T>(work: () => Promise<T>) => {
+      const now = Date.now;
+      Date.now = () => now() + 3_600_000;
+      return work().finally(() => Date.now = now);
+    };
+    await ahead(() => up(backend, 1));
+    assertEquals(await standing(), [1, false]);
+    await golangMigrate(2, true);
+    assertEquals(await standing(), [2, true]);
+    await using session = await backend.connect();
+    await ahead(() => session.force(1));
+    assertEquals(await standing(), [1, false]);
+    await golangMigrate(0, false);
+    assertEquals(await standing(), [0, false]);
+  });
+
+  await t.step(
+    "what was begun and never came to the version table tells nothing of a later run",
+    async () => {
+      const { client } = await server.createDatabase();
+      const backend = backendOf(client);
+      await up(backend, 2);
+      // Cut off between the two tables, and then in the middle of the way back.
+      let inserts = 0;
+      const cutOff = {
+        ...around(client, () => Promise.resolve()),
+        insert: (asked: Parameters<AnyClient["insert"]>[0]) => {
+          if (++inserts === 2) throw new Error("cut off");
+          return client.insert(asked as Parameters<ClickHouseClient["insert"]>[0]);
+        },
+      };
+      await assertRejects(() => up(backendOf(cutOff), 3), Error, "cut off");
+      const read = async () => (await backend.read()).entries.map(({ status }) => status);
+      assertEquals(await read(), ["applied", "applied", "pending"]);
+      await using session = await backend.connect();
+      const crash = () => {
+        throw new Error("cut off");
+      };
+      await assertRejects(() => session.down(2, run({ onStatement: crash })), Error, "cut off");
+      assertEquals(await read(), ["applied", "failed", "pending"]);
+      await session.down(2, run());
+      assertEquals(await read(), ["applied", "pending", "pending"]);
+    },
+  );
+
   await t.step("verify() names what differs and leaves the operator's own objects in peace", async () => {
     const { client } = await server.createDatabase();
     const backend = backendOf(client);
@@ -227,6 +311,20 @@ Deno.test("ClickHouse", async (t) => {
     assertEquals(denied.message.includes("hunter2"), false);
     const absent = at(`127.0.0.1:${freePort()}`);
     await assertRejects(() => backendOf(absent).read(), StoreUnreachableError);
-    await Promise.all([wrong.close(), absent.close()]);
+    await using native = startFakeServer(async (connection) => {
+      await connection.read();
+      await connection.write(
+        "HTTP/1.0 400 Bad Request\r\n\r\nPort 9000 is for clickhouse-client program\r\nYou must use port 8123 for HTTP.\r\n",
+      );
+      connection.close();
+    });
+    const client = at(`127.0.0.1:${native.port}`);
+    const error = await assertRejects(
+      () => backendOf(client).read(),
+      StoreUnreachableError,
+      "its own protocol",
+    );
+    assertStringIncludes(error.hint!, "HTTP port");
+    await Promise.all([wrong.close(), absent.close(), client.close()]);
   });
 });

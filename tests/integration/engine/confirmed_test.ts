@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createEngine } from "../../../engine/create_engine.ts";
-import { DriftError, LockLostError } from "../../../engine/errors.ts";
+import { ApplyError, DriftError, LockLostError } from "../../../engine/errors.ts";
 import { StepFailedError } from "../../../engine/sql/step_failed_error.ts";
 import { createRegistry } from "../../../engine/registry.ts";
 import type { SqlStep, StepModule } from "../../../engine/sql/step.ts";
@@ -151,4 +151,37 @@ Deno.test("an engine tells a step that the server refuses, and one that was chan
     DriftError,
   );
   assertStringIncludes(drift.message, "1");
+});
+
+Deno.test("apply() says what is kept of a step that fails", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 3 });
+  const failing = async (transactional: boolean, upOf?: () => Promise<void>) => {
+    const made = module(["CREATE TABLE IF NOT EXISTS one (n int)", "SELECT 1 / 0"], []);
+    const step = { ...made.step, transactional };
+    const engine = createEngine({
+      ...OWNER,
+      registry: createRegistry({
+        postgres: {
+          steps: [{ ...made, step, up: upOf ?? ((runner) => runner.run(step, "up")) }],
+          directory: null,
+          schemas: [[]],
+        },
+        redis: [],
+      }),
+      names: outpostNames(""),
+      postgres: { client: sql },
+    });
+    const error = await assertRejects(() => engine.apply(), ApplyError);
+    const kept = (await sql`SELECT FROM pg_class WHERE relname = 'one'`).length > 0;
+    return { kept, hint: (error.cause as { hint?: string }).hint ?? error.hint };
+  };
+  const undone = await failing(true);
+  assertEquals(undone.kept, false);
+  assertStringIncludes(undone.hint!, "Nothing of this step was kept");
+  const half = await failing(false);
+  assertEquals(half.kept, true);
+  assertStringIncludes(half.hint!, "what is done stays done");
+  const { hint } = await failing(false, () => Promise.reject(new Error("of the step's own")));
+  assertStringIncludes(hint!, "what is done stays done");
 });

@@ -227,6 +227,14 @@ test("apply() refuses a database that golang-migrate left dirty, and force() is 
   const error = await assertRejects(() => engine.apply(), DirtyError);
   assertStringIncludes(error.hint ?? "", "force");
   assertEquals((await engine.list()).migrations[4]?.status, "dirty");
+  for (const back of [() => engine.planDown(1), () => engine.down({ to: 3 }), () => engine.down({ to: 5 })]) {
+    const { message, hint } = await assertRejects(back, DirtyError);
+    assertStringIncludes(message, "version 5 was left dirty by another tool");
+    assertStringIncludes(hint ?? "", "force");
+  }
+  const { issues } = (await engine.verify()).postgres!;
+  assert(issues.includes('Of version 5: Table "attempts" is missing'), issues.join("\n"));
+  assertEquals(issues.at(-1), "The schema has all of version 4");
   await engine.force(4);
   await engine.apply();
   await engine.assertCurrent();
@@ -301,6 +309,17 @@ test("down() does nothing when somebody else was faster than the answer", async 
   assertEquals((await engine.status()).postgres?.version, 9);
 });
 
+test("force() does nothing when somebody else was faster than the answer, or a newer release at work", async () => {
+  const { engine, sql } = await legacyDeployment();
+  await assertRejects(() => engine.force(5, { from: 3 }), PlanStaleError, "is at 4");
+  await sql`UPDATE schema_migrations SET version = 12`;
+  const { hint } = await assertRejects(() => engine.force(10), RefusedError, "at version 12");
+  assertStringIncludes(hint ?? "", "force(10, { from: 12 })");
+  assertEquals([...await sql`SELECT version::int FROM schema_migrations`], [{ version: 12 }]);
+  await engine.force(4, { from: 12 });
+  assertEquals([...await sql`SELECT version::int FROM schema_migrations`], [{ version: 4 }]);
+});
+
 test("down() that is cut off names the version to go on to, which takes no more back", async () => {
   const { engine, sql } = await legacyDeployment();
   await engine.apply();
@@ -329,7 +348,7 @@ test("down() that is cut off names the version to go on to, which takes no more 
       assertEquals(row!.n, 1);
     });
     await cut();
-    assertStringIncludes((await taking).hint ?? "", "Run migrate down --to 8");
+    assertStringIncludes((await taking).hint ?? "", "Run down({ to: 8 })");
     await reader`COMMIT`;
   }
   reader.release();
@@ -381,4 +400,6 @@ test("every method says which store cannot be reached", async () => {
     const error = await assertRejects(ask, StoreUnreachableError);
     assertEquals(error.store, "redis");
   }
+  const { hint } = await assertRejects(() => engine.down({ to: 3 }), StoreUnreachableError);
+  assertStringIncludes(hint ?? "", "Check the Redis host");
 });

@@ -84,7 +84,7 @@ async function watchWalks(redis: Redis): Promise<(work: () => Promise<unknown>) 
   let [walks, marks] = [0, 0];
   monitor.on("monitor", (_time: string, [command = "", first, ...rest]: string[]) => {
     // Looks at a few keys by the way ask for another number of them.
-    if (/^scan$/i.test(command) && first === "0" && rest.at(-1) === "100") walks++;
+    if (/^scan$/i.test(command) && first === "0" && rest.at(-1) === "250") walks++;
     if (/^echo$/i.test(command)) marks++;
   });
   const counted = async () => {

@@ -93,7 +93,7 @@ Deno.test("acquireLock() takes every part, tells the owner, and gives all back",
       "Cannot take the lock: apply of redis/002_timestamps (40%) on host web-1, process 12, version 1.2.0",
     );
     assertEquals(refused.owner?.source, names.lock);
-    assert(refused.hint?.includes("migrate status"));
+    assert(refused.hint?.includes("status()"));
     await lock.confirm();
   }
   await isFree(stores);

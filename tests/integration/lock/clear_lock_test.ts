@@ -2,7 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { assertEquals, assertRejects } from "@std/assert";
-import { LockHeldError, LockLostError } from "../../../engine/errors.ts";
+import { LockHeldError, LockLostError, RefusedError } from "../../../engine/errors.ts";
 import { acquireLock } from "../../../engine/lock/acquire.ts";
 import { clearLock, readLock } from "../../../engine/lock/clear.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
@@ -25,7 +25,7 @@ Deno.test("clearLock() refuses while the holder's heartbeat is fresh, unless for
     LockHeldError,
     "host web-1",
   );
-  assertEquals(refused.hint?.includes("--force"), true);
+  assertEquals(refused.hint?.includes("unlock({ force: true })"), true);
   await lock.confirm();
   const { cleared, owner: cast } = await clearLock({ redis: { client, names } }, { force: true });
   assertEquals(cleared, all);
@@ -57,6 +57,24 @@ Deno.test("clearLock() clears what older tools left under each of their names", 
   });
   assertEquals(await clearLock({ redis: { client, names } }), { cleared: [names.older[0]!], owner: found });
   assertEquals(await client.keys("*"), []);
+});
+
+Deno.test("readLock() and clearLock() name a key of another type, which they leave alone", async () => {
+  await using redis = await startRedis();
+  const client = redis.client();
+  for (const name of all) {
+    await client.flushall();
+    await client.sadd(name, "x");
+    for (const ask of [readLock, clearLock]) {
+      const { hint } = await assertRejects(
+        () => ask({ redis: { client, names } }),
+        RefusedError,
+        `"${name}"`,
+      );
+      assertEquals(hint?.toString().includes("RENAME"), true);
+    }
+    assertEquals(await client.keys("*"), [name]);
+  }
 });
 
 Deno.test("clearLock() finds nothing to clear, and does without Redis", async () => {

@@ -9,8 +9,8 @@ import { LockLostError } from "../../../engine/errors.ts";
 import { acquireLock } from "../../../engine/lock/acquire.ts";
 import type { Fence, HeldLock } from "../../../engine/lock/lock.ts";
 import { breakFence, FenceKeys, type PreparedFence } from "../../../engine/redis/lock/fence.ts";
-import { keySlot } from "../../../engine/redis/key_slot.ts";
-import { tagOfSlot } from "../../../engine/redis/hash_slot.ts";
+import { decodeText } from "../../../engine/redis/binary.ts";
+import { keySlot, tagOfSlot } from "../../../engine/redis/hash_slot.ts";
 import { appendFenced } from "../../support/fenced_log.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import { eventually } from "../../support/server.ts";
@@ -28,7 +28,7 @@ function acquire(client: Redis | Cluster, ttlMs: number, heartbeatMs?: number): 
 }
 
 async function keyNames(fence: Fence): Promise<string[]> {
-  return (await fence.keys()).map((name) => new TextDecoder().decode(name));
+  return (await fence.keys()).map((name) => decodeText(name)!);
 }
 
 Deno.test("fence ends before the lease of a paused runner passes to the next", async () => {

@@ -62,6 +62,26 @@ Deno.test("up() repairs an invalid index that a failure left, and is shown as fa
   assertEquals((await backend.read()).entries[0]!.status, "applied");
 });
 
+Deno.test("up() says that what ran before a failure stays, and does the rest once the cause is gone", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 3 });
+  await sql`CREATE TABLE divisors (n int)`;
+  await sql`INSERT INTO divisors VALUES (0)`;
+  const backend = backendOver(
+    sql,
+    stepOf([{ text: "CREATE TABLE IF NOT EXISTS one (n int)" }, { text: "SELECT 1 / n FROM divisors" }], {
+      transactional: false,
+    }),
+  );
+  await using session = await locked(backend);
+  const { hint } = await assertRejects(() => session.up(1, running()), StepFailedError);
+  assertEquals(hint, "Remove the cause and run the same command again: what is done stays done");
+  assertEquals(await indexes(sql), {});
+  await sql`DELETE FROM divisors`;
+  await session.up(1, running());
+  assertEquals((await backend.read()).entries[0]!.status, "applied");
+});
+
 Deno.test("up() continues a step without a transaction that was killed at any statement", async () => {
   await using server = await startPostgres();
   const url = await server.createDatabase();

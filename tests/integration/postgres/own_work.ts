@@ -14,6 +14,17 @@ export const OWN_WORK: readonly (readonly [string, string])[] = [
   ["GRANT SELECT (id) ON events_default TO PUBLIC", "REVOKE ALL (id) ON events_default FROM PUBLIC"],
   ["ALTER TABLE events_default SET (fillfactor = 80)", "ALTER TABLE events_default RESET (fillfactor)"],
   [
+    "ALTER TABLE events_default SET (toast.autovacuum_enabled = off)",
+    "ALTER TABLE events_default RESET (toast.autovacuum_enabled)",
+  ],
+  [
+    `CREATE SUBSCRIPTION mine CONNECTION 'host=nowhere' PUBLICATION theirs WITH (connect = false);
+    SET allow_system_table_mods = on;
+    INSERT INTO pg_subscription_rel SELECT oid, 'events_default'::regclass, 'r' FROM pg_subscription WHERE subname = 'mine';
+    RESET allow_system_table_mods`,
+    "ALTER SUBSCRIPTION mine SET (slot_name = NONE); DROP SUBSCRIPTION mine",
+  ],
+  [
     "ALTER TABLE events_default ALTER topic SET STATISTICS 500",
     "ALTER TABLE events_default ALTER topic SET STATISTICS -1",
   ],

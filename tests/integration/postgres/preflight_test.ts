@@ -124,6 +124,29 @@ Deno.test("plan() names missing ownership and rights, and prepared transactions 
   assertEquals(await owner.blockers([5, 6]), []);
 });
 
+Deno.test("plan() names a detached partition, whose rows no step would see, and none that an operator did away with", async () => {
+  await using server = await startPostgres();
+  const found = async (prepare: string) =>
+    (await inTheWay(server, (sql) => sql.unsafe(prepare))).map(({ kind, object }) => `${kind} ${object}`);
+  assertEquals(
+    await found(`ALTER TABLE events DETACH PARTITION events_default;
+      ALTER TABLE deliveries DETACH PARTITION deliveries_default;
+      CREATE TABLE deliveries_other PARTITION OF deliveries DEFAULT`),
+    ["partition deliveries_default", "partition events_default"],
+  );
+  assertEquals(
+    await found(`ALTER TABLE events DETACH PARTITION events_default;
+      ALTER TABLE events_default RENAME TO events_all;
+      ALTER TABLE events ATTACH PARTITION events_all DEFAULT`),
+    [],
+  );
+  const sql = server.client(await server.createDatabase(), { max: 1 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 7);
+  await sql`ALTER TABLE attempts DETACH PARTITION attempts_default`;
+  assertEquals((await backend.blockers([8])).map(({ object }) => object), ["attempts_default"]);
+});
+
 Deno.test("up() speaks of what hangs on a column, and of no standby, where the server says so after all", async () => {
   await using server = await startPostgres();
   const sql = server.client(await server.createDatabase(), { max: 2 });
@@ -133,5 +156,5 @@ Deno.test("up() speaks of what hangs on a column, and of no standby, where the s
   await using session = await locked(backend);
   const error = await assertRejects(() => session.up(6, running()), StepFailedError);
   assertEquals(error.failure.serverCode, "0A000");
-  assertEquals(error.hint, "Something hangs on the table or the column: see with migrate plan what it is");
+  assertEquals(error.hint, "Something hangs on the table or the column: see with plan() what it is");
 });

@@ -23,7 +23,7 @@ async function fenceOf(client: Redis): Promise<Fence> {
   await client.set("fence", "mine");
   return {
     token: "mine",
-    keys: () => Promise.resolve([new TextEncoder().encode("fence")]),
+    keys: () => Promise.resolve(["fence"]),
     renew: () => Promise.reject(new LockLostError("Lost")),
   };
 }
@@ -249,8 +249,18 @@ Deno.test("init() looks once at a Redis whose bookkeeping does not tell, and not
   assertEquals((await engineOf("dp_002").init()).redis, "used");
   assertEquals(await scans(), 1);
   await client.set("dp_003:outpost:installation_id", "an installation in use");
-  assertEquals((await engineOf("dp_003").init()).redis, "used");
+  assertEquals((await engineOf("dp_003").init()).redis, "adopted");
   assertEquals(await statusesOf(client, "dp_003"), ["not_applicable", "pending", "pending"]);
+});
+
+Deno.test("init() says whether it took over what others had recorded", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await client.set("outpost:schema:version", "1"); // The first tool's.
+  const engine = createFrozenEngine({ redis: client, version: "1", owner: { host: "test", pid: 1 } });
+  assertEquals((await engine.init()).redis, "adopted");
+  assertEquals(await statusesOf(client, ""), ["applied", "pending", "pending"]);
+  assertEquals((await engine.init()).redis, "used");
 });
 
 Deno.test("init() that was paused past its lease marks nothing over what appeared meanwhile", async () => {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { InterruptedError, StoreUnreachableError } from "../../../engine/errors.ts";
-import { slotOfTag } from "../../../engine/redis/hash_slot.ts";
+import { keySlot } from "../../../engine/redis/hash_slot.ts";
 import { startRedisCluster, startReplica } from "../../support/redis.ts";
 import { eventually } from "../../support/server.ts";
 import {
@@ -30,7 +30,7 @@ Deno.test("apply() migrates every record of all masters while slots move between
   ]));
   const backend = outpostBackend(client);
   let over = false;
-  const records = [...new Set(ids.map((id) => slotOfTag(id)))];
+  const records = [...new Set(ids.map((id) => keySlot(id)))];
   const [first, last] = [records.filter((slot) => slot < 5461), records.filter((slot) => slot >= 10923)];
   const legacy = Array.from({ length: 5461 }, (_, slot) => slot);
   const isOver = () => over;

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Redis } from "ioredis";
-import { keySlot } from "../../../engine/redis/key_slot.ts";
+import { keySlot } from "../../../engine/redis/hash_slot.ts";
 import { startProxy } from "../../support/proxy.ts";
 import { startRedisCluster, startReplica } from "../../support/redis.ts";
 import {

@@ -109,8 +109,8 @@ test("who may not ask when fields end is told so, and neither drops an end nor d
     cleanup: () => backend.cleanup(HASH_TAGS, { signal: NEVER }),
   };
   for (const [name, ask] of Object.entries(asked)) {
-    const error = await assertRejects(ask, StoreDeniedError, "HPEXPIRETIME", name);
-    assertEquals(error.hint?.toString().includes("grants"), true, name);
+    const error: StoreDeniedError = await assertRejects(ask, StoreDeniedError, "HPEXPIRETIME", name);
+    assertEquals(error.hintWith((command) => `shop ${command}`)?.includes("shop grants"), true, name);
   }
   assertEquals(await endsOf(client, NEW, ["updated_at"]), [ENDS_AT]);
   assertEquals(await endsOf(client, OLD, ["updated_at"]), [ENDS_AT + 5]);

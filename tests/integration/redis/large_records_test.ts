@@ -84,3 +84,18 @@ Deno.test("records with large values are read a few at a time", async () => {
   const { deleted, kept } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
   assertEquals([deleted, kept], [12, 0]);
 });
+
+Deno.test("a summary to which the application has added thousands since is judged all the same", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await putHash(client, SUMMARY, { d: "{}" });
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  const added = Array.from({ length: 20_000 }, (_, i) => [`new_${i}`, "{}"]);
+  await client.hset("tenant:{t}:destinations", Object.fromEntries(added));
+  const different = `${SUMMARY}: its copy tenant:{t}:destinations is different`;
+  assertEquals((await backend.verify([HASH_TAGS], FULL))[0]?.issues, [different]);
+  const { deleted, issues } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
+  assertEquals([deleted, issues], [0, [different]]);
+  assertEquals((await backend.apply(HASH_TAGS, { signal: NEVER, rerun: true })).issues, [different]);
+});

@@ -3,8 +3,17 @@ import { acquireLock } from "../../../engine/lock/acquire.ts";
 import { lookAhead } from "../../../engine/redis/lookalikes.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
 import { hashTags } from "../../../migrations/redis/001_hash_tags.ts";
-import { startRedis } from "../../support/redis.ts";
-import { NEVER, putHash, tenantFields } from "../../support/redis_records.ts";
+import { startRedis, startRedisCluster } from "../../support/redis.ts";
+import {
+  allKeys,
+  applyAll,
+  destinationFieldsOf,
+  HASH_TAGS,
+  NEVER,
+  outpostBackend,
+  putHash,
+  tenantFields,
+} from "../../support/redis_records.ts";
 
 Deno.test("lookAhead() searches once for what a run finds absent, and again for every other run", async () => {
   await using server = await startRedis();
@@ -28,3 +37,84 @@ Deno.test("lookAhead() searches once for what a run finds absent, and again for 
     before = searched;
   }
 });
+
+Deno.test("what belongs to a tenant is copied to it also where the beginning of its ID is a tenant with a braced ID", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const ids = ["{x}", "{x}:y", "{x}:y}"];
+  for (const id of ids) {
+    await putHash(client, `tenant:${id}`, tenantFields(id));
+    await putHash(client, `tenant:${id}:destinations`, { d: "{}" });
+    await putHash(client, `tenant:${id}:destination:d`, destinationFieldsOf("d"));
+    await client.set(`tenant:${id}:other`, "1");
+  }
+  await applyAll(outpostBackend(client));
+  const copies = ["destination:d", "destinations", "other", "tenant"];
+  assertEquals(
+    (await allKeys(client)).filter((key) => ids.some((id) => key.startsWith(`tenant:{${id}}:`))).sort(),
+    ids.flatMap((id) => copies.map((suffix) => `tenant:{${id}}:${suffix}`)).sort(),
+  );
+});
+
+const FULL = { signal: NEVER, full: true, sample: 0 };
+const [BRACED, OLD, NEW] = ["tenant:{x}", "tenant:{x}:destination:d", "tenant:{{x}}:destination:d"];
+/** Some come before their tenant in a walk, and some behind it. */
+const IDS = ["", ...Array.from({ length: 40 }, (_, i) => String(i))];
+
+for (const where of ["one server", "a cluster"]) {
+  const start = async () => {
+    const server = where === "a cluster" ? await startRedisCluster() : await startRedis();
+    const client = server.client();
+    await putHash(client, BRACED, tenantFields("{x}"));
+    for (const id of IDS) await putHash(client, OLD + id, destinationFieldsOf(`d${id}`));
+    const backend = outpostBackend(client);
+    await applyAll(backend);
+    const originals = async () => (await allKeys(client)).filter((key) => /^tenant:\{x/.test(key));
+    return { client, backend, originals, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+  };
+
+  Deno.test(`cleanup() keeps the tenant by whom originals are known that it keeps, on ${where}`, async () => {
+    await using it = await start();
+    const { client, backend, originals } = it;
+    await putHash(client, OLD, { config: "old", updated_at: "2100-01-01T00:00:00Z" });
+    const difference = `${OLD}: its copy ${NEW} is different`;
+    for (let round = 1; round <= 2; round++) {
+      const { kept, issues } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
+      assertEquals([kept, issues], [2, [difference, `${BRACED}: others that are kept may be known by it`]]);
+      assertEquals(await originals(), [BRACED, OLD]);
+      assertEquals((await backend.verify([HASH_TAGS], FULL))[0]?.issues, [difference]);
+    }
+    const found = await backend.differences(HASH_TAGS, null, { signal: NEVER });
+    await backend.settle(HASH_TAGS, found, "original", { signal: NEVER });
+    assertEquals((await backend.cleanup(HASH_TAGS, { signal: NEVER })).kept, 0);
+    assertEquals(await originals(), []);
+  });
+
+  Deno.test(`cleanup() deletes a tenant after the originals that are known by it, on ${where}`, async () => {
+    await using it = await start();
+    const { client, backend, originals } = it;
+    // Newer copies, whose originals go in a later turn.
+    for (const id of IDS) await putHash(client, NEW + id, { updated_at: "4102444800000" });
+    const { kept, deleted } = await backend.cleanup(HASH_TAGS, { signal: NEVER, batchSize: 1 });
+    assertEquals([kept, await originals(), deleted], [0, [], 42]);
+  });
+
+  Deno.test(`settle() deletes a tenant by whom originals are known after all of these, on ${where}`, async () => {
+    await using it = await start();
+    const { client, backend, originals } = it;
+    const settle = async (names: readonly string[]) => {
+      const found = await backend.differences(HASH_TAGS, names, { signal: NEVER });
+      const { resolved, issues } = await backend.settle(HASH_TAGS, found, "copy", { signal: NEVER });
+      return { resolved, issues };
+    };
+    await client.del("tenant:{{x}}:tenant");
+    await client.del(NEW);
+    const left =
+      `${BRACED}: left alone, others are known by it that are still there; settle or clean up these first`;
+    assertEquals(await settle([BRACED]), { resolved: 0, issues: [left] });
+    assertEquals((await originals()).length, IDS.length + 1);
+    assertEquals((await backend.cleanup(HASH_TAGS, { signal: NEVER })).kept, 2);
+    assertEquals(await settle([BRACED, OLD]), { resolved: 2, issues: [] });
+    assertEquals(await originals(), []);
+  });
+}

@@ -1,6 +1,6 @@
 /** A run in a cluster that ends between any two of its commands: what it left half done, the next one follows up. */
 
-import { assertEquals, assertGreater, assertMatch } from "@std/assert";
+import { assertEquals, assertGreater, assertMatch, equal } from "@std/assert";
 import type { Cluster, Redis } from "ioredis";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
@@ -15,10 +15,11 @@ import {
   tenantFields,
 } from "../../support/redis_records.ts";
 
+/** One with a value that is long enough for a server to keep the fields in an order of its own. */
 const ORIGINALS = {
   "tenant:t": tenantFields("t"),
   "tenant:t:destination:d": destinationFieldsOf("d"),
-  "tenant:t:destination:e": destinationFieldsOf("e"),
+  "tenant:t:destination:e": { ...destinationFieldsOf("e"), config: "https://example.com/".repeat(10) },
 };
 const COPIES: Readonly<Record<string, string>> = {
   "tenant:t": "tenant:{t}:tenant",
@@ -107,8 +108,8 @@ for (
         const found = await getHash(client, COPIES[key]!);
         const named = issues.some((issue) => issue.startsWith(`${key}: `));
         // What was proven and then changed is told, never taken for done.
-        if (JSON.stringify(found) !== JSON.stringify(fields)) {
-          assertEquals([named, outcome], [true, "failed"], when);
+        if (!equal(found, fields)) {
+          assertEquals([named && !unproven.has(COPIES[key]!), outcome], [true, "failed"], when);
         }
       }
       assertEquals(await marked(client), [], when);

@@ -60,6 +60,35 @@ Deno.test("read() takes a time in Unix seconds, as the older command line wrote,
   );
 });
 
+for (const later of [0, 1]) {
+  Deno.test(`read() calls failed what the older command line called applied and counted as failed ${later} s later`, async () => {
+    await using server = await startRedis();
+    const client = server.client();
+    const at = hoursAgo(48);
+    await markInSeconds(client, at);
+    const runOf = (name: string) => `outpost:migration:${name}:run:${Number(seconds(at)) + later}`;
+    const run = { processed: "1", skipped: "0", rerun: "0", duration_ms: "5" };
+    await client.hset(runOf("001_hash_tags"), { ...run, failed: "1" });
+    await client.hset(runOf("002_timestamps"), { ...run, failed: "2" });
+    await client.hset(runOf("003_entity"), { ...run, failed: "0" });
+    await putHash(client, "tenant:{t}:tenant", { ...tenantFields("t"), entity: "tenant" });
+    const backend = outpostBackend(client);
+    const found = async () => (await backend.read()).entries.map(({ status, reason }) => [status, reason]);
+    const reason = `${runOf("002_timestamps")} says that 2 of its records could not be done`;
+    const applied = ["applied", null];
+    assertEquals(await found(), [applied, ["failed", reason], applied]);
+    await backend.adopt({ signal: NEVER });
+    assertEquals(await found(), [applied, ["failed", reason], applied]);
+    // A deployment takes over from all what is done, and does the rest itself.
+    const statuses = (await outpostBackend(client, "dp").read()).entries.map(({ status }) => status);
+    assertEquals(statuses, ["not_applicable", "pending", "applied"]);
+    assertEquals((await backend.apply(TIMESTAMPS, { signal: NEVER })).outcome, "applied");
+    assertEquals(await found(), [applied, applied, applied]);
+    const time = String(Date.parse(tenantFields("t").created_at!));
+    assertEquals((await getHash(client, "tenant:{t}:tenant"))?.created_at, time);
+  });
+}
+
 /** The same record under both names, each changed at a time of its own. */
 async function bothForms(client: Redis, original: Date, copy: Date): Promise<void> {
   const fields = tenantFields("t");

@@ -5,7 +5,7 @@ import type { Buffer } from "node:buffer";
 import type { Redis } from "ioredis";
 import { RefusedError } from "../../../engine/errors.ts";
 import { acquireLock } from "../../../engine/lock/acquire.ts";
-import { slotOfTag, tagOfSlot } from "../../../engine/redis/hash_slot.ts";
+import { keySlot, tagOfSlot } from "../../../engine/redis/hash_slot.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
 import { waitForSlots } from "../../../engine/redis/topology.ts";
 import { appendFenced } from "../../support/fenced_log.ts";
@@ -26,7 +26,7 @@ const SLOT = 5000; // Of the first master, whose slots end at 5460.
 /** IDs whose current keys are all in one slot. */
 function idsOf(slot: number, count: number): string[] {
   const ids: string[] = [];
-  for (let i = 0; ids.length < count; i++) if (slotOfTag(`t${i}`) === slot) ids.push(`t${i}`);
+  for (let i = 0; ids.length < count; i++) if (keySlot(`t${i}`) === slot) ids.push(`t${i}`);
   return ids;
 }
 

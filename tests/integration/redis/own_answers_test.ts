@@ -64,6 +64,31 @@ for (const where of ["one server", "a cluster"]) {
     assertEquals(await recordsOf(client), ["x:1", "x:2"]);
   });
 
+  Deno.test(`verify() and cleanup() compare what several migrations copy by the same field, named twice, on ${where}`, async () => {
+    await using server = await start();
+    const client = server.client();
+    const to = (from: string, name: string) =>
+      copying({
+        ...{ pattern: `${from}:*`, fields: ["v", "v"], likely: (key) => `${name}${key}` },
+        decide: (key, values) => values?.[0] == null ? null : { target: `${name}${key}`, kind: "records" },
+        judge: () => null,
+      });
+    for (const key of ["x:1", "y:1"]) await putHash(client, key, { v: "1" });
+    const engine = engineOf(client, [to("x", "new"), to("y", "new")]);
+    assertEquals(outcomesOf(await engine.apply()), [["applied", 1], ["applied", 1]]);
+    const found = async () =>
+      (await engine.verify({ full: true })).redis.map((one) => [one.checksRun, one.valid]);
+    assertEquals(await found(), [[1, true], [1, true]]);
+    await putHash(client, "newx:1", { v: "2" });
+    await putHash(client, "newy:1", { v: "2" });
+    assertEquals(await found(), [[1, false], [1, false]]);
+    for (const key of ["newx:1", "newy:1"]) await putHash(client, key, { v: "1" });
+    for (const id of ["redis/1", "redis/2"]) {
+      assertEquals((await engine.cleanup(id)).issues, []);
+    }
+    assertEquals(await recordsOf(client), ["newx:1", "newy:1"]);
+  });
+
   Deno.test(`apply() refuses to make copies of copies, on ${where}`, async () => {
     await using server = await start();
     const client = server.client();
@@ -180,6 +205,11 @@ Deno.test("plan() and apply() refuse what a migration must not answer, and chang
     [changing({ kindOf: () => fail(), change: () => null }), "kindOf() of"],
     [changing({ change: (_, [v]) => ["v", String(Number(v) + 1)] }), "would change again what it made"],
     [changing({ change: () => ["other", "1"] }), "would change again what it made"],
+    [changing({ kindOf: (() => Promise.resolve(null)) as never, change: () => null }), "with a promise"],
+    [changing({ mayBe: () => fail(), change: () => null }), "mayBe() of"],
+    [changing({ lookalikes: { ...LOOKALIKES, isOne: () => fail() }, change: () => null }), "isOne() of"],
+    [changing({ lookalikes: { ...LOOKALIKES, isOther: () => fail() }, change: () => null }), "isOther() of"],
+    [copying({ questions: () => fail(), judge: () => null }), "questions() of"],
   ];
   for (const [change, message] of answers) {
     const engine = engineOf(client, [change]);
@@ -191,9 +221,67 @@ Deno.test("plan() and apply() refuse what a migration must not answer, and chang
   }
 });
 
+/** Each record is one, and no other. */
+const LOOKALIKES = {
+  pattern: "x:*",
+  fields: ["v"],
+  isOne: () => true,
+  questions: () => [],
+  isOther: () => false,
+};
+
 function fail(): never {
   throw new Error("it had a bad day");
 }
+
+Deno.test("list() and apply() say that a migration cannot tell whether it applies, and not that Redis is away", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const change = changing({ change: () => null });
+  const answers = [
+    [() => fail(), 'isApplicable() of the migration "001_change": it threw: it had a bad day'],
+    [() => Promise.resolve(null), 'isApplicable() of the migration "001_change": it answered with a promise'],
+    [() => Promise.reject(new Error("later")), "it answered with a promise"],
+    [() => true, "it answered true"],
+    [() => "", 'it answered ""'],
+  ] as const;
+  const answering = (isApplicable: () => unknown) => {
+    const redis = [{ name: "001_change", version: 1, description: "", change, isApplicable }] as never;
+    const owner = { host: "shop-1", pid: 1 };
+    return createEngine({ registry: { redis }, names: NAMES, redis: client, version: "1.0.0", owner });
+  };
+  for (const [isApplicable, message] of answers) {
+    const engine = answering(isApplicable);
+    await assertRejects(() => engine.list(), RegistryError, message);
+    await assertRejects(() => engine.apply(), RegistryError, message);
+    await assertRejects(() => engine.init(), RegistryError, message);
+  }
+  assertEquals(await allKeys(client), []);
+  assertEquals(outcomesOf(await answering(() => null).apply()), [["applied", 0]]);
+  const [entry] = (await answering(() => "not here").list()).migrations;
+  assertEquals([entry?.status, entry?.reason], ["not_applicable", "not here"]);
+});
+
+Deno.test("init() takes no answer of isIgnored() that is none for a fresh Redis", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await putHash(client, "x:1", { v: "1" });
+  const change = changing({ change: () => null });
+  for (const isIgnored of [() => Promise.resolve(false) as never, () => fail()]) {
+    const engine = engineOf(client, [change], { ...NAMES, redis: { ...REDIS, isIgnored } });
+    await assertRejects(() => engine.init(), RegistryError, "isIgnored() of the names for Redis");
+    assertEquals((await engine.list()).migrations.map(({ status }) => status), ["pending"]);
+  }
+});
+
+Deno.test("verify() says that a migration cannot group its records", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  for (let i = 0; i < 100; i++) await putHash(client, `x:${i}`, { v: "1" });
+  const engine = engineOf(client, [changing({ change: () => null, groupOf: () => fail() })]);
+  await engine.apply();
+  await assertRejects(() => engine.verify(), RegistryError, "groupOf() of");
+});
 
 Deno.test("createEngine() refuses two keys of one name, and a registry that nobody checked", async () => {
   await using server = await startRedis();

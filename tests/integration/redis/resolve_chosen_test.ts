@@ -75,6 +75,34 @@ for (const where of ["one server", "a cluster"]) {
   });
 }
 
+Deno.test("a list of which nothing is left is no choice for a person, also where nothing tells when its original was changed", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const [list, copy] = ["tenant:t:destinations", "tenant:{t}:destinations"];
+  await putHash(client, "tenant:t", tenantFields("t"));
+  await putHash(client, "tenant:t:destination:d", destinationFieldsOf("d"));
+  await putHash(client, list, { d: "{}" });
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  const began = Number(await client.hget("outpost:migration:001_hash_tags", "done_since"));
+  const thatSecond = new Date(began).toISOString().replace(/\.\d+Z$/, "Z");
+  await putHash(client, "tenant:t", { updated_at: thatSecond });
+  await putHash(client, "tenant:{t}:tenant", { updated_at: String(Math.floor(began / 1000) * 1000) });
+  await client.del(copy);
+  const undecided = async () =>
+    (await backend.differences(HASH_TAGS, null, { signal: NEVER })).map(({ key }) => key);
+  assertEquals(await undecided(), [list]);
+  await putHash(client, "tenant:{t}:destination:d", { deleted_at: "4102444900000" });
+  assertEquals(await undecided(), []);
+  // By name it is settled for either form, and stays so.
+  const found = await backend.differences(HASH_TAGS, [list], { signal: NEVER });
+  const { resolved, issues } = await backend.settle(HASH_TAGS, found, "original", { signal: NEVER });
+  assertEquals([resolved, issues], [1, []]);
+  assertEquals(await getHash(client, list), { d: "{}" });
+  assertEquals((await backend.apply(HASH_TAGS, { signal: NEVER, rerun: true })).outcome, "applied");
+  assertEquals(await client.exists(copy), 0);
+});
+
 Deno.test("outpost migrate resolve lets go of an original whose copy the application deleted, as cleanup says", async () => {
   await using server = await startRedis();
   const client = server.client();

@@ -31,6 +31,31 @@ Deno.test("walk() visits every key that matches, in batches of the size asked fo
   assert(shares.length > 10 && shares.every((share, i) => share <= 1 && share >= (shares[i - 1] ?? 0)));
 });
 
+Deno.test("walk() has many small batches in flight, and few large ones", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await client.mset(Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`k${i}`, "1"])));
+  for (const [batchSize, expected] of [[20, 15], [100, 3], [250, 3]] as const) {
+    let [inFlight, records] = [0, 0];
+    const reached = Promise.withResolvers<void>();
+    await walk(new RedisStore(client), {
+      pattern: "k*",
+      signal: NEVER,
+      batchSize,
+      visit: async (keys) => {
+        inFlight++;
+        records += keys.length;
+        assert(inFlight <= 3 || records <= 300);
+        if (inFlight === expected) reached.resolve();
+        await reached.promise;
+        await client.ping();
+        inFlight--;
+        records -= keys.length;
+      },
+    });
+  }
+});
+
 // Node's sockets leave timers behind in the oldest Deno, when a connection is lost.
 const quietly = { sanitizeOps: false, sanitizeResources: false };
 
@@ -131,7 +156,7 @@ Deno.test("apply() writes nothing once its fence is gone, and goes on when it wa
   const backend = outpostBackend(client);
   const fenceOf = (renew: () => Promise<void>): Fence => ({
     token: "mine",
-    keys: () => Promise.resolve([new TextEncoder().encode("fence")]),
+    keys: () => Promise.resolve(["fence"]),
     renew,
   });
   const before = await snapshot(client);

@@ -5,7 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { keySlot } from "../../../engine/redis/key_slot.ts";
+import { keySlot } from "../../../engine/redis/hash_slot.ts";
 import { ByteQueue } from "./byte_queue.ts";
 import type { Channel } from "./channel.ts";
 import { type Command, type Fault, REDIS_ERRORS, type RedisErrorCode } from "./fault.ts";

@@ -7,9 +7,11 @@
 
 import type { Cluster, Redis } from "ioredis";
 import { entityOf, fieldsOf, isTombstone, type Ledger, type LedgerRecord } from "./ledger.ts";
+import type { History } from "../history.ts";
 import {
   converted,
   type Fields,
+  ODD_TIMES,
   readStored,
   replaceStored,
   sameStored,
@@ -61,9 +63,16 @@ export class Application {
   readonly #ledger: Ledger;
   readonly #form: Form;
   readonly #coarse: boolean;
+  readonly #odd: boolean;
 
-  /** @param coarse It writes its times in whole seconds, unless they are numbers. */
-  constructor(client: () => Redis | Cluster, ledger: Ledger, form: Form, coarse: boolean) {
+  /** @param habits How it writes its times, unless they are numbers: in whole seconds, or now and then so that nobody can read them. */
+  constructor(
+    client: () => Redis | Cluster,
+    ledger: Ledger,
+    form: Form,
+    { coarse, odd }: Pick<History, "coarse" | "odd">,
+  ) {
+    this.#odd = odd;
     this.#client = client;
     this.#ledger = ledger;
     this.#form = form;
@@ -200,7 +209,7 @@ export class Application {
     const fields = {
       id: record.kind === "tenant" ? record.tenant : record.destination!,
       ...more,
-      created_at: this.#time(time),
+      created_at: this.#madeAt(time),
       updated_at: this.#time(time),
     };
     return {
@@ -302,6 +311,11 @@ export class Application {
   #time(time: number): string {
     if (this.#form === "current") return String(time);
     return this.#coarse ? `${iso(time, 0).slice(0, -5)}Z` : iso(time, time % 3);
+  }
+
+  #madeAt(time: number): string {
+    const odd = this.#odd && this.#form !== "current" && time % 3 === 0;
+    return odd ? ODD_TIMES[time % ODD_TIMES.length]![0] : this.#time(time);
   }
 
   /** What a time that the old application wrote may stand for at most. */

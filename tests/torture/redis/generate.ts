@@ -16,6 +16,7 @@ import {
   olderTool,
   pausedAndChanged,
   settledHalfDone,
+  startedAnew,
 } from "./motifs.ts";
 import { REDIS_ERRORS, type RedisErrorCode } from "../../support/faults/fault.ts";
 import { Random } from "../random.ts";
@@ -68,8 +69,21 @@ const DESTINATIONS = ["d1", "d2", "d:3"];
 
 /** Makes the history of a seed. The same seed and topology always give the same one. */
 export function generate(seed: number, topology: Topology): History {
-  const aimed = aimedHistory(seed, topology);
-  return aimed ?? anyHistory(seed, topology);
+  return settled(aimedHistory(seed, topology) ?? anyHistory(seed, topology));
+}
+
+/** In some seeds the program is in another database than the first, or has no more rights than it needs, and at times less. */
+function settled(history: History): History {
+  const { seed, topology } = history;
+  const random = new Random(seed ^ 0x7d);
+  const database = seed % 14 === 2 && topology !== "cluster" ? random.between(1, 15) : 0;
+  const granted = [2, 10].includes(seed % 14);
+  const events = [...history.events];
+  for (let i = granted ? random.between(0, 3) : 0; i > 0; i--) {
+    const revoke = { type: "server_fault", fault: "revoke", seed: random.between(0, 999) } as const;
+    events.splice(random.between(1, events.length), 0, { after: random.between(0, 60), ...revoke });
+  }
+  return { ...history, database, granted, events };
 }
 
 /** Every seventh seed or so makes a history around what chance alone would hit once in thousands. Those are of few records. */
@@ -85,6 +99,9 @@ function aimedHistory(seed: number, topology: Topology): History | null {
       const dies = long ? diesBeforePruning : seed % 14 === 3 ? diesOnCopy : diesOnList;
       return { ...small, long, events: [...dies(random, small.populations), ...events.slice(0, 6)] };
     }
+    case 1:
+      if (topology !== "single") return null;
+      return { ...small, events: [...startedAnew(random, small.populations), ...events] };
     case 6:
       if (topology !== "single") return null;
       return { ...history, neighbours: false, populations: [NOBODY], events: asleepInInit(random, [NOBODY]) };
@@ -105,7 +122,7 @@ function aimedHistory(seed: number, topology: Topology): History | null {
       return besideOlderTool(random, seed, topology);
     case 8:
     case 12:
-      return { ...history, events: refused(random, history.events, REFUSALS) };
+      return { ...history, odd: seed % 14 === 12, events: refused(random, history.events, REFUSALS) };
     default:
       return null;
   }
@@ -135,7 +152,9 @@ function besideOlderTool(random: Random, seed: number, topology: Topology): Hist
   const events = history.events.filter((event) =>
     event.type !== "server_fault" && (event.type !== "run" || event.words[1] !== "unlock")
   );
-  return { ...history, events: [...olderTool(random, history.populations), ...events] };
+  // Without an ID the marks would be the deployment's own. While they are believed, no run has anything to do.
+  const shared = seed % 28 === 27 && history.populations.every(({ deployment }) => deployment !== "");
+  return { ...history, shared, events: [...olderTool(random, history.populations), ...events] };
 }
 
 /** Commands that take several deployments. */
@@ -193,6 +212,10 @@ function anyHistory(seed: number, topology: Topology, deployments?: readonly str
     scarce: false,
     long: false,
     coarse: false,
+    odd: false,
+    shared: false,
+    database: 0,
+    granted: false,
     events,
   };
 }

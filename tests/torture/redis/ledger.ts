@@ -63,6 +63,19 @@ export class Ledger {
   settledByHand = false;
   #clock = 0;
 
+  /** Notes what is acknowledged by now. @returns Goes back to that: all that came since is gone, and nobody could have kept it. */
+  save(): () => void {
+    const saved = structuredClone({ records: this.records, foreign: this.foreign });
+    return () => {
+      const { records, foreign } = structuredClone(saved);
+      for (const [now, then] of [[this.records, records], [this.foreign, foreign]] as const) {
+        now.clear();
+        for (const [key, value] of then) (now as Map<string, unknown>).set(key, value);
+      }
+      this.begunBy = Infinity;
+    };
+  }
+
   /** The time as the applications write it: each write has its own millisecond. */
   tick(): number {
     this.#clock = Math.max(Date.now(), this.#clock + 1);

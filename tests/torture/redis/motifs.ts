@@ -134,12 +134,9 @@ function dyingOnCopy(
   meanwhile: readonly Happening[],
   options: Readonly<Record<string, string>> = {},
 ): Event[] {
-  const run = slowly(random, startOf(random, populations, [...APPLY, "redis/1"]));
-  // Its lease outlasts the standstill: what it sends when it wakes is written.
-  const set: Readonly<Record<string, string>> = { "--lock-ttl": "6s", "--lock-wait": "3s", ...options };
-  const words = run.words.map((word, i) => set[run.words[i - 1] ?? ""] ?? word);
+  const run = patient(slowly(random, startOf(random, populations, [...APPLY, "redis/1"])), options);
   return [
-    { after: 0, ...run, words },
+    { after: 0, ...run },
     { after: 0, type: "runner_fault", runner: run.runner, fault: "freeze_before_copy" },
     // The first of them waits until the run stands still.
     ...meanwhile.map((happening, i) => ({ after: i === 0 ? 400 : 0, ...happening })),
@@ -204,6 +201,34 @@ function failedOver(random: Random, setting: Setting): Event[] {
     { after: random.between(5, 80), ...fault("lag") },
     { after: random.between(1, 100), ...fault("failover") },
   ];
+}
+
+/** The server dies, and what starts in its place has what was saved before, or nothing at all: of all that came since it knows nothing. */
+export function startedAnew(random: Random, populations: readonly Population[]): Event[] {
+  const run = patient(slowly(random, startOf(random, populations, APPLY)));
+  const fault = (name: "snapshot" | "restart", after: number): Event => {
+    return { after, type: "server_fault", fault: name, seed: 0 };
+  };
+  const [asleep, awake] = (["freeze_before_copy", "wake"] as const).map((fault): Event => {
+    return { after: 0, type: "runner_fault", runner: run.runner, fault };
+  });
+  const acts = () =>
+    Array.from({ length: random.between(0, 3) }, (): Event => ({
+      after: 0,
+      ...actOf(random, settingOf(populations)),
+    }));
+  // With its lock, and without anything that it has copied.
+  const saved = random.chance(0.8) ? [asleep!, fault("snapshot", 400), awake!] : [];
+  return [{ after: 0, ...run }, ...saved, ...acts(), fault("restart", random.between(1, 100)), ...acts()];
+}
+
+/** Its lease outlasts a standstill: what it sends when it wakes is written. */
+function patient(
+  run: Happening & { type: "run" },
+  options: Readonly<Record<string, string>> = {},
+): Happening & { type: "run" } {
+  const set: Readonly<Record<string, string>> = { "--lock-ttl": "6s", "--lock-wait": "3s", ...options };
+  return { ...run, words: run.words.map((word, i) => set[run.words[i - 1] ?? ""] ?? word) };
 }
 
 /** In small batches, so that there are many points at which something can happen. */

@@ -25,6 +25,7 @@ import type { RedisWorld } from "./servers.ts";
 import {
   converted,
   digestAnywhere,
+  isUnreadable,
   readStored,
   sameEnd,
   sameFields,
@@ -127,7 +128,7 @@ function judgeRecord(judgement: Judgement): void {
   if (!settled) {
     const mayBe = named || verdicts.unnamed > 0;
     complainUnlessNamed(judgement, last.at, original !== null, mayBe, showStored(last.stored));
-  } else if (named && !record.mayDiffer && original !== null) {
+  } else if (named && !record.mayDiffer && original !== null && !isUnreadable(copy)) {
     complain("it is named, and nothing is wrong with it");
   }
 }
@@ -286,6 +287,13 @@ function judgeConversion({ record, copy, verdicts, complain }: Judgement): void 
   // What a current application leaves of a deleted record says no more than that.
   if (record.now !== undefined && isTombstone(copy) && copy.fields.id === undefined) return;
   const { deployment } = record;
+  if (isUnreadable(copy)) {
+    if (!mayBeNamed(record, verdicts)) complain("a time of it cannot be converted, and it is not named");
+    const since = verdicts.appliedSince(deployment, "002_timestamps");
+    if (verdicts.status(deployment, "002_timestamps") === "applied" && record.oldFormAt < since) {
+      complain("002_timestamps is applied, and a time of it cannot be converted");
+    }
+  }
   for (
     const [migration, fields] of [["002_timestamps", ["created_at", "updated_at"]], ["003_entity", [
       "entity",

@@ -4,8 +4,11 @@
  * @module
  */
 
+import type { Redis } from "ioredis";
 import { type Answer, appliedBy, describeAnswer, issuesOf, perDeployment, unnamedIn } from "../answer.ts";
-import { COPY, PRUNE, RESTORE_NEW } from "../../../engine/redis/scripts/copying.ts";
+import { COPY } from "../../../engine/redis/scripts/copying.ts";
+import { RESTORE_NEW } from "../../../engine/redis/scripts/copying_across_nodes.ts";
+import { PRUNE } from "../../../engine/redis/scripts/listing.ts";
 import { RECORD } from "../../../engine/redis/scripts/writing.ts";
 import { describe, type Event, flagsOf, type Happening, type History } from "../history.ts";
 import { type Outcome, pause, Stage } from "../stage.ts";
@@ -42,9 +45,15 @@ class Play {
   readonly #older: OlderTool;
   readonly #releases: Record<"legacy" | "tagged" | "current", Application>;
   #lasting: LastingFault | null = null;
+  /** Goes back to what the server would have after a restart: nothing, until something is saved. */
+  #goBack = this.#ledger.save();
+  /** What is in the first database, beside the one of the history. */
+  #beside: string | null = null;
   /** When applications wrote while nothing was recorded of 001. */
   readonly #unmarked: number[] = [];
   #salt = 0;
+  /** When another tool marked migrations applied for all deployments; 0 for never. */
+  #sharedAt = 0;
 
   constructor(history: History, world: RedisWorld) {
     this.#history = history;
@@ -52,12 +61,12 @@ class Play {
     this.#stage = new Stage(world, history.events);
     const client = () => this.#world.client;
     this.#older = new OlderTool(client, this.#stage);
-    const release = (form: Form) => new Application(client, this.#ledger, form, history.coarse);
+    const release = (form: Form) => new Application(client, this.#ledger, form, history);
     this.#releases = { legacy: release("legacy"), tagged: release("tagged"), current: release("current") };
   }
 
   async run(): Promise<Outcome> {
-    await this.#world.reset();
+    await this.#world.reset(this.#history);
     await this.#populate();
     for (const event of this.#history.events) await this.#happen(event);
     await this.#calm();
@@ -84,10 +93,30 @@ class Play {
         this.#ledger.foreign.set(key, await digestAnywhere(this.#world.masters(), key) ?? "");
       }
     }
+    if (this.#history.shared) await this.#markForAll();
+    if (this.#history.database !== 0) await this.#settleBeside();
     await this.#replicated();
     if (this.#history.scarce) await this.#limitMemory();
     if (this.#history.long) await this.#lengthenList();
     if (this.#history.coarse) await pause(1000 - Date.now() % 1000);
+  }
+
+  /** What a deployment takes over that has no bookkeeping of its own: its records say otherwise. */
+  async #markForAll(): Promise<void> {
+    for (const name of ["001_hash_tags", "002_timestamps", "003_entity"]) {
+      const mark = { status: "applied", applied_at: new Date().toISOString() };
+      await this.#world.client.hset(`outpost:migration:${name}`, mark);
+    }
+    await this.#ledger.caughtUp();
+    this.#sharedAt = Date.now();
+  }
+
+  /** Another Outpost in the first database, with a tenant of the same ID. */
+  async #settleBeside(): Promise<void> {
+    const { first } = this.#world;
+    await first!.hset("tenant:t0", { id: "t0", created_at: "2024-01-15T10:30:00Z" });
+    await first!.hset("outpost:migration:001_hash_tags", { status: "applied" });
+    this.#beside = await contentOf(first!);
   }
 
   /** Fills the server with records that are to be copied, and takes away the room for that. What does not fit is thrown away. */
@@ -178,6 +207,8 @@ class Play {
         this.#lasting = both(this.#lasting, await disturbServers(event, this.#world, this.#stage));
         // Who takes over may not have heard that it has begun: then it begins anew.
         if (event.fault === "failover") this.#ledger.begunBy = Infinity;
+        if (event.fault === "snapshot") this.#goBack = this.#ledger.save();
+        if (event.fault === "restart") this.#goBack();
     }
   }
 
@@ -279,6 +310,12 @@ class Play {
     this.#ledger.copyingFrom = Math.min(this.#ledger.copyingFrom, Date.now());
     for (const deployment of deployments) {
       await this.#stage.ask(["migrate", "unlock", "--yes", "--force", "--json", "--redis-only"], deployment);
+    }
+    if (this.#history.shared) {
+      // Where nothing else is to be done, only this looks whether what is taken over is true.
+      for (const one of deployments) {
+        await this.#stage.ask(["migrate", "init", "--json", "--redis-only"], one);
+      }
     }
     const together = this.#together();
     if (together !== null) await this.#stage.ask([...APPLY, ...together]);
@@ -384,6 +421,9 @@ class Play {
     for (const find of await judge(this.#world, this.#ledger, verdicts)) {
       this.#stage.complain(find.key, `${when}: ${find.what}`);
     }
+    if (this.#beside === null) return;
+    const beside = await contentOf(this.#world.first!);
+    if (beside !== this.#beside) this.#stage.complain("the first database", `${when}: it holds ${beside}`);
   }
 
   #runsThatApplied(deployment: string, name: string): Answer[] {
@@ -407,8 +447,16 @@ class Play {
     const overslept = asleep.flatMap(([from, to]) =>
       this.#unmarked.filter((at) => at >= from && at < to - LEASE_MS).map((at) => at + 1)
     );
-    return Math.max(0, ...seen, ...overslept);
+    return Math.max(this.#sharedAt, ...seen, ...overslept);
   }
+}
+
+/** Everything that a small database holds, to be compared. */
+async function contentOf(client: Redis): Promise<string> {
+  const keys = (await client.keys("*")).sort();
+  return JSON.stringify(
+    await Promise.all(keys.map(async (key) => [key, await digestAnywhere([client], key)])),
+  );
 }
 
 /** What was written since all had been copied is none: a rerun copies it. */

@@ -7,7 +7,7 @@
 import type { Redis } from "ioredis";
 import type { Happening } from "../history.ts";
 import type { Stage } from "../stage.ts";
-import type { RedisWorld } from "./servers.ts";
+import { type RedisWorld, USER } from "./servers.ts";
 
 /** A fault that lasts for some happenings, in which no write is acknowledged. */
 export interface LastingFault {
@@ -17,6 +17,13 @@ export interface LastingFault {
 
 /** Happenings that a fault outlasts at most. */
 const LONGEST = 4;
+
+/** What a user may be forbidden for a while, within scripts too. */
+const RIGHTS: readonly string[] = [
+  ...["info", "eval", "evalsha", "script", "multi", "time", "wait"],
+  ...["scan", "type", "exists", "hgetall", "pexpiretime", "memory", "object", "dump"],
+  ...["hset", "set", "del", "unlink", "restore", "pexpireat"],
+];
 
 /** Does it. @returns What has to be ended later, or null. */
 export async function disturbServers(
@@ -50,6 +57,18 @@ export async function disturbServers(
     case "lag":
       world.lag?.();
       return null;
+    case "snapshot":
+      await masters[0]!.call("SAVE");
+      return null;
+    case "restart":
+      await world.restart?.();
+      return null;
+    case "revoke": {
+      const right = RIGHTS[seed % RIGHTS.length]!;
+      stage.say(`servers: ${right} is taken from the program`);
+      await Promise.all(masters.map((node) => node.call("ACL", "SETUSER", USER, `-${right}`)));
+      return lasting((node) => node.call("ACL", "SETUSER", USER, `+${right}`));
+    }
     case "failover":
       await world.failover?.();
       stage.cutAll();

@@ -9,6 +9,8 @@ import { type Proxy, startProxy } from "../../support/proxy.ts";
 import { type RedisCluster, type RedisServer, startRedis, startRedisCluster } from "../../support/redis.ts";
 import { moveSlots } from "../../support/redis_resharding.ts";
 import { eventually } from "../../support/server.ts";
+import { outpostGrants } from "../../../migrations/grants.ts";
+import type { History } from "../history.ts";
 import type { Stores } from "../runner.ts";
 
 /** How the servers stand to each other. */
@@ -23,8 +25,12 @@ export interface RedisWorld extends AsyncDisposable, Stores {
   readonly client: Redis | Cluster;
   /** Clients of every node that takes writes. */
   masters(): readonly Redis[];
-  /** Empties everything and undoes what faults have set. */
-  reset(): Promise<void>;
+  /** Empties everything, undoes what faults have set, and makes it ready for a history. */
+  reset(wanted: Wanted): Promise<void>;
+  /** A client in the first database, where there is more than one. */
+  readonly first?: Redis;
+  /** Kills the server and starts it again with what it has saved, if it has. */
+  restart?: () => Promise<void>;
   /** Replicas that confirm a write: none where there are none, and while one is left behind. */
   readonly replicas: number;
   /** True while what is written is known to one server alone. */
@@ -38,6 +44,9 @@ export interface RedisWorld extends AsyncDisposable, Stores {
   /** Waits for what goes on in the background. */
   settled(): Promise<void>;
 }
+
+/** How the program is to find its servers. */
+export type Wanted = Pick<History, "database" | "granted">;
 
 /** How long a replica is waited for at a time, in milliseconds. */
 const REPLICA_MS = 500;
@@ -57,27 +66,50 @@ export async function startWorld(topology: Topology): Promise<RedisWorld> {
 }
 
 async function startSingle(): Promise<RedisWorld> {
-  const server = await startRedis();
-  const client = server.client();
+  await using stack = new AsyncDisposableStack();
+  const folder = await Deno.makeTempDir({ prefix: "outpost-torture-" });
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  let server = stack.use(await startRedis(["--dir", folder]));
+  const { port } = server;
+  const [client, first] = [server.client(), server.client()];
+  const moved = stack.move();
+  let wanted: Wanted = { database: 0, granted: false };
   return {
     topology: "single",
     client,
-    ports: [server.port],
+    first,
+    ports: [port],
     targetOf: (port) => port,
-    env: (host) => environment(host, server.port),
+    env: (host) => environment(host, port, wanted),
     masters: () => [client],
     ...ALONE,
-    async reset() {
-      await resetNode(client);
+    async reset(next) {
+      wanted = next;
+      await Deno.remove(`${folder}/dump.rdb`).catch(() => {});
+      await resetNode(client, wanted);
     },
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    async restart() {
+      Deno.kill(server.pid, "SIGKILL");
+      await eventually(() => assertSilent(port));
+      server = moved.use(await startRedis(["--dir", folder], port));
+      await eventually(() => Promise.all([client, first].map((one) => one.ping())));
+    },
+    [Symbol.asyncDispose]: () => moved.disposeAsync(),
   };
+}
+
+/** @throws While anything answers at a port. */
+async function assertSilent(port: number): Promise<void> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port }).catch(() => null);
+  connection?.close();
+  if (connection !== null) throw new Error(`Somebody answers at port ${port}`);
 }
 
 async function startCluster(): Promise<RedisWorld> {
   const cluster = await startRedisCluster(MASTERS);
   const client = cluster.client();
   const nodes = cluster.nodes.map((node) => node.client());
+  let wanted: Wanted = { database: 0, granted: false };
   let moving: Promise<void> | null = null;
   let over = false;
   return {
@@ -86,14 +118,15 @@ async function startCluster(): Promise<RedisWorld> {
     ports: cluster.ports,
     targetOf: (port) => port,
     env: (host) => ({
-      ...environment(host, cluster.ports[0]!),
+      ...environment(host, cluster.ports[0]!, wanted),
       REDIS_CLUSTER_ENABLED: "true",
       REDIS_DEV_CLUSTER_HOST_OVERRIDE: "true",
     }),
     masters: () => nodes,
     ...ALONE,
-    async reset() {
-      await Promise.all(nodes.map(resetNode));
+    async reset(next) {
+      wanted = next;
+      await Promise.all(nodes.map((node) => resetNode(node, wanted)));
     },
     moveSlots(seed) {
       moving ??= moveThereAndBack(cluster, seed, () => over);
@@ -134,6 +167,7 @@ async function startPair(): Promise<RedisWorld> {
     if (!(await second.info("replication")).includes("master_link_status:up")) throw new Error("no link yet");
   });
   const moved = stack.move();
+  let wanted: Wanted = { database: 0, granted: false };
   let state: "following" | "lagging" | "over" = "following";
   let now: { server: RedisServer; client: Redis } = { server: primary, client: first };
   return {
@@ -144,10 +178,14 @@ async function startPair(): Promise<RedisWorld> {
     },
     ports: [primary.port],
     targetOf: () => now.server.port,
-    env: (host) => environment(host, primary.port),
+    env: (host) => environment(host, primary.port, wanted),
     masters: () => [now.client],
-    async reset() {
-      await resetNode(now.client);
+    async reset(next) {
+      wanted = next;
+      await resetNode(now.client, wanted);
+      // It takes over with users and a database of its own.
+      await grantTo(second);
+      await second.select(wanted.database);
     },
     get replicas() {
       return state === "following" ? 1 : 0;
@@ -182,13 +220,28 @@ async function startPair(): Promise<RedisWorld> {
   };
 }
 
-function environment(host: string, port: number): Record<string, string> {
-  return { REDIS_HOST: host, REDIS_PORT: String(port) };
+function environment(host: string, port: number, { database, granted }: Wanted): Record<string, string> {
+  return {
+    ...{ REDIS_HOST: host, REDIS_PORT: String(port), REDIS_DATABASE: String(database) },
+    ...(granted ? { REDIS_USERNAME: USER, REDIS_PASSWORD: "PASSWORD" } : {}),
+  };
 }
 
-async function resetNode(client: Redis): Promise<void> {
+async function resetNode(client: Redis, { database }: Wanted): Promise<void> {
   await calm(client);
   await client.flushall();
+  await grantTo(client);
+  await client.select(database);
+}
+
+/** What `migrate grants` says of the user who migrates, whose database and schema are of no account here. */
+const GRANT: readonly string[] = outpostGrants({ database: "", clickhouse: null, schema: "", owner: "" })
+  .find(({ purpose, store }) => purpose === "apply" && store === "redis")!.statements[0]!.split(" ");
+/** The user's name. */
+export const USER: string = GRANT[2]!;
+
+async function grantTo(client: Redis): Promise<void> {
+  await client.call(GRANT[0]!, ...GRANT.slice(1));
 }
 
 /** Undoes what faults have set on a server. */

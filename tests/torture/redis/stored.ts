@@ -106,9 +106,23 @@ export function timeOf(fields: Fields): number {
   return Math.max(0, ...TIMES.map((name) => toMilliseconds(fields[name] ?? "") ?? 0));
 }
 
+/** What somebody may have written for a time, and what that is in Unix milliseconds: null for none. */
+export const ODD_TIMES: readonly (readonly [text: string, time: number | null])[] = [
+  ["yesterday", null],
+  ["2024-02-30T10:30:00Z", null],
+  ["2024-01-15 10:30:00Z", null],
+  ["2024-01-15T10:30:00", null],
+  ["2016-12-31T23:59:60Z", null],
+  ["0001-01-01T00:00:00Z", -62_135_596_800_000],
+  ["2024-02-29t10:30:00.9999999z", 1_709_202_600_999],
+];
+const ODD: ReadonlyMap<string, number | null> = new Map(ODD_TIMES);
+
 /** Reads both forms of a time. */
 export function toMilliseconds(text: string): number | null {
-  if (/^\d+$/.test(text)) return Number(text);
+  const odd = ODD.get(text);
+  if (odd !== undefined) return odd;
+  if (/^-?\d+$/.test(text)) return Number(text);
   const time = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : NaN;
   return Number.isNaN(time) ? null : time;
 }
@@ -123,6 +137,14 @@ export function converted(fields: Fields, entity: string | null): Fields {
     if (time !== null) result[name] = String(time);
   }
   return result;
+}
+
+/** True when a record says of a time what is none: then no migration can convert it. */
+export function isUnreadable(stored: Stored): boolean {
+  return ["created_at", "updated_at"].some((name) => {
+    const text = stored?.fields[name] ?? "";
+    return text !== "" && toMilliseconds(text) === null;
+  });
 }
 
 /** True when two records differ in nothing but what the migrations convert. */

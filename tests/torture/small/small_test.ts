@@ -5,6 +5,7 @@ import { play } from "./play.ts";
 const EVERY: Readonly<Record<string, number>> = {
   straight: 7,
   "again, copies kept": 7,
+  "again, originals kept": 7,
   "cut off, copies kept": 199,
   "cut off, originals kept": 199,
   adopted: 7,

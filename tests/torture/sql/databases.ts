@@ -15,19 +15,27 @@ import type { Start } from "./history.ts";
 import { makeDelivery, makeEvent } from "./ledger.ts";
 
 /** Who owns the tables and runs the program: no super-user, so that row security counts. */
-const OWNER = "outpost";
+export const OWNER = "outpost";
+/** Who writes the log: it has been granted what it needs, and policies do not hold it up. */
+const WRITER = "outpost_application";
 /** The version of the other Outpost, where there is one. */
 const NEIGHBOUR_VERSION = 6;
 /** What a standby needs as its primary has it; and that much of the log is kept for one that is late. */
 const SETTINGS = { max_prepared_transactions: "20", timezone: "UTC", wal_keep_size: "256MB" };
+/** The version of the last step that makes a table. */
+const LAST_NEW_TABLE = 3;
 /** Where nothing answers on an address of a runner's own. */
 const NOBODY = 9;
 
 /** A database of one history. */
 export interface LogDatabase extends AsyncDisposable, Stores {
   readonly schema: string;
-  /** A new connection of its own. @param user The owner, or the super-user, whom row security does not hold up. */
-  connect(user: "owner" | "super"): postgres.Sql;
+  /**
+   * A new connection of its own.
+   *
+   * @param user The owner without any settings of its own, the application, or the super-user, whom row security does not hold up.
+   */
+  connect(user: "owner" | "application" | "super"): postgres.Sql;
 }
 
 /** The server and the templates. */
@@ -47,25 +55,34 @@ export class Databases implements AsyncDisposable {
   static async start(): Promise<Databases> {
     const server = await startPostgres(SETTINGS);
     const admin = server.client(urlOf(server, "postgres", "postgres", "public"), { max: 1 });
-    await admin.unsafe(`create role ${OWNER} login`);
+    await admin.unsafe(`create role ${OWNER} login; create role ${WRITER} login bypassrls`);
     return new Databases(server, admin);
   }
 
   /** A database for one history. */
-  async create({ version, schema, reordered, hosts }: Start): Promise<LogDatabase> {
+  async create({ version, schema, reordered, hosts, settings }: Start): Promise<LogDatabase> {
     const template = await this.#template(version, schema);
     const name = `history_${++this.#count}`;
     await this.#admin.unsafe(`create database ${name} template ${template} owner ${OWNER}`);
     const clients: postgres.Sql[] = [];
     const path = schema === "public" ? "public" : `${schema},public`;
     const port = this.#server.port;
-    const connect = (user: "owner" | "super") => {
+    const connect = (user: "owner" | "application" | "super") => {
       // Unlike the program, whoever writes here means this one schema.
-      const url = urlOf(this.#server, name, user === "owner" ? OWNER : "postgres", schema);
-      const client = this.#server.client(url, { max: 1, connection: { timezone: "UTC" } });
+      const url = urlOf(this.#server, name, user === "application" ? WRITER : "postgres", schema);
+      const role = user === "owner" ? { role: OWNER } : {};
+      const client = this.#server.client(url, { max: 1, connection: { timezone: "UTC", ...role } });
       clients.push(client);
       return client;
     };
+    const inRole = settings.program.includes("search_path");
+    for (const setting of settings.program) {
+      const assignment = setting === "search_path" ? `search_path = ${path}` : setting;
+      await this.#admin.unsafe(`alter role ${OWNER} in database ${name} set ${assignment}`);
+    }
+    for (const setting of settings.application) {
+      await this.#admin.unsafe(`alter role ${WRITER} in database ${name} set ${setting}`);
+    }
     if (reordered && version >= 4 && version < 5) await reorder(connect("owner"));
     const other = hosts === null ? [] : [hosts.other === "nobody" ? NOBODY : await this.#followed()];
     const named = hosts?.first ? [...other, port] : [port, ...other];
@@ -78,7 +95,8 @@ export class Databases implements AsyncDisposable {
       targetOf: (one) => one,
       env: (host) => {
         const places = named.map((one) => `${host}:${one}`).join(",");
-        return { POSTGRES_URL: `postgres://${OWNER}@${places}/${name}?search_path=${path}${wanted}` };
+        const searched = inRole ? "" : `search_path=${path}`;
+        return { POSTGRES_URL: `postgres://${OWNER}@${places}/${name}?${searched}${wanted}` };
       },
       [Symbol.asyncDispose]: async () => {
         await Promise.all(clients.map((client) => client.end({ timeout: 0 })));
@@ -140,10 +158,24 @@ export class Databases implements AsyncDisposable {
         });
       }
       await bringToVersion(urlOf(this.#server, name, OWNER, schema), version);
+      await this.#grant(name, schema, version);
       return name;
     })();
     this.#templates.set(name, making);
     return making;
+  }
+
+  /** The application may read and write what there is, and where its tables are still to come, these. */
+  async #grant(name: string, schema: string, version: number): Promise<void> {
+    const client = this.#server.client(urlOf(this.#server, name, OWNER, schema), { max: 1 });
+    await client.unsafe(`grant usage on schema ${schema} to ${WRITER};
+      grant select, insert, update on all tables in schema ${schema} to ${WRITER}`);
+    if (version < LAST_NEW_TABLE) {
+      await client.unsafe(
+        `alter default privileges in schema ${schema} grant select, insert, update on tables to ${WRITER}`,
+      );
+    }
+    await client.end();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -40,8 +40,11 @@ export function generateLog(seed: number): LogHistory {
     reordered: random.chance(0.15),
     events: random.pick([5, 20, 60]),
     hosts: hostsOf(seed),
+    settings: settingsOf(seed),
+    elsewhere: [5, 7, 15].includes(seed % 20),
   };
   const events: LogEvent[] = [];
+  if (start.elsewhere) events.push({ after: 0, type: "operator", action: "partition", at: 0 });
   events.push(...aimedOpening(seed));
   if (preparing) events.push(...prepared(random));
   else if (random.chance(0.3)) events.push(...openingMotif(random));
@@ -68,6 +71,41 @@ function hostsOf(seed: number): Hosts | null {
   return { other, first, wanted: random.pick([...choice, ...choice, ...others]) };
 }
 
+/** What somebody may have set for any session of a role, that changes what it reads, what it writes, or how long it lasts. */
+const SETTINGS: readonly string[] = [
+  "quote_all_identifiers = on",
+  "standard_conforming_strings = off",
+  "default_transaction_isolation = 'repeatable read'",
+  "default_transaction_isolation = serializable",
+  "DateStyle = 'German, DMY'",
+  "IntervalStyle = sql_standard",
+  "TimeZone = 'Asia/Kolkata'",
+  "array_nulls = off",
+  "transform_null_equals = on",
+  "row_security = off",
+  "client_min_messages = error",
+  "enable_indexscan = off",
+  "plpgsql.extra_errors = 'all'",
+  "plpgsql.variable_conflict = use_variable",
+];
+/** Those that only the program has to stand: whoever writes the log would be ended by them too. */
+const HARSH: readonly string[] = [
+  "default_transaction_read_only = on",
+  "idle_session_timeout = '150ms'",
+  "idle_in_transaction_session_timeout = '100ms'",
+  "statement_timeout = '1s'",
+  "lock_timeout = '1ms'",
+  "search_path",
+];
+
+/** In some seeds roles have settings of their own. */
+function settingsOf(seed: number): Start["settings"] {
+  if (![3, 6, 13, 17].includes(seed % 20)) return { program: [], application: [] };
+  const random = new Random(seed ^ 0x5e);
+  const some = (list: readonly string[], count: number) => random.shuffled(list).slice(0, count);
+  return { program: [...some(SETTINGS, 3), ...some(HARSH, 2)], application: some(SETTINGS, 3) };
+}
+
 /** Some seeds begin with what chance alone would hardly put together. */
 function aimedOpening(seed: number): LogEvent[] {
   const random = new Random(seed ^ 0x77);
@@ -82,6 +120,15 @@ function aimedOpening(seed: number): LogEvent[] {
         { after: WHOLE_RUN, type: "move_after_shown", words, other },
       ];
     }
+    case 1:
+    case 11:
+      return [
+        { after: 0, type: "operator", action: "revoke_usage", at: 0 },
+        { after: 0, ...startOf(random, random.pick([["apply", "--yes"], prepareWords(random), ["status"]])) },
+        { after: random.pick([20, WHOLE_RUN]), type: "operator", action: "relax", at: 0 },
+        { after: 0, ...startOf(random, ["apply", "--yes"]) },
+        { after: random.between(5, 200), type: "operator", action: "revoke_usage", at: 0 },
+      ];
     case 12:
       return [{ after: 0, type: "save_plan", at: 0 }];
     case 18:

@@ -17,6 +17,10 @@ export interface Start {
   readonly events: number;
   /** Who else the URL names beside the primary; null for nobody. */
   readonly hosts: Hosts | null;
+  /** What is set for the roles by which the program and the application connect: assignments. */
+  readonly settings: Readonly<Record<"program" | "application", readonly string[]>>;
+  /** Operators keep their partitions in a schema of their own. */
+  readonly elsewhere: boolean;
 }
 
 /** Another host in the URL. */
@@ -39,6 +43,7 @@ export type OperatorAction =
   | "partition"
   | "row_security"
   | "view"
+  | "revoke_usage"
   | "relax";
 
 /** One thing that happens. */

@@ -25,6 +25,8 @@ export class LogLedger {
   readonly indexRows = new Map<string, Row>();
   /** How long each read of the application waited, in milliseconds. */
   readonly waits: number[] = [];
+  /** What the application was refused that no migration may keep it from. */
+  readonly refusals: string[] = [];
   /** The lowest version that steps may have been taken back to: what its tables have no column for is gone. */
   lowest = Infinity;
 }

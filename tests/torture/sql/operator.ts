@@ -6,7 +6,7 @@
 
 import type postgres from "postgres";
 import { isRefusal } from "./application.ts";
-import type { LogDatabase } from "./databases.ts";
+import { type LogDatabase, OWNER } from "./databases.ts";
 import type { OperatorAction } from "./history.ts";
 import { FAR_YEAR, type LogLedger, makeEvent } from "./ledger.ts";
 
@@ -20,13 +20,16 @@ export class Operator {
   readonly #owner: postgres.Sql;
   /** The server's own user: where prepared transactions come from. */
   readonly #super: postgres.Sql;
+  readonly #elsewhere: boolean;
   readonly #undo: (() => Promise<void>)[] = [];
   #work: Promise<void> = Promise.resolve();
   #count = 0;
   /** There are partitions for rows in the far future. */
   partitioned = false;
 
-  constructor(database: LogDatabase, ledger: LogLedger) {
+  /** @param elsewhere Partitions stand in a schema of their own. */
+  constructor(database: LogDatabase, ledger: LogLedger, elsewhere: boolean) {
+    this.#elsewhere = elsewhere;
     this.#database = database;
     this.#ledger = ledger;
     [this.#owner, this.#super] = [database.connect("owner"), database.connect("super")];
@@ -80,6 +83,8 @@ export class Operator {
         return await this.#secure(at);
       case "view":
         return await this.#view();
+      case "revoke_usage":
+        return await this.#revokeUsage();
       case "relax":
         return await this.#relax();
     }
@@ -136,9 +141,11 @@ export class Operator {
 
   async #partition(): Promise<void> {
     if (this.partitioned) return;
+    const place = this.#elsewhere ? "op_elsewhere." : "";
+    if (this.#elsewhere) await this.#owner.unsafe("create schema if not exists op_elsewhere");
     for (const table of ["events", await this.#deliveries()]) {
       await this.#owner.unsafe(
-        `create table op_${table} partition of ${table} for values from ('${FAR_YEAR}-01-01') to ('${FAR_YEAR}-02-01')`,
+        `create table ${place}op_${table} partition of ${table} for values from ('${FAR_YEAR}-01-01') to ('${FAR_YEAR}-02-01')`,
       );
     }
     this.partitioned = true;
@@ -164,6 +171,16 @@ export class Operator {
     const query = this.#count % 2 === 0 ? "select data from events" : `select response_data from ${table}`;
     await this.#owner.unsafe(`create view ${name} as ${query}`);
     this.#undo.push(async () => void await this.#owner.unsafe(`drop view if exists ${name}`));
+  }
+
+  /** The role that migrates may no longer look into its own schema: the server passes it by, and goes on with the next of the search path. */
+  async #revokeUsage(): Promise<void> {
+    const { schema } = this.#database;
+    const holders = schema === "public" ? "public, pg_database_owner" : OWNER;
+    await this.#super.unsafe(`revoke usage on schema ${schema} from ${holders}`);
+    this.#undo.push(async () =>
+      void await this.#super.unsafe(`grant usage on schema ${schema} to ${holders}`)
+    );
   }
 
   async #deliveries(): Promise<string> {

@@ -79,6 +79,7 @@ export async function judgeLog(sql: postgres.Sql, ledger: LogLedger): Promise<Fi
     const columns = Object.keys(row).filter((name) => ledger.lowest >= (LATER[name] ?? 0));
     judgeRow(`index row ${key}`, index.get(key) ?? [], [row], columns, complain);
   }
+  for (const refusal of ledger.refusals) complain("the application", `it was refused: ${refusal}`);
   for (const wait of ledger.waits) {
     if (wait > LONGEST_WAIT_MS) complain("the application", `a read waited ${Math.round(wait)} ms`);
   }

@@ -42,8 +42,8 @@ class LogPlay {
     this.#history = history;
     this.#databases = databases;
     this.#database = database;
-    this.#application = new LogApplication(() => database.connect("super"), this.#ledger);
-    this.#operator = new Operator(database, this.#ledger);
+    this.#application = new LogApplication(() => database.connect("application"), this.#ledger);
+    this.#operator = new Operator(database, this.#ledger, history.start.elsewhere);
     this.#stage = new Stage(database, history.events);
     this.#sql = database.connect("super");
   }

@@ -137,7 +137,7 @@ export async function readWhileLocked(
   const tables = books ? ["schema_migrations"] : ["events", "deliveries", "attempts"];
   await operator.whileLocked(tables, async () => {
     const answer = await stage.ask(words, "", patienceMs);
-    if (answer === null) return;
+    if (answer === null || errorOf(answer)?.code === "store_denied") return;
     const [told] = answer.objects as { readonly unread?: readonly object[] }[];
     const held = books && (words.includes("status") || words.includes("list"));
     if (held && recorded && told?.unread?.length !== 1) {

@@ -77,10 +77,11 @@ Deno.test("carriedFlags() says which stores and records are meant, without secre
   );
 });
 
-Deno.test("nextWhenDone() offers the server only where nothing is pending and nothing was left out", () => {
-  const next = (pending: boolean, partial: boolean) =>
-    nextWhenDone({ style: PLAIN, carried: " --sql-only" }, { pending, partial }).split("  ")[0];
-  assertEquals(next(true, false), "Next: outpost migrate plan --sql-only");
-  assertEquals(next(false, true), "Next: outpost migrate status");
-  assertEquals(next(false, false), "Next: outpost serve --sql-only");
+Deno.test("nextWhenDone() offers the server only where nothing is pending and no flag left a side out", () => {
+  const next = (carried: string, pending = false) =>
+    nextWhenDone({ style: PLAIN, carried }, { pending }).split("  ")[0];
+  assertEquals(next(" --sql-only", true), "Next: outpost migrate plan --sql-only");
+  assertEquals(next(" --redis-host h --sql-only"), "Next: outpost migrate status --redis-host h");
+  assertEquals(next(" --redis-only"), "Next: outpost migrate status");
+  assertEquals(next(" --redis-host h"), "Next: outpost serve --redis-host h");
 });

@@ -102,7 +102,7 @@ Deno.test("verifyPage() tells counts and lists issues", () => {
     const text of [
       "Not verified",
       "1.2 s",
-      "a random sample of 20 tenants",
+      "a random sample of up to 20 tenants",
       "39",
       "&lt;tenant&gt;",
       "Postgres db:5432/o",

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { COMMANDS } from "../../../../cli/commands.ts";
 import { SETTINGS } from "../../../../cli/settings/table.ts";
+import { commandHelp } from "../../../../cli/line/help.ts";
 import { parseLine } from "../../../../cli/line/program.ts";
 import { displayWidth } from "../../../../cli/output/style.ts";
 import { runInProcess } from "../../../support/cli.ts";
@@ -49,6 +50,7 @@ const WRONG: readonly (readonly [line: string, message: string, hint: string])[]
   ["migrate force 1 --redis-only", "This command works on the SQL side", "Leave --redis-only away"],
   ["migrate force -3", 'VERSION must be a whole number of at least 0, and is "-3"', ""],
   ["migrate list", "No SQL store is configured", "--redis-only"],
+  ["migrate down 1", "No SQL store is configured", "CLICKHOUSE_ADDR"],
   ["migrate list --log-level loud", "--log-level must be one of debug, info, warn, error", "outpost config"],
   ["migrate apply --lock-wait soon", "--lock-wait must be a duration such as 500ms", "outpost config"],
   ["serve --wait soon", '--wait must be a duration such as 500ms, 3s, 5m, 1h or 0, and is "soon"', ""],
@@ -184,6 +186,17 @@ Deno.test("--help of every migrate command names variables and defaults of all s
       assertStringIncludes(stdout.replace(/\s+/g, " "), text, command.path);
     }
   }
+});
+
+Deno.test("help offers --all-deployments for the commands that take several, which docs/deploy.md names", async () => {
+  const offering = shown.filter((command) => commandHelp(command).includes("--all-deployments"));
+  const deploy = await Deno.readTextFile(new URL("../../../../docs/deploy.md", import.meta.url));
+  const [, several, last] = /^- ((?:`\w+`, )+`\w+`) and `(\w+)` take several/m.exec(deploy)!;
+  const named = [...several!.matchAll(/\w+/g)].map(([name]) => `migrate ${name}`);
+  assertEquals(
+    new Set(offering.map(({ path }) => path)),
+    new Set([...named, `migrate ${last}`, "config"]),
+  );
 });
 
 Deno.test("every example of a help text parses", () => {

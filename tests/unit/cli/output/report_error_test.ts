@@ -60,7 +60,7 @@ Deno.test("every error class has a code in the catalogue", () => {
     const error = Reflect.construct(found as new (...args: unknown[]) => api.MigrationError, [
       ["a"],
       [],
-      {},
+      "apply",
     ]);
     assert(error.code in ERROR_CODES, `${error.name}: ${error.code}`);
     known.add(error.code);
@@ -154,7 +154,7 @@ Deno.test("describeError() writes the commands of a hint as people type them, th
     describeError(error, plainly).hint,
     'Wait, or look with outpost migrate status, or outpost migrate unlock --force; "habit" stays',
   );
-  assertEquals(error.hint, 'Wait, or look with migrate status, or migrate unlock --force; "habit" stays');
+  assertEquals(error.hint, 'Wait, or look with status(), or unlock({ force: true }); "habit" stays');
 });
 
 Deno.test("run() reports failures that nothing waited for in a line, and does not end with 0", async () => {

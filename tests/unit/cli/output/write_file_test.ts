@@ -35,6 +35,7 @@ Deno.test({
       await assertRejects(() => writeFile(`${folder}/folder`, "x"), FileError, "it is a directory");
       await assertRejects(() => writeFile("/dev/null", "x"), FileError, "it is no ordinary file");
       await assertRejects(() => writeFile(`${folder}/a/b`, "x"), FileError, "its folder does not exist");
+      await assertRejects(() => writeFile(`${folder}/precious/b`, "x"), FileError, "not a directory");
       assertEquals(await Deno.readTextFile(`${folder}/precious`), "mine");
       assert((await Deno.lstat("/dev/null")).isCharDevice);
       assertEquals([...Deno.readDirSync(folder)].length, 4);

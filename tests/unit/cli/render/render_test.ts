@@ -124,6 +124,7 @@ Deno.test("renderVerify() shows what was checked and what to do about what is wr
   );
   assertStringIncludes(text, "FAIL redis/002_timestamps    39 of 40 checks passed\n    - tenant:{x}: old");
   assertStringIncludes(text, "Next: outpost migrate apply redis/002_timestamps --rerun");
+  assertStringIncludes(text, "A random sample of up to 20 tenants was checked."); // There may be fewer, or none.
   const drift = {
     ok: false,
     current: 10,
@@ -143,6 +144,14 @@ Deno.test("renderVerify() shows what was checked and what to do about what is wr
   assertStringIncludes(schema, "    ! Table y belongs to z");
   assertStringIncludes(schema, "- Index x is missing");
   assert(!schema.includes("sample"), schema);
+  const newer = { ...drift, current: 12, misrecorded: true } as const;
+  assertStringIncludes(
+    renderVerify({ ok: false, stores: [], postgres: newer, clickhouse: null, redis: [] }, layout, {
+      full: false,
+      sample: 20,
+    }),
+    "Next: outpost migrate verify  with the release that applied these steps",
+  );
 });
 
 Deno.test("renderResults() accounts for every planned migration", () => {

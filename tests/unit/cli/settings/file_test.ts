@@ -32,6 +32,21 @@ URL=postgres://u:p%40@h/d?x=y
   });
 });
 
+Deno.test("parseDotenv() puts in what the file said above, as Outpost's server does", () => {
+  const { values } = parseDotenv(`
+DB_USER=me
+POSTGRES_URL=postgres://\${DB_USER}:$DB_PASSWORD@h/d
+QUOTED="$DB_USER \\$DB_USER \${DB_USER}s"
+SINGLE='$DB_USER'
+KEPT=\\$DB_USER$ $lower \${lower}
+DB_PASSWORD=too late
+`);
+  assertEquals(values.get("POSTGRES_URL"), "postgres://me:@h/d");
+  assertEquals(values.get("QUOTED"), "me $DB_USER mes");
+  assertEquals(values.get("SINGLE"), "$DB_USER");
+  assertEquals(values.get("KEPT"), "$DB_USER$ $lower ${lower}");
+});
+
 Deno.test("parseDotenv() names the lines that it cannot understand, not what they hold", () => {
   assertEquals(parseDotenv("A=1\r\nhunter2\r\nB=2").problems, ["line 2 is not NAME=value"]);
   assertEquals(parseDotenv('A=1\nB="hunter2\n').problems, ["the quote opened in line 2 is never closed"]);
@@ -61,6 +76,21 @@ Deno.test("parseSettingsFile() leaves Outpost's other settings alone and reports
     "REDIS_PROT=1\nPOSTGRES_USER=u\nPOSTGRES_DB=d\nREDIS_MAXMEMORY=1\nAPI_KEY=k\n",
   );
   assertEquals(env.unknown, [{ key: "REDIS_PROT", suggestion: "REDIS_PORT" }]);
+});
+
+Deno.test("parseSettingsFile() merges what YAML has merged, as Outpost's server does", async () => {
+  const { values, unknown } = await parseSettingsFile(
+    "o.yaml",
+    "base: &b\n  host: one\n  port: 1\nother: &o\n  host: two\n  password: p\n" +
+      "redis:\n  port: 7\n  <<: [*b, *o]\nclickhouse:\n  <<: {addr: h}\n  username: u\n" +
+      "<<: {postgres: postgres://h/d, redis: {username: no}}\n",
+  );
+  assertEquals([values.get("postgres"), values.get("redis.username")], ["postgres://h/d", undefined]);
+  const itself = "a: &a\n  x: 1\n  <<: *a\nredis: *a\n";
+  assertEquals((await parseSettingsFile("o.yaml", itself)).values.get("redis.x"), "1");
+  const redis = ["redis.host", "redis.port", "redis.password", "clickhouse.addr", "clickhouse.username"];
+  assertEquals(redis.map((name) => values.get(name)), ["one", "7", "p", "h", "u"]);
+  assertEquals(unknown, []);
 });
 
 Deno.test("parseSettingsFile() takes an empty file and empty sections", async () => {
@@ -117,6 +147,27 @@ Deno.test("readSettingsFile() takes the first of the searched files that exists"
     assertEquals((await readSettingsFile(undefined, { searched }))?.path, path);
   }
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test({
+  name: "readSettingsFile() reads no more than a file may hold, and waits for no pipe that it found",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await assertRejects(() => readSettingsFile("/dev/zero"), FileError, "it is larger than 1 MiB");
+    const folder = await Deno.makeTempDir();
+    const path = `${folder}/.env`;
+    assertEquals((await new Deno.Command("mkfifo", { args: [path] }).output()).code, 0);
+    await assertRejects(
+      () => readSettingsFile(undefined, { searched: [path] }),
+      FileError,
+      "it is no ordinary file",
+    );
+    // Deno 2.4 stands still while it opens a pipe: only another process can write to it.
+    const writer = new Deno.Command("sh", { args: ["-c", 'echo REDIS_HOST=a > "$0"', path] }).spawn();
+    assertEquals((await readSettingsFile(path))?.values.get("REDIS_HOST"), "a");
+    await writer.status;
+    await Deno.remove(folder, { recursive: true });
+  },
 });
 
 Deno.test("parseSettingsFile() ends at once with aliases that multiply, or refer to themselves", async () => {

@@ -77,6 +77,14 @@ Deno.test("resolveSettings() lets a switched-off flag win over the environment",
   assertEquals(checkSettings(resolveSettings(raw)).redisTls, false);
 });
 
+Deno.test("resolveSettings() takes no port for a part of a host, and an IPv6 address for one", () => {
+  const problem = (REDIS_HOST: string) =>
+    resolveSettings({ flags: new Map(), env: { REDIS_HOST }, file: null })
+      .find(({ key }) => key === "redisHost")!.problem !== null;
+  assertEquals(["redis:6379", "10.0.0.7:6379", "redis:"].map(problem), [true, true, true]);
+  assertEquals(["redis", "10.0.0.7", "::1", "fe80::1%eth0"].map(problem), [false, false, false, false]);
+});
+
 Deno.test("resolveSettings() takes an empty variable as not set, and an empty flag as empty", async () => {
   const file = await yaml("redis.password", "from the file");
   const empty = resolveSettings({ flags: new Map(), env: { REDIS_PASSWORD: "" }, file });
@@ -199,4 +207,20 @@ Deno.test("resolveSettings() takes the log levels of other programs", () => {
     "warn",
     "error",
   ]);
+});
+
+Deno.test("resolveSettings() lets no address of HTTP count over a nearer word about ClickHouse", async () => {
+  const file = await parseSettingsFile("o.yaml", "clickhouse:\n  addr: file:9000\n  http_addr: file:1\n");
+  const addressOf = (env: Record<string, string>, flags: readonly (readonly [string, string])[] = []) => {
+    const { clickhouseAddr, clickhouseHttpAddr } = checkSettings(
+      resolveSettings({ flags: new Map(flags), env, file }),
+    );
+    return clickhouseHttpAddr ?? clickhouseAddr;
+  };
+  assertEquals(addressOf({}), "file:1");
+  assertEquals(addressOf({ CLICKHOUSE_ADDR: "env:9000" }), "env:9000");
+  const both = { CLICKHOUSE_ADDR: "env:9000", CLICKHOUSE_HTTP_ADDR: "env:1" };
+  assertEquals(addressOf(both), "env:1");
+  assertEquals(addressOf(both, [["clickhouse-addr", "flag:9000"]]), "flag:9000");
+  assertEquals(addressOf({}, [["clickhouse-http-addr", "flag:1"]]), "flag:1");
 });

@@ -1,7 +1,7 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { SettingsError } from "../../../../cli/errors.ts";
 import { clickhouseIdentity, connectClickHouse } from "../../../../cli/stores/clickhouse.ts";
-import { parseClickHouseAddress } from "../../../../cli/stores/clickhouse_address.ts";
+import { httpAddress, parseClickHouseAddress } from "../../../../cli/stores/clickhouse_address.ts";
 import { runInProcess } from "../../../support/cli.ts";
 
 const settings = { username: "", password: "", database: "outpost", tls: false };
@@ -38,6 +38,33 @@ Deno.test("parseClickHouseAddress() refuses what the client would take for setti
   }
 });
 
+Deno.test("httpAddress() finds the HTTP interface beside the port that Outpost's server is given", () => {
+  const addresses = [
+    "ch:9000",
+    "[::1]:9440",
+    "me:pw@ch:9000/",
+    "ch:8123",
+    "ch:19000",
+    "ch",
+    "http://ch:9000",
+  ];
+  assertEquals(addresses.map(httpAddress), [
+    ...["ch:8123", "[::1]:8443", "me:pw@ch:8123", "ch:8123", "ch:19000", "ch"],
+    "http://ch:9000", // Said in so many words.
+  ]);
+});
+
+Deno.test("an address that is named as that of HTTP is asked as it is, at whatever port", async () => {
+  for (
+    const [name, port] of [["CLICKHOUSE_ADDR", 8123], ["CLICKHOUSE_HTTP_ADDR", 9000]] as const
+  ) {
+    const { stderr } = await runInProcess(["migrate", "status", "--sql-only"], {
+      env: { [name]: "127.0.0.1:9000" },
+    });
+    assertStringIncludes(stderr, `127.0.0.1:${port} (${name})`);
+  }
+});
+
 Deno.test("connectClickHouse() sends nothing in the clear where TLS is asked for", () => {
   const refused = () => connectClickHouse({ ...settings, addr: "http://ch:8123", tls: true });
   assertThrows(refused, SettingsError, "begins with http://");
@@ -45,9 +72,14 @@ Deno.test("connectClickHouse() sends nothing in the clear where TLS is asked for
 
 Deno.test("no credentials of an address appear in what tells the store from another, nor in outpost config", async () => {
   const addr = "https://me:swordfish@ch:8443";
+  const names = ["CLICKHOUSE_ADDR", "CLICKHOUSE_HTTP_ADDR"];
   assertEquals(clickhouseIdentity({ ...settings, addr }), "ch:8443/outpost");
-  for (const args of [["config"], ["config", "--json"]]) {
-    const { code, stdout } = await runInProcess(args, { env: { CLICKHOUSE_ADDR: addr } });
+  for (
+    const [args, name] of [["config"], ["config", "--json"]].flatMap((one) =>
+      names.map((name) => [one, name] as const)
+    )
+  ) {
+    const { code, stdout } = await runInProcess(args, { env: { [name]: addr } });
     assertEquals(code, 0);
     assert(stdout.includes("https://me:[hidden]@ch:8443") && !stdout.includes("swordfish"), stdout);
   }

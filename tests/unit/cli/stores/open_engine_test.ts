@@ -15,6 +15,7 @@ Deno.test("chooseStores() opens what is configured and not left out", () => {
   assertEquals(choose({ POSTGRES_URL }), "postgres,redis");
   assertEquals(choose({ POSTGRES_URL, CLICKHOUSE_ADDR: "h:1" }), "postgres,clickhouse,redis");
   assertEquals(choose({ CLICKHOUSE_ADDR: "h:1" }), "clickhouse,redis");
+  assertEquals(choose({ CLICKHOUSE_HTTP_ADDR: "h:1" }), "clickhouse,redis");
   assertEquals(choose({ POSTGRES_URL, MIGRATE_ONLY: "sql" }), "postgres");
   assertEquals(choose({ POSTGRES_URL, CLICKHOUSE_ADDR: "h:1", MIGRATE_ONLY: "redis" }), "redis");
   assertEquals(choose({ MIGRATE_ONLY: "redis" }), "redis");
@@ -37,6 +38,8 @@ Deno.test("chooseStores() does not pass over a missing SQL store in silence", ()
     () => chooseStores(settings({ POSTGRES_URL, MIGRATE_ONLY: "redis" }), { sides: "sql" }),
     UsageError,
   );
+  const sqlAlone = assertThrows(() => chooseStores(settings({}), { sides: "sql" }), SettingsError);
+  assertEquals(sqlAlone.hint?.includes("--redis-only"), false);
 });
 
 Deno.test("chooseSqlStore() asks which one only where there are two", () => {

@@ -1,5 +1,6 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { SettingsError } from "../../../../cli/errors.ts";
+import { optionalPostgresUrl } from "../../../../cli/settings/types.ts";
 import { parsePostgresUrl } from "../../../../cli/stores/postgres/url.ts";
 
 const parsed = (url: string) => {
@@ -85,4 +86,19 @@ Deno.test("parsePostgresUrl() refuses what it cannot read, and never shows the p
     const error = assertThrows(() => parsePostgresUrl(url), SettingsError);
     assert(!Deno.inspect(error).includes("SECRET"), url);
   }
+});
+
+Deno.test("a URL by which golang-migrate keeps other books, or takes another lock, is refused", () => {
+  const problem = (query: string) => {
+    const checked = optionalPostgresUrl.check(`postgres://u:SECRET@h/d?${query}`);
+    return "problem" in checked ? checked.problem : "";
+  };
+  for (const table of ["versions", "%22own%22.%22schema_migrations%22&x-migrations-table-quoted=1"]) {
+    const told = problem(`x-migrations-table=${table}`);
+    assertStringIncludes(told, "names another table than schema_migrations");
+    assert(!told.includes("SECRET"));
+  }
+  assertStringIncludes(problem("x-lock-strategy=table"), "another lock");
+  const same = ["x-migrations-table=schema_migrations&x-lock-strategy=advisory", "x-statement-timeout=5000"];
+  for (const query of same) assertEquals(problem(query), "");
 });

@@ -9,8 +9,6 @@ import {
   fromBytes,
   toArgument,
 } from "../../../../engine/redis/binary.ts";
-import { slotOfTag } from "../../../../engine/redis/hash_slot.ts";
-import { keySlot } from "../../../../engine/redis/key_slot.ts";
 
 Deno.test("fromBytes() and toArgument() keep every byte", () => {
   fc.assert(fc.property(fc.uint8Array(), (bytes) => {
@@ -37,12 +35,4 @@ Deno.test("display() shows UTF-8 and escapes what is not", () => {
 
 Deno.test("escapePattern() leaves no wildcard", () => {
   assertEquals(escapePattern("a*b?[c]\\^-d"), "a\\*b\\?\\[c\\]\\\\\\^\\-d");
-});
-
-Deno.test("keySlot() hashes the first hash tag, or the whole key", () => {
-  assertEquals(keySlot("123456789"), 0x31c3);
-  assertEquals(keySlot("tenant:{user1000}:tenant"), keySlot("{user1000}.x"));
-  assertEquals(keySlot("foo{}{bar}"), slotOfTag("foo{}{bar}"));
-  assertEquals(keySlot("foo{{bar}}zap"), slotOfTag("{bar"));
-  assertEquals(keySlot("foo{bar}{zap}"), slotOfTag("bar"));
 });

@@ -41,3 +41,17 @@ Deno.test("questions() asks about a bounded number of bytes for each of a key, a
     assertEquals(legacyKeys.judge(key, list, known)?.ambiguous, true);
   }
 });
+
+Deno.test("likely() guesses where the records of a plain tenant go, and nothing for what is current or not plain", () => {
+  const decide = (key: string, id: string | null) => legacyKeys.decide!(key, [id, null], false);
+  for (const id of ["d", "d:1", "{d}", "d\n"]) {
+    const key = `tenant:t:destination:${id}`;
+    assertEquals(decide(key, id), { target: legacyKeys.likely!(key)!, kind: "destinations" });
+  }
+  assertEquals(decide("tenant:t", "t"), { target: legacyKeys.likely!("tenant:t")!, kind: "tenants" });
+  const list = "tenant:t:destinations";
+  assertEquals(decide(list, null), { target: legacyKeys.likely!(list)!, kind: "summaries" });
+  for (const key of ["tenant:{t}:tenant", "tenant:a{t}", "tenant:", "destination_summary:t:d", "other"]) {
+    assertEquals(legacyKeys.likely!(key), null);
+  }
+});

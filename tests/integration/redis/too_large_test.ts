@@ -1,0 +1,35 @@
+/** Records that are more than a server of a cluster takes at once: they are named. */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { startRedisCluster } from "../../support/redis.ts";
+import {
+  getHash,
+  HASH_TAGS,
+  NEVER,
+  outpostBackend,
+  putHash,
+  tenantFields,
+} from "../../support/redis_records.ts";
+
+const IDS = Array.from({ length: 20 }, (_, i) => `t${i}`);
+
+Deno.test("apply() names a record that a server does not take for its size", async () => {
+  await using cluster = await startRedisCluster();
+  const client = cluster.client();
+  /** What no server makes smaller, so many bytes. */
+  const random = (bytes: number) => Array.from({ length: bytes / 36 }, () => crypto.randomUUID()).join("");
+  for (const node of cluster.nodes) await node.client().config("SET", "proto-max-bulk-len", "1mb");
+  for (const id of IDS) await putHash(client, `tenant:${id}`, tenantFields(id));
+  for (const name of ["a", "b", "c"]) await putHash(client, "tenant:t0:large", { [name]: random(720_000) });
+  const backend = outpostBackend(client);
+  const { outcome, issues: [fault, issue = ""] } = await backend.apply(HASH_TAGS, { signal: NEVER });
+  assertEquals([outcome, fault], ["failed", "The server answered ERR"]);
+  assertMatch(
+    issue,
+    /^tenant:t0:large: its 1\d{6} bytes, with what is sent along, are more than the server of tenant:{t0}:large takes at once \(proto-max-bulk-len\)$/,
+  );
+  // Which is what has to be raised.
+  for (const node of cluster.nodes) await node.client().config("SET", "proto-max-bulk-len", "4mb");
+  assertEquals((await backend.apply(HASH_TAGS, { signal: NEVER })).outcome, "applied");
+  assertEquals(await getHash(client, "tenant:{t0}:large"), await getHash(client, "tenant:t0:large"));
+});
