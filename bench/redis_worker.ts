@@ -46,7 +46,7 @@ const ids = backend.migrations.map(({ id }) => id);
 const { signal } = new AbortController();
 const fence: Fence = {
   token: "bench",
-  keys: () => Promise.resolve([new TextEncoder().encode("outpost:migration:fence:bench")]),
+  keys: () => Promise.resolve(["outpost:migration:fence:bench"]),
   renew: () => Promise.reject(new Error("The fence was lost")),
 };
 if (fenced === "fenced") await client.set("outpost:migration:fence:bench", fence.token);

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { green, red } from "@std/fmt/colors";
+import { getColorEnabled, green, red, setColorEnabled } from "@std/fmt/colors";
 import { resolve } from "@std/path";
 import { parseArgs } from "node:util";
 import { fillLegacyLog } from "../tests/support/legacy_postgres_data.ts";
@@ -31,6 +31,7 @@ const { values } = parseArgs({
   options: { tenants: { type: "string", default: "400" }, program: { type: "string" } },
 });
 const startedAt = performance.now();
+setColorEnabled(getColorEnabled() && Deno.stdout.isTerminal());
 
 await using servers = await startServers();
 note(`Postgres and Redis are running (${servers.kind}). Filling them with the data of an old Outpost ...`);

@@ -16,6 +16,10 @@ const NEAR: readonly (readonly [path: string, tests: string])[] = [
     "redis/newer_copies redis/large_records redis/backend redis/two_forms redis/across_nodes",
   ],
   [
+    "engine/redis/copy/delete_proven",
+    "redis/deleting redis/backend redis/hash_tags redis/newer_copies redis/changing_records redis/two_forms",
+  ],
+  [
     "engine/redis/copy/dead_lists",
     "redis/two_forms redis/hash_tags redis/named_records scoreboard/two_forms",
   ],
@@ -42,6 +46,7 @@ const NEAR: readonly (readonly [path: string, tests: string])[] = [
     "redis/backend redis/field_writes redis/newer_copies redis/changing_records redis/large_records",
   ],
   ["engine/redis/scripts/deleting", "redis/deleting redis/backend redis/newer_copies redis/changing_records"],
+  ["engine/redis/scripts/listing", "redis/deletion redis/two_forms redis/hash_tags redis/named_records"],
   ["engine/redis/scripts/reading", "redis/bulk_reads redis/named_records redis/backend"],
   ["engine/redis/scripts/script", "redis/ends redis/field_ends redis/older_server redis/backend"],
   [
