@@ -182,7 +182,11 @@ Deno.test("apply() keeps to the rate over all masters together", async () => {
     Array.from({ length: 600 }, (_, i) => putHash(client, `tenant:{t${i}}:tenant`, tenantFields(`t${i}`))),
   );
   const before = performance.now();
-  const result = await outpostBackend(client).apply(TIMESTAMPS, { signal: NEVER, maxRate: 1000, batchSize: 20 });
+  const result = await outpostBackend(client).apply(TIMESTAMPS, {
+    signal: NEVER,
+    maxRate: 1000,
+    batchSize: 20,
+  });
   const seconds = (performance.now() - before) / 1000;
   assertEquals(result.processed, 600);
   // The last batch need not wait for its own records: so 0.58 s at least, however fast the machine; a rate for each master, 0.2 s.
