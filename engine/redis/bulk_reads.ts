@@ -58,10 +58,9 @@ export class Rows {
   static async read(
     store: RedisStore,
     keys: readonly Binary[],
-    asked: readonly Binary[],
+    fields: readonly Binary[],
     { size, names = false, copyOf }: RowsReading = {},
   ): Promise<Rows> {
-    const fields = [...new Set(asked)]; // Several migrations may read the same one.
     const copies = store.clustered || copyOf === undefined ? null : keys.map(copyOf);
     const read = async () => {
       const rows = await readRows(store, keys, fields, names, copies);

@@ -40,7 +40,7 @@ const EACH_BY_ITSELF: Pick<CopyChange, "fields" | "decide" | "questions"> = {
  *
  * @param rules Which keys are meant, and where each goes.
  * @returns The `change` of a {@linkcode RedisMigration}.
- * @throws {RegistryError} When a name is text beyond ASCII.
+ * @throws {RegistryError} When a name is text beyond ASCII, or a field is named twice.
  * @example Lists of carts get a hash tag
  * ```ts
  * import { copyKeys, createRegistry, type RedisMigration } from "@outpost/migrate";

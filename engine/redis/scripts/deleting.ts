@@ -24,9 +24,8 @@ const MOST = { bytes: 512 * 1024, bytesOfOriginal: 64 * 1024, fieldsOfCopy: 1000
 export const DELETE_SAME: Script = script(`${FENCE}${TOGETHER}
 local orders, pcall = cjson.decode(ARGV[a + 1]), redis.pcall
 local names, shapes, told, at, bytes = orders.fields, orders.shapes, orders.values, 0, 0
-local width, column, asked, places = #names, {}, {}, {}
+local width, column, places = #names, {}, {}
 for j = 1, width do column[names[j]] = j end
-for _, j in pairs(column) do asked[#asked + 1] = j end -- Each once, though it may be named twice.
 for i = 1, #shapes do
   places[i] = {}
   for j = 1, #shapes[i] do places[i][shapes[i][j]] = j end
@@ -42,7 +41,7 @@ local function judge(source, target, shape, place)
   if original.err or copy.err then return '?' end
   -- Mostly a copy has the fields in the same order, and others behind them: a table of its own would cost more than all the rest.
   local there, unread, more, set_at = nil, 0, #shape, at + width + 1
-  for j = 1, #asked do if told[at + asked[j]] then unread = unread + 1 end end
+  for j = 1, width do if told[at + j] then unread = unread + 1 end end
   for j = 1, #original, 2 do
     local name, value = original[j], original[j + 1]
     local read, set = column[name], place[name]

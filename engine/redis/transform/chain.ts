@@ -34,8 +34,7 @@ export interface LinkOutcome {
 
 /** Puts changes together. @param others Fields to read before those that the changes read. */
 export function chainOf(changes: readonly TransformChange[], others: readonly Binary[] = []): Chain {
-  const own = new Set(changes.flatMap((change) => change.fields));
-  const fields = [...others, ...[...own].filter((field) => !others.includes(field))];
+  const fields = [...new Set([...others, ...changes.flatMap((change) => change.fields)])];
   const links = changes.map((change) => ({
     change,
     columns: change.fields.map((field) => fields.indexOf(field)),

@@ -106,7 +106,7 @@ export interface TransformChange extends TransformRules {
  * @param rules Which keys are meant, and what becomes of their fields.
  * @returns The `change` of a {@linkcode RedisMigration}.
  * @throws {RegistryError} When it reads no field: then it could never find anything to change. When a name is text beyond
- * ASCII.
+ * ASCII, or a field is named twice.
  * @example Addresses in lower case
  * ```ts
  * import { createRegistry, decodeText, encodeText, type RedisMigration, transformRecords } from "@outpost/migrate";
@@ -168,14 +168,19 @@ function faultOf(answer: unknown): string | null {
 }
 
 /**
- * Names beyond ASCII have to be given as they are stored; as text they would match nothing, and nobody would notice.
+ * Names beyond ASCII have to be given as they are stored; as text they would match nothing, and nobody would notice. A field is read
+ * once.
  *
- * @throws {RegistryError} When one is text.
+ * @throws {RegistryError} When one is text, or a field is named twice.
  */
 export function checkNames({ pattern, fields }: Pick<TransformRules, "pattern" | "fields">): void {
   const text = [pattern, ...fields].find((name) => decodeText(name) === null);
-  if (text === undefined) return;
-  throw new RegistryError(
-    `Cannot read "${text}" of Redis: it is text, encodeText() makes the bytes that are stored of it`,
-  );
+  if (text !== undefined) {
+    throw new RegistryError(
+      `Cannot read "${text}" of Redis: it is text, encodeText() makes the bytes that are stored of it`,
+    );
+  }
+  const twice = fields.find((field, i) => fields.indexOf(field) !== i);
+  if (twice === undefined) return;
+  throw new RegistryError(`Cannot read the records "${pattern}": the field "${twice}" is named twice`);
 }

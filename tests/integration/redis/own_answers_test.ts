@@ -64,12 +64,12 @@ for (const where of ["one server", "a cluster"]) {
     assertEquals(await recordsOf(client), ["x:1", "x:2"]);
   });
 
-  Deno.test(`verify() and cleanup() compare what several migrations copy by the same field, named twice, on ${where}`, async () => {
+  Deno.test(`verify() and cleanup() compare what several migrations copy by the same field, on ${where}`, async () => {
     await using server = await start();
     const client = server.client();
     const to = (from: string, name: string) =>
       copying({
-        ...{ pattern: `${from}:*`, fields: ["v", "v"], likely: (key) => `${name}${key}` },
+        ...{ pattern: `${from}:*`, fields: ["v"], likely: (key) => `${name}${key}` },
         decide: (key, values) => values?.[0] == null ? null : { target: `${name}${key}`, kind: "records" },
         judge: () => null,
       });

@@ -34,6 +34,16 @@ Deno.test("transformRecords() and copyKeys() refuse names that are text, which w
   transformRecords({ ...spec, fields: [encodeText("größe")] });
 });
 
+Deno.test("transformRecords() and copyKeys() refuse a field that is named twice", () => {
+  const spec = {
+    ...{ pattern: "user:*", fields: ["email", "name", "email"], kindOf: () => "users", change: () => null },
+    ...{ groupOf: () => "", judge: () => null },
+  };
+  const told = 'Cannot read the records "user:*": the field "email" is named twice';
+  assertThrows(() => transformRecords(spec), RegistryError, told);
+  assertThrows(() => copyKeys(spec), RegistryError, told);
+});
+
 Deno.test("transformRecords() and copyKeys() ask about no key that the pattern does not match", () => {
   const [pattern, groupOf] = ["a:*", (key: string) => key];
   const copy = copyKeys({ pattern, groupOf, judge: () => null, decide: () => ({ target: "b", kind: "a" }) });
