@@ -10,12 +10,10 @@ import { LOCK_SETTINGS, PACE_SETTINGS, STEP_SETTINGS } from "./line/shared_optio
 import { EXIT } from "./output/error_catalogue.ts";
 import type { Layout } from "./output/output.ts";
 import { nextCommand } from "./output/output.ts";
-import { HIDDEN } from "./output/scrub.ts";
 import { checkSettings, type ResolvedSetting } from "./settings/resolve.ts";
+import { shownValue } from "./settings/shown_value.ts";
 import type { SettingsFile } from "./settings/file.ts";
-import { parseClickHouseAddress } from "./stores/clickhouse_address.ts";
 import { originText } from "./stores/place.ts";
-import { shownPostgresUrl } from "./stores/postgres/shown_url.ts";
 import { renderTable, wrap } from "./output/table.ts";
 
 /** The settings and where they came from. */
@@ -64,20 +62,6 @@ function configJson(resolved: readonly ResolvedSetting[], file: SettingsFile | n
     })),
     unknown: (file?.unknown ?? []).map(({ key, suggestion }) => ({ key, suggestion })),
   };
-}
-
-/** A setting as it may be shown. Parts of an address are shown only as far as they were understood. */
-export function shownValue({ key, definition, value, problem }: ResolvedSetting): string {
-  if (problem !== null) return "";
-  const text = definition.type.show(value);
-  if (text === "") return "";
-  if (key === "postgresUrl") return shownPostgresUrl(text);
-  if (definition.secret === true) return HIDDEN;
-  if (key !== "clickhouseAddr" && key !== "clickhouseHttpAddr") return text;
-  const { encrypted, place, username, password } = parseClickHouseAddress(text);
-  const who = `${username ?? ""}${password === null ? "" : `:${HIDDEN}`}`;
-  const scheme = encrypted === null ? "" : encrypted ? "https://" : "http://";
-  return `${scheme}${who === "" ? "" : `${who}@`}${place}`;
 }
 
 function renderConfig(

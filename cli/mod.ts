@@ -129,7 +129,7 @@ async function prepareContext(
   state.scrub = makeScrub(tentative, secretsOfClients(host.env));
   const settings = command.reportsProblems === true ? tentative : checkSettings(resolved);
   const telemetry = await openTelemetry(host.env, VERSION);
-  const carried = carriedFlags(resolved, line.config);
+  const carried = carriedFlags(resolved, line.config, line.settings);
   const context = makeContext({ host, flags, settings, resolved, file, telemetry, carried });
   for (const sentence of redirectedSecrets(resolved, file, passwordVariables(env))) {
     context.log.warn(sentence, { event: "secret_redirected" });

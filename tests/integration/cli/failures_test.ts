@@ -44,6 +44,31 @@ Deno.test(
       assert(![noRedis, noPostgres].some(({ stdout, stderr }) => (stdout + stderr).includes(PASSWORD)));
     });
 
+    await t.step("the line that comes next leads to the stores that the flags named", async () => {
+      const { env: elsewhere } = await withDatabase();
+      const url = await postgres.createDatabase();
+      const words = ["migrate", "list", "--redis-database", "3", "--postgres-url", url];
+      const { stdout } = await runInProcess(words, { env: elsewhere });
+      const next = /Next: outpost (.+?) {2}/.exec(stdout)![1]!;
+      assertEquals(next, `migrate plan --redis-database 3 --postgres-url ${url}`);
+      const plan = await runInProcess([...next.split(" "), "--json"], { env: elsewhere });
+      assertEquals(plan.code, 0, plan.stderr);
+      const [, database] = /([^/]+)$/.exec(url)!;
+      assertEquals(
+        json(plan.stdout).stores.map(({ database }: { database: string }) => database).sort(),
+        ["3", database].sort(),
+      );
+      const secret = ["--redis-password", PASSWORD, "--postgres-url", url.replace("@", `:${PASSWORD}@`)];
+      const hidden = await runInProcess(["migrate", "list", ...secret], { env: elsewhere });
+      assertStringIncludes(
+        hidden.stdout,
+        `Next: outpost migrate plan --redis-password '[hidden]' --postgres-url '${
+          url.replace("@", ":[hidden]@")
+        }'`,
+      );
+      assert(!(hidden.stdout + hidden.stderr).includes(PASSWORD));
+    });
+
     await t.step("wrong credentials end with 4 and are not shown", async () => {
       const { code, stdout, stderr } = await runInProcess(["migrate", "list", "--redis-only", "--json"], {
         env: { ...env, REDIS_PASSWORD: "not-the-password" },

@@ -53,10 +53,12 @@ Deno.test("every command that is offered can be run as it is written", async () 
   assert(seen > 60, String(seen));
 });
 
-Deno.test("carriedFlags() says which stores and records are meant, without secrets", () => {
+Deno.test("carriedFlags() says which stores and records are meant, with a mark in the place of secrets", () => {
   const flags = new Map<string, unknown>([
     ["redis-host", "10.0.0.7"],
     ["redis-password", "swordfish"],
+    ["postgres-url", "postgres://app:swordfish@db/outpost?sslmode=require"],
+    ["clickhouse-addr", "http://app:swordfish@ch:8123"],
     ["redis-tls", false],
     ["redis-cluster", true],
     ["deployment-id", "dp_1"],
@@ -68,12 +70,29 @@ Deno.test("carriedFlags() says which stores and records are meant, without secre
   const env = { REDIS_PORT: "7000" };
   const resolved = resolveSettings({ flags, env, file: null, secretFiles: new Map() });
   assertEquals(
-    carriedFlags(resolved, "my file.yaml"),
-    " --config 'my file.yaml' --redis-host 10.0.0.7 --redis-cluster --no-redis-tls --deployment-id dp_1 --sql-only",
+    carriedFlags(resolved, "my file.yaml", flags),
+    " --config 'my file.yaml' --redis-host 10.0.0.7 --redis-password '[hidden]' --redis-cluster --no-redis-tls" +
+      " --postgres-url 'postgres://app:[hidden]@db/outpost?sslmode=require'" +
+      " --clickhouse-addr 'http://app:[hidden]@ch:8123' --deployment-id dp_1 --sql-only",
   );
+  const none = new Map<string, unknown>();
+  const unset = resolveSettings({ flags: none, env, file: null, secretFiles: new Map() });
+  assertEquals(carriedFlags(unset, undefined, none), "");
+});
+
+Deno.test("carriedFlags() names the database of the flag, and not what a file adds to it", () => {
+  const url = "postgres://app@db/staging?application_name=it's me";
+  const flags = new Map<string, unknown>([["postgres-url", url]]);
+  const file = { name: "POSTGRES_PASSWORD_FILE", path: "/secret", value: "swordfish", problem: null };
+  const resolved = resolveSettings({
+    flags,
+    env: { POSTGRES_URL: "postgres://app@db/production" },
+    file: null,
+    secretFiles: new Map([["POSTGRES_PASSWORD", file]]),
+  });
   assertEquals(
-    carriedFlags(resolveSettings({ flags: new Map(), env, file: null, secretFiles: new Map() }), undefined),
-    "",
+    carriedFlags(resolved, undefined, flags),
+    ` --postgres-url 'postgres://app@db/staging?application_name=it'\\''s me'`,
   );
 });
 
