@@ -144,6 +144,9 @@ function judgeByOthers(key: Binary, facts: Facts, known: Known): Destination | n
   const rest = key.slice(TENANT.length);
   const readings = braces(rest);
   const [id = null] = facts.values;
+  if (readings.length > 0 && isLeftOfTenant(rest, facts)) {
+    return readings.some(({ inner }) => exists(inner, known)) ? null : byForm(rest, facts, null);
+  }
   const longest = longestTenant(rest, facts, known);
   for (const { inner, suffix } of readings) {
     // A destination's own ID tells which reading is meant.
@@ -167,6 +170,11 @@ function judgeByOthers(key: Binary, facts: Facts, known: Known): Destination | n
     if (named.length > 0 && !named.some(({ inner }) => longest === `{${inner}}`)) return null;
   }
   return byForm(rest, facts, longest);
+}
+
+/** True for what is left of a deleted record that is no destination, and by its key no current tenant. */
+function isLeftOfTenant(rest: Binary, facts: Facts): boolean {
+  return isTombstone(facts) && !rest.endsWith("}:tenant") && !rest.includes(DESTINATION);
 }
 
 function judgeSummary(rest: Binary, known: Known): Destination | null {

@@ -8,6 +8,7 @@ import {
   allKeys,
   applyAll,
   destinationFieldsOf,
+  getHash,
   HASH_TAGS,
   NEVER,
   outpostBackend,
@@ -54,6 +55,26 @@ Deno.test("what belongs to a tenant is copied to it also where the beginning of 
     (await allKeys(client)).filter((key) => ids.some((id) => key.startsWith(`tenant:{${id}}:`))).sort(),
     ids.flatMap((id) => copies.map((suffix) => `tenant:{${id}}:${suffix}`)).sort(),
   );
+});
+
+Deno.test("a tenant stays deleted whose ID begins with that of a braced one, before it is copied and after", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const deleted = { deleted_at: "2100-01-01T00:00:00Z" };
+  await putHash(client, "tenant:{x}", tenantFields("{x}"));
+  await putHash(client, "tenant:{x}:before", deleted);
+  await putHash(client, "tenant:{x}:after", tenantFields("{x}:after"));
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  assertEquals(await getHash(client, "tenant:{{x}:before}:tenant"), { ...deleted, entity: "tenant" });
+  await client.del("tenant:{x}:after");
+  await putHash(client, "tenant:{x}:after", deleted);
+  assertEquals((await backend.verify([HASH_TAGS], FULL))[0]?.issues, [
+    "tenant:{x}:after: its copy tenant:{{x}:after}:tenant is different",
+  ]);
+  assertEquals((await allKeys(client)).filter((key) => key.startsWith("tenant:{{x}}:")), [
+    "tenant:{{x}}:tenant",
+  ]);
 });
 
 const FULL = { signal: NEVER, full: true, sample: 0 };

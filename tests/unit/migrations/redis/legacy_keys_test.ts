@@ -30,6 +30,19 @@ Deno.test("judge() takes it for one of a tenant with a braced ID where that tena
   }
 });
 
+Deno.test("judge() takes what is left of a tenant for that also where its ID begins with that of a braced one", () => {
+  const deleted = { "tenant:{x}": named("{x}"), "tenant:{x}:y": TOMBSTONE };
+  assertEquals(judge("tenant:{x}:y", deleted), "tenant:{{x}:y}:tenant");
+  assertEquals(judge("tenant:{x}:y", { "tenant:{x}:y": TOMBSTONE }), "tenant:{{x}:y}:tenant");
+  // Beside a tenant `x` it may be anything that hangs on that.
+  assertEquals(judge("tenant:{x}:y", { ...deleted, "tenant:{x}:tenant": named("x") }), null);
+  // A current form has it for another: a destination, and a tenant.
+  const left = { "tenant:{x}:destination:d": TOMBSTONE, "tenant:{x}:tenant": TOMBSTONE };
+  const braced = { "tenant:{x}": named("{x}"), ...left };
+  assertEquals(judge("tenant:{x}:destination:d", braced), "tenant:{{x}}:destination:d");
+  assertEquals(judge("tenant:{x}:tenant", left), null);
+});
+
 Deno.test("questions() asks about a bounded number of bytes for each of a key, and what it leaves out is never deleted", () => {
   const suffix = ":x".repeat(5000);
   for (const key of [`tenant:t${suffix}`, `tenant:{t}${suffix}`, `destination_summary:t${suffix}`]) {
