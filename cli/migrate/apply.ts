@@ -15,7 +15,7 @@ import { UsageError } from "../errors.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { applySummaryJson } from "../output/json.ts";
 import { lockOptions, paceOf } from "./lock_options.ts";
-import { readPlanFile } from "../plan_file/plan_file.ts";
+import { type PlanFile, readPlanFile } from "../plan_file/plan_file.ts";
 import { renderDone, renderResults } from "../render/apply.ts";
 import { describeError, errorJson } from "../output/report_error.ts";
 import { storePlace } from "../stores/place.ts";
@@ -118,7 +118,10 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
     });
     if (result.results.length === 0) await tellNothing(context, open.engine, result.doneByOther);
     else if (context.output.json) context.output.object(applySummaryJson(result.results));
-    else context.output.text(renderOutcome(context, result.results, { named: ids.length > 0 }));
+    else {
+      const named = ids.length > 0 || saved !== undefined && leavesOthers(saved);
+      context.output.text(renderOutcome(context, result.results, { named }));
+    }
     return EXIT.done;
   } catch (error) {
     events.stop();
@@ -139,6 +142,13 @@ async function run(context: Context, options: ApplyCommandOptions): Promise<numb
     }
     throw error;
   }
+}
+
+/** True where a saved plan is for some of what was pending alone. */
+function leavesOthers({ basis: { migrations, selected } }: PlanFile): boolean {
+  return migrations.some(({ id, status }) =>
+    status !== "applied" && status !== "not_applicable" && !selected.includes(id)
+  );
 }
 
 /** The account without the reason of the failure, which follows as the error. */

@@ -391,6 +391,12 @@ Deno.test(
         const stale = await apply(file);
         assertEquals([stale.code, json(stale.stdout).error.code], [5, "plan_stale"]);
         assertStringIncludes(json(stale.stdout).error.message, "sql/000002 was pending and is applied");
+        await runInProcess(["migrate", "plan", "sql/3", "--sql-only", "--out", file], { env });
+        const some = await runInProcess(["migrate", "apply", "--plan", file, "--yes", "--sql-only"], { env });
+        assertStringIncludes(some.stdout, "Next: outpost migrate status --sql-only  what is left");
+        await runInProcess(["migrate", "plan", "--sql-only", "--out", file], { env });
+        const all = await runInProcess(["migrate", "apply", "--plan", file, "--yes", "--sql-only"], { env });
+        assertStringIncludes(all.stdout, "Next: outpost migrate verify --sql-only  prove it");
         await Deno.remove(file);
         await Deno.remove(edited);
       },
