@@ -4,7 +4,7 @@
  * @module
  */
 
-import { RefusedError } from "./errors.ts";
+import { RefusedError, RegistryError } from "./errors.ts";
 import { SQL_STORES } from "./migration.ts";
 
 /** What an option has to be, for people, and whether it is. */
@@ -73,38 +73,94 @@ export function checkOptions(options: object): void {
   }
 }
 
-/** What an engine cannot do without, by where it stands; a rule for each name. */
+/** A rule for what may be left out. */
+const maybe = ([what, holds]: Rule): Rule => [what, (value) => value === undefined || holds(value)];
+
 const NAME: Rule = ["name", (value) => isText(value) && value !== ""];
 const OBJECT: Rule = ["object", isObject];
+const STATEMENTS: Rule = [
+  "list of statements, each an object with its text",
+  (value) => OBJECTS[1](value) && (value as { text?: unknown }[]).every(({ text }) => isText(text)),
+];
+const CLICKHOUSE: Rule = [
+  "client of @clickhouse/client",
+  (value) =>
+    ["query", "command", "insert", "ping"].every((method) =>
+      typeof (value as Record<string, unknown> | null | undefined)?.[method] === "function"
+    ),
+];
+
+/** What an engine, and what defines migrations, cannot do without, by where it stands; a rule for each name. */
 const NEEDED = {
-  engine: { registry: OBJECT, names: OBJECT, version: NAME, owner: OBJECT },
+  fleet: { deployments: OBJECTS, shared: maybe(OBJECT) },
+  engine: { registry: OBJECT, names: OBJECT, version: NAME, owner: OBJECT, deployment: maybe(TEXT) },
+  clickhouse: { client: CLICKHOUSE, identity: NAME },
   owner: { host: NAME, pid: LIMIT },
   names: { tool: NAME, lock: OBJECT },
   "names.lock": { lock: NAME, fence: NAME, older: TEXTS },
   "names.postgres": { bookkeepingTable: NAME, historyTable: NAME, lockKey: FUNCTION },
   "names.clickhouse": { bookkeeping: NAME, history: NAME, prefix: TEXT },
   "names.redis": {
+    deployment: TEXT,
     ...{ stateKey: FUNCTION, olderStates: FUNCTION, isIgnored: FUNCTION, donePhases: TEXTS },
     usedPrefixes: [
       "list of strings, one at least: by nothing else a used Redis is told from a fresh one",
       (value) => TEXTS[1](value) && (value as string[]).length > 0,
     ] as Rule,
   },
+  registry: { postgres: maybe(OBJECT), clickhouse: maybe(OBJECT), redis: maybe(OBJECTS) },
+  steps: {
+    steps: OBJECTS,
+    directory: ["path or null", (value) => value === null || isText(value)] as Rule,
+    schemas: ["list of schemas", (value) => Array.isArray(value) && value.every(Array.isArray)] as Rule,
+  },
+  step: {
+    ...{ name: NAME, transactional: YES_OR_NO, up: STATEMENTS, down: STATEMENTS },
+    ...{ forecast: FUNCTION, forecastDown: FUNCTION },
+  },
+  transform: {
+    ...{ pattern: NAME, fields: TEXTS, groupOf: FUNCTION },
+    ...{ kindOf: FUNCTION, change: FUNCTION, mayBe: maybe(FUNCTION) },
+  },
+  copy: {
+    ...{ pattern: NAME, fields: maybe(TEXTS), groupOf: FUNCTION },
+    ...{ judge: FUNCTION, decide: maybe(FUNCTION), questions: maybe(FUNCTION), likely: maybe(FUNCTION) },
+    ...{ times: maybe(TEXTS), secrets: maybe(TEXTS) },
+    takenAway: maybe(["Map", (value) => value instanceof Map]),
+  },
 };
+type Part = keyof typeof NEEDED;
 
 /**
  * Checks a part of what an engine is made of.
  *
  * @throws {RefusedError} When it lacks something, or has it of a wrong kind.
  */
-export function checkPart(part: keyof typeof NEEDED, given: unknown): void {
-  const of = part === "engine" ? "" : `${part}.`;
+export function checkPart(part: Part, given: unknown): void {
+  const of = part === "engine" || part === "fleet" ? "" : `${part}.`;
+  const fault = faultOf(part, given, of);
+  if (fault !== null) {
+    throw new RefusedError(`Cannot create the ${part === "fleet" ? part : "engine"}: ${fault}`);
+  }
+}
+
+/**
+ * Checks a part of what defines migrations.
+ *
+ * @param what What it is, for people, such as `the SQL steps`.
+ * @throws {RegistryError} When it lacks something, or has it of a wrong kind.
+ */
+export function checkDefinition(part: Part, given: unknown, what: string): void {
+  const fault = isObject(given) ? faultOf(part, given, "") : `${shown(given)} is no object`;
+  if (fault !== null) throw new RegistryError(`Cannot use ${what}: ${fault}`);
+}
+
+function faultOf(part: Part, given: unknown, of: string): string | null {
   for (const [name, [what, holds]] of Object.entries<Rule>(NEEDED[part])) {
     const value = (given as Readonly<Record<string, unknown>> | null | undefined)?.[name];
-    if (!holds(value)) {
-      throw new RefusedError(`Cannot create the engine: its ${of}${name}, ${shown(value)}, is no ${what}`);
-    }
+    if (!holds(value)) return `its ${of}${name}, ${shown(value)}, is no ${what}`;
   }
+  return null;
 }
 
 /** Checks what `down()` is given. Infinity is more than there are. @throws {RefusedError} When it is no number of steps, nor a version. */

@@ -118,6 +118,7 @@ export interface CreateEngineOptions {
  * ```
  */
 export function createEngine(options: CreateEngineOptions): Engine {
+  checkPart("engine", options);
   return engineOver(options, options.redis === undefined ? null : storeOver(options.redis), undefined);
 }
 
@@ -181,6 +182,7 @@ function postgresBackend(options: CreateEngineOptions, store: PostgresStore): Sq
 }
 
 function clickhouseBackend(options: CreateEngineOptions, store: ClickHouseStore): SqlBackend {
+  checkPart("clickhouse", store);
   checkPart("names.clickhouse", given(options.names.clickhouse, "names for ClickHouse"));
   const { prefix, ...tables } = given(options.names.clickhouse, "names for ClickHouse");
   return createClickHouseBackend({

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { checkPart } from "./check_options.ts";
 import { type CreateEngineOptions, engineOver, storeOver } from "./create_engine.ts";
 import type { Engine } from "./engine.ts";
 import { RegistryError } from "./errors.ts";
@@ -82,7 +83,9 @@ export class Fleet {
  * @throws {RegistryError} When two deployments have the same name, or not the same Redis client.
  * @throws {RefusedError} As {@linkcode createEngine} does.
  */
-export function createFleet({ shared, deployments }: CreateFleetOptions): Fleet {
+export function createFleet(options: CreateFleetOptions): Fleet {
+  checkPart("fleet", options);
+  const { shared, deployments } = options;
   const clients = new Set(deployments.map(({ redis }) => redis));
   if (clients.size > 1) {
     throw new RegistryError("Cannot create the fleet: its deployments are not in one Redis");

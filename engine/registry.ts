@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkDefinition, shown } from "./check_options.ts";
 import type { ClickHouseTable } from "./clickhouse/schema.ts";
 import { RegistryError } from "./errors.ts";
 import { SQL_STORES } from "./migration.ts";
@@ -26,7 +27,8 @@ export interface Registry {
  *
  * @param registry The migrations by store, each list in order from version 1.
  * @returns The registry itself.
- * @throws {RegistryError} On gaps, repeats, empty steps, and a missing schema. The message names the offender.
+ * @throws {RegistryError} On gaps, repeats, empty steps, a missing schema, and what is of a wrong kind. The message names the
+ * offender.
  * @example
  * ```ts
  * import { createRegistry, type StepModule } from "@outpost/migrate";
@@ -38,9 +40,12 @@ export interface Registry {
  * ```
  */
 export function createRegistry(registry: Registry): Registry {
+  checkDefinition("registry", registry, "the registry");
   for (const store of SQL_STORES) {
     const sql = registry[store];
     if (sql === undefined) continue;
+    checkDefinition("steps", sql, "the SQL steps");
+    sql.steps.forEach(({ step }, i) => checkDefinition("step", step, `the SQL step of version ${i + 1}`));
     checkSteps(sql.steps.map(({ step }) => step));
     const lame = sql.steps.find(({ up, down }) => typeof up !== "function" || typeof down !== "function");
     if (lame !== undefined) {
@@ -57,7 +62,9 @@ export function createRegistry(registry: Registry): Registry {
   const names = new Set<string>();
   for (const [index, { version, name, change }] of (registry.redis ?? []).entries()) {
     if (typeof name !== "string" || name === "") {
-      throw new RegistryError(`Cannot use the Redis migrations: that of version ${version} has no name`);
+      throw new RegistryError(
+        `Cannot use the Redis migrations: that of version ${shown(version)} has no name`,
+      );
     }
     if (change?.type !== "copy" && change?.type !== "transform") {
       throw new RegistryError(
@@ -66,7 +73,7 @@ export function createRegistry(registry: Registry): Registry {
     }
     if (version !== index + 1) {
       throw new RegistryError(
-        `Cannot order the Redis migrations: "${name}" has version ${version} and stands where ${
+        `Cannot order the Redis migrations: "${name}" has version ${shown(version)} and stands where ${
           index + 1
         } belongs`,
       );

@@ -12,6 +12,7 @@ import {
   type Names,
   type PostgresStore,
 } from "../engine/create_engine.ts";
+import { checkOptions, shown } from "../engine/check_options.ts";
 import type { Engine } from "../engine/engine.ts";
 import { RefusedError } from "../engine/errors.ts";
 import { createFleet, type Fleet } from "../engine/fleet.ts";
@@ -116,6 +117,7 @@ export function createOutpostEngine(options: OutpostEngineOptions): Engine {
 }
 
 function engineOptions(options: OutpostEngineOptions): CreateEngineOptions {
+  checkOptions(options);
   const { postgres, deploymentId = "", postgresSettings, ...rest } = options;
   const fault = deploymentIdFault(deploymentId);
   if (fault !== null) throw new RefusedError(`Cannot work on this deployment: its ID ${fault}`);
@@ -160,7 +162,11 @@ export interface OutpostFleetOptions extends Omit<OutpostEngineOptions, "deploym
  * ```
  */
 export function createOutpostFleet(options: OutpostFleetOptions): Fleet {
+  checkOptions(options);
   const { deploymentIds, postgres, clickhouse, redis, ...rest } = options;
+  if (!Array.isArray(deploymentIds)) {
+    throw new RefusedError(`Cannot create the fleet: its deploymentIds, ${shown(deploymentIds)}, is no list`);
+  }
   return createFleet({
     shared: postgres === undefined ? undefined : engineOptions({ ...rest, postgres }),
     deployments: deploymentIds.map((deploymentId) =>

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkDefinition } from "../../check_options.ts";
 import type { Binary } from "../binary.ts";
 import type { Facts } from "../facts.ts";
 import { checkNames } from "../transform/change.ts";
@@ -27,20 +28,13 @@ export interface CopyRules extends Partial<Omit<CopyChange, "type">> {
   groupOf(key: Binary): Binary | null;
 }
 
-/** What holds where a change says nothing: each record is looked at, and no other decides about it. */
-const EACH_BY_ITSELF: Pick<CopyChange, "fields" | "decide" | "questions"> = {
-  fields: [""], // A server asked for no field at all would refuse; none is called so.
-  decide: () => "ask",
-  questions: () => [],
-};
-
 /**
  * Describes copies of records under new keys, with their TTL, never over an existing record. The originals stay until
  * cleanup, which deletes each in the step that proves its copy.
  *
  * @param rules Which keys are meant, and where each goes.
  * @returns The `change` of a {@linkcode RedisMigration}.
- * @throws {RegistryError} When a name is text beyond ASCII, or a field is named twice.
+ * @throws {RegistryError} When a name is text beyond ASCII, a field is named twice, or something lacks or is of a wrong kind.
  * @example Lists of carts get a hash tag
  * ```ts
  * import { copyKeys, createRegistry, type RedisMigration } from "@outpost/migrate";
@@ -62,7 +56,10 @@ const EACH_BY_ITSELF: Pick<CopyChange, "fields" | "decide" | "questions"> = {
  * ```
  */
 export function copyKeys(rules: CopyRules): CopyChange {
-  const given = { ...EACH_BY_ITSELF, ...rules };
+  checkDefinition("copy", rules, "what copyKeys() is given");
+  const { fields, decide = () => "ask", questions = () => [] } = rules;
+  // A server asked for no field at all would refuse; none is called so.
+  const given = { ...rules, fields: fields?.length ? fields : [""], decide, questions };
   checkNames(given);
   return { ...withCheckedAnswers(given), type: "copy" };
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { checkDefinition } from "../../check_options.ts";
 import { RegistryError } from "../../errors.ts";
 import { asked } from "../asked.ts";
 import { type Binary, decodeText, display, isBytes } from "../binary.ts";
@@ -106,7 +107,7 @@ export interface TransformChange extends TransformRules {
  * @param rules Which keys are meant, and what becomes of their fields.
  * @returns The `change` of a {@linkcode RedisMigration}.
  * @throws {RegistryError} When it reads no field: then it could never find anything to change. When a name is text beyond
- * ASCII, or a field is named twice.
+ * ASCII, a field is named twice, or something lacks or is of a wrong kind.
  * @example Addresses in lower case
  * ```ts
  * import { createRegistry, decodeText, encodeText, type RedisMigration, transformRecords } from "@outpost/migrate";
@@ -132,6 +133,7 @@ export interface TransformChange extends TransformRules {
  * ```
  */
 export function transformRecords(rules: TransformRules): TransformChange {
+  checkDefinition("transform", rules, "what transformRecords() is given");
   if (rules.fields.length === 0) {
     throw new RegistryError(`Cannot transform the records "${rules.pattern}": no field is named to read`);
   }

@@ -9,14 +9,21 @@ import {
   type ApplyOptions,
   createEngine,
   MigrationError,
+  RefusedError,
   RegistryError,
   transformRecords,
 } from "../../../mod.ts";
+import * as library from "../../../mod.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { startRedis } from "../../support/redis.ts";
 
 /** The engine as JavaScript sees it. */
 type Loose = Record<string, (...given: unknown[]) => Promise<unknown>>;
+/** What makes engines, as JavaScript sees it. */
+type Makers = Record<
+  "createFleet" | "createOutpostEngine" | "createOutpostFleet",
+  (given?: unknown) => unknown
+>;
 
 function shopOf(sql: Sql, redis: Redis) {
   const engine = createShopEngine(sql, redis);
@@ -125,11 +132,13 @@ Deno.test("createEngine() refuses what is not what it needs, and names it", asyn
   const options = (): any => ({
     registry: {
       postgres: { steps: [orders], directory: null, schemas: [[]] },
+      clickhouse: { steps: [orders], directory: null, schemas: [[]] },
       redis: [{ name: "001_nothing", version: 1, description: "", change }],
     },
     names: {
       tool: "shop",
       postgres: { bookkeepingTable: "shop_version", historyTable: "shop_history", lockKey: () => 5n },
+      clickhouse: { bookkeeping: "shop_version", history: "shop_history", prefix: "" },
       redis: {
         deployment: "",
         stateKey: (name: string) => `shop:migration:${name}`,
@@ -161,6 +170,15 @@ Deno.test("createEngine() refuses what is not what it needs, and names it", asyn
     [(made) => made.postgres.lockRetries = -1, '"lockRetries": -1'],
     [(made) => made.redis = null, "it is not one of ioredis"],
     [(made) => made.lockTtlMs = 2 ** 40, '"lockTtlMs"'],
+    [(made) => made.deployment = 5, "its deployment, 5, is no string"],
+    [
+      (made) => made.clickhouse = { client: {}, identity: "ch" },
+      "its clickhouse.client, this object, is no client",
+    ],
+    [
+      (made) => made.clickhouse = null,
+      "its clickhouse.client, undefined, is no client of @clickhouse/client",
+    ],
     [(made) => delete made.registry.redis[0].change, "neither copyKeys() nor transformRecords()"],
     [(made) => delete made.registry.redis[0].name, "that of version 1 has no name"],
     [(made) => made.registry.postgres.steps = [{ step: orders.step }], "it exports no up or no down"],
@@ -171,6 +189,14 @@ Deno.test("createEngine() refuses what is not what it needs, and names it", asyn
     mistake(made);
     assertThrows(() => createEngine(made), MigrationError, told);
   }
+  const { createFleet, createOutpostEngine, createOutpostFleet } = library as unknown as Makers;
+  assertThrows(() => createFleet(), RefusedError, "its deployments, undefined, is no list of objects");
+  assertThrows(() => createOutpostEngine(), RefusedError, "Cannot use undefined for options");
+  assertThrows(
+    () => createOutpostFleet({ deploymentIds: "a" }),
+    RefusedError,
+    'its deploymentIds, "a", is no list',
+  );
   for (const key of [5, 2n ** 64n]) {
     const made = options();
     made.names.postgres.lockKey = () => key;
