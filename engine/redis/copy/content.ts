@@ -141,16 +141,17 @@ async function readEach(
   const types = (await store.callMany(keys.map((key) => ["TYPE", toArgument(key)] as const))).map(String);
   const commands = keys.map((key, i) => {
     const name = toArgument(key);
+    // Before the rest: what is written in between is not what the digest proves, and stays.
     return [
-      ...commandsFor(types[i]!, name),
       ...digests ? [["DUMP", name] as const] : [],
+      ...commandsFor(types[i]!, name),
     ];
   });
   const replies = await store.callMany(commands.flat());
   const ends = await readEnds(store, keys);
   return await Promise.all(keys.map(async (key, i) => {
     const own = replies.splice(0, commands[i]!.length);
-    const dump = digests ? own.pop() as Buffer | null : null;
+    const dump = digests ? own.shift() as Buffer | null : null;
     const end = ends[i]!;
     if (types[i] === "none" || end.at === undefined || (digests && dump === null)) return null;
     if (own.some((part) => part instanceof Error)) return (await readEach(store, [key], reading))[0]!;

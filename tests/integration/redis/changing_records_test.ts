@@ -126,6 +126,38 @@ for (
 }
 
 Deno.test(
+  "an original that is written to while it is read is not deleted for what was read before",
+  quietly,
+  async () => {
+    const [key, copy] = ["tenant:t:queue", "tenant:{t}:queue"];
+    await using redis = await startRedis();
+    const client = redis.client();
+    let [act, reads]: [(() => Promise<unknown>) | null, number] = [null, 0];
+    await using proxy = startFaultProxy({
+      protocol: "redis",
+      target: redis.port,
+      async decide({ name, text }) {
+        const isRead = ["LRANGE", "DUMP"].includes(name) && text.split(" ").includes(key);
+        if (isRead && ++reads === 2) await act?.(); // Between what it holds and the proof that it is still that.
+        return null;
+      },
+    });
+    const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(proxy.port) };
+    const run = (line: string) =>
+      runInProcess(["migrate", ...line.split(" "), "--redis-only", "--yes"], { env });
+    await client.hset("tenant:t", { id: "t", created_at: CREATED });
+    await client.rpush(key, "first");
+    assertEquals((await run("apply")).code, 0);
+    [reads, act] = [0, () => client.rpush(key, "second")];
+    const cleanup = await run("cleanup redis/1 --force");
+    assertEquals([cleanup.code, reads > 1], [1, true], cleanup.stdout);
+    assertStringIncludes(cleanup.stdout, "its copy tenant:{t}:queue is different");
+    assertEquals(await client.lrange(key, 0, -1), ["first", "second"]);
+    assertEquals(await client.lrange(copy, 0, -1), ["first"]);
+  },
+);
+
+Deno.test(
   "between nodes a copy follows its original, and is named when that never ends",
   quietly,
   async () => {
