@@ -7,7 +7,7 @@
 import type { ClickHouseClient } from "@clickhouse/client";
 import { fromFileUrl } from "@std/path";
 import { connectClickHouse } from "../../cli/stores/clickhouse.ts";
-import { findProgram, type Server, stop } from "./server.ts";
+import { findProgram, makeServerFolder, type Server, stop } from "./server.ts";
 
 const CHDB = "chdb@3.4.0";
 
@@ -82,7 +82,7 @@ class Clients {
 
 async function startEngine(): Promise<ClickHouseServer> {
   const packages = await installed();
-  const data = await Deno.makeTempDir({ prefix: "outpost-clickhouse-" });
+  const data = await makeServerFolder("outpost-clickhouse-");
   const node = findProgram("node", "nodejs");
   const script = fromFileUrl(new URL("clickhouse_server.mjs", import.meta.url));
   const process = new Deno.Command(node, {

@@ -80,7 +80,8 @@ export async function startPostgres(
   );
   const clients: postgres.Sql[] = [];
   const url = (database: string) => `postgres://postgres@127.0.0.1:${port}/${database}`;
-  const admin = postgres(url("postgres"), { max: 1, onnotice: () => {} });
+  // Asks again at once: by itself it would wait longer after each refusal, up to 20 seconds, and a busy machine refuses for long.
+  const admin = postgres(url("postgres"), { max: 1, onnotice: () => {}, backoff: () => 0.02 });
   const [version] = await eventually(() =>
     admin`select current_setting('server_version_num')::int as number`
   );

@@ -50,11 +50,13 @@ export function isRoot(): boolean {
 const LONGEST_FOLDER = 80;
 
 /**
- * Makes an empty folder for the files and sockets of a server. Programs that refuse to run as the super-user run as another one:
- * where that one cannot reach this process' temporary folder, or its path is too long for a socket, it is made in `/tmp`.
+ * Makes an empty folder for the files and sockets of a server: in the one that `OUTPOST_TESTS_FOLDER` names, which `./dev test` makes
+ * in memory, else in this process' temporary one. Programs that refuse to run as the super-user run as another one: where that one
+ * cannot reach the folder, or its path is too long for a socket, it is made in `/tmp`.
  */
 export async function makeServerFolder(prefix: string): Promise<string> {
-  const folder = await Deno.makeTempDir({ prefix });
+  const within = Deno.env.get("OUTPOST_TESTS_FOLDER");
+  const folder = await Deno.makeTempDir({ prefix, ...(within === undefined ? {} : { dir: within }) });
   const isReached = !isRoot() || await isReachedByAll(dirname(folder));
   if (isReached && folder.length <= LONGEST_FOLDER) return folder;
   await Deno.remove(folder);
@@ -92,8 +94,13 @@ export function spawnServer(
   }).spawn();
 }
 
-/** Tries until it succeeds: the only waiting that tests do. @throws The last error, after `timeoutMs`. */
-export async function eventually<T>(attempt: () => Promise<T> | T, timeoutMs = 20_000): Promise<T> {
+/**
+ * Tries until it succeeds: the only waiting that tests do.
+ *
+ * @param timeoutMs Only ends what would never end: no machine is so busy that it takes this long.
+ * @throws The last error, after that time.
+ */
+export async function eventually<T>(attempt: () => Promise<T> | T, timeoutMs = 120_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   while (true) {
     try {
