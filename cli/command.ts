@@ -51,7 +51,7 @@ export interface CommandSpec {
   readonly flags?: readonly FlagSpec[];
   /** Settings beyond those that every command takes. */
   readonly settings?: readonly SettingKey[];
-  /** `none`: it runs without any settings and accepts the output flags alone. */
+  /** `none`: it runs without any settings and takes the flags alone that say how it answers. */
   readonly needs?: "none" | "settings";
   /** It runs although settings cannot be used, and says so itself. */
   readonly reportsProblems?: boolean;

@@ -28,7 +28,8 @@ export const completions: Command = defineCommand(
   readShell,
   async (context, shell) => {
     const { completionScript } = await import("./line/completion_script.ts");
-    context.output.text(await completionScript(shell, context.host.programWords));
+    const script = await completionScript(shell, context.host.programWords);
+    context.output.result({ shell, script }, () => script);
     return EXIT.done;
   },
 );

@@ -10,7 +10,7 @@ import type { Command } from "../command.ts";
 import { bashScript, OTHER_COMMAND } from "./bash_script.ts";
 import { SETTINGS } from "../settings/table.ts";
 import type { SettingDefinition } from "../settings/setting.ts";
-import { SHARED_FLAGS, usefulSettings } from "./shared_options.ts";
+import { SHARED_FLAGS, usefulFlags, usefulSettings } from "./shared_options.ts";
 
 /** The script for a shell. @param words What starts this program. */
 export async function completionScript(shell: string, words: readonly string[]): Promise<string> {
@@ -74,12 +74,7 @@ function describe(
   command: Command,
   ids: readonly { readonly id: string; readonly description: string }[],
 ): void {
-  for (
-    const { flags, description, values } of [
-      ...(command.flags ?? []),
-      ...(command.needs === "none" ? [] : SHARED_FLAGS),
-    ]
-  ) {
+  for (const { flags, description, values } of [...(command.flags ?? []), ...usefulFlags(command)]) {
     const [, short, long, value] = /^(?:-(\w), )?--([\w-]+)(?: <(.+)>)?$/.exec(flags)!;
     addOption(tab, long!, description, value !== undefined, short, values);
   }

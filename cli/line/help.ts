@@ -7,7 +7,7 @@
 import type { ArgumentSpec, CommandSpec, FlagSpec } from "../command.ts";
 import { type SettingKey, SETTINGS } from "../settings/table.ts";
 import type { SettingDefinition } from "../settings/setting.ts";
-import { SHARED_FLAGS, usefulSettings } from "./shared_options.ts";
+import { usefulFlags, usefulSettings } from "./shared_options.ts";
 import { PLAIN, type Style } from "../output/style.ts";
 import { wrap } from "../output/table.ts";
 
@@ -78,7 +78,7 @@ function optionLines(spec: CommandSpec): readonly (readonly [string, readonly Li
     const line = settingLine(key);
     if (line !== null) add(SETTINGS[key].group, line);
   }
-  for (const flag of spec.needs === "none" ? [] : SHARED_FLAGS) add(flag.group!, flagLine(flag));
+  for (const flag of usefulFlags(spec)) add(flag.group!, flagLine(flag));
   return [...lines].filter(([, group]) => group.length > 0);
 }
 

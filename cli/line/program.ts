@@ -12,7 +12,7 @@ import { commandHelp, type HelpOptions } from "./help.ts";
 import { migrateHelp, programHelp } from "./program_help.ts";
 import { type SettingKey, SETTINGS } from "../settings/table.ts";
 import type { SettingDefinition } from "../settings/setting.ts";
-import { SHARED_FLAGS, SHARED_SETTINGS } from "./shared_options.ts";
+import { SHARED_FLAGS, SHARED_SETTINGS, usefulFlags } from "./shared_options.ts";
 
 /** A command line that was understood. */
 export type ParsedLine =
@@ -125,6 +125,7 @@ function toParsedLine(
   args: readonly string[],
   flags: ReadonlyMap<string, unknown>,
 ): ParsedLine {
+  refuseUseless(command, flags);
   refuseTogether(flags, "sql-only", "redis-only");
   refuseTogether(flags, "verbose", "quiet");
   const text = (flag: string) => flags.get(flag) as string | undefined;
@@ -146,6 +147,21 @@ function toParsedLine(
     settings: flags,
     config: text("config"),
   };
+}
+
+/** A command without settings takes none of the flags that say which stores are meant, and how. */
+function refuseUseless(command: Command, flags: ReadonlyMap<string, unknown>): void {
+  if (command.needs !== "none") return;
+  const useless = [
+    ...SHARED_SETTINGS.map((key) => SETTINGS[key].flag as string | null),
+    ...SHARED_FLAGS.filter((flag) => !usefulFlags(command).includes(flag))
+      .map(({ flags }) => /--([\w-]+)/.exec(flags)![1]!),
+  ];
+  const given = useless.find((flag) => flag !== null && flags.has(flag));
+  if (given === undefined) return;
+  throw new UsageError(`outpost ${command.path} has no option '--${given}'`, {
+    hint: `See what it has: outpost ${command.path} --help`,
+  });
 }
 
 function refuseTogether(flags: ReadonlyMap<string, unknown>, one: string, other: string): void {

@@ -58,3 +58,8 @@ export const SHARED_FLAGS: readonly FlagSpec[] = [
     group: "Output",
   },
 ];
+
+/** Those of them that a command has a use for. */
+export function usefulFlags({ needs }: Pick<CommandSpec, "needs">): readonly FlagSpec[] {
+  return needs === "none" ? SHARED_FLAGS.filter(({ group }) => group === "Output") : SHARED_FLAGS;
+}

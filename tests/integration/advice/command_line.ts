@@ -14,6 +14,12 @@ export const COMMAND_LINE: readonly Proof[] = [
   mended("Did you mean {}?", "mistypes a shell", "completions bsh", "completions bash"),
   mended("See outpost --help", "types an option alone", "--sql-only", "--help"),
   mended(
+    "See what it has: outpost {} --help",
+    "names a store to who asks none",
+    "completions bash --redis-host h",
+    "completions --help",
+  ),
+  mended(
     "For example: outpost migrate apply redis/002_timestamps --rerun",
     "runs nothing again",
     "migrate apply --rerun",

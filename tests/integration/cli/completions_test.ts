@@ -56,6 +56,10 @@ Deno.test("outpost complete offers commands, options, values and migration IDs",
   assertEquals(await offered("migrate", "apply", "--log-format", ""), ["text", "json"]);
   assertEquals(await offered("migrate", "apply", "--skip"), ["--skip-invalid"]);
   assertEquals(await offered("completions", ""), ["bash", "zsh", "fish"]);
+  assertEquals(await offered("completions", "bash", "--js"), ["--json"]);
+  const { stdout: script } = await runCli(["completions", "bash"]);
+  const { stdout: object } = await runCli(["completions", "bash", "--json"]);
+  assertEquals(JSON.parse(object), { shell: "bash", script });
 });
 
 Deno.test({

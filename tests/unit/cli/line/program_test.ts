@@ -41,6 +41,21 @@ const WRONG: readonly (readonly [line: string, message: string, hint: string])[]
   ["migrate apply --plan f --rerun", "--plan and --rerun contradict each other", "one of them"],
   ["migrate apply --plan f --all", "--plan and --all contradict each other", "one of them"],
   ["migrate apply --all sql/5", "--all and the IDs named contradict each other", "one of them"],
+  [
+    "completions bash --redis-host h",
+    "outpost completions has no option '--redis-host'",
+    "outpost completions --help",
+  ],
+  [
+    "completions bash --no-redis-tls",
+    "outpost completions has no option '--redis-tls'",
+    "outpost completions --help",
+  ],
+  [
+    "migrate new sql a --config f",
+    "outpost migrate new has no option '--config'",
+    "outpost migrate new --help",
+  ],
   ["migrate apply --rerun", "--rerun needs the IDs", "redis/002_timestamps --rerun"],
   ["migrate down", "Say how far", "outpost migrate down 1"],
   ["migrate down 1 --to 8", "N and --to contradict each other", "outpost migrate down 1"],
