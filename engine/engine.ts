@@ -273,6 +273,7 @@ export class Engine {
    * @param options Which store, needed only beside another one.
    * @returns The steps, the newest first, and what goes or cannot come back; none at or below the version named.
    * @throws {RefusedError} When the engine has no such store, or its database is at a version that is not known.
+   * @throws {BlockedError} When a partition is detached that the steps would pass by.
    */
   async planDown(target: DownTarget, options: Pick<OneStoreOptions, "store"> = {}): Promise<SqlDownPlan> {
     checkTarget(target);
@@ -289,6 +290,7 @@ export class Engine {
    * @returns The IDs taken back, the newest first; empty at version 0, and at or below the version named.
    * @throws {RefusedError} When the engine has no such store, or its database is at a version that is not known.
    * @throws {PlanStaleError} When the database is not at the version that was shown.
+   * @throws {BlockedError} When a partition is detached that the steps would pass by.
    */
   async down(target: DownTarget, options: DownOptions = {}): Promise<readonly string[]> {
     checkTarget(target);

@@ -93,7 +93,11 @@ export class BlockedError extends MigrationError {
   readonly blockers: readonly Blocker[];
 
   /** @ignore Made by the engine alone. */
-  constructor(action: "apply" | "prepare", blockers: readonly Blocker[], options: ErrorOptions = {}) {
+  constructor(
+    action: "apply" | "prepare" | "take SQL steps back",
+    blockers: readonly Blocker[],
+    options: ErrorOptions = {},
+  ) {
     super(`Cannot ${action}, nothing was changed: ${blockers.map(({ detail }) => detail).join("; ")}`, {
       ...options,
       hint: joinHints(blockers.map(({ hint, parts }) => parts ?? hint)),

@@ -18,6 +18,7 @@ interface Told {
 /** What to do next, or undefined where the code tells nothing. */
 export function adviceFor(error: Told): string | Hint | undefined {
   if (error.code === "42501") return deniedHint(error);
+  if (error.routine === "ExecFindPartition") return NO_PARTITION_HINT;
   return BY_CODE[error.code] ?? BY_CLASS[error.code.slice(0, 2)];
 }
 
@@ -33,6 +34,9 @@ export function deniedHint({ routine, hint }: Told): string {
   return `Row level security hides rows of that table from this role: connect ${own}`;
 }
 
+const NO_PARTITION_HINT =
+  "No partition of the table takes a row that is written to it: make or attach one that does, such as one that is DEFAULT, and " +
+  "run the same again";
 const AGAIN = "Run the same command again";
 /** A table, column or other object exists, or is gone, that a step creates or changes. */
 const OTHER_MEANS =

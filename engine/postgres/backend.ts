@@ -14,6 +14,7 @@ import { columnsBeforehand, findLeftBehind } from "./beforehand.ts";
 import { ownTables } from "./bookkeeping.ts";
 import { compareSchema } from "./compare_schema.ts";
 import { countWith } from "./counter.ts";
+import { findDetached } from "./detached.ts";
 import { foldSteps } from "./fold.ts";
 import { namesBefore } from "../sql/rewrite.ts";
 import { findOwnWork } from "./foldable.ts";
@@ -138,6 +139,7 @@ class PostgresStore implements StepStore {
             );
           return withPrepared(found, prepared, made, "held" in others ? [] : others.value);
         },
+        blockersDown: (version) => findDetached(query, schemas[version - 1] ?? []),
         async findings(version) {
           const expected = schemas[version - 1]!;
           const found = await unlessHeld(async (within) => {

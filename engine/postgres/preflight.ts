@@ -8,6 +8,7 @@
 import { type Blocker, remedy } from "../blocker.ts";
 import { type Hint, hint } from "../hint.ts";
 import type { PendingChanges } from "../sql/step_store.ts";
+import { findDetached } from "./detached.ts";
 import type { Query } from "./query.ts";
 import type { SchemaObjects } from "./schema_objects.ts";
 
@@ -37,18 +38,13 @@ export async function findSqlBlockers(
   ]);
   const rights = await query<Missing>(RIGHTS, [JSON.stringify(tables), JSON.stringify(own), schema]);
   const prepared = await query<Prepared>(PREPARED, [JSON.stringify(tables)]);
-  const parts = expected.filter(({ partitionOf }) => partitionOf !== null);
-  const detached = await query<Detached>(DETACHED, [
-    JSON.stringify(
-      parts.map(({ name, partitionOf }) => ({ name, of: partitionOf!.table, bound: partitionOf!.bound })),
-    ),
-  ]);
+  const detached = await findDetached(query, expected);
   const taken = await query<{ name: string; kind: string }>(TAKEN, [JSON.stringify(made), schema]);
   return [
     ...dependants.map(dependantBlocker),
     ...rights.map(rightsBlocker),
     ...prepared.map(preparedBlocker),
-    ...detached.map(detachedBlocker),
+    ...detached,
     ...taken.map(({ name, kind }) =>
       blocker(
         "name",
@@ -138,22 +134,6 @@ function preparedBlocker({ gid, object, since }: Prepared): Blocker {
     gid,
     `The prepared transaction ${gid} has held ${object} since ${since}, and would be waited for in vain`,
     "End it with COMMIT PREPARED or ROLLBACK PREPARED",
-  );
-}
-
-interface Detached {
-  readonly name: string;
-  /** Its table, and the statement that makes it a part of that again. */
-  readonly of: string;
-  readonly attach: string;
-}
-
-function detachedBlocker({ name, of, attach }: Detached): Blocker {
-  return blocker(
-    "partition",
-    name,
-    `${name} is no partition of ${of} any more: no step would see its rows, and what belongs to them would count as lost`,
-    `Attach it again (${attach}); if its rows are not wanted, rename it`,
   );
 }
 
@@ -255,17 +235,6 @@ const PREPARED = `
     JOIN tree t ON t.oid = l.relation
    WHERE p.database = current_database()
    GROUP BY p.gid, p.prepared ORDER BY p.gid`;
-
-// One that is gone altogether an operator has done away with: then there are others for its rows, or none were wanted. While it is
-// being detached, it is there for the catalogue alone; older servers do not know of that.
-const DETACHED = `
-  SELECT p.name, p.of, format('ALTER TABLE %I ATTACH PARTITION %I %s', p.of, p.name, p.bound) AS attach
-    FROM jsonb_to_recordset($1::text::jsonb) AS p (name text, "of" text, bound text)
-    JOIN pg_class c ON c.oid = to_regclass(quote_ident(p.name)) AND c.relkind IN ('r', 'p')
-   WHERE to_regclass(quote_ident(p.of)) IS NOT NULL
-     AND (NOT EXISTS (SELECT FROM pg_partition_ancestors(c.oid) a WHERE a.relid = to_regclass(quote_ident(p.of)))
-          OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid AND to_jsonb(i) ->> 'inhdetachpending' = 'true'))
-   ORDER BY p.name`;
 
 const TAKEN = `
   SELECT c.relname AS name,

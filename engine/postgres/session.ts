@@ -5,7 +5,7 @@
  */
 
 import type { SqlPrepareOptions, SqlRunOptions, SqlSession } from "../sql_backend.ts";
-import { LockLostError, RefusedError, StoreUnreachableError } from "../errors.ts";
+import { BlockedError, LockLostError, RefusedError, StoreUnreachableError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { assertForceable } from "../sql/standing.ts";
 import type { StepModule } from "../sql/step.ts";
@@ -18,6 +18,7 @@ import type { PinnedConnection } from "./pinned_connection.ts";
 import { StepRecords } from "./step_records.ts";
 import { TransactionRunner } from "./transaction.ts";
 import { withoutTransaction } from "./concurrent_step.ts";
+import { findDetached } from "./detached.ts";
 import { foldAlone, foldSteps } from "./fold.ts";
 import { FoldRunner } from "./fold_runner.ts";
 import type { Query } from "./query.ts";
@@ -185,6 +186,8 @@ export class PostgresSession implements SqlSession {
   async down(version: number, options: SqlRunOptions): Promise<void> {
     await this.#assertNotPrepared();
     await this.#guard(async () => {
+      const detached = await findDetached(this.#query, this.#options.schemas[version - 1] ?? []);
+      if (detached.length > 0) throw new BlockedError("take SQL steps back", detached);
       await this.#beforehand.takeAway(null, options);
       await this.#steps.run("down", this.#module(version), options);
     });

@@ -11,7 +11,7 @@ import { migrationId, type MigrationInfo, storeTitle } from "../migration.ts";
 import type { SqlActivity } from "./activity.ts";
 import { harmless } from "../foreign_text.ts";
 import type { Blocker } from "../blocker.ts";
-import { RefusedError, RegistryError } from "../errors.ts";
+import { BlockedError, RefusedError, RegistryError } from "../errors.ts";
 import { dirtyVersions } from "../hint.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { type Counter, countLosses, planStep, remembering } from "./forecast.ts";
@@ -134,6 +134,8 @@ export class StepBackend implements SqlBackend {
       const steps: SqlStepPlan[] = [];
       const warnings: string[] = [];
       const to = lowestOf(target, version);
+      const blockers = to < version ? await view.blockersDown?.(version) ?? [] : [];
+      if (blockers.length > 0) throw new BlockedError("take SQL steps back", blockers);
       for (const step of this.#steps.slice(to, version).toReversed()) {
         const forecast = step.forecastDown(version);
         steps.push(await this.#plan(step, step.down, forecast, counter));

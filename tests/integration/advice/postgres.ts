@@ -106,6 +106,35 @@ export const POSTGRES_ADVICE: readonly Proof[] = [
     "alter table events detach partition events_default",
     "alter table events attach partition events_default default",
   ),
+  proof(
+    "Attach it again ({}); if its rows are not wanted, rename it",
+    "goes back without a partition",
+    async (world, see) => {
+      await world.current();
+      await world.sql()`alter table attempts detach partition attempts_default`;
+      const back = "migrate down --to 4 --yes";
+      const [attach] = see(await world.outpost(back));
+      await world.sql().unsafe(attach!);
+      return await world.outpost(back);
+    },
+  ),
+  proof(
+    "No partition of the table takes a row that is written to it: make or attach one that does, such as one that is DEFAULT, and " +
+      "run the same again",
+    "goes back without a partition for a row",
+    async (world, see) => {
+      await world.current();
+      await world.sql().unsafe(`
+        insert into outpost_quarantine (migration, source_table, row) values ('sql/000005', 'deliveries',
+          '{"id": "d", "event_id": "e", "destination_id": "x", "status": "success", "time": "2025-01-01", "manual": false, "attempt": 0}');
+        alter table attempts detach partition attempts_default;
+        alter table attempts_default rename to attempts_kept`);
+      const back = "migrate down --to 4 --yes";
+      see(await world.outpost(back));
+      await world.sql()`create table attempts_default partition of attempts default`;
+      return await world.outpost(back);
+    },
+  ),
   inTheWay(
     "The tables are not what the recorded version says: see what differs with {}",
     "renamed a table",

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type postgres from "postgres";
 import { BlockedError } from "../../../engine/errors.ts";
 import { StepFailedError } from "../../../engine/sql/step_failed_error.ts";
@@ -145,6 +145,56 @@ Deno.test("plan() names a detached partition, whose rows no step would see, and 
   await migrateTo(backend, 7);
   await sql`ALTER TABLE attempts DETACH PARTITION attempts_default`;
   assertEquals((await backend.blockers([8])).map(({ object }) => object), ["attempts_default"]);
+});
+
+Deno.test("down() changes nothing while a partition is detached, and says how it is attached again wherever it is", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 3 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 4);
+  await fill(sql);
+  await migrateTo(backend, 10);
+  await sql.unsafe(`
+    CREATE TABLE archive (LIKE attempts) PARTITION BY RANGE (time);
+    ALTER TABLE attempts DETACH PARTITION attempts_default;
+    ALTER TABLE archive ATTACH PARTITION attempts_default DEFAULT`);
+  const before = await everything(sql);
+  await using session = await locked(backend);
+  const ways: (() => Promise<unknown>)[] = [() => backend.planDown(6), () => session.down(10, running())];
+  for (const refused of ways) {
+    const error = await assertRejects<BlockedError>(refused, BlockedError);
+    assertEquals(
+      error.message,
+      "Cannot take SQL steps back, nothing was changed: attempts_default is no partition of attempts any more: no step would " +
+        "see its rows, and what belongs to them would count as lost",
+    );
+    assertEquals(error.blockers[0]!.object, "attempts_default");
+  }
+  assertEquals(await everything(sql), before);
+  assertEquals((await backend.planDown({ to: 10 })).steps, [], "nothing is taken back");
+  const [blocked] = (await assertRejects(() => backend.planDown(6), BlockedError)).blockers;
+  await sql.unsafe(/\((.*?)\);/.exec(blocked!.hint.replace("; ALTER", "| ALTER"))![1]!.replace("|", ";"));
+  for (const version of [10, 9, 8, 7, 6, 5]) await session.down(version, running());
+  assertEquals((await backend.read()).version, 4);
+});
+
+Deno.test("down() says what to do where no partition takes a row that comes back", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 3 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 4);
+  await fill(sql);
+  await migrateTo(backend, 5);
+  await sql.unsafe(`
+    ALTER TABLE attempts DETACH PARTITION attempts_default;
+    ALTER TABLE attempts_default RENAME TO attempts_kept`);
+  await using session = await locked(backend);
+  const error = await assertRejects(() => session.down(5, running()), StepFailedError);
+  assertEquals(error.failure.serverCode, "23514");
+  assertStringIncludes(error.hint!, "make or attach one that does, such as one that is DEFAULT");
+  await sql`CREATE TABLE attempts_default PARTITION OF attempts DEFAULT`;
+  await session.down(5, running());
+  assertEquals((await backend.read()).version, 4);
 });
 
 Deno.test("up() speaks of what hangs on a column, and of no standby, where the server says so after all", async () => {
