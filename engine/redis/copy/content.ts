@@ -19,10 +19,7 @@ export interface Content extends Body {
   readonly type: string;
   /** When fields of a hash end that do so before it does, in Unix milliseconds as text. */
   readonly fieldEnds: ReadonlyMap<Binary, string>;
-  /**
-   * SHA-1 of the record's dump: proof, for a script, that it is still the same. Of a large hash, of its fields and their ends.
-   * Empty when it was not asked for.
-   */
+  /** SHA-1 of the record's dump: proof, for a script, that it is still the same. Empty when it was not asked for, and for a large hash. */
   readonly digest: string;
   /** When it expires, in Unix milliseconds, or null for never. */
   readonly endsAt: number | null;
@@ -113,15 +110,14 @@ async function* inSlices(
 }
 
 /** A hash of more fields is read in pieces. */
-const MOST_FIELDS = 2000;
+const MOST_FIELDS = 1000;
 
-async function readLarge(store: RedisStore, key: Binary, digests: boolean): Promise<Content | null> {
+async function readLarge(store: RedisStore, key: Binary): Promise<Content | null> {
   const fields = await readInPieces(store, key);
   const [end] = await readEnds(store, [key]);
   if (fields.size === 0 || end?.at === undefined) return null;
   const fieldEnds = await readFieldEnds(store, key, fields);
-  const digest = digests ? sha1(JSON.stringify([[...fields].sort(), [...fieldEnds].sort()])) : "";
-  return { type: "hash", fields, fieldEnds, members: "", digest, ...endOf(end), large: true };
+  return { type: "hash", fields, fieldEnds, members: "", digest: "", ...endOf(end), large: true };
 }
 
 async function readEach(
@@ -135,7 +131,7 @@ async function readEach(
     const [length] = await store.callMany([["HLEN", toArgument(first!)]]);
     // Between nodes no watch tells of a change meanwhile, and a deletion rests on the digest of a whole dump.
     if (Number(length) > MOST_FIELDS && !(whole && store.clustered)) {
-      return [await readLarge(store, first!, digests)];
+      return [await readLarge(store, first!)];
     }
   }
   const types = (await store.callMany(keys.map((key) => ["TYPE", toArgument(key)] as const))).map(String);

@@ -5,13 +5,14 @@
  * @module
  */
 
-import type { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import type { RedisDifference } from "../../redis_backend.ts";
 import { slices } from "../../slices.ts";
 import { type Binary, display, toArgument } from "../binary.ts";
 import type { ReadContext, WriteContext } from "../context.ts";
+import { isTooLong } from "../errors.ts";
 import { lookAhead } from "../lookalikes.ts";
-import { SETTLE, SETTLE_LARGE } from "../scripts/settling.ts";
+import { READ_PROOF, SETTLE } from "../scripts/settling.ts";
 import { changesAfterCopy } from "../transform/convert_records.ts";
 import { walk } from "../walk/walk.ts";
 import type { CopyChange, ListKeys } from "./change.ts";
@@ -30,6 +31,8 @@ const AT_ONCE = 100;
 const SHOWN = 10;
 /** Of a value, so many characters are shown. */
 const SHOWN_VALUE = 60;
+
+const NOTHING: ReadonlyMap<Binary, Binary> = new Map();
 
 /** Which of the two forms holds. */
 export type Keep = "original" | "copy";
@@ -53,7 +56,7 @@ export async function findDifferences(
   const found: RedisDifference[] = [];
   const look = async (some: readonly Binary[]) => {
     const pairs = await findPairs(change, context.store, lookalikes, some);
-    for await (const portion of judged(change, context, pairs, { digests: true })) {
+    for await (const portion of judged(change, context, pairs)) {
       for (const one of portion) {
         const fault = faultOf(one.standing, one.pair.target);
         if (keys === null && !isUndecided(one.standing)) continue;
@@ -131,13 +134,26 @@ async function settleSome(
     const pairs = await findPairs(change, context.store, lookalikes, [...some.keys()]);
     const settled = new Set<Binary>();
     const refused: Settling[] = [];
-    for await (const portion of judged(change, context, pairs, { digests: true })) {
+    // Before they are judged: what is written in between is not what was shown.
+    const proofs = await readProofs(context, pairs.flatMap(({ source, target }) => [source, target]));
+    for await (const portion of judged(change, context, pairs)) {
       for (const one of portion) {
         const { source } = one.pair;
         const settling = { ...one, state: some.get(source)!.state, keep };
         if (stateOf(one) !== settling.state) continue;
-        if (await write(change, context, settling)) settled.add(source);
-        else refused.push(settling);
+        try {
+          if (await write(change, context, settling, proofs)) settled.add(source);
+          else refused.push(settling);
+        } catch (error) {
+          if (!isTooLong(error)) throw error;
+          const where = display(keep === "original" ? one.pair.target : source);
+          issues.push(
+            `${
+              display(source)
+            }: left alone, the server of ${where} takes no such length (proto-max-bulk-len)`,
+          );
+          some.delete(source);
+        }
       }
     }
     for (const source of await findSettled(change, context, refused)) settled.add(source);
@@ -175,27 +191,33 @@ async function findSettled(
   return settled;
 }
 
+/** What scripts say of records, for a later one to tell whether they are still that. */
+async function readProofs({ store }: WriteContext, keys: readonly Binary[]): Promise<Map<Binary, string>> {
+  const told = keys.map(async (key) => [key, String(await store.evaluate(READ_PROOF, [key], []))] as const);
+  return new Map(await Promise.all(told));
+}
+
 /** @returns False when one of the two has changed meanwhile. */
-async function write(change: CopyChange, context: WriteContext, settling: Settling): Promise<boolean> {
+async function write(
+  change: CopyChange,
+  context: WriteContext,
+  settling: Settling,
+  proofs: ReadonlyMap<Binary, string>,
+): Promise<boolean> {
   const { pair: { source, target }, original, copy, keep } = settling;
-  if (original.large === true || copy?.large === true) return await writeLarge(change, context, settling);
   const { store, fence } = context;
-  const [from, to] = keep === "original" ? [source, target] : [target, source];
-  const [chosen, other] = keep === "original" ? [original, copy] : [copy, original];
-  let dump: Buffer | "" = "";
-  if (chosen !== null) {
-    const read = await readWhole(store, from);
-    if (read?.digest !== chosen.digest) return false;
-    dump = read.dump;
+  const keys = keep === "original" ? [target, source] : [source, target];
+  const [over, holds] = keys as [Binary, Binary];
+  const known = keys.map((key) => proofs.get(key)!);
+  const fields = await fieldsToSet(context, settling);
+  if (!store.clustered) {
+    if (original.large === true || copy?.large === true) return await writeLarge(change, context, settling);
+    return await store.write(SETTLE, keys, [...known, "", "", ...fields].map(toArgument), fence) === "1";
   }
-  const args = [...shown(other), ...shown(chosen), dump, ...await fieldsToSet(context, settling)];
-  const keys = store.clustered ? [to] : [to, from];
-  return await store.write(
-    SETTLE,
-    keys,
-    args.map((arg) => typeof arg === "string" ? toArgument(arg) : arg),
-    fence,
-  ) === "1";
+  const whole = await readWhole(store, holds);
+  if ((await readProofs(context, [holds])).get(holds) !== proofs.get(holds)) return false;
+  const args = [...known.map(toArgument), whole?.dump ?? "", whole?.endsAt ?? "0", ...fields.map(toArgument)];
+  return await store.write(SETTLE, [over], args, fence) === "1";
 }
 
 /** @returns False when one of the two has changed meanwhile. */
@@ -203,9 +225,10 @@ async function writeLarge(change: CopyChange, context: WriteContext, settling: S
   const { pair, state, keep } = settling;
   const keys = keep === "original" ? [pair.target, pair.source] : [pair.source, pair.target];
   return await doWatched(context, pair, async () => {
-    for await (const [one] of judged(change, context, [pair], { digests: true })) {
+    for await (const [one] of judged(change, context, [pair])) {
       if (one === undefined || stateOf(one) !== state) return null;
-      return { script: SETTLE_LARGE, keys, args: await fieldsToSet(context, { ...one, state, keep }) };
+      const fields = await fieldsToSet(context, { ...one, state, keep });
+      return { script: SETTLE, keys, args: ["*", "*", "", "", ...fields] };
     }
     return null;
   });
@@ -217,16 +240,15 @@ async function fieldsToSet(context: WriteContext, { pair, original, keep }: Sett
   return [...await changesAfterCopy(context, pair.target, original.fields)].flat();
 }
 
-/** Digest and end of a record, as a script compares them. */
-function shown(content: Content | null): [string, string] {
-  return content === null ? ["-", "0"] : [content.digest, String(content.endsAt ?? 0)];
-}
-
 /** What both forms were, for a later look to tell whether they still are. */
 function stateOf({ original, copy }: Pick<JudgedPair<never>, "original" | "copy">): string {
-  const of = (content: Content | null) =>
-    content === null ? "-" : `${content.digest}/${content.endsAt ?? "never"}`;
-  return `${of(original)} ${of(copy)}`;
+  return [original, copy].map((content) => content === null ? "-" : digestOf(content)).join(" ");
+}
+
+/** By what it holds and when it ends: a server may store the same hash in another order each time that it is read. */
+function digestOf({ type, fields, fieldEnds, members, endsAt }: Content): string {
+  const told = [fields ?? NOTHING, fieldEnds].map((map) => [...map].sort(([a], [b]) => a < b ? -1 : 1));
+  return createHash("sha1").update(JSON.stringify([type, ...told, members, endsAt])).digest("hex");
 }
 
 function show(

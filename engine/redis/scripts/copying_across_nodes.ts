@@ -7,7 +7,7 @@
 import type { Binary } from "../binary.ts";
 import type { Orders } from "./copying.ts";
 import { DEAD_OF } from "./listing.ts";
-import { FENCE, FIELD_ENDS, type Script, script } from "./script.ts";
+import { DIGEST_OF, FENCE, type Script, script } from "./script.ts";
 import { CHANGE } from "./writing.ts";
 
 /**
@@ -36,31 +36,8 @@ export interface Restoring extends Pick<Orders, "lists" | "deletedAt"> {
   readonly markers: readonly Binary[];
 }
 
-/** Hashes of more fields are told by their dumps. */
-const MOST_FIELDS = 1000;
-
-/**
- * Sets `mark`, which says in its marker what was written, and `is_own`, which tells whether it is still that. A dump alone would not
- * tell: in which order a server puts the fields of a hash depends on the server, and on who has read it since.
- */
-const OWN = `${FIELD_ENDS}
-local function digest_of(key)
-  local length = redis.pcall('HLEN', key)
-  if length == 0 then return '' end
-  if type(length) ~= 'number' or length > ${MOST_FIELDS} then return redis.sha1hex(redis.call('DUMP', key)) end
-  local flat, told, values = redis.call('HGETALL', key), {}, {}
-  for j = 1, #flat, 2 do
-    told[(j + 1) / 2] = flat[j]
-    values[flat[j]] = flat[j + 1]
-  end
-  table.sort(told)
-  local ends, count = field_ends(key, told), #told
-  for j = 1, count do told[count + j] = values[told[j]] end
-  for j = 1, #ends do
-    if ends[j] > 0 then told[#told + 1] = told[j] .. ' ' .. ends[j] end
-  end
-  return redis.sha1hex(cjson.encode(told))
-end
+/** Sets `mark`, which says in its marker what was written, and `is_own`, which tells whether it is still that. */
+const OWN = `${DIGEST_OF}
 local function mark(key, markers, rest)
   redis.call('HSET', markers, key, digest_of(key) .. rest)
 end

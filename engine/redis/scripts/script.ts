@@ -100,6 +100,33 @@ local function keep_ends(key, fields, ends)
 end
 `;
 
+/** Hashes of more fields are told by their dumps. */
+const MOST_FIELDS = 1000;
+
+/**
+ * `digest_of` tells what a record holds, and an empty string for none. A dump alone would not tell: in which order a server puts the
+ * fields of a hash depends on the server, and on who has read it since.
+ */
+export const DIGEST_OF = `${FIELD_ENDS}
+local function digest_of(key)
+  local length = redis.pcall('HLEN', key)
+  if length == 0 then return '' end
+  if type(length) ~= 'number' or length > ${MOST_FIELDS} then return redis.sha1hex(redis.call('DUMP', key)) end
+  local flat, told, values = redis.call('HGETALL', key), {}, {}
+  for j = 1, #flat, 2 do
+    told[(j + 1) / 2] = flat[j]
+    values[flat[j]] = flat[j + 1]
+  end
+  table.sort(told)
+  local ends, count = field_ends(key, told), #told
+  for j = 1, count do told[count + j] = values[told[j]] end
+  for j = 1, #ends do
+    if ends[j] > 0 then told[#told + 1] = told[j] .. ' ' .. ends[j] end
+  end
+  return redis.sha1hex(cjson.encode(told))
+end
+`;
+
 /**
  * `ends_together` tells whether two hashes that have the same fields end at the same time, they and their fields; `by_name` makes a
  * table of a hash.

@@ -78,6 +78,32 @@ Deno.test("settle() settles what ends at a time too, however often it is read", 
   assertEquals((await backend.verify([HASH_TAGS], FULL))[0]?.issues, []);
 });
 
+for (const where of ["one server", "a cluster"]) {
+  Deno.test(`settle() takes a record for what it was that its server has put in another order, on ${where}`, async () => {
+    await using server = where === "a cluster" ? await startRedisCluster() : await startRedis();
+    const client = server.client();
+    // A server goes on growing the table of such a hash each time that somebody asks for a field of it.
+    const many = Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`d${i}`, "x".repeat(100)]));
+    const [list, plain] = ["tenant:t:many", "tenant:t:plain"];
+    await putHash(client, "tenant:t", tenantFields("t"));
+    await putHash(client, list, many);
+    await client.set(plain, "one");
+    const backend = outpostBackend(client);
+    await applyAll(backend);
+    for (const keep of ["original", "copy"] as const) {
+      await putHash(client, list, { [`${keep} of the original`]: "x" });
+      await putHash(client, "tenant:{t}:many", { [`${keep} of the copy`]: "x" });
+      await client.append("tenant:{t}:plain", "more");
+      const found = await backend.differences(HASH_TAGS, null, { signal: NEVER });
+      assertEquals(found.map(({ key }) => key).sort(), [list, plain]);
+      const settled = await backend.settle(HASH_TAGS, found, keep, { signal: NEVER });
+      assertEquals(settled, { id: HASH_TAGS, resolved: 2, issues: [] });
+      assertEquals(await getHash(client, list), await getHash(client, "tenant:{t}:many"));
+    }
+    assertEquals(await client.get(plain), "onemore");
+  });
+}
+
 Deno.test("settle() leaves alone what has changed since it was shown, and deletes an original that no copy is kept of", async () => {
   await using server = await startRedis();
   const client = server.client();
