@@ -25,11 +25,11 @@ export interface Place {
  *
  * @param query Runs in a transaction where `during` is `transaction`.
  * @throws {StoreDeniedError} When the role may not look into a schema that comes first.
- * @throws {RefusedError} When the search path leads to temporary tables.
+ * @throws {RefusedError} When the search path leads to temporary tables, or to those of the server.
  */
 export async function pinSchema(query: Query, during: "session" | "transaction"): Promise<Place> {
-  const [place] = await query<{ schema: string | null; database: string; temporary: boolean }>(PLACE);
-  const { schema, database, temporary } = place!;
+  const [place] = await query<{ schema: string | null; database: string; holds: string | null }>(PLACE);
+  const { schema, database, holds } = place!;
   const [hidden] = await query<{ name: string; role: string }>(HIDDEN);
   if (hidden !== undefined) {
     const [name, role] = [hidden.name, hidden.role].map((one) => quoteIdentifier(harmless(one)));
@@ -42,8 +42,8 @@ export async function pinSchema(query: Query, during: "session" | "transaction")
       },
     );
   }
-  if (temporary) {
-    throw new RefusedError("Cannot use Postgres: the search path leads to temporary tables first", {
+  if (holds !== null) {
+    throw new RefusedError(`Cannot use Postgres: the search path leads to ${holds} first`, {
       hint: "Name the schema of the tables first in search_path of the Postgres URL",
     });
   }
@@ -60,7 +60,9 @@ export async function pinSchema(query: Query, during: "session" | "transaction")
 
 const PLACE = `
   SELECT current_schema() AS schema, current_database() AS database,
-         EXISTS (SELECT FROM pg_namespace WHERE nspname = current_schema() AND oid = pg_my_temp_schema()) AS temporary`;
+         CASE WHEN EXISTS (SELECT FROM pg_namespace WHERE nspname = current_schema() AND oid = pg_my_temp_schema())
+              THEN 'temporary tables'
+              WHEN current_schema() IN ('pg_catalog', 'information_schema') THEN 'the server''s own tables' END AS holds`;
 
 /**
  * The first schema of the search path that is there, comes before the current one, and is passed by without a word, since the role

@@ -93,3 +93,16 @@ Deno.test("A table of the same name for this session alone is not taken for Outp
   await first`SELECT tools.at_login()`;
   await assertRejects(() => backendOver(first).read(), MigrationError, "temporary");
 });
+
+Deno.test("A search path that begins with the server's own schema is refused, and nothing is called pending", async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase();
+  await migrateTo(backendOver(server.client(url, { max: 2 })), 10);
+  const backend = backendOver(
+    server.client(url, { max: 1, connection: { search_path: "pg_catalog,public" } }),
+  );
+  for (const refused of [() => backend.read(), () => locked(backend)]) {
+    const error = await assertRejects<MigrationError>(refused, MigrationError, "the server's own tables");
+    assertEquals(error.hint, "Name the schema of the tables first in search_path of the Postgres URL");
+  }
+});
