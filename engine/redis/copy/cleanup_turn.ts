@@ -13,7 +13,8 @@ import type { Pair } from "./pairs.ts";
 import { tellsApart } from "./telling.ts";
 import { faultOf, type JudgedPair } from "./weigh.ts";
 
-const AMBIGUOUS = "it may be another record as well";
+/** Why nobody deletes or overwrites it for its copy. */
+export const AMBIGUOUS = "it may be another record as well";
 
 /** A walk of cleanup. */
 export interface Turn {

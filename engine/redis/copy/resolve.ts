@@ -16,11 +16,12 @@ import { READ_PROOF, SETTLE } from "../scripts/settling.ts";
 import { changesAfterCopy } from "../transform/convert_records.ts";
 import { walk } from "../walk/walk.ts";
 import type { CopyChange, ListKeys } from "./change.ts";
+import { AMBIGUOUS } from "./cleanup_turn.ts";
 import type { Content } from "./content.ts";
 import { prune } from "./dead_lists.ts";
 import { doWatched } from "./large.ts";
 import { findNamed } from "./named.ts";
-import { findPairs } from "./pairs.ts";
+import { findPairs, type Pair } from "./pairs.ts";
 import { findNeeded, tellsApart } from "./telling.ts";
 import { faultOf, isUndecided, judged, type JudgedPair } from "./weigh.ts";
 import { readWhole } from "./whole.ts";
@@ -131,7 +132,13 @@ async function settleSome(
   for (const batch of slices(differences, AT_ONCE)) {
     context.signal.throwIfAborted();
     const some = new Map(batch.map((one) => [one.source, one]));
-    const pairs = await findPairs(change, context.store, lookalikes, [...some.keys()]);
+    const found = await findPairs(change, context.store, lookalikes, [...some.keys()]);
+    const isAnothers = ({ ambiguous }: Pair) => keep === "copy" && ambiguous === true;
+    for (const { source } of found.filter(isAnothers)) {
+      issues.push(`${some.get(source)!.key}: left alone, ${AMBIGUOUS}`);
+      some.delete(source);
+    }
+    const pairs = found.filter((pair) => !isAnothers(pair));
     const settled = new Set<Binary>();
     const refused: Settling[] = [];
     // Before they are judged: what is written in between is not what was shown.

@@ -104,6 +104,24 @@ for (const where of ["one server", "a cluster"]) {
   });
 }
 
+Deno.test("settle() writes no copy over a record that may be another tenant's", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const key = "tenant:{x}:destination:d";
+  for (const id of ["x", "{x}"]) await putHash(client, `tenant:${id}`, tenantFields(id));
+  await putHash(client, key, destinationFieldsOf("d"));
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  // To an application of the new form it is tenant x's.
+  await putHash(client, key, { credentials: "rotated", updated_at: "4102444800000" });
+  const before = await snapshot(client);
+  const found = await backend.differences(HASH_TAGS, null, { signal: NEVER });
+  const { resolved, issues } = await backend.settle(HASH_TAGS, found, "copy", { signal: NEVER });
+  assertEquals([resolved, issues], [0, [`${key}: left alone, it may be another record as well`]]);
+  assertEquals(await snapshot(client), before);
+  assertEquals((await backend.settle(HASH_TAGS, found, "original", { signal: NEVER })).resolved, 1);
+});
+
 Deno.test("settle() leaves alone what has changed since it was shown, and deletes an original that no copy is kept of", async () => {
   await using server = await startRedis();
   const client = server.client();
