@@ -11,61 +11,77 @@ export interface Dotenv {
   readonly problems: readonly string[];
 }
 
-const LINE = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*(.*)$/;
-const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t" };
+/** What may stand between two assignments. */
+const BETWEEN = /\s+|#[^\n]*/y;
+const WORD = "[\\p{L}\\p{N}_.-]+";
+const SPACE = "[\\t\\v\\f\\r \\x85\\xa0]";
+const NAME = new RegExp(`(?:export${SPACE}+)?(${WORD}(?:${SPACE}+${WORD})*)${SPACE}*[=:]${SPACE}*`, "uy");
+const LINE = /[^\n\r]*/y;
+/** The last of several comments: what stands before it belongs to the value. */
+const COMMENT = new RegExp(`^(.*${SPACE})#.*$`, "s");
+const AROUND = new RegExp(`^${SPACE}+|${SPACE}+$`, "g");
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r" };
 
 /** A dollar that stands for itself, or a name in capital letters whose value is put in its place. */
 const REFERENCE = /\\\$|\$\(?\{?([A-Z0-9_]+)\}?/g;
 
 /**
- * Parses a file. In double quotes `\n`, `\"`, `\\` and line breaks are allowed; in single quotes nothing is special;
- * without quotes the value ends at ` #`. Outside of single quotes `$NAME` and `${NAME}` stand for what the file says above, or for
- * nothing, and `\$` for a dollar. The last assignment of a name counts.
+ * Parses a file. `NAME: value` is an assignment, too. In double quotes `\n` and `\r` are line breaks, and a backslash before anything else
+ * goes; in single quotes nothing is special, but that `\'` does not end them, and stays as it is. Without quotes the value ends at the last
+ * ` #`, which does not count at its very beginning. Outside of single quotes `$NAME` and `${NAME}` stand for what the file says above, or
+ * for nothing, and `\$` for a dollar. The last assignment of a name counts.
  */
 export function parseDotenv(text: string): Dotenv {
   const values = new Map<string, string>();
   const problems: string[] = [];
   const put = (value: string) =>
     value.replace(REFERENCE, (_, name) => name === undefined ? "$" : values.get(name) ?? "");
-  const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
-  for (let at = 0; at < lines.length; at++) {
-    const line = lines[at]!;
-    if (/^\s*(#|$)/.test(line)) continue;
-    const match = LINE.exec(line);
-    if (match === null) {
-      problems.push(`line ${at + 1} is not NAME=value`);
+  const source = text.replace(/^\uFEFF/, "").replaceAll("\r\n", "\n");
+  let at = 0;
+  const take = (pattern: RegExp) => {
+    pattern.lastIndex = at;
+    const found = pattern.exec(source);
+    at += found?.[0].length ?? 0;
+    return found;
+  };
+  let [lines, counted] = [1, 0];
+  const line = () => {
+    for (; counted < at; counted++) if (source[counted] === "\n") lines++;
+    return lines;
+  };
+  for (;;) {
+    while (take(BETWEEN) !== null);
+    if (at === source.length) break;
+    const name = take(NAME)?.[1];
+    if (name === undefined) {
+      problems.push(`line ${line()} is not NAME=value`);
+      take(LINE);
       continue;
     }
-    const [, name, rest] = match;
-    const quote = rest![0];
+    const quote = source[at]!;
     if (quote !== '"' && quote !== "'") {
-      values.set(name!, put(rest!.replace(/(^|\s)#.*$/, "").trim()));
+      const [rest] = take(LINE)!;
+      values.set(name, put(rest.replace(COMMENT, "$1").replace(AROUND, "")));
       continue;
     }
-    const start = at;
-    let body = rest!.slice(1);
-    let end = closing(body, quote);
-    while (end < 0 && at + 1 < lines.length) {
-      body += `\n${lines[++at]}`;
-      end = closing(body, quote);
-    }
+    const end = closing(source, at);
     if (end < 0) {
-      problems.push(`the quote opened in line ${start + 1} is never closed`);
+      problems.push(`the quote opened in line ${line()} is never closed`);
       break;
     }
-    const inner = body.slice(0, end);
-    values.set(
-      name!,
-      quote === "'" ? inner : put(inner.replace(/\\([^$])/gs, (_, char) => ESCAPES[char] ?? char)),
-    );
+    // The server takes an escaped quote at the very end for one of those around the value.
+    const inner = source.slice(at + 1, source[end - 1] === quote && end - 1 > at ? end - 1 : end);
+    at = end + 1;
+    const unescaped = () => inner.replace(/\\([^$])/gs, (_, char) => ESCAPES[char] ?? char);
+    values.set(name, quote === "'" ? inner : put(unescaped()));
   }
   return { values, problems };
 }
 
-function closing(body: string, quote: string): number {
-  for (let i = 0; i < body.length; i++) {
-    if (body[i] === "\\" && quote === '"') i++;
-    else if (body[i] === quote) return i;
-  }
-  return -1;
+/** Where a quote ends, whose beginning is at a place; -1 when it does not. */
+function closing(source: string, start: number): number {
+  const quote = source[start]!;
+  let end = source.indexOf(quote, start + 1);
+  while (end >= 0 && source[end - 1] === "\\") end = source.indexOf(quote, end + 1);
+  return end;
 }

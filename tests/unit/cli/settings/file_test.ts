@@ -47,6 +47,33 @@ DB_PASSWORD=too late
   assertEquals(values.get("KEPT"), "$DB_USER$ $lower ${lower}");
 });
 
+Deno.test("parseDotenv() reads what other writers of such files write as Outpost's server does", () => {
+  // Each value as godotenv 1.5.1 gives it.
+  for (
+    const [text, value] of [
+      ["A: b", "b"],
+      ["A : b", "b"],
+      ["export\tA=b", "b"],
+      ["A=b\t# comment", "b"],
+      ["A=b #c #d", "b #c"],
+      ["A= # comment", "# comment"],
+      ["A=#b", "#b"],
+      ["A=b#c", "b#c"],
+      ['A="b\\tc"', "btc"],
+      ['A="b" # comment', "b"],
+      ["A='b\\'c'", "b\\'c"],
+      ['A="b\\""', "b\\"],
+      ["A=b\rB=c", "b"],
+      ['B="x" A=b', "b"],
+      ["\n\n  A=b", "b"],
+    ] as const
+  ) {
+    const { values, problems } = parseDotenv(`${text}\n`);
+    assertEquals([values.get("A"), problems], [value, []], text);
+  }
+  assertEquals(parseDotenv('A="b"c\nB=1\n').problems, ["line 1 is not NAME=value"]);
+});
+
 Deno.test("parseDotenv() names the lines that it cannot understand, not what they hold", () => {
   assertEquals(parseDotenv("A=1\r\nhunter2\r\nB=2").problems, ["line 2 is not NAME=value"]);
   assertEquals(parseDotenv('A=1\nB="hunter2\n').problems, ["the quote opened in line 2 is never closed"]);
