@@ -3,7 +3,7 @@ import { gateSeed } from "../support/gate_seed.ts";
 import { torture } from "./torture.ts";
 
 /** What CI has time for; `deno task torture` plays for as long as one likes. */
-const SECONDS = 60;
+const SECONDS = 40;
 const HISTORIES = 150;
 
 // Node's sockets leave timers behind when a connection is lost, and runs that were killed end when they notice it.
