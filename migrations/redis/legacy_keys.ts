@@ -153,9 +153,9 @@ function judgeByOthers(key: Binary, facts: Facts, known: Known): Destination | n
     if (id !== null && suffix.startsWith("destination:") && suffix !== `destination:${id}`) continue;
     const old = `${TENANT}{${inner}}`;
     if (!isBracedTenant(old, known(old))) continue;
-    // The longest tenant that exists comes first, unless the key might be a current one as well.
+    // The longest tenant that exists comes first.
     const isLonger = longest !== null && longest.length > `{${inner}}`.length;
-    if (isLonger && suffix !== `destination:${id}` && !exists(inner, known)) continue;
+    if (isLonger && suffix !== `destination:${id}`) continue;
     if (known(`${TENANT}${inner}:${suffix}`).type !== "none") return null; // It is the copy of that one.
     return {
       target: current(`{${inner}}`, suffix),
@@ -164,7 +164,15 @@ function judgeByOthers(key: Binary, facts: Facts, known: Known): Destination | n
     };
   }
   if (readings.length > 0) {
-    if (readings.some(({ inner }) => exists(inner, known)) || longest === null) return null;
+    if (longest === null) return null;
+    const others = readings.filter(({ inner }) => exists(inner, known));
+    if (others.length > 0) {
+      // Of tenant "x", unless tenant "{x}:y" is there as well: then it can belong to both.
+      const isCurrent = others.some(({ inner, suffix }) =>
+        longest.length <= `{${inner}}`.length || known(`${TENANT}${inner}:${suffix}`).type !== "none"
+      );
+      return isCurrent ? null : { ...byForm(rest, facts, longest)!, ambiguous: true };
+    }
     // By its own ID it is a destination: of the tenant in the braces, or of the one that they belong to.
     const named = readings.filter(({ suffix }) => id !== null && suffix === `destination:${id}`);
     if (named.length > 0 && !named.some(({ inner }) => longest === `{${inner}}`)) return null;

@@ -57,6 +57,30 @@ Deno.test("what belongs to a tenant is copied to it also where the beginning of 
   );
 });
 
+for (const ids of [["x", "{x}:y"], ["x", "{x}", "{x}:y"]]) {
+  Deno.test(`what could be another tenant's as well is copied and never deleted: ${ids.join(" and ")}`, async () => {
+    await using server = await startRedis();
+    const client = server.client();
+    for (const id of ids) await putHash(client, `tenant:${id}`, tenantFields(id));
+    const keys = ["tenant:{x}:y:destinations", "tenant:{x}:y:other"];
+    await putHash(client, keys[0]!, { d: "{}" });
+    await client.set(keys[1]!, "1");
+    const backend = outpostBackend(client);
+    await applyAll(backend);
+    assertEquals(await getHash(client, "tenant:{{x}:y}:destinations"), { d: "{}" });
+    assertEquals(await client.get("tenant:{{x}:y}:other"), "1");
+    const full = { signal: NEVER, full: true, sample: 0 };
+    // Again when the tenant in the braces is gone: it is the other one's without doubt then.
+    for (const left of [keys, []]) {
+      assertEquals((await backend.verify([HASH_TAGS], full))[0]?.issues, []);
+      const { issues } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
+      assertEquals(issues.sort(), left.map((key) => `${key}: it may be another record as well`));
+      assertEquals((await allKeys(client)).filter((key) => keys.includes(key)), left);
+      await client.del("tenant:{x}:tenant");
+    }
+  });
+}
+
 Deno.test("a tenant stays deleted whose ID begins with that of a braced one, before it is copied and after", async () => {
   await using server = await startRedis();
   const client = server.client();
