@@ -95,6 +95,8 @@ export interface History {
   readonly neighbours: boolean;
   /** The server throws away what it has no room for, and there is none for two forms of every record. */
   readonly scarce: boolean;
+  /** Nobody settles what differs, so that cleanup has something to keep. */
+  readonly unsettled: boolean;
   /** A list is longer than what a step of a server looks through. */
   readonly long: boolean;
   /** The old application writes its times in whole seconds. What is there in the beginning was written in an earlier one. */

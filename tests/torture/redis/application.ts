@@ -11,6 +11,7 @@ import type { History } from "../history.ts";
 import {
   converted,
   type Fields,
+  NO_TIMES,
   ODD_TIMES,
   readStored,
   replaceStored,
@@ -211,6 +212,7 @@ export class Application {
       ...more,
       created_at: this.#madeAt(time),
       updated_at: this.#time(time),
+      ...this.#deletedNever(time),
     };
     return {
       fields: this.#form === "current" ? converted(fields, entityOf(record.kind)) : fields,
@@ -318,6 +320,12 @@ export class Application {
     return odd ? ODD_TIMES[time % ODD_TIMES.length]![0] : this.#time(time);
   }
 
+  /** What says that it was deleted, and not when: it was not. */
+  #deletedNever(time: number): Fields {
+    const isOdd = this.#odd && this.#form !== "current" && time % 3 === 1;
+    return isOdd ? { deleted_at: NO_TIMES[time % NO_TIMES.length]! } : {};
+  }
+
   /** What a time that the old application wrote may stand for at most. */
   #atLatest(time: number): number {
     return this.#coarse ? Math.floor(time / 1000) * 1000 + 999 : time;
@@ -353,7 +361,8 @@ function destinationFields({ salt }: Where): Fields {
   return {
     type: "webhook",
     topics: topics(salt),
-    config: '{"url":"https://example.com"}',
+    // Longer than 64 bytes, by which a server keeps the fields of a hash in an order of its own.
+    config: `{"url":"https://example.com/${"x".repeat(salt % 2 * 80)}"}`,
     credentials: secret(salt),
   };
 }

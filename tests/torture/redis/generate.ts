@@ -11,12 +11,14 @@ import {
   diesBeforePruning,
   diesOnCopy,
   diesOnList,
+  forgotten,
   freshStart,
   motif,
   olderTool,
   pausedAndChanged,
   settledHalfDone,
   startedAnew,
+  writtenSince,
 } from "./motifs.ts";
 import { REDIS_ERRORS, type RedisErrorCode } from "../../support/faults/fault.ts";
 import { Random } from "../random.ts";
@@ -66,6 +68,9 @@ const ID_FORMS: readonly ((n: number) => string)[] = [
 ];
 
 const DESTINATIONS = ["d1", "d2", "d:3"];
+
+/** What belongs to these looks like what belongs to a tenant `x` of a current release, or to one another. */
+const BRACED = ["{x}", "{x}:y", "{x}:y}"];
 
 /** Makes the history of a seed. The same seed and topology always give the same one. */
 export function generate(seed: number, topology: Topology): History {
@@ -120,12 +125,27 @@ function aimedHistory(seed: number, topology: Topology): History | null {
     }
     case 13:
       return besideOlderTool(random, seed, topology);
+    case 2:
+      return braced(random, history);
     case 8:
     case 12:
       return { ...history, odd: seed % 14 === 12, events: refused(random, history.events, REFUSALS) };
     default:
       return null;
   }
+}
+
+/** Tenants whose IDs are braced. In half of these nobody settles what differs. */
+function braced(random: Random, history: History): History {
+  const tenants = fewTenants(random).map((tenant, n) => ({ ...tenant, id: BRACED[n]! }));
+  const populations = [{ deployment: "", tenants }];
+  const events = history.events.map((event) => event.type === "run" ? { ...event, deployment: 0 } : event);
+  const unsettled = history.seed % 28 === 2;
+  if (!unsettled) return { ...history, populations, events };
+  const opening = random.pick([forgotten, writtenSince])(random, populations);
+  // A rerun that met what differs would have nothing cleaned up.
+  const others = events.filter((event) => event.type !== "run" || !event.words.includes("--rerun"));
+  return { ...history, populations, unsettled, events: [...opening, ...others] };
 }
 
 /** Several deployments, one's name within another's, and runners of which each works on some of them, or all, at once. */
@@ -210,6 +230,7 @@ function anyHistory(seed: number, topology: Topology, deployments?: readonly str
     populations,
     neighbours: !fresh && random.chance(0.6),
     scarce: false,
+    unsettled: false,
     long: false,
     coarse: false,
     odd: false,

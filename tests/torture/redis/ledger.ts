@@ -6,7 +6,7 @@
  */
 
 import { pause } from "../stage.ts";
-import type { Fields, Stored } from "./stored.ts";
+import { type Fields, type Stored, toMilliseconds } from "./stored.ts";
 
 /** What a record is. A list is the summary of a tenant's destinations; `other` is whatever else hangs on a tenant. */
 export type Kind = "tenant" | "destination" | "list" | "other";
@@ -59,8 +59,8 @@ export class Ledger {
   copyingFrom = Infinity;
   /** When 001 first began, by what is recorded: no later than that. */
   begunBy = Infinity;
-  /** A person has chosen one form of each record whose forms differed. */
-  settledByHand = false;
+  /** Originals of which a person has chosen one form; `--all` for each record whose forms differed. */
+  readonly #settled = new Set<string>();
   #clock = 0;
 
   /** Notes what is acknowledged by now. @returns Goes back to that: all that came since is gone, and nobody could have kept it. */
@@ -120,6 +120,17 @@ export class Ledger {
     );
   }
 
+  /** Notes that a person is about to choose. @param words Of the command. */
+  settle(words: readonly string[]): void {
+    for (const word of words) this.#settled.add(word);
+  }
+
+  /** True when a person may have chosen one form of a record. */
+  isSettled(record: LedgerRecord): boolean {
+    if (record.source !== null && this.#settled.has(record.source)) return true;
+    return this.#settled.has("--all") && this.mayDiffer(record);
+  }
+
   #get(names: Omit<LedgerRecord, "old" | "now" | "listed" | "oldFormAt" | "mayDiffer">): LedgerRecord {
     const known = this.records.get(names.target);
     if (known !== undefined) return known;
@@ -147,7 +158,7 @@ function namesOf(
 
 /** True for what is left of a deleted record. */
 export function isTombstone(stored: Stored): boolean {
-  return stored !== null && "deleted_at" in stored.fields;
+  return toMilliseconds(stored?.fields.deleted_at ?? "") !== null;
 }
 
 /** What a tenant or a destination calls itself in the search index; null for other records. */

@@ -7,6 +7,7 @@
 import type { Event, Happening, Population } from "../history.ts";
 import type { Random } from "../random.ts";
 import { WHOLE_RUN } from "../stage.ts";
+import type { Action } from "./application.ts";
 import { actOf, type Setting, startOf } from "./generate.ts";
 
 const APPLY = ["migrate", "apply", "--yes"];
@@ -125,6 +126,36 @@ export function settledHalfDone(random: Random, populations: readonly Population
   events.push({ after: 100, ...startOf(random, populations, words), runner: (run.runner + 1) % 3 });
   events.push({ after: 100, ...startOf(random, populations, APPLY), runner: (run.runner + 1) % 3 });
   return events;
+}
+
+/**
+ * The new application deletes a tenant by whom others are known, and what is left of it is over; the old one has written to one of those
+ * others. Then somebody settles the tenant, by its name.
+ */
+export function forgotten(random: Random, populations: readonly Population[]): Event[] {
+  const setting = settingOf(populations);
+  const act = (action: Action): Event => ({
+    ...{ after: 0, ...actOf(random, setting, "new") },
+    ...{ action, tenant: 0, destination: 0 },
+  });
+  const [{ id } = { id: "" }] = populations[0]!.tenants;
+  const words = ["migrate", "resolve", "redis/1", `tenant:${id}`, "--keep", "copy", "--yes"];
+  return [
+    ...writtenSince(random, populations),
+    act("delete_tenant"),
+    act("expire"),
+    { after: 0, ...startOf(random, populations, words), process: false },
+    { after: WHOLE_RUN, ...actOf(random, setting) },
+  ];
+}
+
+/** After all is applied, the old application writes to one destination. */
+export function writtenSince(random: Random, populations: readonly Population[]): Event[] {
+  const write = actOf(random, settingOf(populations), "old");
+  return [
+    { after: 0, ...startOf(random, populations, APPLY), process: false },
+    { after: WHOLE_RUN, ...write, action: "rotate", tenant: 0, destination: 0 },
+  ];
 }
 
 /** A run of 001 stands still before its first copy, things happen, and it makes that copy as its last deed. */

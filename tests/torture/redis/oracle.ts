@@ -66,7 +66,7 @@ export async function judge(world: RedisWorld, ledger: Ledger, verdicts: Verdict
       await judgeOther(world, record, verdicts, complain);
       continue;
     }
-    if (ledger.settledByHand && ledger.mayDiffer(record)) continue;
+    if (ledger.isSettled(record)) continue;
     const original = record.source === null ? null : await read(record.source);
     const copy = await read(record.target);
     const judgement = { record, original, copy, ledger, verdicts, complain };
@@ -92,11 +92,14 @@ interface Judgement {
 }
 
 /** The program never changes an original; cleanup deletes it. */
-function judgeOriginal({ record, original, complain }: Judgement): void {
+function judgeOriginal({ record, original, verdicts, complain }: Judgement): void {
   if (record.source === null) return;
   const left = record.old.at(-1)?.stored ?? null;
   if (original === null) return;
   if (left === null) return complain(`its original is back: ${showStored(original)}`);
+  if (verdicts.issues.some((issue) => isTakenForOther(issue, record.source))) {
+    complain("its original is taken for a record in the current form");
+  }
   if (!sameEnd(original.expiresAt, left.expiresAt) || !sameFields(original.fields, left.fields)) {
     complain(`its original was changed to ${showStored(original)} from ${showStored(left)}`);
   }
@@ -214,7 +217,10 @@ function judgeList(judgement: Judgement): void {
       // Listed by an old application since, with a destination that may be copied since.
       const isListedSince = wanted === null && found === (fieldsOf(last?.stored ?? null)[name] ?? null) &&
         entry.now !== undefined && mayBeCopiedSince(entry, entry.now, ledger, verdicts);
-      if (isListedSince) continue;
+      // Nor is anything left of the tenant: its list is what the old application has made of it since.
+      const isOwnersSince = wanted === null && owner.now?.stored === null &&
+        found === (fieldsOf(last?.stored ?? null)[name] ?? null) && last!.at >= ledger.begunBy;
+      if (isListedSince || isOwnersSince) continue;
       complain(
         wanted === null
           ? `${name} was taken off the list and is back on it`
@@ -318,8 +324,13 @@ function isNamed(record: LedgerRecord, { alarms }: Verdicts): boolean {
 
 function isNamedIn({ source, target }: LedgerRecord, issues: readonly string[]): boolean {
   return [source, target].some((key) =>
-    key !== null && issues.some((issue) => mentions(issue, display(key)))
+    key !== null && issues.some((issue) => mentions(issue, display(key)) && !isTakenForOther(issue, source))
   );
+}
+
+/** True for what names an original as a record that is to be converted: which it never is. */
+function isTakenForOther(issue: string, source: string | null): boolean {
+  return source !== null && issue === `${display(source)}: it is not converted`;
 }
 
 /** True when a text names a key, and not only one that begins like it. */

@@ -116,6 +116,11 @@ export const ODD_TIMES: readonly (readonly [text: string, time: number | null])[
   ["0001-01-01T00:00:00Z", -62_135_596_800_000],
   ["2024-02-29t10:30:00.9999999z", 1_709_202_600_999],
 ];
+/** Those of them that are none, and none at all. */
+export const NO_TIMES: readonly string[] = [
+  "",
+  ...ODD_TIMES.flatMap(([text, time]) => time === null ? [text] : []),
+];
 const ODD: ReadonlyMap<string, number | null> = new Map(ODD_TIMES);
 
 /** Reads both forms of a time. */

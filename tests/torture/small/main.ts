@@ -5,7 +5,8 @@
  */
 
 import { parseArgs } from "node:util";
-import { play, SCHEDULES } from "./play.ts";
+import { play } from "./play.ts";
+import { SCHEDULES } from "./schedules.ts";
 
 /** Histories that one server holds with ease. */
 const PARTS: Readonly<Record<string, number>> = { "cut off": 30 };

@@ -5,7 +5,7 @@
  */
 
 import { lacksSome } from "../redis/application.ts";
-import { sameFields, sameStored, showStored, type Stored } from "../redis/stored.ts";
+import { converted, sameFields, sameStored, showStored, type Stored } from "../redis/stored.ts";
 import { entityOf, isLive } from "./acts.ts";
 import { type Forms, type History, type Kind, KINDS, type Tenant } from "./tenants.ts";
 
@@ -13,18 +13,23 @@ import { type Forms, type History, type Kind, KINDS, type Tenant } from "./tenan
 export interface Case {
   /** The first slot that comes after 001 began. */
   readonly begun: number;
+  /** The books tell when that was. */
+  readonly isDated: boolean;
   /** Original names of the records of which the program said that a person is to choose, and who was to be kept. */
   readonly chosen: ReadonlySet<string>;
   readonly keep: "original" | "copy" | null;
+  /** Names of the migrations that are said to be applied. */
+  readonly applied: readonly string[];
 }
 
 /** Says what is wrong with a tenant after cleanup. */
 export function judgeTenant(
   tenant: Tenant,
   forms: Readonly<Record<Kind, Forms>>,
-  { begun, chosen, keep }: Case,
+  given: Case,
   nameOf: (kind: Kind) => string,
 ): string[] {
+  const { begun, chosen, keep } = given;
   // What a person chose, by their word alone is right: of a list, what of its records they chose.
   const some = KINDS.filter((kind) => chosen.has(nameOf(kind)));
   return KINDS.flatMap((kind) => {
@@ -32,6 +37,7 @@ export function judgeTenant(
     const wrong = kind === "list"
       ? judgeList(tenant, forms, begun)
       : judgeRecord(kind, tenant.history[kind], forms[kind], begun);
+    wrong.push(...judgeApplied(kind, tenant.history[kind], forms[kind], given));
     return wrong.map((what) => `${kind}: ${what}`);
   });
 }
@@ -56,6 +62,48 @@ function judgeRecord(kind: Kind, { old, now }: History, { original, copy }: Form
   const isLater = now !== null && last.slot < begun &&
     (!isLive(now.stored) || !lacksSome(now.stored, last.stored));
   if (!isLater) finds.push(`LOST: ${showStored(last.stored)} is gone, there is ${showStored(copy)}`);
+  return finds;
+}
+
+/** Says what a run has left without a copy that ended with 0: what nobody but the old application has ever written to. */
+export function missedBy(
+  tenants: readonly Tenant[],
+  forms: readonly Readonly<Record<Kind, Forms>>[],
+): string[] {
+  return tenants.flatMap(({ id, sequence, unreached, history }, t) =>
+    KINDS.filter((kind) =>
+      kind !== "list" && history[kind].now === null && forms[t]![kind].original !== null &&
+      forms[t]![kind].copy === null
+    ).map((kind) => `${id}: ${kind} was not copied, in ${sequence.join(", ")}, unreached ${unreached}`)
+  );
+}
+
+/** `applied` means that every record was copied and converted, and cleaned up where nobody has written to the original since. */
+function judgeApplied(
+  kind: Kind,
+  { old, now }: History,
+  { original, copy }: Forms,
+  { isDated, applied }: Case,
+): string[] {
+  const last = old.at(-1)!;
+  const finds: string[] = [];
+  const isCopied = applied.includes("001_hash_tags");
+  const entity = entityOf(kind);
+  if (copy === null || entity === null) return finds;
+  // What a current application leaves of a deleted record says no more than that.
+  const isLeft = !isLive(copy) && copy.fields.id === undefined && now !== null;
+  const wanted = converted(copy.fields, entity);
+  const unconverted = isLeft ? [] : Object.keys(wanted).filter((name) => copy.fields[name] !== wanted[name]);
+  if (applied.length === 3 && unconverted.length > 0) {
+    finds.push(`all is applied, and ${unconverted.join(", ")} is not converted`);
+  }
+  // Of what was written since the beginning the program may not know whether that was before a run.
+  const isProven = isDated && last.slot < 0 && (now === null || now.grownFrom === old.length - 1) &&
+    // Made anew with less than it had: that is another record.
+    (now === null || !isLive(now.stored) || !lacksSome(now.stored, last.stored));
+  if (isCopied && isProven && original !== null) {
+    finds.push("its original is kept, and nothing is wrong with it");
+  }
   return finds;
 }
 

@@ -4,70 +4,15 @@
  * @module
  */
 
+import { parseObjects } from "../answer.ts";
 import { runInProcess } from "../../support/cli.ts";
 import { startRedis } from "../../support/redis.ts";
 import { HASH_TAGS, NEVER, outpostBackend } from "../../support/redis_records.ts";
 import { act, beginning, NOTHING, sequencesOf } from "./acts.ts";
-import { judgeTenant } from "./oracle.ts";
+import { judgeTenant, missedBy } from "./oracle.ts";
+import { writeOlderBooks } from "./older_books.ts";
+import { APPLY, isAdoptedAs, isLongAgo, isSlot, SCHEDULES, type Step } from "./schedules.ts";
 import { KINDS, namesOf, readAll, readForms, type Tenant, writeAll } from "./tenants.ts";
-
-const APPLY = ["apply", "--yes"];
-const RERUN = ["apply", "redis/1", "--rerun", "--yes"];
-const VERIFY = ["verify", "--full"];
-/** Twice: what is settled may show another difference, of a list whose records have changed by it. */
-const resolving = (keep: string) => ["resolve", "redis/1", "--all", "--keep", keep, "--yes"];
-
-/** `slot` lets all tenants act, `old slot` by their old application alone: else one would make 001 fail for all; `fail` applies 001 without reaching everything; `adopt` leaves the first tool's marks alone. */
-export type Step = "slot" | "old slot" | "fail" | "adopt" | readonly string[];
-
-/** What is played, by name. */
-export const SCHEDULES: Readonly<Record<string, readonly Step[]>> = {
-  straight: ["old slot", APPLY, "slot", "slot", VERIFY],
-  "again, copies kept": [
-    "old slot",
-    APPLY,
-    "slot",
-    RERUN,
-    "slot",
-    resolving("copy"),
-    resolving("copy"),
-    APPLY,
-    VERIFY,
-  ],
-  "again, originals kept": [
-    "old slot",
-    APPLY,
-    "slot",
-    RERUN,
-    "slot",
-    resolving("original"),
-    resolving("original"),
-    APPLY,
-    VERIFY,
-  ],
-  "cut off, copies kept": [
-    "slot",
-    "fail",
-    "slot",
-    resolving("copy"),
-    resolving("copy"),
-    APPLY,
-    "slot",
-    VERIFY,
-  ],
-  "cut off, originals kept": [
-    "slot",
-    "fail",
-    "slot",
-    APPLY,
-    "slot",
-    resolving("original"),
-    resolving("original"),
-    APPLY,
-    VERIFY,
-  ],
-  adopted: [APPLY, "adopt", "slot", "slot", ["init"], "slot", VERIFY],
-};
 
 /** How much. */
 export interface SmallOptions {
@@ -104,20 +49,16 @@ export async function play({ schedule, every, from }: SmallOptions): Promise<Sma
     return answer;
   };
   const chosen = new Set<string>();
-  const isAdopted = steps.includes("adopt");
-  // What the first tool copied, it began to copy before all slots; when, nothing tells.
+  const isAdopted = isLongAgo(steps);
+  // What an older tool copied, it began to copy before all slots; when, nothing tells.
   let begun = isAdopted ? 0 : Infinity;
+  const isDated = !isAdoptedAs(steps, "version");
   let [slot, since, done, keep] = [0, 0, false, null as "original" | "copy" | null];
   for (const step of steps) {
     if (isSlot(step)) {
       await live(client, tenants, slot++, { since, isAdopted, done });
-    } else if (step === "adopt") {
-      await client.del(
-        "outpost:migration:001_hash_tags",
-        "outpost:migration:002_timestamps",
-        "outpost:migration:003_entity",
-      );
-      await client.set("outpost:schema:version", "3");
+    } else if (typeof step === "object" && "adopt" in step) {
+      await writeOlderBooks(client, step.adopt);
     } else {
       if (step === "fail") await failToReach(client, tenants, () => run(["apply", "redis/1", "--yes"]));
       else if (step[0] === "resolve") {
@@ -142,12 +83,18 @@ export async function play({ schedule, every, from }: SmallOptions): Promise<Sma
       } else {
         const { code } = await run(step);
         done ||= code === 0 && step[0] === "apply";
+        if (code === 0 && step === APPLY) finds.push(...missedBy(tenants, await readForms(client, tenants)));
       }
       begun = Math.min(begun, slot);
       const [began = null] = await client.hmget("outpost:migration:001_hash_tags", "first_began_at");
       since = Number(began ?? 0);
     }
   }
+  const listed = await run(["list"]);
+  const applied = parseObjects(listed.stdout).flatMap(({ migrations }) =>
+    (migrations as { name: string; status: string }[] | undefined ?? [])
+      .filter(({ status }) => status === "applied").map(({ name }) => name)
+  );
   const { stdout } = await run(["cleanup", "--yes", "--force"]);
   const forms = await readForms(client, tenants);
   const kept = [...stdout.matchAll(/"kept":\s*(\d+)/g)].reduce((sum, [, count]) => sum + Number(count), 0);
@@ -157,7 +104,7 @@ export async function play({ schedule, every, from }: SmallOptions): Promise<Sma
   }
   tenants.forEach((tenant, t) => {
     const nameOf = (kind: typeof KINDS[number]) => namesOf(tenant.id, kind).original;
-    for (const what of judgeTenant(tenant, forms[t]!, { begun, chosen, keep }, nameOf)) {
+    for (const what of judgeTenant(tenant, forms[t]!, { begun, isDated, chosen, keep, applied }, nameOf)) {
       const { sequence, seconds, unreached } = tenant;
       finds.push(`${sequence.join(", ")}${seconds ? ", in seconds" : ""}, unreached ${unreached}: ${what}`);
     }
@@ -166,7 +113,7 @@ export async function play({ schedule, every, from }: SmallOptions): Promise<Sma
 }
 
 function tenantsOf(steps: readonly Step[]): Tenant[] {
-  const isAdopted = steps.includes("adopt");
+  const isAdopted = isLongAgo(steps);
   const slots = steps.filter(isSlot).map((step, i) => ({
     clocks: i === 0 ? ["now"] : isAdopted ? ["now"] : ["now", "T0"],
     who: step === "old slot" ? ["old"] : ["old", "new"],
@@ -234,8 +181,4 @@ async function failToReach(
   await run();
   await client.del("tenant:spoiler", "tenant:{spoiler}:tenant");
   await writeAll(client, new Map(hidden.map((key, i) => [key, found[i]!])));
-}
-
-function isSlot(step: Step): step is "slot" | "old slot" {
-  return step === "slot" || step === "old slot";
 }

@@ -9,6 +9,10 @@ const EVERY: Readonly<Record<string, number>> = {
   "cut off, copies kept": 199,
   "cut off, originals kept": 199,
   adopted: 7,
+  "adopted in seconds": 3,
+  "called applied over a failure": 5,
+  "adopted with a failure": 5,
+  "adopted with failed runs": 5,
 };
 
 for (const [schedule, every] of Object.entries(EVERY)) {
