@@ -54,8 +54,11 @@ export async function apply(
   read: () => Promise<State>,
   options: ApplyOptions,
 ): Promise<ApplyResult> {
-  const before = await chooseFrom(context, await read(), options);
-  if (before.length === 0) return { results: [], doneByOther: false };
+  const first = await read();
+  const before = await chooseFrom(context, first, options);
+  // What older tools called applied their records may not be: that is found out as it is taken over.
+  const adopts = first.redis?.adoptable === true && options.plan === undefined;
+  if (before.length === 0 && !adopts) return { results: [], doneByOther: false };
   return await withLock(context, "apply", options, async (locked) => {
     const { lock: { fence }, signal } = locked;
     await context.redis?.adopt({ signal, ...(fence === null ? {} : { fence }) });
@@ -63,7 +66,7 @@ export async function apply(
     // Read again under the lock: while this run waited, another one may have done the work.
     const state = await read();
     const selected = await chooseFrom(context, state, options);
-    if (selected.length === 0) return { results: [], doneByOther: true };
+    if (selected.length === 0) return { results: [], doneByOther: before.length > 0 };
     const blockers = await findBlockers(context, selected);
     if (blockers.length > 0) throw refusalFor("apply", blockers);
     const concerned = new Set<StoreName>(selected.map(({ store }) => store));

@@ -134,7 +134,8 @@ export class Engine {
    * Applies what is pending, SQL first, then Redis, in version order, under the lock.
    *
    * @param options Which migrations, how long to wait for the lock (60 s by default), how fast to go.
-   * @returns An account of every planned migration; with nothing pending it is empty and no lock was taken.
+   * @returns An account of every planned migration; with nothing pending it is empty, and no lock was taken unless
+   * older bookkeeping is to be taken over.
    * @throws {ApplyError} When one could not be finished; it carries the same account.
    * @throws {LockHeldError} When somebody else held the lock for longer than `waitMs`.
    * @throws {LockLostError} When the lock was lost on the way.

@@ -1,6 +1,6 @@
 /** What released tools of each age wrote, word for word, and what is made of it. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Redis } from "ioredis";
 import { runInProcess } from "../../support/cli.ts";
 import { startRedis } from "../../support/redis.ts";
@@ -196,4 +196,31 @@ converted: created_at is "yesterday"',
   await client.hset("tenant:{t}:tenant", { created_at: "2024-01-15T10:30:00Z" });
   assertEquals((await backend.apply(TIMESTAMPS, { signal: NEVER })).outcome, "applied");
   assertEquals((await entry()).status, "applied");
+});
+
+Deno.test("apply --yes converts what was said to be applied for all deployments, and takes no lock once that is taken over", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await markInSeconds(client, hoursAgo(48));
+  const key = "dp:tenant:{t}:tenant";
+  await putHash(client, key, { ...tenantFields("t"), entity: "tenant" });
+  const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port), DEPLOYMENT_ID: "dp" };
+  const apply = () => runInProcess(["migrate", "apply", "--yes", "--redis-only"], { env });
+  const first = await apply();
+  assertEquals(first.code, 0, first.stderr);
+  assertMatch(first.stdout, /redis\/002_timestamps +applied +1 /);
+  const time = String(Date.parse(tenantFields("t").created_at!));
+  assertEquals((await getHash(client, key))?.created_at, time);
+  const again = async () => {
+    const { stdout } = await apply();
+    assertStringIncludes(stdout, "Nothing to do: no migration is pending.");
+    return Number(/cmdstat_eval:calls=(\d+)/.exec(await client.info("commandstats"))?.[1]);
+  };
+  assertEquals(await again(), await again()); // Scripts take the lock.
+  // Where all is as it is said, there is nothing to do either.
+  for (const name of ["001_hash_tags", "002_timestamps", "003_entity"]) {
+    await client.del(`dp:outpost:migration:${name}`);
+  }
+  await again();
+  assertEquals(await client.hget("dp:outpost:migration:002_timestamps", "status"), "applied");
 });
