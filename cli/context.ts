@@ -18,7 +18,7 @@ import type { ResolvedSetting } from "./settings/resolve.ts";
 import type { SettingsFile } from "./settings/file.ts";
 import { makeStyle, wantsColours } from "./output/style.ts";
 import type { Telemetry } from "./output/telemetry.ts";
-import { untilStopped } from "./until_stopped.ts";
+import { untilStopped } from "../engine/until_stopped.ts";
 
 /** The flags that every command has. */
 export interface OutputFlags {

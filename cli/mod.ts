@@ -24,7 +24,7 @@ import { storePlace } from "./stores/place.ts";
 import { makeStyle, wantsColours } from "./output/style.ts";
 import { openTelemetry } from "./output/telemetry.ts";
 import { systemReason } from "./system_reason.ts";
-import { type GivenUp, untilStopped } from "./until_stopped.ts";
+import { type GivenUp, untilStopped } from "../engine/until_stopped.ts";
 import { VERSION } from "./version.ts";
 
 /**

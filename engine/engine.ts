@@ -41,6 +41,7 @@ import { type KeptForm, planResolve, type PlanResolveOptions, resolveDifferences
 import { makeStatus, type Status } from "./status.ts";
 import { askEach, type EngineContext } from "./stores.ts";
 import { lockOwner, unlock } from "./unlock.ts";
+import { readUntilStopped } from "./until_stopped.ts";
 import { verify, type VerifyOptions, type VerifyResult } from "./verify.ts";
 
 /** Every migration with its status. */
@@ -126,8 +127,7 @@ export class Engine {
    */
   async plan(options: PlanOptions = {}): Promise<Plan> {
     checkOptions(options);
-    const state = await this.#read({ unlessUntrusted: options.saved === undefined });
-    return await makePlan(this.#context, state, options);
+    return await readUntilStopped(options.signal, this.#plan(options));
   }
 
   /**
@@ -146,7 +146,7 @@ export class Engine {
    */
   async apply(options: ApplyOptions = {}): Promise<ApplyResult> {
     checkOptions(options);
-    return await listening(options, (all) => apply(this.#context, () => this.#read(), all));
+    return await listening(options, (all) => apply(this.#context, () => this.#readFor(all), all));
   }
 
   /**
@@ -162,7 +162,7 @@ export class Engine {
    */
   async prepare(options: PrepareOptions = {}): Promise<SqlPrepared | null> {
     checkOptions(options);
-    return await listening(options, (all) => prepare(this.#context, () => this.#read(), all));
+    return await listening(options, (all) => prepare(this.#context, () => this.#readFor(all), all));
   }
 
   /**
@@ -184,7 +184,8 @@ export class Engine {
    */
   async verify(options: VerifyOptions = {}): Promise<VerifyResult> {
     checkOptions(options);
-    return await verify(this.#context, await this.#read(), options);
+    const verifying = this.#read().then((state) => verify(this.#context, state, options));
+    return await readUntilStopped(options.signal, verifying);
   }
 
   /**
@@ -197,8 +198,9 @@ export class Engine {
   async planCleanup(options: PlanCleanupOptions = {}): Promise<CleanupPlan> {
     checkOptions(options);
     const id = options.id === undefined ? undefined : this.resolve(options.id);
-    return await listening({ ...options, id }, async (all) => {
-      return await planCleanup(this.#context, await this.#read(), all);
+    return await listening({ ...options, id }, (all) => {
+      const counting = this.#read().then((state) => planCleanup(this.#context, state, all));
+      return readUntilStopped(all.signal, counting);
     });
   }
 
@@ -215,7 +217,10 @@ export class Engine {
   ): Promise<void> {
     checkOptions({ ...options, ids });
     const known = ids.map((id) => this.resolve(id));
-    await assertCleanable(this.#context, await this.#read(), known, options.signal);
+    const proving = this.#read().then((state) =>
+      assertCleanable(this.#context, state, known, options.signal)
+    );
+    await readUntilStopped(options.signal, proving);
   }
 
   /**
@@ -229,7 +234,7 @@ export class Engine {
   async cleanup(id: string, options: CleanupOptions = {}): Promise<CleanupResult> {
     checkOptions(options);
     const known = this.resolve(id);
-    return await listening(options, (all) => cleanup(this.#context, () => this.#read(), known, all));
+    return await listening(options, (all) => cleanup(this.#context, () => this.#readFor(all), known, all));
   }
 
   /**
@@ -242,7 +247,7 @@ export class Engine {
    */
   async planResolve(id: string, options: PlanResolveOptions = {}): Promise<readonly RedisDifference[]> {
     checkOptions(options);
-    return await planResolve(this.#context, this.resolve(id), options);
+    return await readUntilStopped(options.signal, planResolve(this.#context, this.resolve(id), options));
   }
 
   /**
@@ -322,7 +327,7 @@ export class Engine {
    */
   async init(options: InitOptions = {}): Promise<InitResult> {
     checkOptions(options);
-    return await listening(options, (all) => init(this.#context, () => this.#read(), all));
+    return await listening(options, (all) => init(this.#context, () => this.#readFor(all), all));
   }
 
   /**
@@ -365,6 +370,15 @@ export class Engine {
 
   #read(options: StateReading = {}) {
     return readState(this.#context, () => this.lockOwner(), options);
+  }
+
+  #readFor({ signal }: { readonly signal?: AbortSignal }) {
+    return readUntilStopped(signal, this.#read());
+  }
+
+  async #plan(options: PlanOptions): Promise<Plan> {
+    const state = await this.#read({ unlessUntrusted: options.saved === undefined });
+    return await makePlan(this.#context, state, options);
   }
 
   #known() {

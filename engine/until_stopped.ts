@@ -1,10 +1,10 @@
 /**
- * Waiting that ends when the user wants to stop.
+ * Waiting that ends when the caller wants to stop.
  *
  * @module
  */
 
-import { InterruptedError, type MigrationErrorOptions } from "../engine/errors.ts";
+import { InterruptedError, type MigrationErrorOptions } from "./errors.ts";
 
 /** What holds when the wait is given up. */
 export interface GivenUp extends MigrationErrorOptions {
@@ -35,4 +35,21 @@ export async function untilStopped<T>(
     signal.removeEventListener("abort", stop);
     work.catch(() => {});
   }
+}
+
+/** How long reading may take to come to an end by itself once the signal has fired, in milliseconds: a batch takes a moment. */
+const READING_MS = 5000;
+
+/**
+ * Waits for what only reads: a store that does not answer, whatever patience its client has, is left then.
+ *
+ * @throws {InterruptedError} When it is left.
+ */
+export async function readUntilStopped<T>(signal: AbortSignal | undefined, reading: Promise<T>): Promise<T> {
+  if (signal === undefined) return await reading;
+  return await untilStopped(signal, reading, {
+    message: "Stopped without waiting any longer for a store that does not answer",
+    hint: "Run the same command again: it continues where this one stopped",
+    afterMs: READING_MS,
+  });
 }
