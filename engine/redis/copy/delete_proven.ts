@@ -47,8 +47,9 @@ export async function deleteProven(
         );
       }
     } else {
-      const rows = await Rows.read(store, keys, chain.fields, { size });
-      const orders = await readOrders(change, { ...turn, store }, chain, () => true, keys, rows);
+      const { rest: found } = await lookAmong(change.amongCopies ?? "", change, context, turn, keys);
+      const rows = await Rows.read(store, found, chain.fields, { size });
+      const orders = await readOrders(change, { ...turn, store }, chain, () => true, found, rows);
       const rest = await deleteSame(context, turn, chain, due(change, context, turn, orders), size, again);
       again.push(...await deleteJudged(change, context, turn, rest, size));
     }
@@ -60,18 +61,37 @@ export async function deleteProven(
   }
 }
 
-/** Finds originals, a portion at a time, and reads them whole: what decides about them is a part of that. */
-async function* readOriginals(
+/**
+ * Finds the originals among keys of a pattern, which are hardly any, by no more than what decides.
+ *
+ * @returns With them what is left of all keys.
+ */
+async function lookAmong(
+  pattern: Binary,
   change: CopyChange,
   { store }: WriteContext,
   { lookalikes }: Turn,
   keys: readonly Binary[],
+) {
+  const isAmong = matcherOf(pattern);
+  const pairs = await findPairs(change, store, lookalikes, keys.filter(isAmong));
+  const known = new Map(pairs.map((pair) => [pair.source, pair]));
+  return { known, rest: keys.filter((key) => known.has(key) || !isAmong(key)) };
+}
+
+/** Finds originals, a portion at a time, and reads them whole: what decides about them is a part of that. */
+async function* readOriginals(
+  change: CopyChange,
+  context: WriteContext,
+  turn: Turn,
+  keys: readonly Binary[],
 ): AsyncGenerator<readonly [Pair[], ReadonlyMap<Binary, Content>]> {
+  const { store } = context;
+  const { lookalikes } = turn;
   // What is hardly an original is looked at before it is read whole.
-  const isAmong = matcherOf(change.amongCopies ?? "*");
-  const among = await findPairs(change, store, lookalikes, keys.filter(isAmong));
-  const known = new Map(among.map((pair) => [pair.source, pair]));
-  let rest = keys.filter((key) => known.has(key) || !isAmong(key));
+  const looked = await lookAmong(change.amongCopies ?? "*", change, context, turn, keys);
+  const { known } = looked;
+  let { rest } = looked;
   for await (const contents of readContents(store, rest, { digests: true })) {
     const found = new Map(contents.flatMap((one, i) => one === null ? [] : [[rest[i]!, one] as const]));
     const others = [...found].filter(([key]) => !known.has(key));
