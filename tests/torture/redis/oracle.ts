@@ -221,6 +221,9 @@ function judgeList(judgement: Judgement): void {
       const isOwnersSince = wanted === null && owner.now?.stored === null &&
         found === (fieldsOf(last?.stored ?? null)[name] ?? null) && last!.at >= ledger.begunBy;
       if (isListedSince || isOwnersSince) continue;
+      // Put on the list of a deleted tenant as its original has it: nothing tells that from a copy, which goes with the tenant.
+      const isAsCopied = record.old.some(({ stored }) => fieldsOf(stored)[name] === wanted);
+      if (found === null && isDeleted(owner) && isAsCopied) continue;
       complain(
         wanted === null
           ? `${name} was taken off the list and is back on it`
