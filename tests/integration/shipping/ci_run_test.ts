@@ -25,7 +25,7 @@ Deno.test("the gate ends a step that hangs, names what was at work, and still co
     const gate = await Deno.readTextFile(GATE);
     const [before, after] = gate.split("step 'every test' 40 ");
     assert(before !== undefined && after !== undefined, "the step has another limit");
-    await Deno.writeTextFile(join(folder, ".ci/run"), `${before}step 'every test' 0.05 ${after}`);
+    await Deno.writeTextFile(join(folder, ".ci/run"), `${before}step 'every test' 0.1 ${after}`);
     await Deno.writeTextFile(join(folder, "dev"), HANGING, { mode: 0o755 });
     const { code, stdout } = await new Deno.Command("bash", {
       args: [".ci/run"],
@@ -38,7 +38,7 @@ Deno.test("the gate ends a step that hangs, names what was at work, and still co
     assertStringIncludes(said, "hangs => ./tests/b_test.ts:2:6");
     assertStringIncludes(
       said,
-      "== failed: every test\n== it was not done within 0.05 minutes, and was stopped",
+      "== failed: every test\n== it was not done within 0.1 minutes, and was stopped",
     );
     // Three steps count five each; the one that hung counts what had passed.
     assertEquals(said.trimEnd().split("\n").at(-1), "17 passed, 1 failed");

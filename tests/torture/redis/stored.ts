@@ -160,7 +160,7 @@ export function sameStored(one: Stored, other: Stored, entity: string | null): b
 }
 
 /** MIGRATE, by which an operator moves slots, passes on what is left of a life, and not its end: it is late by the way there. */
-const LATE_MS = 50;
+const LATE_MS = 400;
 
 /** True when two ends are the same, but for what the servers themselves make of them. */
 export function sameEnd(one: number, other: number): boolean {

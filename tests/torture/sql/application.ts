@@ -10,7 +10,7 @@ import type { LogAction } from "./history.ts";
 import { type Delivery, type LogLedger, makeDelivery, makeEvent, makeIndexRow, type Row } from "./ledger.ts";
 
 /** Longer than anything may hold the application up. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 
 /** What a step does to a statement that meets it: another has the lock, or the tables are others than a moment ago. */
 const MET_IN_BETWEEN: ReadonlySet<string> = new Set(["57014", "55P03", "40P01", "40001", "42P01", "42703"]);

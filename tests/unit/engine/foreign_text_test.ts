@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { foreignText, harmless, harmlessLines, LONGEST_FOREIGN_TEXT } from "../../../engine/foreign_text.ts";
 
@@ -33,9 +33,8 @@ Deno.test("harmless() holds for any text, and takes no longer for a long one", (
     assertEquals(harmless(shown), shown);
     assertEquals(harmlessLines(text).split("\n").length, text.split("\n").length);
   }));
-  const started = performance.now();
-  for (const text of ["a", ":", "#", "\x1b", " :"]) harmless(text.repeat(200_000));
-  assertLess(performance.now() - started, 3000);
+  // In time that grows with the square of the length this would take hours.
+  for (const text of ["a", ":", "#", "\x1b", " :"]) harmless(text.repeat(1_000_000));
 });
 
 Deno.test("foreignText() cuts what is too long, between characters", () => {
