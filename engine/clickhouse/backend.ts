@@ -12,6 +12,7 @@ import type { SqlSteps } from "../sql/step.ts";
 import { type ClickHouseTables, type Recorder, select, tableExists } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
 import { type ClickHouseScope, clusterClient, expandFor, findClusterBlockers } from "./cluster.ts";
+import { findDependants } from "./dependants.ts";
 import { connectionError } from "./errors.ts";
 import { findRightsBlockers } from "./rights.ts";
 import { findRowDangers } from "./row_dangers.ts";
@@ -62,6 +63,9 @@ class ClickHouseStore implements StepStore {
         holds: async (question) => await this.#one(question) !== 0,
         hasTable: (name) => tableExists(client, prefix + name),
         blockers: (pending) => this.#blockers(pending),
+        blockersDown: (_version, changes) => {
+          return findDependants(client, changes, prefix, this.#options.schemas.flat());
+        },
         findings: (version) => this.#findings(version),
       });
     } catch (error) {
@@ -97,7 +101,7 @@ class ClickHouseStore implements StepStore {
   }
 
   /** Rights, replicas, and room: a rewrite needs the table's size again, for as long as it takes; merges only the parts that they work on. */
-  async #blockers({ rewritten }: PendingChanges): Promise<readonly Blocker[]> {
+  async #blockers({ rewritten, changes }: PendingChanges): Promise<readonly Blocker[]> {
     const { client, tables, schemas, prefix } = this.#options;
     const all = schemas.at(-1)!.map(({ name }) => prefix + name);
     const own = [tables.bookkeeping, tables.history];
@@ -108,6 +112,7 @@ class ClickHouseStore implements StepStore {
     if (!blockers.some(({ object }) => object.startsWith("system."))) {
       const app = schemas.at(-1)!.map((table) => table.name);
       blockers.push(...await findClusterBlockers(client, this.#options, { own, app, rewritten }));
+      blockers.push(...await findDependants(client, changes, prefix, schemas.flat()));
     }
     for (const table of rewritten) {
       const name = prefix + table;

@@ -134,9 +134,13 @@ export class StepBackend implements SqlBackend {
       const steps: SqlStepPlan[] = [];
       const warnings: string[] = [];
       const to = lowestOf(target, version);
-      const blockers = to < version ? await view.blockersDown?.(version) ?? [] : [];
+      const back = this.#steps.slice(to, version).toReversed();
+      const changes = back.flatMap((step) => {
+        return (step.forecastDown(version).changes ?? []).map((one) => ({ ...one, step: this.#id(step) }));
+      });
+      const blockers = back.length === 0 ? [] : await view.blockersDown(version, changes);
       if (blockers.length > 0) throw new BlockedError("take SQL steps back", blockers);
-      for (const step of this.#steps.slice(to, version).toReversed()) {
+      for (const step of back) {
         const forecast = step.forecastDown(version);
         steps.push(await this.#plan(step, step.down, forecast, counter));
         warnings.push(...await countLosses(forecast, counter));

@@ -62,8 +62,8 @@ export interface StoreView {
   hasTable(name: string): Promise<boolean>;
   /** What stands in the way of pending steps. */
   blockers(pending: PendingChanges): Promise<readonly Blocker[]>;
-  /** What stands in the way of taking a version back; absent for a store in which nothing can. */
-  blockersDown?(version: number): Promise<readonly Blocker[]>;
+  /** What stands in the way of going back from a version. */
+  blockersDown(version: number, changes: PendingChanges["changes"]): Promise<readonly Blocker[]>;
   /** What several steps do as one, and why they do not. */
   fold(versions: readonly number[], options?: { readonly noPrepared: boolean }): Promise<FoldNow>;
   /** What is prepared for steps; absent for a store that prepares nothing. */

@@ -97,6 +97,7 @@ export const step: SqlStep = {
     { text: "ALTER TABLE {{events}} DROP COLUMN outpost_matched_destination_ids" },
   ],
   forecast: (from) => ({
+    changes: [{ table: "events", column: "destination_id", change: "dropped" }],
     tables: [{
       name: "events",
       storedAs: from >= 1 ? "events" : null,
@@ -120,6 +121,7 @@ export const step: SqlStep = {
     ],
   }),
   forecastDown: () => ({
+    changes: [{ table: "events", column: "matched_destination_ids", change: "dropped" }],
     tables: [{
       name: "events",
       storedAs: "events",

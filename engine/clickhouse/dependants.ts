@@ -1,0 +1,71 @@
+/**
+ * Finds what reads a column that a step takes away. The server refuses to drop such a column, and does not refuse to rename it, which
+ * steps do before: a materialized view would then refuse every insert into the table.
+ *
+ * @module
+ */
+
+import type { Blocker } from "../blocker.ts";
+import type { PendingChanges } from "../sql/step_store.ts";
+import { select } from "./bookkeeping.ts";
+import type { ClickHouseClient } from "./client.ts";
+import type { ClickHouseTable } from "./schema.ts";
+
+/**
+ * Names what hangs on columns that go. Reads only.
+ *
+ * @param released Tables of all versions: what they have, steps deal with.
+ */
+export async function findDependants(
+  client: ClickHouseClient,
+  changes: PendingChanges["changes"],
+  prefix: string,
+  released: readonly ClickHouseTable[],
+): Promise<readonly Blocker[]> {
+  const found: Blocker[] = [];
+  for (const { step, table, column } of changes.filter(({ change }) => change === "dropped")) {
+    if (column === null) continue;
+    const own = released.filter(({ name }) => name === table);
+    const name = prefix + table;
+    const rows = await select<{ kind: string; object: string }>(client, DEPENDANTS, {
+      name,
+      word: `(^|[^A-Za-z0-9_])${column}([^A-Za-z0-9_]|$)`,
+      columns: own.flatMap(({ columns }) => columns.map((one) => one.name)),
+      indexes: own.flatMap(({ indexes }) => indexes.map((one) => one.name)),
+    });
+    for (const { kind, object } of rows) {
+      found.push({
+        ...{ store: "clickhouse", kind: kind.replaceAll(" ", "_"), object },
+        detail: `The ${kind} ${object} reads ${name}.${column}, which ${step} drops`,
+        hint: `Take the ${kind} away before, and make it anew for the new columns afterwards`,
+      });
+    }
+  }
+  return found;
+}
+
+/** An expression without its texts, which may well spell the name of a column. */
+const BARE = (expression: string) =>
+  String.raw`match(replaceRegexpAll(${expression}, '\'([^\'\\\\]|\\\\.)*\'', ''), {word:String})`;
+
+const DEPENDANTS = `SELECT kind, object FROM (
+  SELECT 'materialized view' AS kind, concat(database, '.', name) AS object FROM system.tables
+   WHERE engine = 'MaterializedView' AND ${BARE("as_select")} AND (database, name) IN (
+     SELECT arrayJoin(arrayZip(dependencies_database, dependencies_table)) FROM system.tables
+      WHERE database = currentDatabase() AND name = {name:String})
+  UNION ALL
+  SELECT 'index' AS kind, name AS object FROM system.data_skipping_indices
+   WHERE database = currentDatabase() AND table = {name:String} AND ${
+  BARE("expr")
+} AND name NOT IN {indexes:Array(String)}
+  UNION ALL
+  SELECT 'column' AS kind, name AS object FROM system.columns
+   WHERE database = currentDatabase() AND table = {name:String} AND ${
+  BARE("default_expression")
+} AND name NOT IN {columns:Array(String)}
+  UNION ALL
+  SELECT 'constraint' AS kind, one[1] AS object FROM system.tables
+   ARRAY JOIN extractAllGroupsVertical(replaceRegexpAll(create_table_query, '\\n', ' '),
+                                       'CONSTRAINT (\\\\S+) (?:CHECK|ASSUME) (.*?)(?:, (?:CONSTRAINT|INDEX|PROJECTION) |\\\\) ENGINE )') AS one
+   WHERE database = currentDatabase() AND name = {name:String} AND ${BARE("one[2]")}
+) ORDER BY kind, object`;

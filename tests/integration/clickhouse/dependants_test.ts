@@ -1,0 +1,48 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { BlockedError } from "../../../engine/errors.ts";
+import { startClickHouse } from "../../support/clickhouse.ts";
+import { backendOf, prefix, up } from "./deployment.ts";
+
+const EVENTS = `\`${prefix}events\``;
+
+Deno.test("blockers() names what reads a column that a step of ClickHouse takes away, in both directions", async () => {
+  await using server = await startClickHouse();
+  const { client } = await server.createDatabase();
+  const backend = backendOf(client);
+  await up(backend, 1);
+  const run = (query: string) => client.command({ query });
+  const [{ name } = { name: "" }] = await (await client.query({
+    query: "SELECT currentDatabase() AS name",
+    format: "JSONEachRow",
+  })).json<{ name: string }>();
+  await run(`CREATE TABLE counts (d String, n UInt64) ENGINE = SummingMergeTree ORDER BY d`);
+  await run(
+    `CREATE MATERIALIZED VIEW reads TO counts AS SELECT destination_id AS d, count() AS n FROM ${EVENTS} GROUP BY d`,
+  );
+  await run(
+    `CREATE MATERIALIZED VIEW other TO counts AS SELECT 'destination_id' AS d, count() AS n FROM ${EVENTS} GROUP BY d`,
+  );
+  await run(`ALTER TABLE ${EVENTS} ADD INDEX mine (destination_id) TYPE minmax`);
+  await run(`ALTER TABLE ${EVENTS} ADD COLUMN shouted String DEFAULT upper(destination_id)`);
+  await run(`ALTER TABLE ${EVENTS} ADD CONSTRAINT known CHECK destination_id != 'x'`);
+  assertEquals((await backend.blockers([2, 3])).map(({ detail }) => detail), [
+    `The column shouted reads ${prefix}events.destination_id, which clickhouse/000002 drops`,
+    `The constraint known reads ${prefix}events.destination_id, which clickhouse/000002 drops`,
+    `The index mine reads ${prefix}events.destination_id, which clickhouse/000002 drops`,
+    `The materialized view ${name}.reads reads ${prefix}events.destination_id, which clickhouse/000002 drops`,
+  ]);
+  await run("DROP VIEW reads");
+  for (const what of ["INDEX mine", "COLUMN shouted", "CONSTRAINT known"]) {
+    await run(`ALTER TABLE ${EVENTS} DROP ${what}`);
+  }
+  assertEquals(await backend.blockers([2, 3]), []);
+  await up(backend, 3);
+  await run(
+    `CREATE MATERIALIZED VIEW reads TO counts AS SELECT matched_destination_ids[1] AS d, count() AS n FROM ${EVENTS} GROUP BY d`,
+  );
+  assertEquals((await backend.planDown(1)).steps.length, 1, "step 3 is of another table");
+  const error: BlockedError = await assertRejects(() => backend.planDown(2), BlockedError);
+  assertEquals(error.blockers.map(({ kind, object }) => `${kind} ${object}`), [
+    `materialized_view ${name}.reads`,
+  ]);
+});
