@@ -9,6 +9,7 @@ import { isIP } from "node:net";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { SettingsError } from "../errors.ts";
 import { systemReason } from "../system_reason.ts";
+import { readCertificateFile } from "./certificate_file.ts";
 import { GUARD_CODES, guardReplies } from "./redis_guard.ts";
 
 /** Where Redis is and how to get in. */
@@ -117,7 +118,7 @@ function tlsOf({ tls, tlsCa, tlsInsecure, host }: RedisSettings): Pick<RedisOpti
 
 function readCertificates(path: string): string {
   try {
-    return Deno.readTextFileSync(path);
+    return readCertificateFile(path);
   } catch (error) {
     throw new SettingsError([`Cannot read the Redis certificates "${path}": ${systemReason(error)}`], {
       hint: "Name a file of certificates in PEM with --redis-tls-ca",

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { readCertificateFile } from "../certificate_file.ts";
 import { invalid } from "./url.ts";
 import { systemReason } from "../../system_reason.ts";
 
@@ -201,7 +202,7 @@ function authOf(text: string): ReadonlySet<AuthMethod> {
 
 function readNamed(name: string, path: string): string {
   try {
-    return Deno.readTextFileSync(path);
+    return readCertificateFile(path);
   } catch (error) {
     throw invalid(`the file of ${name} cannot be read (${systemReason(error)})`);
   }

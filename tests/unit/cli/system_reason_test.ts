@@ -10,6 +10,14 @@ Deno.test("systemReason() says what the system says, without the path, and in ou
   assertEquals(systemReason(missing), "it does not exist");
   assertEquals(systemReason(missing, { NotFound: "its folder does not exist" }), "its folder does not exist");
   assertEquals(systemReason(new Deno.errors.IsADirectory()), "it is a directory");
+  const all = new Deno.errors.NotCapable(
+    'Requires all access to "/dev/stdin", run again with the --allow-all flag',
+  );
+  assertEquals(systemReason(all), "it is a special file, which Deno does not open");
+  const read = new Deno.errors.NotCapable(
+    'Requires read access to "/etc", run again with the --allow-read flag',
+  );
+  assertEquals(systemReason(read), "Deno was not given the permission");
   assertEquals(systemReason(new TypeError("about /secret")), "TypeError");
   assertEquals(systemReason("thrown"), "unknown reason");
 });
