@@ -165,11 +165,25 @@ export function watchFailures(client: Ioredis): () => Error | null {
 function beginWatch(client: Ioredis): () => Error | null {
   const events = client as unknown as EventEmitter; // Older compilers miss the inherited methods.
   failLeftBehind(client);
+  tellReadyCheck(client);
   let last: Error | null = null;
   events.on("error", (error: Error) => last = error);
   events.on("node error", (error: Error) => last = error);
   events.on("ready", () => last = null);
   return () => last;
+}
+
+/** A cluster client asks whether all is well before it sends anything, and keeps to itself that it may not, and tries again. */
+function tellReadyCheck(client: Ioredis): void {
+  type Done = (error?: Error | null, state?: string) => void;
+  const asking = client as unknown as EventEmitter & { readyCheck?(done: Done): void };
+  const check = client.isCluster ? asking.readyCheck?.bind(asking) : undefined;
+  if (check === undefined) return;
+  asking.readyCheck = (done) =>
+    check((error, state) => {
+      if (error) asking.emit("error", error);
+      done(error, state);
+    });
 }
 
 /** A command within a script that this user may not run is an error of the script, which its text alone tells apart. */
@@ -180,7 +194,7 @@ function isDeniedWithin(error: Error): boolean {
 
 /** The command that this user may not run. One within a script only the server's text names, and not that of every server. */
 function refusedCommand(error: Error): string | null {
-  const within = /'([a-z]+)(?:\|[a-z-]+)?' command/i.exec(error.message)?.[1];
+  const within = /'([a-z]+(?:\|[a-z-]+)?)' command/i.exec(error.message)?.[1]?.replace("|", " ");
   const sent = (error as { command?: { name?: string } }).command?.name;
   return (within ?? (isDeniedWithin(error) ? undefined : sent))?.toUpperCase() ?? null;
 }

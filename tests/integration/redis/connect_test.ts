@@ -1,11 +1,11 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { connectRedis, type RedisSettings } from "../../../cli/stores/redis.ts";
 import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
 import { certificates } from "../../support/certificates.ts";
 import { startFaultProxy } from "../../support/faults/fault_proxy.ts";
 import { redisKnowsTls, startRedis, startRedisCluster } from "../../support/redis.ts";
 import { freePort } from "../../support/server.ts";
-import { NEVER, outpostBackend } from "../../support/redis_records.ts";
+import { HASH_TAGS, NEVER, outpostBackend } from "../../support/redis_records.ts";
 
 const SETTINGS: RedisSettings = {
   host: "127.0.0.1",
@@ -232,3 +232,26 @@ Deno.test(
     assert(unreachable.hint !== undefined && !unreachable.hint.includes("replica"), unreachable.hint);
   },
 );
+
+Deno.test("connectRedis() says which right is missing to reach a cluster", quietly, async () => {
+  await using cluster = await startRedisCluster();
+  for (const right of ["info", "slots", "nodes"]) {
+    for (const node of cluster.nodes) {
+      const rules = ["on", ">secret", "~*", "+@all", `-cluster|${right}`];
+      await node.client().call("ACL", "SETUSER", `no_${right}`, ...rules);
+    }
+    const settings = { port: cluster.ports[0]!, username: `no_${right}`, password: "secret", cluster: true };
+    const reading = async () => {
+      const client = connectRedis({ ...SETTINGS, ...settings });
+      try {
+        const backend = outpostBackend(client);
+        await backend.read();
+        await backend.plan([HASH_TAGS], { signal: NEVER });
+      } finally {
+        client.disconnect();
+      }
+    };
+    const error = await assertRejects(reading, StoreDeniedError);
+    assertStringIncludes(error.message, `Redis refuses CLUSTER ${right.toUpperCase()} (NOPERM)`);
+  }
+});
