@@ -100,6 +100,14 @@ export class Databases implements AsyncDisposable {
       },
       [Symbol.asyncDispose]: async () => {
         await Promise.all(clients.map((client) => client.end({ timeout: 0 })));
+        const subscriptions = await this.#admin`
+          select subname from pg_subscription join pg_database d on d.oid = subdbid where datname = ${name}`
+          .values();
+        for (const [one] of subscriptions) {
+          const client = this.#server.client(urlOf(this.#server, name, "postgres", "public"), { max: 1 });
+          await client.unsafe(`alter subscription ${one} set (slot_name = none); drop subscription ${one}`);
+          await client.end();
+        }
         for (
           const [gid] of await this.#admin`select gid from pg_prepared_xacts where database = ${name}`
             .values()

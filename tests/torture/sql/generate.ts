@@ -111,7 +111,9 @@ function aimedOpening(seed: number): LogEvent[] {
   const random = new Random(seed ^ 0x77);
   switch (seed % 20) {
     case 9: {
-      const words = random.pick([["apply"], ["down", "1"], ["down", "2"], ["down", "--to", "6"]]);
+      const words = random.pick([["apply"], ["down", "1"], ["down", "2"], ["down", "--to", "6"], ["force"], [
+        "force",
+      ]]);
       const other = random.pick([["down", "1"], ["down", "2"]]);
       return [
         { after: 0, ...startOf(random, ["apply", "--yes"]) },
@@ -131,6 +133,16 @@ function aimedOpening(seed: number): LogEvent[] {
       ];
     case 12:
       return [{ after: 0, type: "save_plan", at: 0 }];
+    case 8:
+      return [{ after: 0, type: "apply_in_the_way", what: "detach", at: random.between(0, 1) }];
+    case 19: {
+      const action = random.pick(["toast", "subscription"] as const);
+      return [
+        { after: 0, type: "operator", action, at: random.between(0, 1) },
+        { after: 0, ...startOf(random, ["apply", "--yes"]) },
+        { after: WHOLE_RUN, type: "application", action: "read", at: 0 },
+      ];
+    }
     case 18:
       return [{ after: 0, type: "read_late", commands: random.between(3, 20) }];
     default:
@@ -167,7 +179,7 @@ function next(random: Random): LogHappening {
         books: random.chance(0.3),
       };
     case "apply_in_the_way":
-      return { type, at: random.between(0, 999) };
+      return { type, what: random.pick(["view", "detach"]), at: random.between(0, 999) };
     case "down_and_follow":
       return {
         type,
@@ -198,6 +210,8 @@ function operatorAction(random: Random): OperatorAction {
     [2, "partition"],
     [2, "row_security"],
     [2, "view"],
+    [1, "toast"],
+    [1, "subscription"],
     [4, "relax"],
   ]);
 }

@@ -43,6 +43,9 @@ export type OperatorAction =
   | "partition"
   | "row_security"
   | "view"
+  | "detach"
+  | "toast"
+  | "subscription"
   | "revoke_usage"
   | "relax";
 
@@ -67,8 +70,8 @@ export type LogHappening =
   }
   /** Somebody else has the tables for himself, or the bookkeeping, and a command that only reads is run. */
   | { readonly type: "read_while_locked"; readonly words: readonly string[]; readonly books: boolean }
-  /** Something depends on what a step changes, and everything is to be applied. */
-  | { readonly type: "apply_in_the_way"; readonly at: number }
+  /** Something depends on what a step changes, or a partition is detached, and everything is to be applied. */
+  | { readonly type: "apply_in_the_way"; readonly what: "view" | "detach"; readonly at: number }
   /** Takes steps back, is disturbed after so many commands, or so many after the first step, and does what the hint says. */
   | {
     readonly type: "down_and_follow";
@@ -77,7 +80,7 @@ export type LogHappening =
     readonly fault: RunnerFault;
     readonly commands: number;
   }
-  /** A command shows what it would do, and before it is told yes another one does something. */
+  /** A command shows what it would do (`force` of the version that there is, which would change nothing), and before it is told yes another one does something. */
   | {
     readonly type: "move_after_shown";
     readonly words: readonly string[];
@@ -118,7 +121,7 @@ export function describeLog(event: LogHappening): string {
     case "read_while_locked":
       return `while somebody holds the ${event.books ? "bookkeeping" : "tables"}: ${event.words.join(" ")}`;
     case "apply_in_the_way":
-      return "a view is in the way of an apply";
+      return `${event.what} #${event.at} is in the way of an apply`;
     case "down_and_follow":
       return `down ${event.steps}, ${event.fault} after ${
         event.begun ? "the first step and " : ""

@@ -13,6 +13,21 @@ import { FAR_YEAR, type LogLedger, makeEvent } from "./ledger.ts";
 /** Nobody's statement queues for long: it would hold up the application behind it. */
 const LOCK_TIMEOUT_MS = 300;
 
+/** Partitions by whichever name they have: of the events, and of what was delivered. */
+const PARTITIONS = { events: "('events_default')", deliveries: "('attempts_default', 'deliveries_default')" };
+const named = (query: (names: string) => string) => ({
+  events: query(PARTITIONS.events),
+  deliveries: query(PARTITIONS.deliveries),
+});
+const TOAST = named((names) =>
+  `select from pg_class c join pg_class t on t.oid = c.reltoastrelid
+    where c.relname in ${names} and t.reloptions is not null and c.relnamespace = current_schema()::regnamespace`
+);
+const SUBSCRIBED = named((names) =>
+  `select from pg_class c join pg_subscription_rel on srrelid = c.oid
+    where c.relname in ${names} and c.relnamespace = current_schema()::regnamespace`
+);
+
 /** Does what others do, and undoes it. */
 export class Operator {
   readonly #database: LogDatabase;
@@ -26,6 +41,10 @@ export class Operator {
   #count = 0;
   /** There are partitions for rows in the far future. */
   partitioned = false;
+  /** A default partition is none at the moment. */
+  detached = false;
+  /** What is there in the end, as queries. */
+  readonly #kept = new Set<string>();
 
   /** @param elsewhere Partitions stand in a schema of their own. */
   constructor(database: LogDatabase, ledger: LogLedger, elsewhere: boolean) {
@@ -83,6 +102,12 @@ export class Operator {
         return await this.#secure(at);
       case "view":
         return await this.#view();
+      case "detach":
+        return await this.#detach(at);
+      case "toast":
+        return await this.#setToast(at);
+      case "subscription":
+        return await this.#subscribe(at);
       case "revoke_usage":
         return await this.#revokeUsage();
       case "relax":
@@ -171,6 +196,47 @@ export class Operator {
     const query = this.#count % 2 === 0 ? "select data from events" : `select response_data from ${table}`;
     await this.#owner.unsafe(`create view ${name} as ${query}`);
     this.#undo.push(async () => void await this.#owner.unsafe(`drop view if exists ${name}`));
+  }
+
+  /** Rows of a default partition are put aside for a while. */
+  async #detach(at: number): Promise<void> {
+    const table = at % 2 === 0 ? "events" : await this.#deliveries();
+    await this.#owner.unsafe(`alter table ${table} detach partition ${table}_default`);
+    this.detached = true;
+    this.#undo.push(async () => {
+      await this.#owner.unsafe(`alter table ${table} attach partition ${table}_default default`);
+      this.detached = false;
+    });
+  }
+
+  /** Options of what is stored beside a partition, which stay on it. */
+  async #setToast(at: number): Promise<void> {
+    const table = at % 2 === 0 ? "events" : await this.#deliveries();
+    await this.#owner.unsafe(`alter table ${table}_default set (toast.autovacuum_enabled = off)`);
+    this.#kept.add(table === "events" ? TOAST.events : TOAST.deliveries);
+  }
+
+  /** A subscription fills a partition, which it knows by its number. */
+  async #subscribe(at: number): Promise<void> {
+    const table = at % 2 === 0 ? "events" : await this.#deliveries();
+    const name = `op_subscription_${this.#database.schema}_${++this.#count}`;
+    await this.#super.unsafe(
+      `create subscription ${name} connection 'host=nowhere' publication theirs with (connect = false)`,
+    );
+    await this.#super.unsafe(`set allow_system_table_mods = on;
+      insert into pg_subscription_rel select oid, '${table}_default'::regclass, 'r' from pg_subscription where subname = '${name}';
+      reset allow_system_table_mods`);
+    this.#kept.add(table === "events" ? SUBSCRIBED.events : SUBSCRIBED.deliveries);
+  }
+
+  /** What was put on partitions for good and is not there any more. */
+  async missing(): Promise<string[]> {
+    const missing: string[] = [];
+    for (const query of this.#kept) {
+      const [row] = await this.#super.unsafe(`select exists (${query}) as there`);
+      if (!row!.there) missing.push(query);
+    }
+    return missing;
   }
 
   /** The role that migrates may no longer look into its own schema: the server passes it by, and goes on with the next of the search path. */

@@ -85,7 +85,7 @@ class LogPlay {
       case "read_while_locked":
         return await readWhileLocked(this.#cast(), event, text);
       case "apply_in_the_way":
-        return await applyInTheWay(this.#cast(), text);
+        return await applyInTheWay(this.#cast(), event, text);
       case "down_and_follow":
         return await this.#downAndFollow(event, text);
       case "move_after_shown":
@@ -211,6 +211,9 @@ class LogPlay {
     }
     const left = await readPrepared(this.#sql, this.#database.schema);
     if (left.length > 0) this.#stage.complain("what was prepared", `it is left behind: ${left.join(", ")}`);
+    for (const what of await this.#operator.missing()) {
+      this.#stage.complain("the operator", `what was set on a table is gone: ${what}`);
+    }
     for (const { key, what } of await judgeLog(this.#sql, this.#ledger)) this.#stage.complain(key, what);
   }
 
