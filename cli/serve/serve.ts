@@ -93,7 +93,10 @@ async function assertCurrent(context: Context, waitMs: number): Promise<void> {
       return;
     }
     const waited = context.host.now().getTime() - started;
-    if (waited >= waitMs) throw pendingError(status, waited, waitMs > 0);
+    if (waited >= waitMs) {
+      warnOfPrepared(status, context);
+      throw pendingError(status, waited, waitMs > 0);
+    }
     const who = status.lock === null ? "nobody is at work yet" : `${ownerText(status.lock)} is at work`;
     context.progress.say(
       `Waiting for migrations: ${pendingText(status.pending)} pending, ${who}; ${formatDuration(waited)} of ${
@@ -110,21 +113,30 @@ function isDirty(status: Status): boolean {
 }
 
 /** What is no reason to refuse, but one to look. */
-function warnAbout(status: Status, { log }: Context): void {
-  for (const [store, { drift, ahead, version, latest, prepared }] of presentStores(status)) {
+function warnAbout(status: Status, context: Context): void {
+  const { log } = context;
+  warnOfPrepared(status, context);
+  for (const [store, { drift, ahead, version, latest }] of presentStores(status)) {
     const name = storeTitle(store);
-    const useless = prepared?.problem ?? null;
-    if (useless !== null) {
-      log.warn(
-        `What is prepared in ${name} is of no use: ${useless}; it notes every write until outpost migrate prepare --abort`,
-        { event: "prepared" },
-      );
-    }
     for (const found of drift) log.warn(`${name}: ${found}; starting anyway`, { event: "drift" });
     if (!ahead) continue;
     log.warn(
       `${name} is at version ${version}, ahead of the ${latest} that this program knows; starting anyway`,
       { event: "ahead", version, latest },
+    );
+  }
+}
+
+/** What is prepared is at work with every write, whoever started the server that writes. */
+function warnOfPrepared(status: Status, { log }: Context): void {
+  for (const [store, { prepared }] of presentStores(status)) {
+    const useless = prepared?.problem ?? null;
+    if (useless === null) continue;
+    log.warn(
+      `What is prepared in ${
+        storeTitle(store)
+      } is of no use: ${useless}; it notes every write until outpost migrate prepare --abort`,
+      { event: "prepared" },
     );
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { type Blocker, remedy } from "../../blocker.ts";
+import { harmless } from "../../foreign_text.ts";
 import { hint } from "../../hint.ts";
 import type { SqlPrepared } from "../../sql/sql_prepared.ts";
 import { type Query, quoteIdentifier } from "../query.ts";
@@ -45,7 +46,7 @@ export async function readPrepared(
       since: null,
       by: null,
       bytes,
-      problem: `this role may not read "${name}"`,
+      problem: await findRefused(query, name) ?? `this role may not read "${name}"`,
     };
   }
   // The catalogue is no part of the moment that is read: by now, it may be in use or taken away.
@@ -54,7 +55,7 @@ export async function readPrepared(
   const { from, to, rows, ready, startedAt, startedBy } = books;
   const preparation = describe(from);
   const phase = preparation === null ? "unknown" : stageText(preparation, books.stage);
-  let problem = mismatch(books, preparation, version);
+  let problem = await findRefused(query, name) ?? mismatch(books, preparation, version);
   if (problem === null && await fingerprint(query, preparation!) !== books.fingerprint) {
     problem = "the tables, or the triggers on them, were changed meanwhile";
   }
@@ -101,6 +102,14 @@ export function withPrepared(
   }];
 }
 
+/** Why the application's writes are refused, or null: they are noted with the rights of whoever prepared, who may have lost them. */
+async function findRefused(query: Query, name: string): Promise<string | null> {
+  const [lost] = await query<{ role: string; right: string }>(LOST_RIGHTS, [`^${name}_note_[0-9]+$`]);
+  if (lost === undefined) return null;
+  const [role, right] = [lost.role, lost.right].map(harmless);
+  return `the application's writes fail, since the role ${role} that notes them lacks a right: GRANT ${right} TO ${role}`;
+}
+
 async function countNotes(query: Query, tables: readonly string[] | null): Promise<number | null> {
   if (tables === null) return null;
   const parts = tables.map((table) => `SELECT FROM ${quoteIdentifier(table)}`).join(" UNION ALL ");
@@ -118,6 +127,18 @@ interface Facts {
   /** Null where this role may not read them. */
   readonly notes: readonly string[] | null;
 }
+
+const LOST_RIGHTS = `
+  SELECT quote_ident(pg_get_userbyid(p.proowner)) AS role, lacking."right"
+    FROM pg_proc p
+    JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = current_schema()
+    LEFT JOIN pg_class notes ON notes.relnamespace = n.oid AND notes.relname = replace(p.proname, '_note_', '_notes_')
+   CROSS JOIN LATERAL (VALUES
+     (has_schema_privilege(p.proowner, n.oid, 'USAGE'), format('USAGE ON SCHEMA %I', n.nspname)),
+     (has_table_privilege(p.proowner, notes.oid, 'INSERT'), format('INSERT ON %I.%I', n.nspname, notes.relname))
+   ) AS lacking (had, "right")
+   WHERE p.proname ~ $1::text AND NOT lacking.had AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgfoid = p.oid)
+   ORDER BY lacking."right" DESC LIMIT 1`;
 
 const FACTS = `
   WITH made AS (

@@ -212,3 +212,44 @@ Deno.test("A role that may only look is told as much as it may know", async () =
     'this role may not read "outpost_prepared"',
   ]);
 });
+
+Deno.test("It is told where the application's writes fail, since whoever prepared has lost a right", async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase();
+  const admin = server.client(url, { max: 2 });
+  await admin.unsafe(`
+    CREATE ROLE "the owner" LOGIN; CREATE ROLE writer LOGIN; REVOKE ALL ON SCHEMA public FROM public;
+    GRANT ALL ON SCHEMA public TO "the owner"; GRANT USAGE ON SCHEMA public TO writer`);
+  const own = server.client(url.replace("postgres@", "the%20owner@"), { max: 2 });
+  await migrateTo(backendOver(own), 4);
+  await own`GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO writer`;
+  {
+    await using session = await locked(backendOver(own));
+    await session.prepare!(VERSIONS, running());
+  }
+  const write = async () => {
+    const writer = server.client(url.replace("postgres@", "writer@"), { max: 1 });
+    await writer`INSERT INTO deliveries (id, event_id, destination_id, status, time)
+      VALUES (gen_random_uuid()::text, 'e', 'd', 'success', now())`;
+  };
+  const problems = async () => {
+    const readers = [admin, server.client(url.replace("postgres@", "writer@"), { max: 1 })];
+    return await Promise.all(readers.map(async (sql) => (await backendOver(sql).read()).prepared!.problem));
+  };
+  assertEquals(await problems(), [null, 'this role may not read "outpost_prepared"']);
+  const rights = ["USAGE ON SCHEMA public", "INSERT ON public.outpost_prepared_notes_2"];
+  for (const right of rights) {
+    await admin.unsafe(`REVOKE ${right} FROM "the owner"`);
+    const error = await assertRejects(write);
+    assertEquals((error as { code?: string }).code, "42501");
+    const [problem, same] = await problems();
+    assertEquals(
+      problem,
+      `the application's writes fail, since the role "the owner" that notes them lacks a right: GRANT ${right} TO "the owner"`,
+    );
+    assertEquals(same, problem);
+    await admin.unsafe(problem!.split(": ")[1]!);
+    await write();
+  }
+  assertEquals((await problems())[0], null);
+});
