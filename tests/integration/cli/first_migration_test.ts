@@ -2,8 +2,8 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { startFaultProxy } from "../../support/faults/fault_proxy.ts";
 import { startRedis } from "../../support/redis.ts";
-import { eventually } from "../../support/server.ts";
 import { copyCheckout } from "./copy_checkout.ts";
 
 const PAGE = new URL("../../../docs/library.md", import.meta.url);
@@ -16,17 +16,16 @@ Deno.test("docs/library.md: the first migration, from nothing", async (t) => {
   const redis = server.client();
   const env = {
     REDIS_HOST: "127.0.0.1",
-    REDIS_PORT: String(server.port),
     MIGRATE_ONLY: "redis",
     NO_COLOR: "1",
   };
   const { lines, file } = walkOf(await Deno.readTextFile(PAGE));
 
-  const start = (args: readonly string[]) =>
+  const start = (args: readonly string[], port = server.port) =>
     new Deno.Command(Deno.execPath(), {
       args: [...args],
       cwd: checkout.path,
-      env,
+      env: { ...env, REDIS_PORT: String(port) },
       ...{ stdin: "null", stdout: "piped", stderr: "piped" } as const,
     }).spawn();
   const run = async (args: readonly string[]) => {
@@ -68,11 +67,28 @@ Deno.test("docs/library.md: the first migration, from nothing", async (t) => {
   });
 
   await t.step("it is applied, interrupted, and applied", async () => {
-    const apply = start(next());
-    const ended = apply.output();
-    await eventually(async () => assert(await redis.dbsize() > 20_100));
+    // Halfway its next write is held until it has heard of the end, however fast it is.
+    const [halfway, heard] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    await using proxy = startFaultProxy({
+      protocol: "redis",
+      target: server.port,
+      decide: async ({ name }) => {
+        if (!name.startsWith("EVAL") || await redis.dbsize() < 20_100) return null;
+        halfway.resolve();
+        await heard.promise;
+        return null;
+      },
+    });
+    const apply = start(next(), proxy.port);
+    await halfway.promise;
     apply.kill("SIGINT");
-    assertEquals((await ended).code, 130);
+    let told = "";
+    for await (const text of apply.stderr.pipeThrough(new TextDecoderStream())) {
+      told += text;
+      if (told.includes("SIGINT: stopping")) heard.resolve();
+    }
+    await apply.stdout.cancel();
+    assertEquals((await apply.status).code, 130, told);
     assertStringIncludes(await run(next()), "pending");
     await run(next());
     const topics = new Set<string | null>();

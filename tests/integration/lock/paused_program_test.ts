@@ -22,7 +22,9 @@ Deno.test("migrate apply that was stopped past its lease changes nothing when it
   await using server = await startRedis();
   const client = server.client();
   // As many writes in, each time, as the number says; the last one stops before its first.
-  for (const writes of [1500, 900, 420, 60, 0]) {
+  const rounds = [1500, 900, 420, 60, 0];
+  while (rounds.length > 0) {
+    const writes = rounds.shift()!;
     await client.flushall();
     for (let i = 0; i < RECORDS; i++) await putHash(client, `tenant:t${i}`, tenantFields(`t${i}`));
     const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port) };
@@ -40,7 +42,16 @@ Deno.test("migrate apply that was stopped past its lease changes nothing when it
         assert(await client.exists(key) === 1);
       }
     });
-    Deno.kill(paused.pid, "SIGSTOP");
+    try {
+      paused.kill("SIGSTOP");
+    } catch {
+      // It has ended.
+    }
+    if (await client.exists("outpost:migration:lock") === 0) {
+      // On a busy machine it may be done before it can be stopped: once more.
+      rounds.unshift(writes);
+      continue;
+    }
     const done = await runCli([...args, "--lock-ttl", "10s"], { env });
     assertEquals(done.code, 0, done.stderr);
     // What the sleeper would do if it could: records that are to be done again, and a state that is not applied.
@@ -48,7 +59,7 @@ Deno.test("migrate apply that was stopped past its lease changes nothing when it
     await putHash(client, "tenant:older", tenantFields("older"));
     await client.hset("outpost:migration:002_timestamps", "status", "failed");
     const before = await records(client);
-    Deno.kill(paused.pid, "SIGCONT");
+    paused.kill("SIGCONT");
     const { code, stderr } = await paused.output();
     const told = new TextDecoder().decode(stderr);
     assertEquals(code, 3, told);
