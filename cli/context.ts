@@ -14,6 +14,7 @@ import { Progress } from "./output/progress.ts";
 import { cleanValue, type Scrub } from "./output/scrub.ts";
 import { makeScrub, secretsOfClients } from "./settings/secrets.ts";
 import type { Settings } from "./settings/table.ts";
+import { configuredStores } from "./stores/configured.ts";
 import type { ResolvedSetting } from "./settings/resolve.ts";
 import type { SettingsFile } from "./settings/file.ts";
 import { makeStyle, wantsColours } from "./output/style.ts";
@@ -105,6 +106,8 @@ export function makeContext(parts: ContextParts): Context {
       now: host.now(),
       verbose: flags.verbose,
       carried: parts.carried,
+      // Redis is always configured.
+      oneSided: settings.only === "redis" && configuredStores(settings).length === 0,
     }),
     scrub,
     beforeText: () => progress.clear(),

@@ -20,6 +20,8 @@ export interface Layout {
   readonly verbose: boolean;
   /** Flags that commands which come next need too, each with a space before it. */
   readonly carried?: string;
+  /** No store is configured on the side that a flag left out. @default {false} */
+  readonly oneSided?: boolean;
 }
 
 /** What an output writes with. */
@@ -82,15 +84,16 @@ export function nextCommand(
 }
 
 /**
- * What comes when nothing is left to do: what is pending beside it, then the side that a flag left out, and only then the server.
+ * What comes when nothing is left to do: what is pending beside it, then the side that a flag left out, where there is one, and only
+ * then the server.
  * A side that `MIGRATE_ONLY` leaves out is left out of the server's gate too.
  */
 export function nextWhenDone(
-  { style, carried = "" }: Pick<Layout, "style" | "carried">,
+  { style, carried = "", oneSided = false }: Pick<Layout, "style" | "carried" | "oneSided">,
   { pending }: { readonly pending: boolean },
 ): string {
   if (pending) return nextCommand({ style, carried }, "outpost migrate plan", "other migrations are pending");
-  const whole = carried.replace(/ --(?:sql|redis)-only/, "");
+  const whole = oneSided ? carried : carried.replace(/ --(?:sql|redis)-only/, "");
   return whole === carried
     ? nextCommand({ style, carried }, "outpost serve", "start the server")
     : nextCommand({ style, carried: whole }, "outpost migrate status", "with the side that was left out");

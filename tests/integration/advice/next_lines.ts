@@ -92,6 +92,12 @@ export const NEXT_LINES: readonly Proof[] = [
     const [serve] = see(await world.outpost("migrate apply --yes"));
     return await world.outpost(`${serve} -- true`);
   }),
+  proof("Next: outpost serve  start the server", "has Redis alone", async (world, see) => {
+    await world.current();
+    const env = { POSTGRES_URL: "" };
+    const [serve] = see(await world.outpost("migrate status --redis-only", { env }));
+    return await world.outpost(`${serve} -- true`, { env });
+  }),
   next(
     "Next: outpost migrate status  with the side that was left out",
     "has nothing to do on one side",

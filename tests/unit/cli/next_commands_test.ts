@@ -96,11 +96,12 @@ Deno.test("carriedFlags() names the database of the flag, and not what a file ad
   );
 });
 
-Deno.test("nextWhenDone() offers the server only where nothing is pending and no flag left a side out", () => {
-  const next = (carried: string, pending = false) =>
-    nextWhenDone({ style: PLAIN, carried }, { pending }).split("  ")[0];
+Deno.test("nextWhenDone() offers the server only where nothing is pending and no flag left out a side that there is", () => {
+  const next = (carried: string, pending = false, oneSided = false) =>
+    nextWhenDone({ style: PLAIN, carried, oneSided }, { pending }).split("  ")[0];
   assertEquals(next(" --sql-only", true), "Next: outpost migrate plan --sql-only");
   assertEquals(next(" --redis-host h --sql-only"), "Next: outpost migrate status --redis-host h");
   assertEquals(next(" --redis-only"), "Next: outpost migrate status");
+  assertEquals(next(" --redis-only", false, true), "Next: outpost serve --redis-only");
   assertEquals(next(" --redis-host h"), "Next: outpost serve --redis-host h");
 });
