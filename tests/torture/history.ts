@@ -64,6 +64,8 @@ export type Happening =
     readonly deployment: number;
     /** In place of the one deployment, several at once, in this order; empty for all that there are. */
     readonly together?: readonly number[];
+    /** How far the clock of its host is ahead, in milliseconds; left out for not at all. */
+    readonly aheadMs?: number;
     readonly process: boolean;
   }
   | { readonly type: "runner_fault"; readonly runner: number; readonly fault: RunnerFault }
@@ -136,7 +138,9 @@ export function describe(event: Happening, { populations }: Pick<History, "popul
     case "run":
       return `runner ${event.runner}: ${[...event.words, ...flagsOf(event, populations)].join(" ")}${
         event.together === undefined ? at(event.deployment) : ""
-      }${event.process ? " (a process)" : ""}`;
+      }${event.process ? " (a process)" : ""}${
+        event.aheadMs === undefined ? "" : ` (its clock is ${event.aheadMs} ms ahead)`
+      }`;
     case "runner_fault":
       return `runner ${event.runner}: ${event.fault}`;
     case "older_tool":

@@ -7,6 +7,7 @@
 
 import { type Answer, parseObjects } from "./answer.ts";
 import type { Gate } from "./faults/gate.ts";
+import { onHost } from "./faults/host_clock.ts";
 import { Link } from "./faults/link.ts";
 import { runInProcess, spawnCli } from "../support/cli.ts";
 
@@ -17,6 +18,8 @@ export interface Command {
   readonly deployment: string;
   /** As a process of its own: slower to start, and can be killed for real. */
   readonly process: boolean;
+  /** How far the clock of its host is ahead of all others, in milliseconds; none of a process. */
+  readonly aheadMs?: number;
   /** Lines to type, for commands that ask, each when it is asked for. */
   readonly answers?: readonly (() => Promise<string>)[];
 }
@@ -92,11 +95,12 @@ export class Runner {
     const child = command.process ? spawnCli(command.words, { env }) : null;
     const startedAt = Date.now();
     const running = child === null
-      ? runInProcess(command.words, {
-        env,
-        stop: stop.signal,
-        ...(command.answers === undefined ? {} : { answers: command.answers }),
-      })
+      ? onHost(command.aheadMs ?? 0, () =>
+        runInProcess(command.words, {
+          env,
+          stop: stop.signal,
+          ...(command.answers === undefined ? {} : { answers: command.answers }),
+        }))
       : outputOf(child);
     const end = running.then(async ({ code, stdout, stderr }): Promise<Answer | null> => {
       await link[Symbol.asyncDispose]();

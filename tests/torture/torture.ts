@@ -5,6 +5,7 @@
  */
 
 import { type Playable, RedisHalf, SqlHalf } from "./halves.ts";
+import { letClocksDiffer } from "./faults/host_clock.ts";
 import type { Topology } from "./redis/servers.ts";
 import { catchFaults } from "./runner.ts";
 import { shrink } from "./shrink.ts";
@@ -54,6 +55,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
     const what = error instanceof Error ? error.stack ?? error.message : String(error);
     unwaited.push({ key: "", what: `a failure that nothing waited for: ${what}` });
   });
+  using _clocks = letClocksDiffer();
   await using redis = new RedisHalf();
   await using sql = new SqlHalf();
   const make = (seed: number): Playable => {

@@ -88,8 +88,21 @@ function settled(history: History): History {
     const revoke = { type: "server_fault", fault: "revoke", seed: random.between(0, 999) } as const;
     events.splice(random.between(1, events.length), 0, { after: random.between(0, 60), ...revoke });
   }
-  return { ...history, database, granted, events };
+  return { ...history, database, granted, events: seed % 2 === 0 ? events : onOtherClocks(random, events) };
 }
+
+/** Hosts whose clocks are wrong by minutes or days. */
+function onOtherClocks(random: Random, events: readonly Event[]): Event[] {
+  return events.map((event) =>
+    event.type === "run" && !event.process && random.chance(0.4)
+      ? { ...event, aheadMs: random.pick(WRONG_BY_MS) }
+      : event
+  );
+}
+
+const MINUTE_MS = 60_000;
+/** Also by more than what is left of a deleted record is kept for. */
+const WRONG_BY_MS = [-10 * 1440, -90, -1, 1, 90, 10 * 1440].map((minutes) => minutes * MINUTE_MS);
 
 /** Every seventh seed or so makes a history around what chance alone would hit once in thousands. Those are of few records. */
 function aimedHistory(seed: number, topology: Topology): History | null {

@@ -252,9 +252,10 @@ class Play {
     }
     if (unprefixed && words[1] === "resolve") this.#ledger.settle(words);
     const text = describe({ ...event, runner, words, deployment: at, process }, this.#history);
+    const clock = event.aheadMs === undefined ? {} : { aheadMs: event.aheadMs };
     const deployment = together === undefined ? populations[at]!.deployment : "";
     const flags = flagsOf(event, populations);
-    await this.#stage.start(runner, { words: [...words, ...flags], deployment, process }, text);
+    await this.#stage.start(runner, { words: [...words, ...flags], deployment, process, ...clock }, text);
   }
 
   async #endLasting(): Promise<void> {
