@@ -81,7 +81,8 @@ const lookalikes: Lookalikes = {
       if (!isBracedTenant(old, known(old))) return false;
       // Tenant "x" is there as well as tenant "{x}". What "x" had before is a copy; what has gone to "{x}" is an original.
       if (known(`tenant:{${tenant}}:tenant`).type === "none") return true;
-      if (known(`tenant:${tenant}:${suffix}`).type !== "none") return false;
+      const { type, values: [own] } = known(`tenant:${tenant}:${suffix}`);
+      if (type !== "none" && own !== `${tenant}:${suffix}`) return false; // Unless that is a tenant by its own ID.
       return known(`tenant:{{${tenant}}}:${suffix}`).type !== "none";
     }),
 };

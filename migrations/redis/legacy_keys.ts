@@ -156,7 +156,7 @@ function judgeByOthers(key: Binary, facts: Facts, known: Known): Destination | n
     // The longest tenant that exists comes first.
     const isLonger = longest !== null && longest.length > `{${inner}}`.length;
     if (isLonger && suffix !== `destination:${id}`) continue;
-    if (known(`${TENANT}${inner}:${suffix}`).type !== "none") return null; // It is the copy of that one.
+    if (isOriginal(inner, suffix, known)) return null; // It is the copy of that one.
     return {
       target: current(`{${inner}}`, suffix),
       kind: kindOf(suffix, facts),
@@ -169,7 +169,7 @@ function judgeByOthers(key: Binary, facts: Facts, known: Known): Destination | n
     if (others.length > 0) {
       // Of tenant "x", unless tenant "{x}:y" is there as well: then it can belong to both.
       const isCurrent = others.some(({ inner, suffix }) =>
-        longest.length <= `{${inner}}`.length || known(`${TENANT}${inner}:${suffix}`).type !== "none"
+        longest.length <= `{${inner}}`.length || isOriginal(inner, suffix, known)
       );
       return isCurrent ? null : { ...byForm(rest, facts, longest)!, ambiguous: true };
     }
@@ -183,6 +183,13 @@ function judgeByOthers(key: Binary, facts: Facts, known: Known): Destination | n
 /** True for what is left of a deleted record that is no destination, and by its key no current tenant. */
 function isLeftOfTenant(rest: Binary, facts: Facts): boolean {
   return isTombstone(facts) && !rest.endsWith("}:tenant") && !rest.includes(DESTINATION);
+}
+
+/** True for an old record of a tenant: neither another tenant's own, nor a current one of the tenant in the braces of its ID. */
+function isOriginal(tenant: Binary, suffix: Binary, known: Known): boolean {
+  const { type, values: [id] } = known(`${TENANT}${tenant}:${suffix}`);
+  if (type === "none" || id === `${tenant}:${suffix}`) return false;
+  return !isBraced(tenant) || isBracedTenant(TENANT + tenant, known(TENANT + tenant));
 }
 
 function judgeSummary(rest: Binary, known: Known): Destination | null {

@@ -81,6 +81,30 @@ for (const ids of [["x", "{x}:y"], ["x", "{x}", "{x}:y"]]) {
   });
 }
 
+for (const ids of [["{x}", "x:destination:d"], ["{x}", "x:destinations"], ["x", "{{x}}"]]) {
+  Deno.test(`all is copied, found again and cleaned up of tenants ${ids.join(" and ")}`, async () => {
+    await using server = await startRedis();
+    const client = server.client();
+    for (const id of ids) {
+      await putHash(client, `tenant:${id}`, tenantFields(id));
+      await putHash(client, `tenant:${id}:destinations`, { d: "{}" });
+      await putHash(client, `tenant:${id}:destination:d`, destinationFieldsOf("d"));
+    }
+    const backend = outpostBackend(client);
+    await applyAll(backend);
+    const all = backend.migrations.map(({ id }) => id);
+    const verify = () => backend.verify(all, { signal: NEVER, full: true, sample: 0 });
+    assertEquals((await verify()).map(({ checksRun, issues }) => [checksRun, issues])[0], [6, []]);
+    const { deleted, issues } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
+    assertEquals([deleted, issues], [6, []]);
+    assertEquals((await verify()).flatMap(({ issues }) => issues), []);
+    const copies = ids.flatMap((id) =>
+      ["destination:d", "destinations", "tenant"].map((suffix) => `tenant:{${id}}:${suffix}`)
+    );
+    assertEquals((await allKeys(client)).filter((key) => key.startsWith("tenant:")), copies.sort());
+  });
+}
+
 Deno.test("a tenant stays deleted whose ID begins with that of a braced one, before it is copied and after", async () => {
   await using server = await startRedis();
   const client = server.client();
