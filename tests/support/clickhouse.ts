@@ -5,7 +5,7 @@
  */
 
 import type { ClickHouseClient } from "@clickhouse/client";
-import { fromFileUrl } from "@std/path";
+import { dirname, fromFileUrl } from "@std/path";
 import { connectClickHouse } from "../../cli/stores/clickhouse.ts";
 import { findProgram, makeServerFolder, type Server, stop } from "./server.ts";
 
@@ -110,22 +110,28 @@ async function startEngine(): Promise<ClickHouseServer> {
   };
 }
 
-/** The folder that holds the engine: made beside its name and then under it, so that it is there only once all of it is. */
+/** The folder that holds the engine. It is large: one test fetches it, and the others wait for that one. */
 async function installed(): Promise<string> {
   const directory = fromFileUrl(new URL(`../../.cache/${CHDB.replace("@", "-")}`, import.meta.url));
   if (await exists(directory)) return directory;
+  await Deno.mkdir(dirname(directory), { recursive: true });
+  using fetching = await Deno.open(`${directory}.lock`, { create: true, write: true });
+  await fetching.lock(true);
+  if (!await exists(directory)) await fetchInto(directory);
+  return directory;
+}
+
+/** Makes it beside its name and then under it, so that it is there only once all of it is. Tries twice: networks fail. */
+async function fetchInto(directory: string): Promise<void> {
   const making = `${directory}.${crypto.randomUUID()}`;
   await Deno.mkdir(making, { recursive: true });
   try {
     await Deno.writeTextFile(`${making}/package.json`, '{ "private": true }\n');
-    await install(making);
-    await Deno.rename(making, directory).catch(async (error) => {
-      if (!await exists(directory)) throw error; // Else another test was first.
-    });
+    await install(making).catch(() => install(making));
+    await Deno.rename(making, directory);
   } finally {
     await Deno.remove(making, { recursive: true }).catch(() => {});
   }
-  return directory;
 }
 
 /** Lets npm work in the folder itself: with `--prefix` it would not see the machine's npmrc, nor the proxy that one names. */
