@@ -8,7 +8,8 @@ import { RefusedError } from "../../errors.ts";
 import { hint } from "../../hint.ts";
 import { type Query, tableExists } from "../query.ts";
 import { assertReadable, assertTrusted } from "../trusted_tables.ts";
-import type { Preparation } from "./describe.ts";
+import { listOf, type Preparation, tablesOf } from "./describe.ts";
+import { fingerprint } from "./notes.ts";
 
 /** What is written down of a preparation. */
 export interface PreparedBooks {
@@ -104,7 +105,7 @@ export async function assertOwn(query: Query, schema: string, name: string): Pro
 /** Writes the row down for the first time. */
 export async function beginBooks(
   query: Query,
-  { name, versions, checksum, parts }: Preparation,
+  preparation: Preparation,
   begun: {
     readonly fingerprint: string;
     readonly highest: readonly (string | null)[];
@@ -112,7 +113,11 @@ export async function beginBooks(
     readonly toolVersion: string;
   },
 ): Promise<void> {
-  const kept = parts.flatMap(({ into }) => (into.kind === "kept" ? [into] : []));
+  const { name, versions, checksum, parts } = preparation;
+  const watched = tablesOf(preparation);
+  const kept = parts.flatMap(({ into, source: { table, key } }): Kept[] =>
+    into.kind === "kept" ? [{ ...into, from: { table, key: listOf(key), watched } }] : []
+  );
   await query(
     `INSERT INTO ${name} VALUES ($1::bigint, $2::bigint, $3::text, $4::text, 0, NULL, $5::text::jsonb, $6::text::jsonb, 0, NULL,
                                  clock_timestamp(), $7::text, $8::text)`,
@@ -147,13 +152,31 @@ export async function markReady(query: Query, name: string, stage: number): Prom
   await query(`UPDATE ${name} SET stage = $1::int, position = NULL, ready_at = clock_timestamp()`, [stage]);
 }
 
-/** Deletes from elsewhere what was kept there for the day of the switch. */
+/** What was kept elsewhere, and where it is from. */
+interface Kept {
+  readonly map: string;
+  readonly table: string;
+  readonly id: string;
+  /** The table that the rows are in, its key, and all tables that are watched. */
+  readonly from: { readonly table: string; readonly key: string; readonly watched: readonly string[] };
+}
+
+/**
+ * Deletes from elsewhere what was kept there for the day of the switch. Where a write may have gone unseen, another tool may have taken
+ * the very rows away, and may have gone back since: then only what is still where it was is deleted.
+ */
 export async function forgetKept(query: Query, name: string): Promise<void> {
-  const [row] = await query<{ kept: string }>(`SELECT kept::text AS kept FROM ${name}`);
-  for (
-    const { map, table, id } of JSON.parse(row?.kept ?? "[]") as { map: string; table: string; id: string }[]
-  ) {
-    await query(`DELETE FROM ${table} AS kept USING ${map} AS map WHERE kept.${id} = map.kept_id`);
+  const [row] = await query<{ kept: string; fingerprint: string }>(
+    `SELECT kept::text AS kept, fingerprint FROM ${name}`,
+  );
+  for (const { map, table, id, from } of JSON.parse(row?.kept ?? "[]") as Kept[]) {
+    const seen = await fingerprint(query, from.watched) === row!.fingerprint;
+    if (!seen && !await tableExists(query, from.table)) continue;
+    const there = ` AND (${from.key}) IN (SELECT ${from.key} FROM ${from.table})`;
+    await query(
+      `DELETE FROM ${table} AS kept USING (SELECT kept_id FROM ${map} WHERE true${seen ? "" : there}) AS map
+        WHERE kept.${id} = map.kept_id`,
+    );
   }
 }
 

@@ -112,6 +112,11 @@ export function describePreparation(options: FoldOptions): Preparation | null {
   };
 }
 
+/** Names of the tables that are watched. */
+export function tablesOf({ sources }: Pick<Preparation, "sources">): readonly string[] {
+  return sources.map(({ table }) => table);
+}
+
 function checksums(steps: readonly StepModule[], versions: readonly number[]): readonly string[] {
   return versions.map((version) => stepChecksum(steps[version - 1]!.step));
 }

@@ -60,11 +60,11 @@ export function watch({ name, sources }: Preparation, schema: string): readonly 
 /**
  * What tells whether every write since the watch began was noted: tables, partitions, triggers and their functions, each as it
  * was made and not made again. Whatever rewrites a table without firing triggers changes it too.
+ *
+ * @param tables Those that are watched.
  */
-export async function fingerprint(query: Query, { sources }: Preparation): Promise<string> {
-  const [found] = await query<{ fingerprint: string }>(FINGERPRINT, [
-    JSON.stringify(sources.map(({ table }) => table)),
-  ]);
+export async function fingerprint(query: Query, tables: readonly string[]): Promise<string> {
+  const [found] = await query<{ fingerprint: string }>(FINGERPRINT, [JSON.stringify(tables)]);
   return found!.fingerprint;
 }
 

@@ -23,7 +23,7 @@ import {
   TAKE_AWAY,
 } from "./books.ts";
 import { assertProven, buildNext } from "./build.ts";
-import type { Preparation } from "./describe.ts";
+import { type Preparation, tablesOf } from "./describe.ts";
 import type { Horizon } from "./drain.ts";
 import { catchUp, takeRest } from "./intake.ts";
 import { clear, fingerprint, watched } from "./notes.ts";
@@ -219,7 +219,7 @@ export class Preparer {
   }
 
   async #assertWatched(query: Query, preparation: Preparation, books: PreparedBooks): Promise<void> {
-    if (await fingerprint(query, preparation) === books.fingerprint) return;
+    if (await fingerprint(query, tablesOf(preparation)) === books.fingerprint) return;
     throw new RefusedError(
       "Cannot use what is prepared: the tables, or the triggers on them, were changed meanwhile, and a write may have gone unseen",
       { hint: TAKE_AWAY },

@@ -10,7 +10,7 @@ import { hint } from "../../hint.ts";
 import type { SqlPrepared } from "../../sql/sql_prepared.ts";
 import { type Query, quoteIdentifier } from "../query.ts";
 import { mismatch, readBooks } from "./books.ts";
-import type { Preparation } from "./describe.ts";
+import { type Preparation, tablesOf } from "./describe.ts";
 import { fingerprint, triggersOf } from "./notes.ts";
 import { stageText } from "./stages.ts";
 
@@ -56,7 +56,7 @@ export async function readPrepared(
   const preparation = describe(from);
   const phase = preparation === null ? "unknown" : stageText(preparation, books.stage);
   let problem = await findRefused(query, name) ?? mismatch(books, preparation, version);
-  if (problem === null && await fingerprint(query, preparation!) !== books.fingerprint) {
+  if (problem === null && await fingerprint(query, tablesOf(preparation!)) !== books.fingerprint) {
     problem = "the tables, or the triggers on them, were changed meanwhile";
   }
   return {

@@ -10,7 +10,7 @@ import { findOwnWork } from "../foldable.ts";
 import type { Query } from "../query.ts";
 import type { RunStatements } from "../transaction.ts";
 import { assertOwn, beginBooks, makeBooks } from "./books.ts";
-import type { Preparation } from "./describe.ts";
+import { type Preparation, tablesOf } from "./describe.ts";
 import { fingerprint, makeNotes, watch } from "./notes.ts";
 import { highestKey } from "./part.ts";
 
@@ -55,7 +55,7 @@ export async function start(
     highest.push(row?.key ?? null);
   }
   await beginBooks(query, preparation, {
-    fingerprint: await fingerprint(query, preparation),
+    fingerprint: await fingerprint(query, tablesOf(preparation)),
     highest,
     by: tool.who,
     toolVersion: tool.version,

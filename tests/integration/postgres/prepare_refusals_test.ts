@@ -185,6 +185,29 @@ Deno.test("Another tool may migrate beside what is prepared, which can then only
   assertEquals((await backend.verify()).issues, []);
 });
 
+Deno.test("What another tool took away on its way there and back stays kept aside, and the rest of it does not", async () => {
+  await using server = await startPostgres();
+  const { sql, prepare, abort } = await start(server);
+  const keptIds = async () =>
+    (await sql<{ id: string }[]>`SELECT row ->> 'id' AS id FROM outpost_quarantine ORDER BY 1`).map((
+      { id },
+    ) => id);
+  // As long as every write is seen, the application alone takes rows away.
+  await prepare();
+  await sql`DELETE FROM deliveries WHERE id = 'del_8'`;
+  assertEquals(await abort(), true);
+  assertEquals(await keptIds(), []);
+  await prepare();
+  assertEquals(await keptIds(), ["del_16", "del_24", "del_32", "del_40"]);
+  await sql.unsafe(`
+    ALTER TABLE deliveries ADD COLUMN event_data jsonb;
+    DELETE FROM deliveries d WHERE NOT EXISTS (SELECT FROM events e WHERE e.id = d.event_id) AND id <> 'del_16';
+    ALTER TABLE deliveries DROP COLUMN event_data`);
+  assertEquals(await abort(), true);
+  assertEquals(await keptIds(), ["del_24", "del_32", "del_40"]);
+  assertEquals(await leftBehind(sql), []);
+});
+
 Deno.test("Nothing is written to a quarantine that somebody else made", async () => {
   await using server = await startPostgres();
   const { sql, prepare } = await start(server);
