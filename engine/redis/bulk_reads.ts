@@ -41,7 +41,10 @@ interface RowsReading {
   readonly size?: BatchSize;
   /** Of a record that has none of the fields asked for the names of its fields are read. */
   readonly names?: boolean;
-  /** The copy to read with a record, at the same moment; null for none. In a cluster it may be elsewhere, and is not. */
+  /**
+   * The copy to read with a record, at the same moment; null for none. In a cluster it may be elsewhere, and is not: the record is read
+   * whole there, to be compared with it.
+   */
   readonly copyOf?: ((key: Binary) => Binary | null) | undefined;
 }
 
@@ -49,10 +52,17 @@ interface RowsReading {
 export class Rows {
   readonly #fields: readonly Binary[];
   readonly #rows: ReadonlyMap<Binary, Row | null>;
+  /** Those that were read whole. */
+  readonly whole: ReadonlyMap<Binary, WholeHash>;
 
-  private constructor(fields: readonly Binary[], rows: ReadonlyMap<Binary, Row | null>) {
+  private constructor(
+    fields: readonly Binary[],
+    rows: ReadonlyMap<Binary, Row | null>,
+    whole: ReadonlyMap<Binary, WholeHash>,
+  ) {
     this.#fields = fields;
     this.#rows = rows;
+    this.whole = whole;
   }
 
   static async read(
@@ -63,8 +73,25 @@ export class Rows {
   ): Promise<Rows> {
     const copies = store.clustered || copyOf === undefined ? null : keys.map(copyOf);
     const read = async () => {
-      const rows = await readRows(store, keys, fields, names, copies);
-      return new Rows(fields, new Map(keys.map((key, i) => [key, rows[i]!])));
+      const rows = new Map<Binary, Row | null>();
+      const add = async (some: readonly Binary[]) => {
+        const told = await readRows(store, some, fields, names, copies);
+        some.forEach((key, i) => rows.set(key, told[i]!));
+      };
+      if (copyOf === undefined || copies !== null) {
+        await add(keys);
+        return new Rows(fields, rows, new Map());
+      }
+      const isLikely = (key: Binary) => copyOf(key) !== null;
+      const [whole] = await Promise.all([
+        readWholeHashes(store, keys.filter(isLikely)),
+        add(keys.filter((key) => !isLikely(key))),
+      ]);
+      for (const [key, hash] of whole) {
+        rows.set(key, { values: fields.map((field) => hash.fields.get(field) ?? null) });
+      }
+      await add(keys.filter((key) => !rows.has(key)));
+      return new Rows(fields, rows, whole);
     };
     return await (size?.measure("read", keys.length, read, ({ bytes }) => bytes) ?? read());
   }
@@ -172,6 +199,12 @@ export async function readHashes(
   const end = keys.findIndex((_, i) => rows[i] === undefined);
   const told = end < 0 ? rows : rows.slice(0, end);
   return told.map((row) => row === 0 ? null : row === 1 ? "other" : toHash(...row));
+}
+
+/** Reads hashes whole: as many of them as are not too much for one reply, and none by itself too large. */
+async function readWholeHashes(store: RedisStore, keys: readonly Binary[]): Promise<Map<Binary, WholeHash>> {
+  const hashes = await readHashes(store, keys, { digests: false }) ?? [];
+  return new Map(hashes.flatMap((hash, i) => hash === null || hash === "other" ? [] : [[keys[i]!, hash]]));
 }
 
 /** An empty list is `{}` in the JSON of a script. */

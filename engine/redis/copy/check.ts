@@ -10,7 +10,8 @@ import type { Rows } from "../bulk_reads.ts";
 import type { Chain } from "../transform/chain.ts";
 import type { BatchSize } from "../walk/pacing.ts";
 import type { CopyChange } from "./change.ts";
-import { partSame, readOrders } from "./orders.ts";
+import type { Content } from "./content.ts";
+import { type Order, partSame, readOrders } from "./orders.ts";
 import { faultOf, isUndecided, judged } from "./weigh.ts";
 
 /** What copies are checked by. */
@@ -34,7 +35,17 @@ export async function checkCopies(
   const orders = await readOrders(change, { store, lookalikes }, chain, () => true, keys, read);
   const { same, others } = await partSame(store, chain, orders, read, size);
   for (const _ of same) report.pass();
-  for await (const portion of judged(change, context, others)) {
+  const originals = new Map<Binary, Content>();
+  for (const [key, hash] of read.whole) originals.set(key, { type: "hash", members: "", ...hash });
+  const isRead = ({ source }: Order) => originals.has(source);
+  const unsure = others.filter((order) => !isRead(order));
+  for await (const portion of judged(change, context, others.filter(isRead), undefined, originals)) {
+    for (const { pair, standing } of portion) {
+      if (faultOf(standing, pair.target) === null) report.pass();
+      else unsure.push(pair); // It may have changed since it was read.
+    }
+  }
+  for await (const portion of judged(change, context, unsure)) {
     for (const { pair: { source, target }, standing } of portion) {
       const fault = faultOf(standing, target);
       if (fault === null) report.pass();

@@ -193,6 +193,27 @@ Deno.test("apply() keeps to the rate over all masters together", async () => {
   assert(seconds >= 0.5, `600 records in ${seconds} s`);
 });
 
+Deno.test("verify() in a cluster looks again at a record that was changed between its looks at the two forms", async () => {
+  await using cluster = await startRedisCluster();
+  const [client, runner] = [cluster.client(), cluster.client()];
+  const forms = ["tenant:t", "tenant:{t}:tenant"];
+  await putHash(client, forms[0]!, tenantFields("t"));
+  const backend = outpostBackend(runner);
+  await backend.apply(HASH_TAGS, { signal: NEVER });
+  const send = runner.callBuffer.bind(runner) as (...args: unknown[]) => Promise<unknown>;
+  let changed = 0;
+  runner.callBuffer = (async (command: string, args: unknown[]) => {
+    const reply = await send(command, args);
+    const isOriginal = String(reply).startsWith('[["0",["id","t"') &&
+      String(args.at(-1)) === `["${forms[0]}"]`;
+    if (isOriginal && changed++ === 0) { for (const key of forms) await client.hset(key, "note", "changed"); }
+    return reply;
+  }) as typeof runner.callBuffer;
+  const [verified] = await backend.verify([HASH_TAGS], FULL);
+  assertEquals([verified?.issues, verified?.checksPassed], [[], 1]);
+  assert(changed > 0, "The original was not read by itself");
+});
+
 Deno.test("a cluster's only node that is taken for a server of its own is planned, and not changed", async () => {
   await using cluster = await startRedisCluster(1);
   const client = cluster.nodes[0]!.client();
