@@ -19,7 +19,8 @@ export async function untilStopped<T>(
   work: Promise<T>,
   { message, afterMs, ...options }: GivenUp,
 ): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
+  let reject: (error: Error) => void;
+  const promise = new Promise<never>((_, refuse) => reject = refuse); // Node 20 has no Promise.withResolvers().
   let timer: ReturnType<typeof setTimeout> | undefined;
   const giveUp = () => reject(new InterruptedError(message, options));
   const stop = () => {

@@ -4,12 +4,16 @@
  * @module
  */
 
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { isAbsolute } from "node:path";
 import { pathToFileURL } from "node:url";
+import { shown } from "../check_options.ts";
 import { RefusedError, RegistryError } from "../errors.ts";
 import { hint } from "../hint.ts";
 import { listThroughLey } from "../sql/ley.ts";
 import type { SqlStep, StepModule, StepRunner } from "../sql/step.ts";
+import { toldError } from "../told_error.ts";
 import type { SchemaObjects } from "./schema_objects.ts";
 
 /** A project of ley, for `createRegistry({ postgres })` and the names of its bookkeeping. */
@@ -37,17 +41,24 @@ interface LeyModule {
  * which it uses as `sql` and `sql.unsafe`. It commits together with its record.
  *
  * @param directory Absolute path of the folder that holds the files and nothing else.
- * @throws {RegistryError} When the folder is empty, or a file exports no `up`.
+ * @throws {RegistryError} When that is no absolute path of a folder, which would have files run that are no steps, when the folder is
+ * empty, and when a file exports no `up`.
  */
 export async function readLeyProject(directory: string): Promise<LeyProject> {
-  const found = await listThroughLey(directory);
+  const cannot = `Cannot use ${shown(directory)} as a project of ley`;
+  if (typeof directory !== "string" || !isAbsolute(directory)) {
+    throw new RegistryError(`${cannot}: it is no absolute path`);
+  }
+  const found = await listThroughLey(directory).catch((error) => {
+    throw new RegistryError(`${cannot}: ${toldError(error)}`, { cause: error });
+  });
   if (found.length === 0) {
-    throw new RegistryError(`Cannot use "${directory}" as a project of ley: it has no files`);
+    throw new RegistryError(`${cannot}: it has no files`);
   }
   const steps = await Promise.all(found.map(async ({ name, abs }, index) => {
     const module = await load(abs);
     if (module.up === undefined) throw new RegistryError(`Cannot use "${abs}": it exports no up`);
-    return moduleOf(stepOf(name, index + 1, await Deno.readTextFile(abs)), module);
+    return moduleOf(stepOf(name, index + 1, await readFile(abs, "utf8")), module);
   }));
   return { steps, directory, schemas: steps.map(() => []), files: found.map(({ name }) => name) };
 }

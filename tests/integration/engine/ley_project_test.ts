@@ -65,6 +65,14 @@ Deno.test("readLeyProject() reads CommonJS files too, and refuses an empty folde
   const directory = await Deno.makeTempDir();
   try {
     await assertRejects(() => readLeyProject(directory), RegistryError, "it has no files");
+    await assertRejects(
+      () => readLeyProject(`${directory}/none`),
+      RegistryError,
+      "no such file or directory",
+    );
+    for (const none of ["", "migrations", undefined as unknown as string]) {
+      await assertRejects(() => readLeyProject(none), RegistryError, "it is no absolute path");
+    }
     await Deno.writeTextFile(`${directory}/10-b.cjs`, "exports.up = async () => {};");
     await Deno.writeTextFile(`${directory}/9-a.mjs`, "export const up = async () => {};");
     assertEquals((await readLeyProject(directory)).files, ["9-a.mjs", "10-b.cjs"]);

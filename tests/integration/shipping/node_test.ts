@@ -8,12 +8,16 @@ import { hasProgram, outcomeOf } from "./outcome.ts";
 
 /** An application that embeds the engine, in plain JavaScript: the gate, the plan, the change, the proof, the gate again. */
 const APPLICATION = `
-import { createOutpostEngine, PendingError } from "./mod.js";
+import { mkdir, writeFile } from "node:fs/promises";
+import { createOutpostEngine, PendingError, readLeyProject } from "./mod.js";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 
 const sql = postgres(process.env.POSTGRES_URL, { onnotice: () => {} });
 const redis = new Redis(Number(process.env.REDIS_PORT), "127.0.0.1");
+await mkdir("steps");
+await writeFile("steps/000-notes.mjs", "export const up = (sql) => sql.unsafe('CREATE TABLE notes ()');");
+const { files } = await readLeyProject(process.cwd() + "/steps");
 const engine = createOutpostEngine({
   postgres: sql,
   redis,
@@ -27,7 +31,7 @@ try {
   const { ok } = await engine.verify({ full: true });
   const cleaned = await engine.cleanup("redis/1");
   await engine.assertCurrent();
-  console.log(JSON.stringify({ refused, hasChanges, applied: results.length, ok, kept: cleaned.kept }));
+  console.log(JSON.stringify({ refused, hasChanges, applied: results.length, ok, kept: cleaned.kept, files }));
 } finally {
   redis.disconnect();
   await sql.end();
@@ -51,7 +55,14 @@ for (const runtime of ["node", "bun"]) {
         env: { POSTGRES_URL: await postgres.createDatabase(), REDIS_PORT: String(redis.port) },
       });
       assertEquals({ code, stderr }, { code: 0, stderr: "" });
-      assertEquals(JSON.parse(stdout), { refused: true, hasChanges: true, applied: 13, ok: true, kept: 0 });
+      assertEquals(JSON.parse(stdout), {
+        refused: true,
+        hasChanges: true,
+        applied: 13,
+        ok: true,
+        kept: 0,
+        files: ["000-notes.mjs"],
+      });
     },
   });
 }
