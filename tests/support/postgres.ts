@@ -57,11 +57,12 @@ export async function startPostgres(
   primary?: Server,
 ): Promise<PostgresServer> {
   const user = isRoot() ? "postgres" : undefined;
-  const port = Number(settings.port ?? freePort());
   const directory = await makeServerFolder("outpost-postgres-");
   await (primary === undefined ? fillDataFolder(directory, user) : copyPrimary(directory, user, primary));
   if (user !== undefined) await run(["chown", user, directory]);
   await Deno.chmod(directory, 0o700);
+  // Not before all else is done: nobody keeps it until the server has it.
+  const port = Number(settings.port ?? freePort());
   const all = {
     port: String(port),
     listen_addresses: "127.0.0.1",
