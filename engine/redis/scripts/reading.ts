@@ -165,8 +165,9 @@ for i = 1, #KEYS do
     told = told + #fields / 2
     for j = 1, #fields do bytes = bytes + #fields[j] end
     if i > 1 and (told > ${MOST.fields} or bytes > ${MOST.bytes}) then break end
+    local ends = knows_field_ends and fields_and_ends(key, fields) or {} -- Before the dump: to look up fields may change that.
     local digest = ARGV[1] == '1' and redis.sha1hex(redis.call('DUMP', key)) or ''
-    rows[i] = { ends_at(key), fields, digest, knows_field_ends and fields_and_ends(key, fields) or {} }
+    rows[i] = { ends_at(key), fields, digest, ends }
   end
 end
 return cjson.encode(rows)
@@ -235,13 +236,14 @@ local digests, names = table.remove(ARGV, 1) == '1', ARGV
 ${FIELDS.begin}${ADD_NAMES}
 local rows, dumps, bytes = {}, { '' }, 0
 for i = 1, #KEYS do
-  local key = KEYS[i]
+  local key, values = KEYS[i], nil
+  -- Before the dump: while the table of a hash grows, that is another one whenever a field was looked up.
+  if width > 0 then values = pcall('HMGET', key, unpack(names)) end
   local dump = redis.call('DUMP', key)
   local row = 0
   if dump then
     row = { ends_at(key), digests and redis.sha1hex(dump) or '' }
     if width > 0 then
-      ${FIELDS.read}
       if not values.err then
         add_names(key, values)
         for j = 1, #values do row[2 + j] = values[j] end

@@ -3,6 +3,8 @@ import type { Cluster } from "ioredis";
 import { startRedisCluster } from "../../support/redis.ts";
 import {
   allKeys,
+  applyAll,
+  destinationFieldsOf,
   getHash,
   HASH_TAGS,
   NEVER,
@@ -56,4 +58,28 @@ Deno.test("apply() copies between nodes what a run left that died before any of 
     assertEquals((await allKeys(client)).filter((key) => key.includes("copying")), []);
   }
   assertGreater(at, 6);
+});
+
+Deno.test("apply() copies between nodes at once what its server is still growing the tables of, and counts it", async () => {
+  await using cluster = await startRedisCluster();
+  const client = cluster.client();
+  // One field more than its table had room for, and values too long for any other form.
+  const fields = { ...destinationFieldsOf("d"), config: "x".repeat(100), metadata: "{}" };
+  const COUNT = 30;
+  for (let i = 0; i < COUNT; i++) {
+    for (const [name, value] of Object.entries(fields)) {
+      await putHash(client, `tenant:t${i}:destination:d`, { [name]: value });
+    }
+  }
+  for (const node of cluster.nodes) await node.client().config("RESETSTAT");
+  const results = await applyAll(outpostBackend(client));
+  assertEquals(
+    results.map(({ outcome, processed }) => [outcome, processed]),
+    Array(3).fill(["applied", COUNT]),
+  );
+  const restored = await Promise.all(cluster.nodes.map(async (node) => {
+    const statistics = await node.client().info("commandstats");
+    return Number(/cmdstat_restore:calls=(\d+)/.exec(statistics)?.[1] ?? 0);
+  }));
+  assertEquals(restored.reduce((sum, count) => sum + count, 0), COUNT);
 });
