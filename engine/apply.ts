@@ -22,22 +22,22 @@ export type { ApplyEvent } from "./apply_run.ts";
 /** How {@linkcode Engine.apply} works. */
 export interface ApplyOptions extends LockOptions, Pace {
   /** Loose IDs; undefined or empty for everything that is pending. */
-  readonly ids?: readonly string[];
+  readonly ids?: readonly string[] | undefined;
   /** A saved plan: exactly this is applied, or nothing. */
   readonly plan?: SavedPlan | undefined;
   /**
    * True for a plan that a person has just agreed to: then also what others have done of it since is a difference. Else what is done
    * of a plan counts as done, so that one that was interrupted stays good. @default {false}
    */
-  readonly justShown?: boolean;
+  readonly justShown?: boolean | undefined;
   /** Runs named Redis migrations again although they are applied. */
-  readonly rerun?: boolean;
+  readonly rerun?: boolean | undefined;
   /** Accepts records that cannot be converted: leaves them as they are, notes them, finishes. */
-  readonly skipInvalid?: boolean;
+  readonly skipInvalid?: boolean | undefined;
   /** Takes away what is prepared, and does all of the work now. */
-  readonly noPrepared?: boolean;
+  readonly noPrepared?: boolean | undefined;
   /** Told of everything that happens, in order. */
-  readonly onEvent?: (event: ApplyEvent) => void;
+  readonly onEvent?: ((event: ApplyEvent) => void) | undefined;
 }
 
 /** What {@linkcode Engine.apply} did. */

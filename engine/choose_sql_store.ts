@@ -13,7 +13,7 @@ import type { Stores } from "./stores.ts";
 /** How {@linkcode Engine.down} and {@linkcode Engine.force} work. */
 export interface OneStoreOptions extends LockOptions {
   /** Which SQL store; needed only when the engine has two. */
-  readonly store?: SqlStoreName;
+  readonly store?: SqlStoreName | undefined;
 }
 
 /** The store that is named, or the first. @throws {RefusedError} When the engine has none, or not that one. */

@@ -23,9 +23,9 @@ import { verify } from "./verify.ts";
 /** How {@linkcode Engine.cleanup} works. */
 export interface CleanupOptions extends LockOptions, Pace {
   /** Skips the verification beforehand; never the proof of each record. @default {false} */
-  readonly force?: boolean;
+  readonly force?: boolean | undefined;
   /** Told now and then, of Redis migrations alone. */
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** How {@linkcode Engine.planCleanup} counts. */
@@ -33,7 +33,7 @@ export interface PlanCleanupOptions extends Omit<CleanupOptions, "force" | "wait
   /** The migration that is meant, which must be applied then; the others are counted too. */
   readonly id?: string | undefined;
   /** Stops at the first original of a Redis migration, and counts it alone. @default {false} */
-  readonly any?: boolean;
+  readonly any?: boolean | undefined;
 }
 
 /** What there is to clean up. */

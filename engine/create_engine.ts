@@ -30,11 +30,11 @@ export interface Names {
   /** Name of the program, without spaces: what its connections are called. */
   readonly tool: string;
   /** Tables and advisory lock in Postgres; needed for an engine that is given one. */
-  readonly postgres?: PostgresNames;
+  readonly postgres?: PostgresNames | undefined;
   /** Tables in ClickHouse, and what stands before the name of each table of the application; empty for nothing. */
-  readonly clickhouse?: ClickHouseTables & { readonly prefix: string };
+  readonly clickhouse?: ClickHouseTables & { readonly prefix: string } | undefined;
   /** Keys of the bookkeeping in Redis; needed for an engine that is given one. */
-  readonly redis?: RedisLayout;
+  readonly redis?: RedisLayout | undefined;
   /** Keys of the lock in Redis. Without Redis the lock is the advisory lock of Postgres alone. */
   readonly lock: RedisLockNames;
 }

@@ -23,9 +23,11 @@ import type { EngineContext, Stores } from "./stores.ts";
 /** How {@linkcode Engine.down} works. */
 export interface DownOptions extends OneStoreOptions {
   /** The version that the database was shown to be at: at another one nothing is done. */
-  readonly from?: number;
+  readonly from?: number | undefined;
   /** Told of each time that somebody held a table, and of how long is waited before the next try. */
-  readonly onRetry?: (retry: { id: string; attempt: number; waitMs: number; reason: string }) => void;
+  readonly onRetry?:
+    | ((retry: { id: string; attempt: number; waitMs: number; reason: string }) => void)
+    | undefined;
 }
 
 /** Says what taking steps back would cost. */

@@ -213,7 +213,7 @@ export class Engine {
    */
   async assertCleanable(
     ids: readonly string[],
-    options: { readonly signal?: AbortSignal } = {},
+    options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<void> {
     checkOptions({ ...options, ids });
     const known = ids.map((id) => this.resolve(id));

@@ -13,7 +13,7 @@ import type { MigrationResult, StoreName } from "./migration.ts";
 /** What {@linkcode MigrationError} and its subclasses accept beside their message. */
 export interface MigrationErrorOptions extends ErrorOptions {
   /** What to do next, one line. */
-  readonly hint?: string | Hint;
+  readonly hint?: string | Hint | undefined;
 }
 
 /**

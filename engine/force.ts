@@ -14,7 +14,7 @@ import type { EngineContext } from "./stores.ts";
 /** How {@linkcode Engine.force} works. */
 export interface ForceOptions extends OneStoreOptions {
   /** The version that the database was shown to be at: at another one nothing is done. Needed where that one is not known. */
-  readonly from?: number;
+  readonly from?: number | undefined;
 }
 
 /**

@@ -24,15 +24,15 @@ import { askEach, type EngineContext, perSqlStore, type Stores } from "./stores.
 /** What to plan. */
 export interface PlanOptions {
   /** Loose IDs; undefined or empty for everything that is pending. */
-  readonly ids?: readonly string[];
+  readonly ids?: readonly string[] | undefined;
   /** Plans named Redis migrations although they are applied. */
-  readonly rerun?: boolean;
+  readonly rerun?: boolean | undefined;
   /** Plans as if nothing were prepared. */
-  readonly noPrepared?: boolean;
+  readonly noPrepared?: boolean | undefined;
   /** Plans what is left of a saved plan, as things are now. */
   readonly saved?: SavedPlan | undefined;
   /** Ends the counting after the batch in hand. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A store that a plan is for. */

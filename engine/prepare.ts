@@ -19,9 +19,9 @@ import type { EngineContext } from "./stores.ts";
 /** How {@linkcode Engine.prepare} works. */
 export interface PrepareOptions extends LockOptions, Pace {
   /** Told of each batch and each stage that is done. */
-  readonly onProgress?: (progress: { readonly phase: string; readonly rows: number }) => void;
+  readonly onProgress?: ((progress: { readonly phase: string; readonly rows: number }) => void) | undefined;
   /** Told of each time that somebody held a table, and of how long is waited before the next try. */
-  readonly onRetry?: (attempt: number, waitMs: number, reason: string) => void;
+  readonly onRetry?: ((attempt: number, waitMs: number, reason: string) => void) | undefined;
 }
 
 /** Prepares. See {@linkcode Engine.prepare} for the errors. */

@@ -15,11 +15,11 @@ import { checkSteps, type SqlSteps, stepFileName } from "./sql/step.ts";
 /** Every migration that an application knows. A store without any is left out. */
 export interface Registry {
   /** Needed for an engine that is given a Postgres. */
-  readonly postgres?: SqlSteps<SchemaObjects>;
+  readonly postgres?: SqlSteps<SchemaObjects> | undefined;
   /** Needed for an engine that is given a ClickHouse; `{{name}}` in a statement stands for a table with its prefix. */
-  readonly clickhouse?: SqlSteps<readonly ClickHouseTable[]>;
+  readonly clickhouse?: SqlSteps<readonly ClickHouseTable[]> | undefined;
   /** In order, from version 1. Needed for an engine that is given a Redis. */
-  readonly redis?: readonly RedisMigration[];
+  readonly redis?: readonly RedisMigration[] | undefined;
 }
 
 /**

@@ -18,7 +18,7 @@ export interface PlanResolveOptions {
   /** Keys of originals, as they are shown or whole; left out, every one of which only a person can tell which form is right. */
   readonly keys?: readonly string[] | undefined;
   /** Ends the walk over records after the batch in hand. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Finds what is to be settled. Reads only. */

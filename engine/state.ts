@@ -34,13 +34,13 @@ export interface UnreadStore {
 /** What to do without. */
 export interface ReadStateOptions {
   /** Leaves out a SQL store whose bookkeeping somebody holds, and names it, instead of failing. @default {false} */
-  readonly unlessHeld?: boolean;
+  readonly unlessHeld?: boolean | undefined;
 }
 
 /** The same for plans, which say what stands in the way. */
 export interface StateReading extends ReadStateOptions {
   /** Leaves out a SQL store whose bookkeeping cannot be trusted, and says so, instead of failing. @default {false} */
-  readonly unlessUntrusted?: boolean;
+  readonly unlessUntrusted?: boolean | undefined;
 }
 
 /** What was read. */

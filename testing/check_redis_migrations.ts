@@ -32,11 +32,11 @@ export interface CheckOptions {
   /** Writes the records of the old form: odd ones too, some with a time to live. */
   readonly seed: () => Promise<void>;
   /** Keys among the seeded ones that no migration may touch, as text. @default {[]} */
-  readonly foreign?: readonly string[];
+  readonly foreign?: readonly string[] | undefined;
   /** Left out, no run is tried beside a writer. */
-  readonly writer?: Writer;
+  readonly writer?: Writer | undefined;
   /** How many runs are interrupted, each at another command, spread evenly over a whole run. @default {20} */
-  readonly interruptions?: number;
+  readonly interruptions?: number | undefined;
 }
 
 /** What was tried. */

@@ -20,7 +20,7 @@ import { decodeOwner, LEASE_BEGIN, leasePrefix, tokenOf } from "../redis/lock/le
 /** How {@linkcode Engine.unlock} works. */
 export interface UnlockOptions {
   /** Clears the lock of a living owner too, who then stops before the next write. @default {false} */
-  readonly force?: boolean;
+  readonly force?: boolean | undefined;
 }
 
 /** What was cleared. */

@@ -32,11 +32,11 @@ export interface LockOwner {
 /** What every command that takes the lock accepts. */
 export interface LockOptions {
   /** Ends the work after the batch in hand. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** How long to wait for the lock, in milliseconds; 0 fails at once. @default {60000} */
-  readonly waitMs?: number;
+  readonly waitMs?: number | undefined;
   /** Told now and then whom it waits for, and since when in milliseconds. */
-  readonly onWait?: (owner: LockOwner | null, waitedMs: number) => void;
+  readonly onWait?: ((owner: LockOwner | null, waitedMs: number) => void) | undefined;
 }
 
 /** Names of the lock in Redis, given by the application. */
@@ -49,7 +49,7 @@ export interface RedisLockNames {
    * Names that older tools use for all installations in one Redis: kept from them while any run is at work. Runs of this tool hold
    * them together, and one whose user may not touch them does without. @default {none}
    */
-  readonly shared?: readonly string[];
+  readonly shared?: readonly string[] | undefined;
   /** What the names of fence keys begin with. */
   readonly fence: string;
 }
