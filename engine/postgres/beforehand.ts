@@ -12,7 +12,7 @@ import type { SqlRunOptions } from "../sql_backend.ts";
 import { withoutTransaction } from "./concurrent_step.ts";
 import type { PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";
-import { type Query, quoteIdentifier } from "./query.ts";
+import { type Query, quoteIdentifier, tableNamed } from "./query.ts";
 import { stepId } from "./step_id.ts";
 import type { StepRecords } from "./step_records.ts";
 import type { TransactionRunner } from "./transaction.ts";
@@ -113,7 +113,7 @@ export async function isMade(
 ): Promise<boolean> {
   const [found] = await query<{ made: boolean }>(
     `SELECT EXISTS (SELECT FROM pg_attribute
-       WHERE attrelid = to_regclass($1::text) AND attname = $2::text AND NOT attisdropped) AS made`,
+       WHERE attrelid = ${tableNamed("$1::text")} AND attname = $2::text AND NOT attisdropped) AS made`,
     [table, column],
   );
   return found!.made;
@@ -159,7 +159,7 @@ interface Leaf {
 const NEXT_LEAF = `
   SELECT c.oid::regclass::text AS name, c.oid::text AS oid, pg_relation_size(c.oid)::text AS bytes,
          (SELECT i.indexrelid::regclass::text FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey) LIMIT 1) AS broken
-    FROM pg_partition_tree(to_regclass($1::text)) t
+    FROM pg_partition_tree(${tableNamed("$1::text")}) t
     JOIN pg_class c ON c.oid = t.relid AND c.relkind = 'r'
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = $2::text
    WHERE t.isleaf AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey) AND i.indisvalid)

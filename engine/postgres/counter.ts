@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Query } from "./query.ts";
+import { type Query, tableNamed } from "./query.ts";
 
 /** Counts through a query. */
 export function countWith(query: Query): {
@@ -20,5 +20,8 @@ export function countWith(query: Query): {
   return { rows: (text) => one(text), bytes: (table) => one(SIZE, [table]) };
 }
 
+// The server tells nothing of the partitions of a table that can have none.
 const SIZE = `
-  SELECT coalesce(sum(pg_total_relation_size(relid)), 0)::text AS bytes FROM pg_partition_tree(to_regclass($1::text))`;
+  SELECT coalesce(sum(pg_total_relation_size(part)), 0)::text AS bytes
+    FROM (SELECT ${tableNamed("$1::text")} AS part
+           UNION SELECT relid FROM pg_partition_tree(${tableNamed("$1::text")})) AS parts`;

@@ -9,7 +9,7 @@ import { type Blocker, remedy } from "../blocker.ts";
 import { type Hint, hint } from "../hint.ts";
 import type { PendingChanges } from "../sql/step_store.ts";
 import { findDetached } from "./detached.ts";
-import type { Query } from "./query.ts";
+import { type Query, tableNamed } from "./query.ts";
 import type { SchemaObjects } from "./schema_objects.ts";
 
 /** What is looked at beside the changes. */
@@ -139,7 +139,9 @@ function preparedBlocker({ gid, object, since }: Prepared): Blocker {
 
 /** Tables of a list and their partitions, read from the catalogue: the server's own function for it waits for who locks them. */
 const TREE = (names: string) => `
-  SELECT w.name AS root, to_regclass(w.name)::oid AS oid FROM jsonb_array_elements_text(${names}) AS w (name)
+  SELECT w.name AS root, ${
+  tableNamed("w.name")
+}::oid AS oid FROM jsonb_array_elements_text(${names}) AS w (name)
   UNION
   SELECT t.root, i.inhrelid FROM pg_inherits i JOIN tree t ON i.inhparent = t.oid`;
 

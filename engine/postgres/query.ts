@@ -52,6 +52,16 @@ export async function tableExists(query: Query, name: string): Promise<boolean> 
   return found!.there;
 }
 
+/**
+ * Expression for the table that a step names: as the catalogue has its name, or else as a statement would have it.
+ *
+ * @param name Expression of type text.
+ */
+export function tableNamed(name: string): string {
+  return `coalesce(to_regclass(quote_ident(${name})),
+    CASE WHEN ${name} ~ '^([a-zA-Z_]\\w*|"[^"]+")([.]([a-zA-Z_]\\w*|"[^"]+"))?$' THEN to_regclass(${name}) END)`;
+}
+
 /** Quotes a name for use in a statement. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;

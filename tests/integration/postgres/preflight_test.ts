@@ -4,6 +4,7 @@ import { BlockedError } from "../../../engine/errors.ts";
 import { StepFailedError } from "../../../engine/sql/step_failed_error.ts";
 import { createFrozenEngine } from "../../support/frozen_registry.ts";
 import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
+import { stepOf } from "./test_step.ts";
 import { backendOver, everything, fill, locked, migrateTo, running } from "./deployment.ts";
 
 const ALL = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
@@ -176,6 +177,30 @@ Deno.test("down() changes nothing while a partition is detached, and says how it
   await sql.unsafe(/\((.*?)\);/.exec(blocked!.hint.replace("; ALTER", "| ALTER"))![1]!.replace("|", ";"));
   for (const version of [10, 9, 8, 7, 6, 5]) await session.down(version, running());
   assertEquals((await backend.read()).version, 4);
+});
+
+Deno.test("plan() looks at the tables of an application's own steps, whatever they are called", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 1 });
+  await sql.unsafe(`
+    CREATE TABLE "Orders" (id int, total int); CREATE TABLE "odd name" (id int); CREATE SCHEMA shop; CREATE TABLE shop.items (id int);
+    INSERT INTO "Orders" SELECT n, n FROM generate_series(1, 1000) n;
+    INSERT INTO "odd name" VALUES (1); INSERT INTO shop.items VALUES (1);
+    CREATE VIEW totals AS SELECT total FROM "Orders"`);
+  const names = ["Orders", '"Orders"', "odd name", "shop.items", "not there", "a.b.c"];
+  const backend = backendOver(
+    sql,
+    stepOf([{ text: "SELECT 1" }], {
+      forecast: () => ({
+        tables: names.map((name) => ({ name, storedAs: name, rows: null, lock: "none", rewrite: false })),
+        consequences: [],
+        changes: [{ table: "Orders", column: "total", change: "dropped" }],
+      }),
+    }),
+  );
+  const { steps } = await backend.plan([1]);
+  assertEquals(steps[0]!.tables.map(({ bytes }) => bytes! > 0), [true, true, true, true, false, false]);
+  assertEquals((await backend.blockers([1])).map(({ kind, object }) => `${kind} ${object}`), ["view totals"]);
 });
 
 Deno.test("down() says what to do where no partition takes a row that comes back", async () => {
