@@ -95,13 +95,15 @@ function storeSection(name: string, store: SqlPlan): Html {
   }`;
 }
 
-function groupingSection({ steps, grouping }: SqlPlan): Html {
+function groupingSection({ steps, grouping, preparation }: SqlPlan): Html {
   if (grouping === undefined) return html``;
   const ids = steps.map(({ id }) => id).filter((id) => grouping.together.includes(Number(id.split("/")[1])));
   if (grouping.prepared) {
     return html`<p>${ids[0]!} to ${ids.at(
       -1,
-    )!} are prepared: the new tables only change places with the old ones.</p>`;
+    )!} are prepared${
+      preparation?.ready === false ? " in part: once that is finished," : ":"
+    } the new tables only change places with the old ones.</p>`;
   }
   return ids.length === 0
     ? html`<p class="warn">Tables are changed in place, step by step: ${grouping.apart.join("; ")}</p>`

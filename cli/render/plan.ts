@@ -151,15 +151,20 @@ function pace(plan: Plan, { style }: Layout, { countedMs, maxRate }: PlanView): 
 }
 
 /** Which steps run as one and what that needs, or why none do. */
-function renderGrouping({ steps, grouping }: SqlPlan, { style, width }: Layout): readonly string[] {
+function renderGrouping(
+  { steps, grouping, preparation }: SqlPlan,
+  { style, width }: Layout,
+): readonly string[] {
   if (grouping === undefined) return [];
   const { together, apart, needs, prepared = false } = grouping;
   const ids = steps.map(({ id }) => id).filter((id) => together.includes(Number(id.split("/")[1])));
   if (prepared) {
     return [style.green(wrap(
-      `${ids[0]} to ${
-        ids.at(-1)
-      } are prepared: the new tables are there, and only change places with the old ones, all or nothing`,
+      `${ids[0]} to ${ids.at(-1)} are prepared${
+        preparation?.ready === false
+          ? " in part: once that is finished, the new tables"
+          : ": the new tables are there, and"
+      } only change places with the old ones, all or nothing`,
       width,
       "",
     ))];

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { RefusedError } from "../../errors.ts";
+import { InterruptedError, RefusedError } from "../../errors.ts";
 import { RateLimit } from "../../rate_limit.ts";
 import { hint } from "../../hint.ts";
 import type { SqlPrepareOptions, SqlRunOptions } from "../../sql_backend.ts";
@@ -196,12 +196,21 @@ export class Preparer {
     work: (query: Query, books: PreparedBooks) => Promise<T>,
   ): Promise<T> {
     let done: T;
-    await this.#options.transactions.run(whatFor(preparation), options, async (query) => {
-      for (const { text } of SETTINGS) await query(text);
-      const books = await this.#books(query);
-      assertFitting(books, preparation, books.from);
-      done = await work(query, books);
-    });
+    try {
+      await this.#options.transactions.run(whatFor(preparation), options, async (query) => {
+        for (const { text } of SETTINGS) await query(text);
+        const books = await this.#books(query);
+        assertFitting(books, preparation, books.from);
+        done = await work(query, books);
+      });
+    } catch (error) {
+      if (!(error instanceof InterruptedError)) throw error;
+      // Only this much of it is undone.
+      throw new InterruptedError(
+        `Stopped before the end of ${whatFor(preparation)}: what was done of it before stays`,
+        { cause: error, hint: "Run the same command again to continue" },
+      );
+    }
     return done!;
   }
 

@@ -1,7 +1,7 @@
 /** Preparing as an operator sees it: what it says, what status and plan say of it, and that apply then only switches. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { runInProcess } from "../../support/cli.ts";
+import { type CliOptions, runInProcess } from "../../support/cli.ts";
 import { fillLegacyLog } from "../../support/legacy_postgres_data.ts";
 import { bringToVersion } from "../../support/outpost_database.ts";
 import { startPostgres } from "../../support/postgres.ts";
@@ -125,6 +125,31 @@ Deno.test("prepare works in a schema with a name that needs quotes", async () =>
     assertEquals(code, 0, line + stdout + stderr);
     if (line === "status") assertStringIncludes(stdout, "205 rows copied");
   }
+});
+
+Deno.test("prepare that was stopped says what stays, and plan calls it prepared in part alone", async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase();
+  await bringToVersion(url, 4, (sql) => fillLegacyLog(sql, { events: 300, orphans: 5 }));
+  const env = { POSTGRES_URL: url };
+  const outpost = (line: string, more: CliOptions = {}) =>
+    runInProcess(["migrate", ...line.split(" "), "--sql-only"], { env, ...more });
+  const stop = new AbortController();
+  const { code, stderr } = await outpost("prepare --max-rate 100 --batch-size 10", {
+    stop: stop.signal,
+    stoppedBy: "SIGINT",
+    onStderr: (text) => text.includes("copying") && stop.abort(),
+  });
+  assertEquals(code, 130, stderr);
+  assert(!stderr.includes("it was undone"), stderr);
+  const plan = (await outpost("plan")).stdout.replaceAll(/\s+/g, " ");
+  assertStringIncludes(
+    plan,
+    "are prepared in part: once that is finished, the new tables only change places",
+  );
+  assertStringIncludes(plan, "Finish it with outpost migrate prepare --sql-only");
+  assertEquals((await outpost("prepare")).code, 0);
+  assertEquals((await outpost("apply --yes")).code, 0);
 });
 
 Deno.test("apply --no-prepared takes away what is prepared and does all of the work", async () => {
