@@ -31,12 +31,14 @@ const waitingIn = (sql: postgres.Sql) =>
   sql`SELECT pid FROM pg_locks WHERE NOT granted AND locktype = 'relation'`;
 
 /** Work under a weak lock, then a late strong one. */
-const LATE = [
-  lockTables(["t"], "SHARE ROW EXCLUSIVE"),
-  { text: "SELECT pg_sleep(1.5)" },
-  { ...lockTables(["t"], "ACCESS EXCLUSIVE"), retriesAlone: true },
-  { text: "ALTER TABLE t ADD COLUMN m int" },
-];
+function late(seconds: number) {
+  return stepOf([
+    lockTables(["t"], "SHARE ROW EXCLUSIVE"),
+    { text: `SELECT pg_sleep(${seconds})` },
+    { ...lockTables(["t"], "ACCESS EXCLUSIVE"), retriesAlone: true },
+    { text: "ALTER TABLE t ADD COLUMN m int" },
+  ]);
+}
 
 Deno.test("up() waits outside of the queue behind a long reader, names it, and holds nobody up meanwhile", async () => {
   await using server = await startPostgres();
@@ -107,7 +109,8 @@ Deno.test("up() waits for a late lock for as long as the work took that would be
   const url = await server.createDatabase();
   const sql = server.client(url, { max: 3 });
   await sql`CREATE TABLE t (n int)`;
-  const backend = backendOver(sql, { ...stepOf(LATE), lockTimeoutMs: 50, lockRetries: 2 });
+  // Long enough for four tries on any machine.
+  const backend = backendOver(sql, { ...late(5), lockTimeoutMs: 50, lockRetries: 2 });
   const long = await transaction(server.client(url, { max: 1 }), "SELECT count(*) FROM t");
   await using session = await locked(backend);
   const begun: string[] = [];
@@ -128,7 +131,7 @@ Deno.test("up() steps back at once from a late lock whose holder waits for the s
   const url = await server.createDatabase();
   const sql = server.client(url, { max: 3 });
   await sql`CREATE TABLE t (n int)`;
-  const backend = backendOver(sql, { ...stepOf(LATE), lockTimeoutMs: 50, lockRetries: 4 });
+  const backend = backendOver(sql, { ...late(0.5), lockTimeoutMs: 50, lockRetries: 4 });
   const application = await transaction(server.client(url, { max: 1 }), "SELECT count(*) FROM t");
   await using session = await locked(backend);
   const reasons: string[] = [];
