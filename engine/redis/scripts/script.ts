@@ -102,6 +102,8 @@ end
 
 /** Hashes of more fields are told by their dumps. */
 const MOST_FIELDS = 1000;
+/** Longer values are told by digests of their own: all of them as JSON would take a server several times as long. */
+const LONG = 256;
 
 /**
  * `digest_of` tells what a record holds, and an empty string for none. A dump alone would not tell: in which order a server puts the
@@ -119,7 +121,10 @@ local function digest_of(key)
   end
   table.sort(told)
   local ends, count = field_ends(key, told), #told
-  for j = 1, count do told[count + j] = values[told[j]] end
+  for j = 1, count do
+    local value = values[told[j]]
+    told[count + j] = #value > ${LONG} and { redis.sha1hex(value) } or value
+  end
   for j = 1, #ends do
     if ends[j] > 0 then told[#told + 1] = told[j] .. ' ' .. ends[j] end
   end

@@ -15,11 +15,11 @@ import {
   tenantFields,
 } from "../../support/redis_records.ts";
 
-/** One with a value that is long enough for a server to keep the fields in an order of its own. */
+/** One with a value that is long enough for a server to keep the fields in an order of its own, and to be digested by itself. */
 const ORIGINALS = {
   "tenant:t": tenantFields("t"),
   "tenant:t:destination:d": destinationFieldsOf("d"),
-  "tenant:t:destination:e": { ...destinationFieldsOf("e"), config: "https://example.com/".repeat(10) },
+  "tenant:t:destination:e": { ...destinationFieldsOf("e"), config: "https://example.com/".repeat(100) },
 };
 const COPIES: Readonly<Record<string, string>> = {
   "tenant:t": "tenant:{t}:tenant",
