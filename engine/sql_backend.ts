@@ -49,6 +49,8 @@ export interface SqlVerification {
   readonly warnings: readonly string[];
   /** Present where drift is in the bookkeeping alone, which can be written down anew. */
   readonly misrecorded?: true;
+  /** Present where a table or a column is not there that the version has: what is pending can then not even be planned. */
+  readonly incomplete?: true;
 }
 
 /** How a session runs steps. */

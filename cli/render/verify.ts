@@ -93,6 +93,9 @@ function next(
       "or the version that the tables really have: writes it down anew",
     );
   }
+  const repaired = () =>
+    nextCommand(layout, "outpost migrate verify", "once what is listed above is repaired");
+  if (settable.some((store) => store.incomplete)) return repaired();
   const behind = sql.some((store) => store.current < store.latest) ||
     redis.some(({ valid, checksRun }) => !valid && checksRun === 0);
   if (behind) return nextCommand(layout, "outpost migrate plan", "something is pending");
@@ -107,7 +110,7 @@ function next(
   }
   return sql.some((store) => store.current > store.latest)
     ? nextCommand(layout, "outpost migrate verify", "with the release that applied these steps")
-    : nextCommand(layout, "outpost migrate verify", "once what is listed above is repaired");
+    : repaired();
 }
 
 /** The way out of what another tool left half done, as every refusal says it. */

@@ -7,7 +7,13 @@
 import type { SqlBackend, SqlSession } from "../sql_backend.ts";
 import type { Blocker } from "../blocker.ts";
 import { StepBackend } from "../sql/step_backend.ts";
-import type { Findings, PendingChanges, StepStore, StoreView } from "../sql/step_store.ts";
+import {
+  type Findings,
+  isIncomplete,
+  type PendingChanges,
+  type StepStore,
+  type StoreView,
+} from "../sql/step_store.ts";
 import type { SqlSteps } from "../sql/step.ts";
 import { type ClickHouseTables, type Recorder, select, tableExists } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
@@ -97,7 +103,9 @@ class ClickHouseStore implements StepStore {
     const expected = schemas[version - 1]!.map((table) => ({ ...table, name: prefix + table.name }));
     const names = expected.map(({ name }) => name);
     const { faults, warnings } = await findRowDangers(client, names);
-    return { faults: [...compareTables(expected, await readTables(client, names)), ...faults], warnings };
+    const found = await readTables(client, names);
+    const incomplete = isIncomplete(expected, found);
+    return { faults: [...compareTables(expected, found), ...faults], warnings, incomplete };
   }
 
   /** Rights, replicas, and room: a rewrite needs the table's size again, for as long as it takes; merges only the parts that they work on. */

@@ -8,7 +8,7 @@ import type { SqlBackend, SqlSession } from "../sql_backend.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import type { SqlActivity } from "../sql/activity.ts";
 import { StepBackend } from "../sql/step_backend.ts";
-import type { StepStore, StoreView } from "../sql/step_store.ts";
+import { isIncomplete, type StepStore, type StoreView } from "../sql/step_store.ts";
 import { readActivity } from "./activity.ts";
 import { columnsBeforehand, findLeftBehind } from "./beforehand.ts";
 import { ownTables } from "./bookkeeping.ts";
@@ -144,12 +144,16 @@ class PostgresStore implements StepStore {
           const expected = schemas[version - 1]!;
           const found = await unlessHeld(async (within) => {
             // An operator's own columns, and a way down and up again, move columns without harm.
-            const differences = compareSchema(expected, await readSchemaObjects(within, schema), {
-              anyOrder: "all",
-            });
+            const found = await readSchemaObjects(within, schema);
+            const differences = compareSchema(expected, found, { anyOrder: "all" });
             const { faults, warnings } = await findRowDangers(within, expected);
             const left = await findLeftBehind(within, steps.slice(0, version));
-            return { faults: [...differences, ...faults], warnings: [...warnings, ...left] };
+            return {
+              faults: [...differences, ...faults],
+              warnings: [...warnings, ...left],
+              // Without a partition that an operator did away with steps run all the same.
+              incomplete: isIncomplete(expected.filter(({ partitionOf }) => partitionOf === null), found),
+            };
           });
           return "held" in found
             ? { faults: [`The tables were not looked at: ${found.held}`], warnings: [] }

@@ -20,7 +20,7 @@ import { dirtyError, findGaps, lowestOf, stateOf } from "./standing.ts";
 import { runThroughLey } from "./ley.ts";
 import { checkSteps, type SqlStep, type SqlSteps, stepChecksum, type TableUse } from "./step.ts";
 import type { SqlStatement } from "./statement.ts";
-import type { StepStore, StoreView } from "./step_store.ts";
+import type { Findings, StepStore, StoreView } from "./step_store.ts";
 import { APART, foldTogether, wayAlone, withFold } from "./ways.ts";
 
 /** The backend over a store. */
@@ -188,7 +188,7 @@ export class StepBackend implements SqlBackend {
       const state = await this.#state(view);
       const { version, latest, dirty, ahead } = state;
       const comparable = !ahead && !dirty && version > 0;
-      const { faults, warnings } = comparable
+      const { faults, warnings, incomplete = false }: Findings = comparable
         ? await view.findings(version)
         : { faults: dirty ? await this.#compareDirty(view, version) : [], warnings: [] };
       // Names of objects are whatever somebody called them.
@@ -201,6 +201,7 @@ export class StepBackend implements SqlBackend {
         issues,
         warnings: warnings.map(harmless),
         ...(state.misrecorded ? { misrecorded: true } : {}),
+        ...(incomplete ? { incomplete } : {}),
       };
     });
   }

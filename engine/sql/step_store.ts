@@ -34,6 +34,8 @@ export interface Findings {
   readonly faults: readonly string[];
   /** What is strange, and does no harm to rows. */
   readonly warnings: readonly string[];
+  /** True where a table or a column is not there: steps cannot run, nor be planned. */
+  readonly incomplete?: boolean;
 }
 
 /** What several steps do as one, as things are now. */
@@ -82,4 +84,18 @@ export interface StepStore {
   connect(): Promise<SqlSession>;
   lockOwner(): Promise<LockOwner | null>;
   activity(): Promise<SqlActivity | null>;
+}
+
+/** A table by name, with its columns. */
+interface Shape {
+  readonly name: string;
+  readonly columns: readonly { readonly name: string }[];
+}
+
+/** True where a table that is expected is not there, or lacks a column. */
+export function isIncomplete(expected: readonly Shape[], found: readonly Shape[]): boolean {
+  return expected.some(({ name, columns }) => {
+    const is = found.find((table) => table.name === name);
+    return !columns.every((column) => is?.columns.some((one) => one.name === column.name));
+  });
 }

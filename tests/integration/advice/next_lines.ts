@@ -278,6 +278,18 @@ export const NEXT_LINES: readonly Proof[] = [
     },
   ),
   proof(
+    "Next: outpost migrate verify  once what is listed above is repaired",
+    "finds a table missing that pending steps change",
+    async (world, see) => {
+      await world.old();
+      await world.sql()`alter table events rename to gone`;
+      const [verify] = see(await world.outpost("migrate verify"));
+      await world.sql()`alter table gone rename to events`;
+      await world.outpost("migrate apply --yes");
+      return await world.outpost(verify!);
+    },
+  ),
+  proof(
     "Next: outpost migrate verify  with the release that applied these steps",
     "is older than its database",
     async (world, see) => {
