@@ -21,6 +21,8 @@ export interface ClickHouseTables {
 /** The newest row. Version 0 is none (-1 in the table). */
 export interface RecordedVersion {
   readonly version: number;
+  /** The same as the table has it, where it was read there. */
+  readonly text?: string;
   readonly dirty: boolean;
   /** golang-migrate's are nanoseconds; a decimal string, since it exceeds what a number holds. Empty for no row. */
   readonly sequence: string;
@@ -79,6 +81,7 @@ export async function readVersion(
   if (row === undefined) return { version: 0, dirty: false, sequence: "" };
   return {
     version: Math.max(0, Number(row.version)),
+    text: row.version,
     dirty: Number(row.dirty) !== 0,
     sequence: row.sequence,
   };

@@ -5,7 +5,7 @@
  */
 
 import type { StorePlace } from "../migration.ts";
-import type { CutOff, RecordedStep, Standing } from "../sql/standing.ts";
+import { type CutOff, findRounded, type RecordedStep, type Standing } from "../sql/standing.ts";
 import {
   type ClickHouseTables,
   type HistoryRow,
@@ -28,7 +28,7 @@ export async function readStanding(
     dirty: recorded.dirty && cutOff === null,
     cutOff,
     history: appliedOf(history),
-    faults: [],
+    faults: findRounded(recorded.text ?? "0"),
     identity,
     place: placeOf(identity),
   };

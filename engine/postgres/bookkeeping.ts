@@ -5,6 +5,7 @@
  * @module
  */
 
+import { findRounded } from "../sql/standing.ts";
 import type { SqlStep } from "../sql/step.ts";
 import { type Query, quoteIdentifier, tableExists } from "./query.ts";
 import { assertReadable, type OwnTable } from "./trusted_tables.ts";
@@ -60,6 +61,8 @@ export interface HistoryRow {
 /** What the two tables say. */
 export interface Bookkeeping {
   readonly version: number;
+  /** The same as the table has it. */
+  readonly recorded: string;
   readonly dirty: boolean;
   /** Rows in the version table: 0 or 1 when all is well. */
   readonly rows: number;
@@ -90,7 +93,7 @@ export async function readBookkeeping(
   schema: string | null,
   names: BookkeepingNames,
 ): Promise<Bookkeeping> {
-  if (schema === null) return { version: 0, dirty: false, rows: 0, files: [], history: [] };
+  if (schema === null) return { version: 0, recorded: "0", dirty: false, rows: 0, files: [], history: [] };
   await assertReadable(query, schema, booksOf(names));
   const there = await hasTable(query, schema, names.bookkeepingTable);
   const files = there && names.leyFiles !== undefined
@@ -116,6 +119,7 @@ export async function readBookkeeping(
   return {
     // golang-migrate writes -1 where it failed in the middle of taking the first step back.
     version: names.leyFiles === undefined ? Math.max(0, Number(rows[0]?.version ?? 0)) : files.length,
+    recorded: rows[0]?.version ?? "0",
     dirty: rows[0]?.dirty ?? false,
     rows: rows.length,
     files,
@@ -134,11 +138,11 @@ export async function readBookkeeping(
  * @returns One sentence each, without a final period; empty when all is well.
  */
 export function findFaults(
-  { version, rows, files, history }: Bookkeeping,
+  { version, recorded: text, rows, files, history }: Bookkeeping,
   steps: readonly SqlStep[],
   names: BookkeepingNames,
 ): string[] {
-  const faults: string[] = [];
+  const faults = [...findRounded(text)];
   if (rows > 1) faults.push(`"${names.bookkeepingTable}" holds more than one row: exactly one is expected`);
   for (const [index, file] of (names.leyFiles ?? []).entries()) {
     const found = files[index];

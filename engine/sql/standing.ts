@@ -51,6 +51,13 @@ export interface Standing {
   readonly place: StorePlace;
 }
 
+/** What is wrong with a version as text that no number of this program holds; empty for any that a release has. */
+export function findRounded(version: string): readonly string[] {
+  const known = Number(version);
+  if (Number.isSafeInteger(known)) return [];
+  return [`The version recorded is ${harmless(version)}, which is told as ${known}: no release has it`];
+}
+
 /** The state as the engine asks for it. */
 export function stateOf(store: SqlStoreName, steps: readonly SqlStep[], standing: Standing): SqlState {
   const { version, dirty, faults, identity, place } = standing;

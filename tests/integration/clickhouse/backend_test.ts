@@ -52,6 +52,18 @@ Deno.test("ClickHouse", async (t) => {
     assertEquals(await tables.json(), []);
   });
 
+  await t.step("read() tells a version that no number holds as it is recorded", async () => {
+    const { client } = await server.createDatabase();
+    const backend = backendOf(client);
+    await up(backend, 3);
+    await client.command({
+      query: `INSERT INTO \`${prefix}schema_migrations\` VALUES (9007199254740993, 0, 18000000000000000000)`,
+    });
+    const { ahead, drift } = await backend.read();
+    assertEquals([ahead, drift.length], [true, 1]);
+    assertStringIncludes(drift[0]!, "9007199254740993");
+  });
+
   await t.step(
     "read() takes a table that the user may not see for an error, and not for a missing one",
     async () => {

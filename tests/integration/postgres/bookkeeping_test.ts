@@ -224,6 +224,20 @@ Deno.test("verify() names each difference of the schema, and none for what is th
   ) assertEquals(issues.includes(expected), true, `${expected} in ${issues.join("\n")}`);
 });
 
+Deno.test("A version that no number holds is told as it is recorded", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 2 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 10);
+  await sql`UPDATE schema_migrations SET version = 9007199254740993`;
+  const { ahead, drift } = await backend.read();
+  assertEquals([ahead, drift], [true, [
+    "The version recorded is 9007199254740993, which is told as 9007199254740992: no release has it",
+  ]]);
+  await sql`UPDATE schema_migrations SET version = 20260101120000`;
+  assertEquals((await backend.read()).drift, []);
+});
+
 Deno.test("up() works in another schema with a name that needs quotes", async () => {
   await using server = await startPostgres();
   const url = await server.createDatabase();
