@@ -19,11 +19,13 @@ export interface Blocker {
   readonly detail: string;
   /** How to get it out of the way, in terms of this library. */
   readonly hint: string;
-  /** The same with its commands kept apart, for a program whose users type commands; absent where it names none. */
+  /** The same with its commands kept apart, for a program whose users type commands; absent where it says the same. */
   readonly parts?: Hint;
 }
 
 /** What a blocker says of how to get it out of the way. */
 export function remedy(told: string | Hint): Pick<Blocker, "hint" | "parts"> {
-  return { hint: textForCallers(told), ...(typeof told === "string" ? {} : { parts: told }) };
+  const hint = textForCallers(told);
+  if (hint === told) return { hint };
+  return { hint, parts: typeof told === "string" ? { texts: [told], commands: [] } : told };
 }

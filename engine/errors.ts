@@ -151,6 +151,11 @@ export class StoresFailedError extends MigrationError {
     });
     this.failures = failures;
   }
+
+  /** The hints of all, their commands written as the users of an application type them. */
+  override hintWith(write: (command: string) => string): string | undefined {
+    return this.failures.flatMap((failure) => failure.hintWith(write) ?? []).join(". ");
+  }
 }
 
 /** Another process holds the lock. */

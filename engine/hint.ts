@@ -27,8 +27,15 @@ export function textOf(told: string | Hint, write: (command: string) => string):
 
 /** The line for callers of the library, who type no commands. */
 export function textForCallers(told: string | Hint): string {
-  return typeof told === "string" ? told : told.forCallers ?? textOf(told, callOf);
+  const text = typeof told === "string" ? told : told.forCallers ?? textOf(told, callOf);
+  return text.replace(
+    /\b(R|r)un the same command again/g,
+    (_, first) => `${AGAIN[first as "R" | "r"]} again`,
+  );
 }
+
+/** What those do again who call, at the beginning of a sentence or within. */
+const AGAIN = { R: "Make the same call", r: "make the same call" };
 
 /** Several in one line, each once. */
 export function joinHints(all: readonly (string | Hint)[]): Hint {

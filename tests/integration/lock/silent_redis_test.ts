@@ -92,7 +92,7 @@ Deno.test("A step that began ends by the advisory lock alone while Redis is sile
     await stores.atWork();
     await stores.sql`DELETE FROM go_on`;
     const error = await lost;
-    assertStringIncludes(error.hint!, "Run the same command again");
+    assertStringIncludes(error.hint!, "Make the same call again");
   } finally {
     Deno.kill(stores.redis.pid, "SIGCONT");
   }

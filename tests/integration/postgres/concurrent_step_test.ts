@@ -75,7 +75,7 @@ Deno.test("up() says that what ran before a failure stays, and does the rest onc
   );
   await using session = await locked(backend);
   const { hint } = await assertRejects(() => session.up(1, running()), StepFailedError);
-  assertEquals(hint, "Remove the cause and run the same command again: what is done stays done");
+  assertEquals(hint, "Remove the cause and make the same call again: what is done stays done");
   assertEquals(await indexes(sql), {});
   await sql`DELETE FROM divisors`;
   await session.up(1, running());

@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { ApplyError, BlockedError } from "../../../engine/errors.ts";
+import {
+  ApplyError,
+  BlockedError,
+  StoreDeniedError,
+  StoresFailedError,
+  StoreUnreachableError,
+} from "../../../engine/errors.ts";
 import { remedy } from "../../../engine/blocker.ts";
 import { callOf, hint } from "../../../engine/hint.ts";
 import { GRANTS_HINT } from "../../../engine/redis/errors.ts";
@@ -44,6 +50,29 @@ Deno.test("a hint names calls to those who call, and commands to those who type"
     blocked.hintWith(typed),
     "Give the Redis user the rights that shop grants shows; Run shop prepare --abort; Make room",
   );
+});
+
+Deno.test("those who call are told to make the same call again, and those who type to run the same command", () => {
+  const failures = [
+    new StoreUnreachableError("redis", "It is away", { hint: "Run the same command again: it goes on" }),
+    new StoreDeniedError("postgres", "It refuses", {
+      hint: hint`Look at ${"grants"}, then run the same command again`,
+    }),
+  ] as const;
+  const told = [
+    ["Make the same call again: it goes on", "Run the same command again: it goes on"],
+    [
+      "Look at grants(), then make the same call again",
+      "Look at shop grants, then run the same command again",
+    ],
+  ];
+  assertEquals(failures.map((one) => [one.hint, one.hintWith(typed)]), told);
+  const both = new StoresFailedError(failures);
+  assertEquals([both.hint, both.hintWith(typed)], [0, 1].map((i) => told.map((one) => one[i]).join(". ")));
+  assertEquals(remedy("Run the same command again").parts, {
+    texts: ["Run the same command again"],
+    commands: [],
+  });
 });
 
 Deno.test("no hint of the engine tells callers of flags or of commands that are no methods", async () => {
