@@ -21,6 +21,8 @@ export function commandsFor(type: string, key: Argument): (readonly [string, ...
   switch (type) {
     case "hash":
       return [["HGETALL", key]];
+    case "string": // A dump depends on the settings and the version of its server.
+      return [["GET", key]];
     case "list":
       return [["LRANGE", key, "0", "-1"]];
     case "set":

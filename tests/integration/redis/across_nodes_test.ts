@@ -83,3 +83,16 @@ Deno.test("apply() copies between nodes at once what its server is still growing
   }));
   assertEquals(restored.reduce((sum, count) => sum + count, 0), COUNT);
 });
+
+Deno.test("cleanup() knows a string for the same that its copy's node dumps otherwise", async () => {
+  await using cluster = await startRedisCluster();
+  const client = cluster.client();
+  await cluster.nodes[0]!.client().config("SET", "rdbcompression", "no");
+  for (let i = 0; i < 30; i++) await client.set(`tenant:t${i}:notes`, "x".repeat(1000));
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  const [verified] = await backend.verify([HASH_TAGS], { signal: NEVER, full: true, sample: 0 });
+  assertEquals([verified!.checksRun, verified!.issues], [30, []]);
+  const { deleted, kept } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
+  assertEquals([deleted, kept], [30, 0]);
+});
