@@ -119,12 +119,8 @@ async function run(context: Context, { ids, full, sample, html }: VerifyCommandO
   }
   context.output.result(verifyJson(result, deployment), (layout) =>
     [
-      renderVerify(result, layout, {
-        full,
-        sample,
-        named: ids.length > 0,
-      }),
-      ...(html === undefined ? [] : [`Written as a page to ${html}.`]),
+      ...(html === undefined ? [] : [`Written as a page to ${html}.`, ""]),
+      renderVerify(result, layout, { full, sample, named: ids.length > 0 }),
     ].join("\n"));
   return result.ok ? EXIT.done : EXIT.failed;
 }

@@ -443,6 +443,8 @@ Deno.test(
         `${folder}/verify.html`,
       ], { env });
       assertEquals(verify.code, 1);
+      assertStringIncludes(verify.stdout, `Written as a page to ${folder}/verify.html.`);
+      assertStringIncludes(verify.stdout.trim().split("\n").at(-1)!, "Next: outpost migrate ");
       assertStringIncludes(
         await Deno.readTextFile(`${folder}/plan.html`),
         "<h3>sql/000010 rename_attempts_pkey</h3>",
