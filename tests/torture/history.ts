@@ -97,6 +97,8 @@ export interface History {
   readonly neighbours: boolean;
   /** The server throws away what it has no room for, and there is none for two forms of every record. */
   readonly scarce: boolean;
+  /** A summary of the oldest form is all that is left of an application. */
+  readonly oldest: boolean;
   /** Nobody settles what differs, so that cleanup has something to keep. */
   readonly unsettled: boolean;
   /** A list is longer than what a step of a server looks through. */

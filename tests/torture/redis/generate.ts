@@ -15,6 +15,7 @@ import {
   freshStart,
   motif,
   olderTool,
+  onlyInit,
   pausedAndChanged,
   settledHalfDone,
   startedAnew,
@@ -122,6 +123,15 @@ function aimedHistory(seed: number, topology: Topology): History | null {
       return { ...small, events: [...startedAnew(random, small.populations), ...events] };
     case 6:
       if (topology !== "single") return null;
+      if (seed % 28 === 20) {
+        return {
+          ...history,
+          neighbours: false,
+          oldest: true,
+          populations: [NOBODY],
+          events: onlyInit(random, [NOBODY]),
+        };
+      }
       return { ...history, neighbours: false, populations: [NOBODY], events: asleepInInit(random, [NOBODY]) };
     case 4:
       if (topology !== "single") return null;
@@ -154,7 +164,9 @@ function braced(random: Random, history: History): History {
   const populations = [{ deployment: "", tenants }];
   const events = history.events.map((event) => event.type === "run" ? { ...event, deployment: 0 } : event);
   const unsettled = history.seed % 28 === 2;
-  if (!unsettled) return { ...history, populations, events };
+  // What differs then is too long to be settled in one step.
+  const long = [...writtenSince(random, populations, "retopic"), ...events];
+  if (!unsettled) return { ...history, populations, long: true, events: long };
   const opening = random.pick([forgotten, writtenSince])(random, populations);
   // A rerun that met what differs would have nothing cleaned up.
   const others = events.filter((event) => event.type !== "run" || !event.words.includes("--rerun"));
@@ -243,6 +255,7 @@ function anyHistory(seed: number, topology: Topology, deployments?: readonly str
     populations,
     neighbours: !fresh && random.chance(0.6),
     scarce: false,
+    oldest: false,
     unsettled: false,
     long: false,
     coarse: false,

@@ -43,6 +43,11 @@ export function freshStart(random: Random, populations: readonly Population[]): 
   return events;
 }
 
+/** What looks fresh is initialized, and nothing else is done. */
+export function onlyInit(random: Random, populations: readonly Population[]): Event[] {
+  return [{ after: 0, ...startOf(random, populations, ["migrate", "init"]) }];
+}
+
 /** A fresh installation is initialized by one that falls asleep when it has looked; data appears before it wakes. */
 export function asleepInInit(random: Random, populations: readonly Population[]): Event[] {
   const run = startOf(random, populations, ["migrate", "init"]);
@@ -150,11 +155,15 @@ export function forgotten(random: Random, populations: readonly Population[]): E
 }
 
 /** After all is applied, the old application writes to one destination. */
-export function writtenSince(random: Random, populations: readonly Population[]): Event[] {
+export function writtenSince(
+  random: Random,
+  populations: readonly Population[],
+  action: "rotate" | "retopic" = "rotate",
+): Event[] {
   const write = actOf(random, settingOf(populations), "old");
   return [
     { after: 0, ...startOf(random, populations, APPLY), process: false },
-    { after: WHOLE_RUN, ...write, action: "rotate", tenant: 0, destination: 0 },
+    { after: WHOLE_RUN, ...write, action, tenant: 0, destination: 0 },
   ];
 }
 

@@ -27,6 +27,8 @@ const LEASE_MS = 1000;
 const LARGE = { records: 50, bytes: 200_000, room: 5_000_000 };
 /** How the program finishes what it can. */
 const APPLY = "migrate apply --yes --json --redis-only --lock-ttl 10s --lock-wait 5s".split(" ");
+/** A key of another application, whose name might be that of a deployment. */
+const STRANGER = "cache:outpost:config";
 /** Records on a list that is too long for one step. */
 const LONG = 1001;
 /** How often the program is run in the end before it counts as unable to finish. */
@@ -93,6 +95,8 @@ class Play {
         this.#ledger.foreign.set(key, await digestAnywhere(this.#world.masters(), key) ?? "");
       }
     }
+    if (this.#isForAll) await this.#addStranger();
+    if (this.#history.oldest) await this.#addOldest();
     if (this.#history.shared) await this.#markForAll();
     if (this.#history.database !== 0) await this.#settleBeside();
     await this.#replicated();
@@ -109,6 +113,23 @@ class Play {
     }
     await this.#ledger.caughtUp();
     this.#sharedAt = Date.now();
+  }
+
+  /** Some run is for all deployments that there are: it has to tell which these are. */
+  get #isForAll(): boolean {
+    return this.#history.events.some((event) => event.type === "run" && event.together?.length === 0);
+  }
+
+  /** Another application uses the word. */
+  async #addStranger(): Promise<void> {
+    await this.#world.client.set(STRANGER, "1");
+    this.#ledger.foreign.set(STRANGER, await digestAnywhere(this.#world.masters(), STRANGER) ?? "");
+  }
+
+  async #addOldest(): Promise<void> {
+    const [source, target] = ["destination_summary:o1:d9", "tenant:{o1}:destination_summary:d9"];
+    await this.#world.client.set(source, '{"id":"d9"}');
+    this.#ledger.addOther("o1", source, target, await digestAnywhere(this.#world.masters(), source) ?? "");
   }
 
   /** Another Outpost in the first database, with a tenant of the same ID. */
@@ -430,6 +451,12 @@ class Play {
     };
     for (const find of await judge(this.#world, this.#ledger, verdicts)) {
       this.#stage.complain(find.key, `${when}: ${find.what}`);
+    }
+    if (this.#isForAll) {
+      for (const node of this.#world.masters()) {
+        const others = (await node.keys("cache:*")).filter((key) => key !== STRANGER);
+        if (others.length > 0) this.#stage.complain(STRANGER, `${when}: it was given ${others.join(", ")}`);
+      }
     }
     if (this.#beside === null) return;
     const beside = await contentOf(this.#world.first!);

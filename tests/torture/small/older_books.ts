@@ -15,9 +15,11 @@ const HOUR_MS = 3_600_000;
  * - `seconds`: the command line of v0.6 to v0.13 applied everything three hours ago, which it wrote in Unix seconds.
  * - `over`: an older tool calls applied what this one has called failed.
  * - `phase`: the first tool calls 001 applied, and says how many of its records it could not do.
+ * - `began`: the first tool began three hours ago, and ended just now.
+ * - `word`: a later version has recorded 001 in a word that this one does not know, and an older tool had called everything applied.
  * - `runs`: the command line called 002 and 003 applied, and the records of its runs say that some could not be done.
  */
-export type OlderBooks = "version" | "seconds" | "over" | "phase" | "runs";
+export type OlderBooks = "version" | "seconds" | "over" | "phase" | "began" | "word" | "runs";
 
 /** Writes them. */
 export async function writeOlderBooks(client: Redis, books: OlderBooks): Promise<void> {
@@ -43,6 +45,19 @@ export async function writeOlderBooks(client: Redis, books: OlderBooks): Promise
       await client.set(`${keyOf(NAMES[0]!)}:state`, JSON.stringify(state));
       return;
     }
+    case "began": {
+      const times = { started_at: new Date(Date.now() - 3 * HOUR_MS), completed_at: new Date() };
+      await client.del(NAMES.map(keyOf));
+      for (const name of NAMES) {
+        await client.set(`${keyOf(name)}:state`, JSON.stringify({ phase: "applied", ...times }));
+      }
+      return;
+    }
+    case "word":
+      await client.del(keyOf(NAMES[0]!));
+      await client.hset(keyOf(NAMES[0]!), { status: "half" });
+      await client.set("outpost:schema:version", "3");
+      return;
     case "runs": {
       const at = seconds(Date.now());
       for (const name of NAMES.slice(1)) {

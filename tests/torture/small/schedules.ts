@@ -67,6 +67,8 @@ export const SCHEDULES: Readonly<Record<string, readonly Step[]>> = {
   ],
   adopted: [APPLY, { adopt: "version" }, "slot", "slot", ["init"], "slot", VERIFY],
   "adopted in seconds": [APPLY, { adopt: "seconds" }, "slot", ["init"], "slot", VERIFY],
+  "adopted with its begin": [APPLY, { adopt: "began" }, "slot", ["init"], "slot", VERIFY],
+  "in an unknown word": ["fail", { adopt: "word" }, "slot", ...SETTLED],
   "called applied over a failure": ["fail", { adopt: "over" }, "slot", ...SETTLED],
   "adopted with a failure": ["fail", { adopt: "phase" }, "slot", ...SETTLED],
   "adopted with failed runs": [["apply", "redis/1", "--yes"], { adopt: "runs" }, "slot", ...SETTLED],
@@ -74,7 +76,7 @@ export const SCHEDULES: Readonly<Record<string, readonly Step[]>> = {
 
 /** True where all that happens before the books are adopted did so hours ago. */
 export function isLongAgo(steps: readonly Step[]): boolean {
-  return isAdoptedAs(steps, "version") || isAdoptedAs(steps, "seconds");
+  return isAdoptedAs(steps, "version") || isAdoptedAs(steps, "seconds") || isAdoptedAs(steps, "began");
 }
 
 /** True where the books of an older tool are adopted, of this kind. */

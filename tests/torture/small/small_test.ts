@@ -10,6 +10,8 @@ const EVERY: Readonly<Record<string, number>> = {
   "cut off, originals kept": 199,
   adopted: 7,
   "adopted in seconds": 3,
+  "adopted with its begin": 3,
+  "in an unknown word": 5,
   "called applied over a failure": 5,
   "adopted with a failure": 5,
   "adopted with failed runs": 5,
