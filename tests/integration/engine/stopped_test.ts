@@ -10,40 +10,47 @@ import { startFakeServer } from "../../support/fake_server.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { startRedis } from "../../support/redis.ts";
 
+// Node's sockets leave timers behind in the oldest Deno, when a connection is cut off.
+const quietly = { sanitizeOps: false, sanitizeResources: false };
+
 for (const silent of ["Redis", "Postgres"]) {
-  Deno.test(`the signal ends every call that takes one, though ${silent} does not answer`, async () => {
-    await using server = await startRedis();
-    await using database = await startPostgres();
-    await using nobody = startFakeServer((connection) => connection.gone());
-    const redis = silent === "Redis"
-      ? new Redis({ host: "127.0.0.1", port: nobody.port, maxRetriesPerRequest: null })
-      : server.client();
-    const sql = silent === "Postgres"
-      ? postgres({ host: "127.0.0.1", port: nobody.port, connect_timeout: 600 })
-      : database.client(await database.createDatabase());
-    redis.on("error", () => {});
-    const engine = createShopEngine(sql, redis);
-    const stop = new AbortController();
-    const options = { signal: stop.signal };
-    const calls = [
-      engine.apply(options),
-      engine.plan(options),
-      engine.prepare(options),
-      engine.verify(options),
-      engine.planCleanup(options),
-      engine.assertCleanable(["redis/2"], options),
-      engine.cleanup("redis/2", options),
-      engine.init(options),
-      ...silent === "Redis" ? [engine.planResolve("redis/2", options)] : [],
-    ].map((call) => call.then(() => "done", (error: unknown) => error));
-    stop.abort();
-    const outcomes = await within(60_000, Promise.all(calls), () => ["nothing"]);
-    assertEquals(
-      outcomes.map((one) => one instanceof InterruptedError),
-      calls.map(() => true),
-      String(outcomes),
-    );
-    redis.disconnect();
-    await sql.end({ timeout: 0 });
-  });
+  Deno.test(
+    `the signal ends every call that takes one, though ${silent} does not answer`,
+    quietly,
+    async () => {
+      await using server = await startRedis();
+      await using database = await startPostgres();
+      await using nobody = startFakeServer((connection) => connection.gone());
+      const redis = silent === "Redis"
+        ? new Redis({ host: "127.0.0.1", port: nobody.port, maxRetriesPerRequest: null })
+        : server.client();
+      const sql = silent === "Postgres"
+        ? postgres({ host: "127.0.0.1", port: nobody.port, connect_timeout: 600 })
+        : database.client(await database.createDatabase());
+      redis.on("error", () => {});
+      const engine = createShopEngine(sql, redis);
+      const stop = new AbortController();
+      const options = { signal: stop.signal };
+      const calls = [
+        engine.apply(options),
+        engine.plan(options),
+        engine.prepare(options),
+        engine.verify(options),
+        engine.planCleanup(options),
+        engine.assertCleanable(["redis/2"], options),
+        engine.cleanup("redis/2", options),
+        engine.init(options),
+        ...silent === "Redis" ? [engine.planResolve("redis/2", options)] : [],
+      ].map((call) => call.then(() => "done", (error: unknown) => error));
+      stop.abort();
+      const outcomes = await within(60_000, Promise.all(calls), () => ["nothing"]);
+      assertEquals(
+        outcomes.map((one) => one instanceof InterruptedError),
+        calls.map(() => true),
+        String(outcomes),
+      );
+      redis.disconnect();
+      await sql.end({ timeout: 0 });
+    },
+  );
 }
