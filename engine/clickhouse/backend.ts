@@ -4,7 +4,10 @@
  * @module
  */
 
+import { ClickHouseError } from "@clickhouse/client";
 import type { SqlBackend, SqlSession } from "../sql_backend.ts";
+import { RefusedError } from "../errors.ts";
+import { hint } from "../hint.ts";
 import type { Blocker } from "../blocker.ts";
 import { StepBackend } from "../sql/step_backend.ts";
 import {
@@ -19,7 +22,7 @@ import { type ClickHouseTables, type Recorder, select, tableExists } from "./boo
 import type { ClickHouseClient } from "./client.ts";
 import { type ClickHouseScope, clusterClient, expandFor, findClusterBlockers } from "./cluster.ts";
 import { findDependants } from "./dependants.ts";
-import { connectionError } from "./errors.ts";
+import { connectionError, toldByClickHouse } from "./errors.ts";
 import { findRightsBlockers } from "./rights.ts";
 import { findRowDangers } from "./row_dangers.ts";
 import { type ClickHouseTable, compareTables, readTables } from "./schema.ts";
@@ -45,6 +48,9 @@ export interface ClickHouseBackendOptions extends SqlSteps<readonly ClickHouseTa
 export function createClickHouseBackend(options: ClickHouseBackendOptions): SqlBackend {
   return new StepBackend(new ClickHouseStore(options), options);
 }
+
+/** A table or a column is not there that the recorded version has. */
+const GONE: ReadonlySet<string> = new Set(["10", "16", "47", "60"]);
 
 class ClickHouseStore implements StepStore {
   readonly name = "clickhouse";
@@ -75,7 +81,12 @@ class ClickHouseStore implements StepStore {
         findings: (version) => this.#findings(version),
       });
     } catch (error) {
-      throw connectionError(error, `Cannot ${action} ClickHouse`);
+      const known = connectionError(error, `Cannot ${action} ClickHouse`);
+      if (!(known instanceof ClickHouseError) || !GONE.has(known.code)) throw known;
+      throw new RefusedError(`Cannot ${action} ClickHouse: ${toldByClickHouse(known)}`, {
+        cause: known,
+        hint: hint`The tables are not what the recorded version says: see what differs with ${"verify"}`,
+      });
     }
   }
 

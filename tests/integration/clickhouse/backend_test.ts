@@ -5,7 +5,7 @@ import { connectionError } from "../../../engine/clickhouse/errors.ts";
 import { outpostGrants } from "../../../migrations/grants.ts";
 import { connectClickHouse } from "../../../cli/stores/clickhouse.ts";
 import { compareTables, readTables } from "../../../engine/clickhouse/schema.ts";
-import { StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
+import { RefusedError, StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
 import { clickhouseSchemas } from "../../../migrations/sql/clickhouse.ts";
 import { startClickHouse } from "../../support/clickhouse.ts";
 import { startFakeServer } from "../../support/fake_server.ts";
@@ -50,6 +50,19 @@ Deno.test("ClickHouse", async (t) => {
     ]);
     const tables = await client.query({ query: "SHOW TABLES", format: "JSONEachRow" });
     assertEquals(await tables.json(), []);
+  });
+
+  await t.step("plan() leads to verify() where a table is missing, and verify() to the repair", async () => {
+    const { client } = await server.createDatabase();
+    const backend = backendOf(client);
+    await up(backend, 1);
+    await client.command({ query: `DROP TABLE \`${prefix}events\`` });
+    const error = await assertRejects(() => backend.plan([2, 3]), RefusedError);
+    assertEquals(
+      error.hint,
+      "The tables are not what the recorded version says: see what differs with verify()",
+    );
+    assertEquals((await backend.verify()).incomplete, true);
   });
 
   await t.step("read() tells a version that no number holds as it is recorded", async () => {
