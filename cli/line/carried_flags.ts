@@ -41,7 +41,9 @@ export function carriedFlags(
 
 /** A value as it is typed once more. A password that stands in a file of its own is added to the URL again, and is not typed. */
 function typedAgain(setting: ResolvedSetting, flags: ReadonlyMap<string, unknown>): string {
-  const { key, definition } = setting;
+  const { key, definition, problem } = setting;
+  // Nobody knows where the password stands in what was not understood.
+  if (problem !== null) return HIDDEN;
   const value = key === "postgresUrl" ? flags.get(definition.flag!) : setting.value;
   const shown = shownValue({ ...setting, value });
   return shown.includes(HIDDEN) ? shown : definition.type.show(value);

@@ -96,6 +96,17 @@ Deno.test("carriedFlags() names the database of the flag, and not what a file ad
   );
 });
 
+Deno.test("carriedFlags() shows nothing of a value that cannot be used", () => {
+  for (const url of ["postgres://app:sword/fish@db/outpost", "host=db password=swordfish"]) {
+    const flags = new Map<string, unknown>([["postgres-url", url], ["redis-host", "redis://app@db"]]);
+    const resolved = resolveSettings({ flags, env: {}, file: null, secretFiles: new Map() });
+    assertEquals(
+      carriedFlags(resolved, undefined, flags),
+      " --redis-host '[hidden]' --postgres-url '[hidden]'",
+    );
+  }
+});
+
 Deno.test("nextWhenDone() offers the server only where nothing is pending and no flag left out a side that there is", () => {
   const next = (carried: string, pending = false, oneSided = false) =>
     nextWhenDone({ style: PLAIN, carried, oneSided }, { pending }).split("  ")[0];
