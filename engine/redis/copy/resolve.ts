@@ -198,9 +198,10 @@ async function findSettled(
   return settled;
 }
 
-/** What scripts say of records, for a later one to tell whether they are still that. */
+/** What scripts say of records, for a later one to tell whether they are still that; `*` for what only a watch can tell. */
 async function readProofs({ store }: WriteContext, keys: readonly Binary[]): Promise<Map<Binary, string>> {
-  const told = keys.map(async (key) => [key, String(await store.evaluate(READ_PROOF, [key], []))] as const);
+  const args = [store.clustered ? "" : "1"];
+  const told = keys.map(async (key) => [key, String(await store.evaluate(READ_PROOF, [key], args))] as const);
   return new Map(await Promise.all(told));
 }
 
@@ -211,14 +212,14 @@ async function write(
   settling: Settling,
   proofs: ReadonlyMap<Binary, string>,
 ): Promise<boolean> {
-  const { pair: { source, target }, original, copy, keep } = settling;
+  const { pair: { source, target }, keep } = settling;
   const { store, fence } = context;
   const keys = keep === "original" ? [target, source] : [source, target];
   const [over, holds] = keys as [Binary, Binary];
   const known = keys.map((key) => proofs.get(key)!);
+  if (known.includes("*")) return await writeLarge(change, context, settling);
   const fields = await fieldsToSet(context, settling);
   if (!store.clustered) {
-    if (original.large === true || copy?.large === true) return await writeLarge(change, context, settling);
     return await store.write(SETTLE, keys, [...known, "", "", ...fields].map(toArgument), fence) === "1";
   }
   const whole = await readWhole(store, holds);

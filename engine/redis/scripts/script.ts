@@ -101,7 +101,7 @@ end
 `;
 
 /** Hashes of more fields are told by their dumps. */
-const MOST_FIELDS = 1000;
+export const MOST_FIELDS = 1000;
 /** Longer values are told by digests of their own: all of them as JSON would take a server several times as long. */
 const LONG = 256;
 

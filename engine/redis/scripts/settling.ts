@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DIGEST_OF, ENDS_AT, FENCE, type Script, script, UNPACK } from "./script.ts";
+import { DIGEST_OF, ENDS_AT, FENCE, MOST_FIELDS, type Script, script, UNPACK } from "./script.ts";
 
 /** `proof_of` tells what a record is, and when it ends. */
 const PROOF_OF = `${ENDS_AT}${DIGEST_OF}
@@ -17,9 +17,13 @@ end
  * Tells what a record is.
  *
  * - KEYS[1]: the record.
- * - Returns text that {@linkcode SETTLE} compares.
+ * - ARGV: `1` where a watch can tell of a hash of many fields: its dump would stop a server for long.
+ * - Returns text that {@linkcode SETTLE} compares, and `*` for what a watch is to tell.
  */
-export const READ_PROOF: Script = script(`${UNPACK}${PROOF_OF}return proof_of(KEYS[1])
+export const READ_PROOF: Script = script(`${UNPACK}${PROOF_OF}
+local length = ARGV[1] == '1' and redis.pcall('HLEN', KEYS[1])
+if type(length) == 'number' and length > ${MOST_FIELDS} then return '*' end
+return proof_of(KEYS[1])
 `);
 
 /**

@@ -99,3 +99,19 @@ Deno.test("a summary to which the application has added thousands since is judge
   assertEquals([deleted, issues], [0, [different]]);
   assertEquals((await backend.apply(HASH_TAGS, { signal: NEVER, rerun: true })).issues, [different]);
 });
+
+Deno.test("settle() writes a long summary, and no single command tells all of it", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await putLong(client);
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  await client.hset("tenant:{t}:destinations", "new", "{}");
+  await client.config("RESETSTAT");
+  const found = await backend.differences(HASH_TAGS, [SUMMARY], { signal: NEVER });
+  assertEquals((await backend.settle(HASH_TAGS, found, "copy", { signal: NEVER })).resolved, 1);
+  assertEquals(await client.hlen(SUMMARY), FIELDS + 1);
+  const statistics = String(await client.info("commandstats"));
+  assert(statistics.includes("cmdstat_hscan:"));
+  assertEquals(/cmdstat_dump:/.exec(statistics), null);
+});
