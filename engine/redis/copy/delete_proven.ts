@@ -21,7 +21,7 @@ import { choose, due, type Proven, type Turn } from "./cleanup_turn.ts";
 import { type Content, readContents } from "./content.ts";
 import { unlinkLarge } from "./large.ts";
 import { carryOut, type Order, readOrders } from "./orders.ts";
-import { findPairs, type Pair } from "./pairs.ts";
+import { findContested, findPairs, type Pair } from "./pairs.ts";
 import { judged } from "./weigh.ts";
 
 /** A record that changes again and again is looked at again this often before it is kept. */
@@ -122,7 +122,14 @@ async function deleteJudged(
   // Between nodes, a copy is not looked at once more.
   const reading = { digests: originals === undefined, whole: true };
   for await (const portion of judged(change, context, pairs, reading, originals)) {
-    const proven = choose(change, context, portion, turn);
+    const newer = turn.lookalikes ? portion.filter(({ standing }) => standing === "newer") : [];
+    const contested = await findContested(change, context.store, newer.map(({ pair }) => pair));
+    const known = contested.size === 0
+      ? portion
+      : portion.map((one) =>
+        contested.has(one.pair.source) ? { ...one, standing: "contested" as const } : one
+      );
+    const proven = choose(change, context, known, turn);
     const isLarge = ({ original, copy }: Proven) => original.large === true || copy.large === true;
     const small = proven.filter((one) => !isLarge(one));
     again.push(...await size.measure("write", small.length, () => unlink(context, small)));

@@ -6,9 +6,9 @@
 
 import type { Binary } from "../binary.ts";
 import { readFields, type Values } from "../bulk_reads.ts";
-import { readFacts } from "../facts.ts";
+import { noFacts, readFacts } from "../facts.ts";
 import type { RedisStore } from "../store.ts";
-import type { CopyChange, Destination } from "./change.ts";
+import type { BothKeys, CopyChange, Destination } from "./change.ts";
 
 /** An original with the key of its copy. */
 export interface Pair extends Destination {
@@ -46,7 +46,33 @@ export async function findPairs(
   return pairs.filter(({ source, target }) => source !== target);
 }
 
-async function askOthers(change: CopyChange, store: RedisStore, keys: readonly Binary[]): Promise<Pair[]> {
+/**
+ * Finds what stands where a copy goes and may be an original itself: it would be one if theirs were not there.
+ *
+ * @returns The sources of these pairs. Without lookalikes there are none.
+ */
+export async function findContested(
+  change: CopyChange,
+  store: RedisStore,
+  pairs: readonly BothKeys[],
+): Promise<Set<Binary>> {
+  if (change.lookalikes === undefined || pairs.length === 0) return new Set();
+  const sourceOf = new Map(pairs.map(({ source, target }) => [target, source]));
+  const targets = [...sourceOf.keys()];
+  const rows = await readFields(store, targets, change.fields);
+  const undecided = targets.filter((key, i) => change.decide(key, rows[i] ?? null, true) === "ask");
+  const contested = await askOthers(change, store, undecided, sourceOf);
+  const keys = new Set(contested.map(({ source }) => source));
+  return new Set(pairs.filter(({ target }) => keys.has(target)).map(({ source }) => source));
+}
+
+/** @param without For some keys another one that is taken for absent. */
+async function askOthers(
+  change: CopyChange,
+  store: RedisStore,
+  keys: readonly Binary[],
+  without?: ReadonlyMap<Binary, Binary>,
+): Promise<Pair[]> {
   const factsOf = await readFacts(store, keys, change.fields);
   const there = keys.filter((key) => factsOf(key).type !== "none");
   const known = await readFacts(
@@ -56,7 +82,12 @@ async function askOthers(change: CopyChange, store: RedisStore, keys: readonly B
   );
   return there.flatMap((source) => {
     const facts = factsOf(source);
-    const destination = change.judge(source, facts, known);
+    const absent = without?.get(source);
+    const destination = change.judge(
+      source,
+      facts,
+      absent === undefined ? known : (key) => key === absent ? noFacts(change.fields) : known(key),
+    );
     return destination === null ? [] : [{ ...destination, source, ...facts }];
   });
 }

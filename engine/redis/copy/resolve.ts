@@ -21,7 +21,7 @@ import type { Content } from "./content.ts";
 import { prune } from "./dead_lists.ts";
 import { doWatched } from "./large.ts";
 import { findNamed } from "./named.ts";
-import { findPairs, type Pair } from "./pairs.ts";
+import { findContested, findPairs, type Pair } from "./pairs.ts";
 import { findNeeded, tellsApart } from "./telling.ts";
 import { faultOf, isUndecided, judged, type JudgedPair } from "./weigh.ts";
 import { readWhole } from "./whole.ts";
@@ -133,9 +133,12 @@ async function settleSome(
     context.signal.throwIfAborted();
     const some = new Map(batch.map((one) => [one.source, one]));
     const found = await findPairs(change, context.store, lookalikes, [...some.keys()]);
-    const isAnothers = ({ ambiguous }: Pair) => keep === "copy" && ambiguous === true;
-    for (const { source } of found.filter(isAnothers)) {
-      issues.push(`${some.get(source)!.key}: left alone, ${AMBIGUOUS}`);
+    const contested = lookalikes ? await findContested(change, context.store, found) : new Set<Binary>();
+    const isAnothers = ({ source, ambiguous }: Pair) =>
+      contested.has(source) || (keep === "copy" && ambiguous === true);
+    for (const { source, target } of found.filter(isAnothers)) {
+      const why = contested.has(source) ? faultOf("contested", target) : AMBIGUOUS;
+      issues.push(`${some.get(source)!.key}: left alone, ${why}`);
       some.delete(source);
     }
     const pairs = found.filter((pair) => !isAnothers(pair));

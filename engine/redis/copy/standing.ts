@@ -27,6 +27,8 @@ export type Standing =
   | "newer"
   /** Nobody can tell which of the two is right. */
   | "different"
+  /** What is there may be no copy but another original, which has none. */
+  | "contested"
   /** There is none, and there never was. */
   | "absent"
   /** There is none any more: the application deleted it. */

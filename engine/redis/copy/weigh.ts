@@ -9,6 +9,7 @@ import type { ReadContext, WriteContext } from "../context.ts";
 import type { CopyChange, ListKeys } from "./change.ts";
 import { type Content, type ContentReading, readContents } from "./content.ts";
 import { judgePairs, type ReadPair } from "./judgement.ts";
+import { findContested } from "./pairs.ts";
 import type { Standing } from "./standing.ts";
 
 /** A pair that was read and judged. */
@@ -40,7 +41,15 @@ export async function* judged<Keys extends ListKeys>(
       if (original !== null) read.push({ pair, original, copy: contents[i + forms - 1]! });
     }
     const standings = await judgePairs(context.store, { change, ...context }, read);
-    yield read.map((one, i) => ({ ...one, standing: standings[i]! }));
+    // Once all had a copy, most that are newer are what the application made of them.
+    const doubtful = read.flatMap(({ pair }, i) =>
+      standings[i] === "different" || (standings[i] === "newer" && context.doneSince === null) ? [pair] : []
+    );
+    const contested = await findContested(change, context.store, doubtful);
+    yield read.map((one, i) => ({
+      ...one,
+      standing: contested.has(one.pair.source) ? "contested" : standings[i]!,
+    }));
   }
 }
 
@@ -84,6 +93,7 @@ function count({ tally }: WriteContext, { pair: { source, target }, standing }: 
       tally.note(`${display(target)}: kept, it is newer than the record that was to be copied there`);
       return;
     case "different":
+    case "contested":
     case "unknown":
       tally.differ(source, faultOf(standing, target)!);
       return;
@@ -94,7 +104,7 @@ function count({ tally }: WriteContext, { pair: { source, target }, standing }: 
 
 /** True for what nobody but a person can settle. */
 export function isUndecided(standing: Standing): boolean {
-  return standing === "different" || standing === "unknown";
+  return standing === "different" || standing === "contested" || standing === "unknown";
 }
 
 /** What is wrong with an original whose copy does not prove it, for people; null when nothing is. */
@@ -102,6 +112,8 @@ export function faultOf(standing: Standing, target: string): string | null {
   switch (standing) {
     case "different":
       return `its copy ${display(target)} is different`;
+    case "contested":
+      return `its copy ${display(target)} may be another record that has no copy`;
     case "absent":
       return `it has no copy ${display(target)}`;
     case "late":

@@ -125,7 +125,66 @@ Deno.test("a tenant stays deleted whose ID begins with that of a braced one, bef
   ]);
 });
 
+for (const where of ["one server", "a cluster"]) {
+  Deno.test(`nothing is written over an original where tenants x and {x} have the same destination, nor deleted for it, on ${where}`, async () => {
+    await using server = where === "a cluster" ? await startRedisCluster() : await startRedis();
+    const client = server.client();
+    for (const id of ["x", "{x}"]) {
+      await putHash(client, `tenant:${id}`, tenantFields(id));
+      await putHash(client, `tenant:${id}:destinations`, { d: "{}", [id]: "{}" });
+      await putHash(client, `tenant:${id}:destination:d`, destinationFieldsOf("d"));
+      await client.hset(`tenant:${id}:destination:d`, "credentials", `of ${id}`);
+    }
+    const [own, others] = ["tenant:x:destination:d", "tenant:{x}:destination:d"];
+    const backend = outpostBackend(client);
+    for (const { id } of backend.migrations) await backend.apply(id, { signal: NEVER, rerun: true });
+    const found = await backend.differences(HASH_TAGS, null, { signal: NEVER });
+    assertEquals(found.map(({ key, copy }) => [key, copy]).sort(), [
+      [own, others],
+      ["tenant:x:destinations", "tenant:{x}:destinations"],
+    ]);
+    const credentials = async () => [
+      await client.hget(own, "credentials"),
+      await client.hget(others, "credentials"),
+    ];
+    for (const keep of ["original", "copy"] as const) {
+      const { resolved, issues } = await backend.settle(HASH_TAGS, found, keep, { signal: NEVER });
+      assertEquals([resolved, [...issues].sort()], [
+        0,
+        found.map(({ key, copy }) =>
+          `${key}: left alone, its copy ${copy} may be another record that has no copy`
+        ).sort(),
+      ]);
+      assertEquals(await credentials(), ["of x", "of {x}"]);
+    }
+  });
+
+  Deno.test(`a newer destination of tenant {x} is no copy of that of tenant x, on ${where}`, async () => {
+    await using server = where === "a cluster" ? await startRedisCluster() : await startRedis();
+    const client = server.client();
+    const [own, others] = ["tenant:x:destination:d", "tenant:{x}:destination:d"];
+    const issue = `${own}: its copy ${others} may be another record that has no copy`;
+    for (const id of ["x", "{x}"]) await putHash(client, `tenant:${id}`, tenantFields(id));
+    await putHash(client, own, destinationFieldsOf("d"));
+    const newer = { ...destinationFieldsOf("d"), updated_at: LATER };
+    await putHash(client, others, newer);
+    const backend = outpostBackend(client);
+    const first = await backend.apply(HASH_TAGS, { signal: NEVER });
+    assertEquals([first.outcome, first.issues], ["failed", [issue]]);
+    // And where it was written after all had been copied.
+    await client.del(others);
+    await applyAll(backend);
+    await putHash(client, others, newer);
+    for (let round = 1; round <= 2; round++) {
+      const { issues } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
+      assertEquals([...issues].sort(), [issue, "tenant:{x}: others that are kept may be known by it"]);
+      for (const key of [own, others, "tenant:{x}"]) assertEquals(await client.exists(key), 1);
+    }
+  });
+}
+
 const FULL = { signal: NEVER, full: true, sample: 0 };
+const LATER = "2100-01-01T00:00:00Z";
 const [BRACED, OLD, NEW] = ["tenant:{x}", "tenant:{x}:destination:d", "tenant:{{x}}:destination:d"];
 /** Some come before their tenant in a walk, and some behind it. */
 const IDS = ["", ...Array.from({ length: 40 }, (_, i) => String(i))];
