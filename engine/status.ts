@@ -31,7 +31,12 @@ export interface SqlStatus {
 /** How far everything is. A store that the engine was not given is null. */
 export interface Status extends PerSqlStore<SqlStatus> {
   /** Migrations that are applied or not applicable, of all there are. */
-  readonly redis: { readonly applied: number; readonly total: number } | null;
+  readonly redis: {
+    readonly applied: number;
+    readonly total: number;
+    /** True where older tools recorded some of that, which `init` and `apply` take over once it is found true; else absent. */
+    readonly adoptable?: true;
+  } | null;
   /** How many keep a server from starting. */
   readonly pending: PendingCounts;
   /** Null when nobody holds it; `alive` tells whether its holder is. */
@@ -50,9 +55,11 @@ export function makeStatus(
   const ofRedis = entries.filter((entry) => entry.store === "redis");
   return {
     ...perSqlStore(new Map([...sql].map(([store, found]) => [store, sqlStatus(found)]))),
-    redis: redis === null
-      ? null
-      : { applied: ofRedis.filter((entry) => !isPending(entry.status)).length, total: ofRedis.length },
+    redis: redis === null ? null : {
+      applied: ofRedis.filter((entry) => !isPending(entry.status)).length,
+      total: ofRedis.length,
+      ...(redis.adoptable ? { adoptable: true } : {}),
+    },
     pending,
     lock,
     activity,

@@ -151,7 +151,6 @@ export async function tellNothing(context: Context, engine: Engine, doneByOther:
     : others
     ? "Nothing to do: what was named is applied."
     : "Nothing to do: no migration is pending.";
-  output.text(
-    `${output.layout.style.green(text)}\n${nextWhenDone(output.layout, { pending: others })}`,
-  );
+  const next = nextWhenDone(output.layout, { pending: others, adoptable: status.redis?.adoptable });
+  output.text(`${output.layout.style.green(text)}\n${next}`);
 }

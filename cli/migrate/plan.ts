@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { Plan } from "../../engine/plan.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
@@ -93,7 +92,7 @@ function read(input: CommandInput): PlanCommandOptions {
 
 async function run(context: Context, options: PlanCommandOptions): Promise<number> {
   const started = context.host.now();
-  const plan = await makePlan(context, options.ids);
+  const { plan, adoptable } = await makePlan(context, options.ids);
   const created = context.host.now();
   const countedMs = created.getTime() - started.getTime();
   const { maxRate } = context.settings;
@@ -113,6 +112,7 @@ async function run(context: Context, options: PlanCommandOptions): Promise<numbe
       nextAfterPlan(plan, shown, {
         ids: options.ids,
         file: options.out,
+        adoptable,
       }),
     ].join("\n");
     return options.markdown ? fencedMarkdown("outpost migrate plan", text, below) : `${text}\n\n${below}`;
@@ -120,9 +120,12 @@ async function run(context: Context, options: PlanCommandOptions): Promise<numbe
   return options.check && plan.hasChanges ? EXIT.failed : EXIT.done;
 }
 
-async function makePlan(context: Context, ids: readonly string[]): Promise<Plan> {
+/** @returns With it whether what older tools recorded is still to be taken over, where nothing is to be done. */
+async function makePlan(context: Context, ids: readonly string[]) {
   await using open = await context.openEngine();
   const resolved = ids.map((id) => open.engine.resolve(id));
   context.progress.busy("Counting what would change ...");
-  return await context.reading(open.engine.plan({ ids: resolved, signal: context.signal }));
+  const plan = await context.reading(open.engine.plan({ ids: resolved, signal: context.signal }));
+  const status = plan.hasChanges ? null : await context.reading(open.engine.status());
+  return { plan, adoptable: status?.redis?.adoptable };
 }

@@ -84,15 +84,22 @@ export function nextCommand(
 }
 
 /**
- * What comes when nothing is left to do: what is pending beside it, then the side that a flag left out, where there is one, and only
+ * What comes when nothing is left to do: what is pending beside it, what older tools recorded and nobody has looked at, then the side that a flag left out, where there is one, and only
  * then the server.
  * A side that `MIGRATE_ONLY` leaves out is left out of the server's gate too.
  */
 export function nextWhenDone(
   { style, carried = "", oneSided = false }: Pick<Layout, "style" | "carried" | "oneSided">,
-  { pending }: { readonly pending: boolean },
+  { pending, adoptable = false }: { readonly pending: boolean; readonly adoptable?: boolean | undefined },
 ): string {
   if (pending) return nextCommand({ style, carried }, "outpost migrate plan", "other migrations are pending");
+  if (adoptable) {
+    return nextCommand(
+      { style, carried },
+      "outpost migrate init",
+      "see whether what older tools recorded is so",
+    );
+  }
   const whole = oneSided ? carried : carried.replace(/ --(?:sql|redis)-only/, "");
   return whole === carried
     ? nextCommand({ style, carried }, "outpost serve", "start the server")

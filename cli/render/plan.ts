@@ -68,9 +68,13 @@ export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
 export function nextAfterPlan(
   plan: Plan,
   layout: Layout,
-  { ids, file }: { readonly ids: readonly string[]; readonly file: string | undefined },
+  { ids, file, adoptable }: {
+    readonly ids: readonly string[];
+    readonly file: string | undefined;
+    readonly adoptable: boolean | undefined;
+  },
 ): string {
-  if (!plan.hasChanges) return nextWhenDone(layout, { pending: hasPending(plan) });
+  if (!plan.hasChanges) return nextWhenDone(layout, { pending: hasPending(plan), adoptable });
   if (plan.blockers.length > 0) {
     return nextCommand(
       layout,

@@ -115,7 +115,9 @@ function nextStep(status: Status, layout: Layout): string {
       "take away what notes every write for nothing",
     );
   }
-  if (pending.sql + pending.redis === 0) return nextWhenDone(layout, { pending: false });
+  if (pending.sql + pending.redis === 0) {
+    return nextWhenDone(layout, { pending: false, adoptable: status.redis?.adoptable });
+  }
   if (lock === null) return nextCommand(layout, "outpost migrate plan", "what apply would change");
   // Other tools leave no sign of life: theirs may be of a run that ended long ago.
   return lock.heartbeatAt === null && lock.source !== "postgres"

@@ -57,6 +57,19 @@ export const NEXT_LINES: readonly Proof[] = [
   ),
   next("Next: outpost migrate verify  does the schema agree?", "sets the version", "migrate force 10 --yes"),
   next("Next: outpost migrate plan  as the user who looks", "asks for the rights", "migrate grants"),
+  next(
+    "Next: outpost migrate init  see whether what older tools recorded is so",
+    "has older bookkeeping",
+    "migrate status",
+    async (world) => {
+      await world.current();
+      world.env.DEPLOYMENT_ID = "dp";
+      for (const name of ["001_hash_tags", "002_timestamps", "003_entity"]) {
+        await world.client.del(`outpost:migration:${name}`);
+        await world.client.hset(`outpost:migration:${name}`, { status: "applied", applied_at: "1700000000" });
+      }
+    },
+  ),
   next("Next: outpost migrate apply  apply it", "begins", "migrate init", () => Promise.resolve()),
   proof(
     "Next: outpost migrate plan{}  when the way is free",

@@ -224,3 +224,26 @@ Deno.test("apply --yes converts what was said to be applied for all deployments,
   await again();
   assertEquals(await client.hget("dp:outpost:migration:002_timestamps", "status"), "applied");
 });
+
+Deno.test("status, plan and apply lead to init where what older tools recorded was never looked at", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await markInSeconds(client, hoursAgo(48));
+  const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port), DEPLOYMENT_ID: "dp" };
+  const run = (line: string) => runInProcess(["migrate", ...line.split(" "), "--redis-only"], { env });
+  const lastLines = async () => {
+    const lines: string[] = [];
+    for (const line of ["status", "plan", "apply"]) {
+      const { code, stdout } = await run(line);
+      lines.push(`${code} ${stdout.trimEnd().split("\n").at(-1)}`);
+    }
+    return new Set(lines);
+  };
+  const key = "dp:tenant:{t}:tenant";
+  await putHash(client, key, { ...tenantFields("t"), entity: "tenant" });
+  const lead = "0 Next: outpost migrate init --redis-only  see whether what older tools recorded is so";
+  assertEquals(await lastLines(), new Set([lead]));
+  assertStringIncludes((await run("init")).stdout, "Next: outpost migrate apply --redis-only  apply it");
+  assertEquals((await run("apply --yes")).code, 0);
+  assertEquals(await lastLines(), new Set(["0 Next: outpost serve --redis-only  start the server"]));
+});
