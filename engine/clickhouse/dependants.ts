@@ -29,7 +29,7 @@ export async function findDependants(
     const name = prefix + table;
     const rows = await select<{ kind: string; object: string }>(client, DEPENDANTS, {
       name,
-      word: `(^|[^A-Za-z0-9_])${column}([^A-Za-z0-9_]|$)`,
+      word: `(^|[^A-Za-z0-9_])${literal(column)}([^A-Za-z0-9_]|$)`,
       columns: own.flatMap(({ columns }) => columns.map((one) => one.name)),
       indexes: own.flatMap(({ indexes }) => indexes.map((one) => one.name)),
     });
@@ -42,6 +42,11 @@ export async function findDependants(
     }
   }
   return found;
+}
+
+/** A name in a pattern. Without backslashes, which not every server reads alike in a parameter. */
+function literal(name: string): string {
+  return name.replace(/[$.*+?()[{|]/g, "[$&]").replace(/[\\^]/g, ".");
 }
 
 /** An expression without its texts, which may well spell the name of a column. */

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { BlockedError } from "../../../engine/errors.ts";
+import { findDependants } from "../../../engine/clickhouse/dependants.ts";
 import { startClickHouse } from "../../support/clickhouse.ts";
 import { backendOf, prefix, up } from "./deployment.ts";
 
@@ -45,4 +46,22 @@ Deno.test("blockers() names what reads a column that a step of ClickHouse takes 
   assertEquals(error.blockers.map(({ kind, object }) => `${kind} ${object}`), [
     `materialized_view ${name}.reads`,
   ]);
+});
+
+Deno.test("blockers() names what reads a column of an application whose name means something in a pattern", async () => {
+  await using server = await startClickHouse();
+  const { client } = await server.createDatabase();
+  await client.command({
+    query:
+      'CREATE TABLE sales ("price (EUR)" Int32, "tags.key" String, tags_key String, twice Int32 DEFAULT "price (EUR)" * 2, ' +
+      "short String DEFAULT upper(tags_key)) ENGINE = MergeTree ORDER BY tuple()",
+  });
+  const dropped = (column: string) => ({
+    step: "clickhouse/000001",
+    table: "sales",
+    column,
+    change: "dropped" as const,
+  });
+  const found = await findDependants(client, [dropped("price (EUR)"), dropped("tags.key")], "", []);
+  assertEquals(found.map(({ kind, object }) => `${kind} ${object}`), ["column twice"]);
 });
