@@ -18,6 +18,7 @@ import type { LockOptions } from "./lock/lock.ts";
 import { withLock } from "./lock/with_lock.ts";
 import type { State } from "./state.ts";
 import type { EngineContext, Stores } from "./stores.ts";
+import { readUntilStopped } from "./until_stopped.ts";
 import { verify } from "./verify.ts";
 
 /** How {@linkcode Engine.cleanup} works. */
@@ -131,7 +132,10 @@ export async function cleanup(
   id: string,
   options: CleanupOptions,
 ): Promise<CleanupResult> {
-  if (options.force !== true) await assertCleanable(context, await read(), [id], options.signal);
+  if (options.force !== true) {
+    const state = await read();
+    await readUntilStopped(options.signal, assertCleanable(context, state, [id], options.signal));
+  }
   return await withLock(context, "cleanup", options, async ({ lock, sessions, signal }) => {
     const entry = assertApplied(await read(), id);
     lock.report({ migration: id, progress: null });

@@ -1,6 +1,6 @@
 /** A caller who wants to stop is not kept by a store that does not answer, whatever patience the client has that he handed over. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertInstanceOf } from "@std/assert";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { createShopEngine } from "../../../examples/shop/migrations.ts";
@@ -54,3 +54,35 @@ for (const silent of ["Redis", "Postgres"]) {
     },
   );
 }
+
+Deno.test(
+  "the signal ends cleanup() while it verifies, though Redis does not answer any more",
+  quietly,
+  async () => {
+    await using server = await startRedis();
+    await using database = await startPostgres();
+    const redis = new Redis({ host: "127.0.0.1", port: server.port, maxRetriesPerRequest: null });
+    redis.on("error", () => {});
+    const sql = database.client(await database.createDatabase());
+    const engine = createShopEngine(sql, redis);
+    await redis.rpush("cart:7", "a book");
+    await engine.apply();
+    const stop = new AbortController();
+    let walked = false;
+    const send = redis.sendCommand.bind(redis);
+    redis.sendCommand = (command, stream) => {
+      walked ||= command.name === "SCAN";
+      if (walked && command.name !== "SCAN" && !stop.signal.aborted) {
+        Deno.kill(server.pid, "SIGSTOP");
+        stop.abort();
+      }
+      return send(command, stream);
+    };
+    const cleaned = engine.cleanup("redis/2", { signal: stop.signal }).then(() => "done", (error) => error);
+    const outcome = await within(30_000, cleaned, () => "nothing");
+    Deno.kill(server.pid, "SIGCONT");
+    assertInstanceOf(outcome, InterruptedError);
+    redis.disconnect();
+    await sql.end({ timeout: 0 });
+  },
+);
