@@ -220,7 +220,7 @@ function byForm(rest: Binary, facts: Facts, longest: Binary | null): Destination
       ? rest.slice(0, occurrences(rest, DESTINATION)[0])
       : isTombstone(facts)
       ? null
-      : rest.slice(0, colons(rest)[0] ?? rest.length));
+      : rest.slice(0, colons(rest)[0] ?? (rest.startsWith(":") ? 0 : rest.length)));
   if (tenant === null) return { target: current(rest, "tenant"), kind: "tenants" };
   if (tenant === rest) return null;
   const suffix = rest.slice(tenant.length + 1);

@@ -57,6 +57,23 @@ Deno.test("what belongs to a tenant is copied to it also where the beginning of 
   );
 });
 
+Deno.test("all is copied of a tenant with an empty ID, whatever type it is of", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  await client.set("tenant::string", "1");
+  await client.rpush("tenant::list", "1");
+  await putHash(client, "tenant::hash", { field: "1" });
+  await putHash(client, "tenant::destinations", { d: "{}" });
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  const copies = ["destinations", "hash", "list", "string"].map((suffix) => `tenant:{}:${suffix}`);
+  assertEquals((await allKeys(client)).filter((key) => key.startsWith("tenant:{}:")), copies);
+  assertEquals((await backend.verify([HASH_TAGS], FULL))[0]?.checksRun, 4);
+  const { deleted, issues } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
+  assertEquals([deleted, issues], [4, []]);
+  assertEquals((await allKeys(client)).filter((key) => key.startsWith("tenant:")), copies);
+});
+
 for (const ids of [["x", "{x}:y"], ["x", "{x}", "{x}:y"]]) {
   Deno.test(`what could be another tenant's as well is copied and never deleted: ${ids.join(" and ")}`, async () => {
     await using server = await startRedis();
