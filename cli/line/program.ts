@@ -149,11 +149,15 @@ function toParsedLine(
   };
 }
 
-/** A command without settings takes none of the flags that say which stores are meant, and how. */
+/**
+ * A command without settings takes none of the flags that say which stores are meant, and how; but each of `migrate` takes those that all
+ * of them take, for who adds them to whatever is typed.
+ */
 function refuseUseless(command: Command, flags: ReadonlyMap<string, unknown>): void {
-  if (command.needs !== "none") return;
+  if (command.needs !== "none" || command.path.startsWith("migrate ")) return;
   const useless = [
-    ...SHARED_SETTINGS.map((key) => SETTINGS[key].flag as string | null),
+    ...SHARED_SETTINGS.filter((key) => SETTINGS[key].group !== "Output")
+      .map((key) => SETTINGS[key].flag as string | null),
     ...SHARED_FLAGS.filter((flag) => !usefulFlags(command).includes(flag))
       .map(({ flags }) => /--([\w-]+)/.exec(flags)![1]!),
   ];

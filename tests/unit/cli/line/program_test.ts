@@ -51,11 +51,6 @@ const WRONG: readonly (readonly [line: string, message: string, hint: string])[]
     "outpost completions has no option '--redis-tls'",
     "outpost completions --help",
   ],
-  [
-    "migrate new sql a --config f",
-    "outpost migrate new has no option '--config'",
-    "outpost migrate new --help",
-  ],
   ["migrate apply --rerun", "--rerun needs the IDs", "redis/002_timestamps --rerun"],
   ["migrate down", "Say how far", "outpost migrate down 1"],
   ["migrate down 1 --to 8", "N and --to contradict each other", "outpost migrate down 1"],
@@ -106,6 +101,24 @@ Deno.test("parseLine() takes options before the command like options after it", 
     const line = parse(...args);
     assertEquals([line.settings.get("redis-host"), line.output.json, line.config], ["h", true, "f"]);
   }
+});
+
+Deno.test("parseLine() takes what all commands of migrate take, and how to log, where no store is asked", () => {
+  const line = parse(
+    "migrate",
+    "new",
+    "sql",
+    "a",
+    "-c",
+    "f",
+    "--redis-host",
+    "h",
+    "--log-format",
+    "json",
+    "--sql-only",
+  );
+  assertEquals([line.input.args, line.config], [["sql", "a"], "f"]);
+  assertEquals(parse("completions", "bash", "--log-format", "json").settings.get("log-format"), "json");
 });
 
 Deno.test("parseLine() leaves everything after -- to the server", () => {
