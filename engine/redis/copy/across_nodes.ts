@@ -135,9 +135,12 @@ async function copyMany(
     const clean = new Set(answered("c").filter((order) => lists.has(order) && same.includes(order)));
     await prune(change, context, orders.filter((order) => !clean.has(order)));
     // One that could not be proven is known by what was written.
-    const unconverted = (lookalikes ? orders : [...unsure, ...taken])
-      .filter(({ source }) => !context.tally.failures.has(source));
-    await convertAfter(context, unconverted.map(({ target }) => target), lookalikes);
+    const convert = async (some: readonly Order[], areNew: boolean) => {
+      const known = some.filter(({ source }) => !context.tally.failures.has(source));
+      await convertAfter(context, known.map(({ target }) => target), lookalikes, areNew);
+    };
+    await convert(lookalikes ? orders : taken, false);
+    if (!lookalikes) await convert(unsure, true);
     await weigh(change, context, taken);
     rest = rest.filter((_, i) => wholes[i] === undefined);
   }

@@ -75,19 +75,25 @@ export async function convertRecords(
  * Changes copies that were there, or are made, after later migrations had run: what these say of themselves stays true.
  *
  * @param apart There are lookalikes: each copy is asked about.
+ * @param areNew This run has made them: then they are counted, too. Where they were there before, the walk over these has counted them.
  */
 export async function convertAfter(
   context: CopyContext,
   copies: readonly Binary[],
   apart: boolean,
+  areNew = false,
 ): Promise<void> {
   const { converted } = context;
   if (converted.length === 0 || copies.length === 0) return;
-  const counted = converted.map(({ change }) => ({ change, tally: new Tally() }));
+  const counted = converted.map(({ change, tally }) => ({
+    change,
+    tally: areNew && tally !== null ? tally : new Tally(),
+  }));
   const goesOn = goesOnBehind(converted, context);
   const size = new BatchSize(new ReplyClock(), "records");
   await convert(counted, { ...context, apart, goesOn }, copies, size);
   counted.forEach(({ tally }, i) => {
+    if (tally === converted[i]!.tally) return;
     for (const [key, why] of tally.failures) (converted[i]!.tally ?? context.tally).fail(key, why);
   });
 }

@@ -14,6 +14,7 @@ import {
 } from "../../support/redis_records.ts";
 
 const IDS = ["a", "b", "c"];
+const quietly = { sanitizeOps: false, sanitizeResources: false };
 
 /** A client whose process dies before it sends its next script that writes, after so many. */
 function mortal(client: Cluster, writes: number): Cluster & { readonly died: boolean } {
@@ -35,30 +36,31 @@ function mortal(client: Cluster, writes: number): Cluster & { readonly died: boo
   return client as Cluster & { readonly died: boolean };
 }
 
-Deno.test("apply() copies between nodes what a run left that died before any of its writes", {
-  sanitizeOps: false,
-  sanitizeResources: false,
-}, async () => {
-  await using cluster = await startRedisCluster();
-  const client = cluster.client();
-  let at = 0;
-  for (let died = true; died; at++) {
-    for (const node of cluster.nodes) await node.client().flushall();
-    for (const id of IDS) await putHash(client, `tenant:${id}`, tenantFields(id));
-    const one = mortal(cluster.client(), at);
-    const first = await outpostBackend(one).apply(HASH_TAGS, { signal: NEVER }).catch(() => null);
-    died = one.died;
-    one.disconnect();
-    assert(died || first?.outcome === "applied");
-    const second = await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER, rerun: true });
-    assertEquals([second.outcome, second.failed], ["applied", 0], `after ${at} writes`);
-    for (const id of IDS) {
-      assertEquals((await getHash(client, `tenant:{${id}}:tenant`))?.id, id, `after ${at} writes`);
+Deno.test(
+  "apply() copies between nodes what a run left that died before any of its writes",
+  quietly,
+  async () => {
+    await using cluster = await startRedisCluster();
+    const client = cluster.client();
+    let at = 0;
+    for (let died = true; died; at++) {
+      for (const node of cluster.nodes) await node.client().flushall();
+      for (const id of IDS) await putHash(client, `tenant:${id}`, tenantFields(id));
+      const one = mortal(cluster.client(), at);
+      const first = await outpostBackend(one).apply(HASH_TAGS, { signal: NEVER }).catch(() => null);
+      died = one.died;
+      one.disconnect();
+      assert(died || first?.outcome === "applied");
+      const second = await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER, rerun: true });
+      assertEquals([second.outcome, second.failed], ["applied", 0], `after ${at} writes`);
+      for (const id of IDS) {
+        assertEquals((await getHash(client, `tenant:{${id}}:tenant`))?.id, id, `after ${at} writes`);
+      }
+      assertEquals((await allKeys(client)).filter((key) => key.includes("copying")), []);
     }
-    assertEquals((await allKeys(client)).filter((key) => key.includes("copying")), []);
-  }
-  assertGreater(at, 6);
-});
+    assertGreater(at, 6);
+  },
+);
 
 Deno.test("apply() copies between nodes at once what its server is still growing the tables of, and counts it", async () => {
   await using cluster = await startRedisCluster();
@@ -96,3 +98,37 @@ Deno.test("cleanup() knows a string for the same that its copy's node dumps othe
   const { deleted, kept } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
   assertEquals([deleted, kept], [30, 0]);
 });
+
+Deno.test(
+  "apply() counts for all migrations what changes while it is copied between nodes",
+  quietly,
+  async () => {
+    await using cluster = await startRedisCluster();
+    const client = cluster.client();
+    const [source, target] = ["tenant:t:destination:d", "tenant:{t}:destination:d"];
+    await putHash(client, source, destinationFieldsOf("d"));
+    const connected = client as unknown as {
+      sendCommand(command: { name: string; args: unknown[]; promise: unknown }, ...rest: unknown[]): unknown;
+    };
+    const send = connected.sendCommand.bind(client);
+    let state: "before" | "written" | "changed" = "before";
+    connected.sendCommand = (command, ...rest) => {
+      if (!/^eval(sha)?$/i.test(command.name)) return send(command, ...rest);
+      const names = (key: string) => command.args.some((argument) => String(argument) === key);
+      if (state === "before" && names(target)) state = "written";
+      if (state !== "written" || !names(source)) return send(command, ...rest);
+      state = "changed";
+      cluster.client().hset(source, { updated_at: "2100-01-01T00:00:00Z" }).then(() =>
+        send(command, ...rest)
+      );
+      return command.promise;
+    };
+    const results = await applyAll(outpostBackend(client));
+    assertEquals(state, "changed");
+    assertEquals(
+      results.map(({ outcome, processed, skipped }) => [outcome, processed, skipped]),
+      Array(3).fill(["applied", 1, 0]),
+    );
+    assertEquals((await getHash(client, target))?.updated_at, "4102444800000");
+  },
+);
