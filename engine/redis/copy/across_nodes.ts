@@ -42,7 +42,7 @@ export async function copyAcrossNodes(
   // What is hardly to be copied is looked at before it is read whole.
   const isAmong = matcherOf(doneSince === null ? change.amongCopies ?? "*" : "*");
   const pairs = await findPairs(change, store, lookalikes, keys.filter(isAmong));
-  const wanted = doneSince === null ? pairs : await toBeCopied(change, context, pairs);
+  const wanted = doneSince === null ? pairs : await toBeCopied(change, { ...context, lookalikes }, pairs);
   const rest = pairs.filter((pair) => !wanted.includes(pair));
   await convertAfter(context, rest.map(({ target }) => target), lookalikes);
   const known = new Map(wanted.map((pair) => [pair.source, pair]));
@@ -141,7 +141,7 @@ async function copyMany(
     };
     await convert(lookalikes ? orders : taken, false);
     if (!lookalikes) await convert(unsure, true);
-    await weigh(change, context, taken);
+    await weigh(change, { ...context, lookalikes }, taken);
     rest = rest.filter((_, i) => wholes[i] === undefined);
   }
 }

@@ -32,6 +32,7 @@ export async function checkCopies(
   size: BatchSize,
 ): Promise<void> {
   const { store } = context;
+  const judging = { ...context, lookalikes };
   const orders = await readOrders(change, { store, lookalikes }, chain, () => true, keys, read);
   const { same, others } = await partSame(store, chain, orders, read, size);
   for (const _ of same) report.pass();
@@ -39,13 +40,13 @@ export async function checkCopies(
   for (const [key, hash] of read.whole) originals.set(key, { type: "hash", members: "", ...hash });
   const isRead = ({ source }: Order) => originals.has(source);
   const unsure = others.filter((order) => !isRead(order));
-  for await (const portion of judged(change, context, others.filter(isRead), undefined, originals)) {
+  for await (const portion of judged(change, judging, others.filter(isRead), undefined, originals)) {
     for (const { pair, standing } of portion) {
       if (faultOf(standing, pair.target) === null) report.pass();
       else unsure.push(pair); // It may have changed since it was read.
     }
   }
-  for await (const portion of judged(change, context, unsure)) {
+  for await (const portion of judged(change, judging, unsure)) {
     for (const { pair: { source, target }, standing } of portion) {
       const fault = faultOf(standing, target);
       if (fault === null) report.pass();

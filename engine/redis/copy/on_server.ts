@@ -59,7 +59,7 @@ export async function copyOnServer(
       context.tally.skipped++;
       context.tally.recover(source);
     }
-    const wanted = await toBeCopied(change, context, others);
+    const wanted = await toBeCopied(change, { ...context, lookalikes }, others);
     // A run that ended between copying and converting left copies that are there, and are not converted.
     const rest = others.filter((order) => !wanted.includes(order));
     await convertAfter(context, rest.map(({ target }) => target), lookalikes);
@@ -97,6 +97,6 @@ async function execute(
   await prune(change, context, [...dead, ...long, ...others]);
   const unconverted = lookalikes ? [...copied, ...others] : others;
   await convertAfter(context, unconverted.map(({ target }) => target), lookalikes);
-  await weigh(change, context, [...dead, ...others]);
+  await weigh(change, { ...context, lookalikes }, [...dead, ...others]);
   return again;
 }

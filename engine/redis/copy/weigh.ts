@@ -18,6 +18,12 @@ export interface JudgedPair<Keys extends ListKeys> extends ReadPair {
   readonly standing: Standing;
 }
 
+/** What judging works with. */
+type JudgeContext = ReadContext & {
+  /** False where it is known that there are none: then no copy can be another original. */
+  readonly lookalikes?: boolean;
+};
+
 /**
  * Reads and judges pairs, in portions. Originals that are gone are left out.
  *
@@ -25,7 +31,7 @@ export interface JudgedPair<Keys extends ListKeys> extends ReadPair {
  */
 export async function* judged<Keys extends ListKeys>(
   change: CopyChange,
-  context: ReadContext,
+  context: JudgeContext,
   pairs: readonly Keys[],
   reading: ContentReading = { digests: false },
   originals?: ReadonlyMap<Binary, Content>,
@@ -42,9 +48,11 @@ export async function* judged<Keys extends ListKeys>(
     }
     const standings = await judgePairs(context.store, { change, ...context }, read);
     // Once all had a copy, most that are newer are what the application made of them.
-    const doubtful = read.flatMap(({ pair }, i) =>
-      standings[i] === "different" || (standings[i] === "newer" && context.doneSince === null) ? [pair] : []
-    );
+    const isDoubtful = (standing: Standing) =>
+      standing === "different" || (standing === "newer" && context.doneSince === null);
+    const doubtful = context.lookalikes === false
+      ? []
+      : read.flatMap(({ pair }, i) => isDoubtful(standings[i]!) ? [pair] : []);
     const contested = await findContested(change, context.store, doubtful);
     yield read.map((one, i) => ({
       ...one,
@@ -56,7 +64,7 @@ export async function* judged<Keys extends ListKeys>(
 /** Counts pairs whose target was found taken. */
 export async function weigh(
   change: CopyChange,
-  context: WriteContext,
+  context: WriteContext & JudgeContext,
   pairs: readonly ListKeys[],
 ): Promise<void> {
   for await (const portion of judged(change, context, pairs)) {
@@ -67,7 +75,7 @@ export async function weigh(
 /** Counts pairs. @returns Those that are to get a copy. */
 export async function toBeCopied<Keys extends ListKeys>(
   change: CopyChange,
-  context: WriteContext,
+  context: WriteContext & JudgeContext,
   pairs: readonly Keys[],
 ): Promise<Keys[]> {
   const wanted: Keys[] = [];

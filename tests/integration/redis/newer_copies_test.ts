@@ -209,3 +209,17 @@ for (const where of ["one server", "a cluster"]) {
     assertEquals(await getHash(client, SUMMARY), summary);
   });
 }
+
+Deno.test("apply() asks nobody whose a newer copy is where no key can be read in two ways", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  for (const id of ["a", "b", "c"]) {
+    await putHash(client, `tenant:t:destination:${id}`, destinationFieldsOf(id));
+    const newer = { ...destinationFieldsOf(id), updated_at: "2100-01-01T00:00:00Z" };
+    await putHash(client, `tenant:{t}:destination:${id}`, newer);
+  }
+  await client.config("RESETSTAT");
+  assertEquals((await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER })).conflicts, 3);
+  // What is known of a record that is asked about is its type first.
+  assertEquals(/cmdstat_type:.*/.exec(await client.info("commandstats")), null);
+});
