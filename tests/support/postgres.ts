@@ -15,6 +15,7 @@ import {
   type Server,
   spawnServer,
   stop,
+  untilUp,
 } from "./server.ts";
 
 /** A PostgreSQL of this test's own. */
@@ -83,8 +84,9 @@ export async function startPostgres(
   const url = (database: string) => `postgres://postgres@127.0.0.1:${port}/${database}`;
   // Asks again at once: by itself it would wait longer after each refusal, up to 20 seconds, and a busy machine refuses for long.
   const admin = postgres(url("postgres"), { max: 1, onnotice: () => {}, backoff: () => 0.02 });
-  const [version] = await eventually(() =>
-    admin`select current_setting('server_version_num')::int as number`
+  const [version] = await untilUp(
+    process,
+    () => admin`select current_setting('server_version_num')::int as number`,
   );
   // From 15 on a server writes a new database to its log, row by row, unless told to copy the files as before: that is twice as fast.
   const quickly = version!.number >= 150_000 ? "strategy file_copy" : "";
@@ -162,7 +164,7 @@ export async function startPgBouncer(
     ...(isRoot() ? { user: "postgres" } : {}),
     cwd: directory,
   });
-  await eventually(async () => {
+  await untilUp(process, async () => {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port });
     void connection;
   });

@@ -6,7 +6,7 @@
 
 import type { EventEmitter } from "node:events";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
-import { eventually, findProgram, freePort, type Server, spawnServer, stop } from "./server.ts";
+import { eventually, findProgram, freePort, type Server, spawnServer, stop, untilUp } from "./server.ts";
 
 const BUS_OFFSET = 10_000;
 
@@ -47,7 +47,7 @@ export async function startRedis(args: readonly string[] = [], port = freePort()
     ...args,
   ]);
   const clients: Redis[] = [];
-  await eventually(async () => {
+  await untilUp(process, async () => {
     using connection = await Deno.connect({
       hostname: "127.0.0.1",
       port: args.includes("--tls-port") ? Number(args[args.indexOf("--tls-port") + 1]) : port,

@@ -113,6 +113,26 @@ export async function eventually<T>(attempt: () => Promise<T> | T, timeoutMs = 1
 }
 
 /**
+ * Tries until a server that was spawned answers.
+ *
+ * @throws When it has ended instead.
+ */
+export async function untilUp<T>(server: Deno.ChildProcess, attempt: () => Promise<T>): Promise<T> {
+  let ended: Deno.CommandStatus | null = null;
+  server.status.then((status) => ended = status);
+  const answered = () => attempt().then((answer) => () => answer);
+  const result = await eventually(() =>
+    answered().catch((error) => {
+      if (ended === null) throw error;
+      return (): never => {
+        throw new Error(`A server ended with status ${ended?.code} at its start`, { cause: error });
+      };
+    })
+  );
+  return result();
+}
+
+/**
  * Lets work go on that is awaited further down. Where a test fails before it comes there, what becomes of the work is nobody's
  * concern: as an uncaught error it would end the whole file, and hide what was wrong.
  */
