@@ -71,7 +71,7 @@ class ClickHouseStore implements StepStore {
         fold: () => Promise.resolve({ fold: null, apart: [] }),
         assertTrusted: () => Promise.resolve(),
         untrusted: () => Promise.resolve([]),
-        standing: () => readStanding(client, tables, identity),
+        standing: () => readStanding(client, tables, identity).catch((error) => this.#refuseBooks(error)),
         holds: async (question) => await this.#one(question) !== 0,
         hasTable: (name) => tableExists(client, prefix + name),
         blockers: (pending) => this.#blockers(pending),
@@ -88,6 +88,17 @@ class ClickHouseStore implements StepStore {
         hint: hint`The tables are not what the recorded version says: see what differs with ${"verify"}`,
       });
     }
+  }
+
+  /** No way leads on from what cannot be read where every command begins. */
+  #refuseBooks(error: unknown): never {
+    if (!(error instanceof ClickHouseError) || !GONE.has(error.code)) throw error;
+    const { bookkeeping, history } = this.#options.tables;
+    throw new RefusedError(`Cannot read ${bookkeeping} and ${history}: ${toldByClickHouse(error)}`, {
+      cause: error,
+      hint:
+        "One of the two has not the columns that it is made with: give them back, or take it out of a backup",
+    });
   }
 
   connect(): Promise<SqlSession> {

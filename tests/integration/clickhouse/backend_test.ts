@@ -65,6 +65,27 @@ Deno.test("ClickHouse", async (t) => {
     assertEquals((await backend.verify()).incomplete, true);
   });
 
+  await t.step("read(), plan() and verify() lead to the bookkeeping where that lacks a column", async () => {
+    const { client } = await server.createDatabase();
+    const backend = backendOf(client);
+    await up(backend, 1);
+    const books = `\`${prefix}schema_migrations\``;
+    await client.command({ query: `ALTER TABLE ${books} RENAME COLUMN dirty TO unclean` });
+    for (const read of [() => backend.read(), () => backend.plan([2, 3]), () => backend.verify()]) {
+      const { message, hint } = await assertRejects(read, RefusedError);
+      assertStringIncludes(
+        message,
+        `Cannot read ${prefix}schema_migrations and ${prefix}outpost_migrations: `,
+      );
+      assertEquals(
+        hint,
+        "One of the two has not the columns that it is made with: give them back, or take it out of a backup",
+      );
+    }
+    await client.command({ query: `ALTER TABLE ${books} RENAME COLUMN unclean TO dirty` });
+    assertEquals((await backend.read()).version, 1);
+  });
+
   await t.step("read() tells a version that no number holds as it is recorded", async () => {
     const { client } = await server.createDatabase();
     const backend = backendOf(client);
