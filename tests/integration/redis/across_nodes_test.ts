@@ -132,3 +132,29 @@ Deno.test(
     assertEquals((await getHash(client, target))?.updated_at, "4102444800000");
   },
 );
+
+Deno.test("settle() settles between nodes hashes of many fields that their servers are still growing the tables of", async () => {
+  await using cluster = await startRedisCluster();
+  const client = cluster.client();
+  const [source, target] = ["tenant:t:destination:d", "tenant:{t}:destination:d"];
+  await putHash(client, source, destinationFieldsOf("d"));
+  const backend = outpostBackend(client);
+  await applyAll(backend);
+  for (const keep of ["original", "copy"] as const) {
+    for (const key of [source, target]) {
+      await client.del(key);
+      // One field more than the table has room for.
+      const names = Array.from(
+        { length: 1025 - Object.keys(destinationFieldsOf("d")).length },
+        (_, i) => `f${i}`,
+      );
+      const fields = { ...destinationFieldsOf("d"), ...Object.fromEntries(names.map((name) => [name, key])) };
+      for (const [name, value] of Object.entries(fields)) await putHash(client, key, { [name]: value });
+    }
+    const found = await backend.differences(HASH_TAGS, [source], { signal: NEVER });
+    const { resolved, issues } = await backend.settle(HASH_TAGS, found, keep, { signal: NEVER });
+    assertEquals([resolved, issues], [1, []]);
+    const kept = keep === "original" ? source : target;
+    for (const key of [source, target]) assertEquals(await client.hget(key, "f1000"), kept);
+  }
+});
