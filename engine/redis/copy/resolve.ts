@@ -30,6 +30,9 @@ const AT_ONCE = 100;
 /** Differences that are told with their fields; of the others the keys alone. */
 const SHOWN = 10;
 
+/** What a person who knows whose it is can do: neither form may be written over the other. */
+const BY_HAND = "if it is, move it to the new name of its own; if not, delete this one";
+
 /** Which of the two forms holds. */
 export type Keep = "original" | "copy";
 
@@ -132,7 +135,7 @@ async function settleSome(
     const isAnothers = ({ source, ambiguous }: Pair) =>
       contested.has(source) || (keep === "copy" && ambiguous === true);
     for (const { source, target } of found.filter(isAnothers)) {
-      const why = contested.has(source) ? faultOf("contested", target) : AMBIGUOUS;
+      const why = contested.has(source) ? `${faultOf("contested", target)}: ${BY_HAND}` : AMBIGUOUS;
       issues.push(`${some.get(source)!.key}: left alone, ${why}`);
       some.delete(source);
     }

@@ -169,11 +169,19 @@ for (const where of ["one server", "a cluster"]) {
       assertEquals([resolved, [...issues].sort()], [
         0,
         found.map(({ key, copy }) =>
-          `${key}: left alone, its copy ${copy} may be another record that has no copy`
+          `${key}: left alone, its copy ${copy} may be another record that has no copy: ` +
+          "if it is, move it to the new name of its own; if not, delete this one"
         ).sort(),
       ]);
       assertEquals(await credentials(), ["of x", "of {x}"]);
     }
+    await putHash(client, "tenant:{{x}}:destination:d", (await getHash(client, others))!);
+    await client.del(others);
+    await client.del("tenant:x:destinations");
+    const results = await applyAll(backend);
+    assertEquals(results.map(({ outcome }) => outcome), Array(3).fill("applied"));
+    assertEquals(await credentials(), ["of x", "of x"]);
+    assertEquals(await client.hget("tenant:{{x}}:destination:d", "credentials"), "of {x}");
   });
 
   Deno.test(`a newer destination of tenant {x} is no copy of that of tenant x, on ${where}`, async () => {
