@@ -222,7 +222,7 @@ Deno.test("up() is not ended by what an operator set for short transactions", as
   const settings = {
     statement_timeout: "'1s'",
     lock_timeout: "'1h'",
-    idle_in_transaction_session_timeout: "'50ms'",
+    idle_in_transaction_session_timeout: "'400ms'",
     default_transaction_read_only: "on",
     default_transaction_isolation: "serializable",
     timezone: "'Asia/Tokyo'",

@@ -88,11 +88,14 @@ const SETTINGS: readonly string[] = [
   "plpgsql.extra_errors = 'all'",
   "plpgsql.variable_conflict = use_variable",
 ];
-/** Those that only the program has to stand: whoever writes the log would be ended by them too. */
+/**
+ * Those that only the program has to stand: whoever writes the log would be ended by them too. They hold until the program has said
+ * otherwise, which on a busy machine takes it some 100 ms.
+ */
 const HARSH: readonly string[] = [
   "default_transaction_read_only = on",
-  "idle_session_timeout = '150ms'",
-  "idle_in_transaction_session_timeout = '100ms'",
+  "idle_session_timeout = '1s'",
+  "idle_in_transaction_session_timeout = '1s'",
   "statement_timeout = '1s'",
   "lock_timeout = '1ms'",
   "search_path",
