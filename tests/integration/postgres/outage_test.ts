@@ -222,7 +222,7 @@ Deno.test("up() is not ended by what an operator set for short transactions", as
   const settings = {
     statement_timeout: "'1s'",
     lock_timeout: "'1h'",
-    idle_in_transaction_session_timeout: "'400ms'",
+    idle_in_transaction_session_timeout: "'1s'",
     default_transaction_read_only: "on",
     default_transaction_isolation: "serializable",
     timezone: "'Asia/Tokyo'",
@@ -236,11 +236,17 @@ Deno.test("up() is not ended by what an operator set for short transactions", as
   const sql = server.client(url, { max: 2 });
   await using session = await locked(backendOver(sql, { lockTimeoutMs: 50, lockRetries: 1000 }));
   let retries = 0;
+  let pauses = 0;
   await session.up(
     5,
-    running({ onRetry: () => void (++retries === 3 && long`COMMIT`.then(() => long.release())) }),
+    running({
+      onRetry: () => void (++retries === 3 && long`COMMIT`.then(() => long.release())),
+      // Longer than the server waits for a transaction by these settings.
+      onStatement: () =>
+        void (++pauses === 2 && Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500)),
+    }),
   );
-  assert(retries >= 3);
+  assert(retries >= 3 && pauses >= 2);
   for (let version = 6; version <= 10; version++) await session.up(version, running());
   const kept =
     await admin`SELECT row FROM outpost_quarantine WHERE source_table = 'deliveries' ORDER BY row->>'id'`;
