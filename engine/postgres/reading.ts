@@ -81,8 +81,9 @@ export async function readAtOnce<T>(
       (transaction) =>
         unlessGone(async () => {
           const query = through(transaction);
-          const { schema } = await pinSchema(query, "transaction");
+          // First of all: until then what an operator set for short transactions may end this one, however short its silence.
           await query(PATIENCE, [String(waitMs), String(lease.ttlMs)]);
+          const { schema } = await pinSchema(query, "transaction");
           return await work({
             query,
             schema,
@@ -154,7 +155,7 @@ const PATIENCE = `
   SELECT set_config(wanted.name, wanted.value, true)
     FROM (VALUES ('lock_timeout', $1::text), ('idle_in_transaction_session_timeout', $2::text),
                  ('statement_timeout', '0'), ('transaction_timeout', '0')) AS wanted (name, value)
-    JOIN pg_settings USING (name)`;
+    JOIN pg_catalog.pg_settings USING (name)`;
 
 async function whoHolds(query: Query): Promise<string> {
   const holders = await findHolders(query, { tables: null, mode: "ACCESS SHARE", server: true });

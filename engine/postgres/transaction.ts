@@ -102,9 +102,7 @@ export class TransactionRunner {
         throw isServerError(error) ? stepFailed(id, text, error) : error;
       }
     };
-    // Read committed, whatever the default is: what is read after a lock was taken must be what is there under it.
-    await query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
-    await query(SETTINGS, [this.#lockTimeoutMs, this.#statementTimeoutMs, this.#leaseMs].map(String));
+    await query(BEGIN, [this.#lockTimeoutMs, this.#statementTimeoutMs, this.#leaseMs].map(String));
     const [session] = await query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
     if (session!.pid !== this.#connection.backendPid) throw sharedConnectionError();
     await work(query, async (statements, how) => {
@@ -209,11 +207,14 @@ async function runAtOnce(
 }
 
 /**
- * Settings of the transaction, of which those that this server does not know are left out. What an operator set for the
- * application's short transactions must not end a step, nor the wait for a lock in the middle of it. A run that freezes is
- * silent for a whole lease, which heartbeats never are: then the server ends it, and its locks with it.
+ * Read committed, whatever the default is: what is read after a lock was taken must be what is there under it. With the settings of
+ * the transaction, of which those that this server does not know are left out. What an operator set for the application's short
+ * transactions must not end a step, nor the wait for a lock in the middle of it, nor the transaction before it has its settings: all
+ * is one message. A run that freezes is silent for a whole lease, which heartbeats never are: then the server ends it, and its
+ * locks with it.
  */
-const SETTINGS = `
+const BEGIN = `
+  BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
   SELECT set_config(wanted.name, wanted.value, true)
     FROM (VALUES ('lock_timeout', $1::text), ('statement_timeout', $2::text), ('TimeZone', 'UTC'),
                  ('idle_in_transaction_session_timeout', $3::text), ('transaction_timeout', '0')) AS wanted (name, value)

@@ -253,6 +253,22 @@ Deno.test("up() is not ended by what an operator set for short transactions", as
   assertEquals([...kept], [...rows], "times are kept in UTC");
 });
 
+Deno.test("TransactionRunner.run() has its settings with its beginning, however long the program thinks between", async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase("log");
+  const admin = server.client(url, { max: 1 });
+  await admin`ALTER DATABASE log SET idle_in_transaction_session_timeout = '10ms'`;
+  await using connection = await PinnedConnection.open(server.client(url, { max: 1 }));
+  const query = connection.query.bind(connection);
+  connection.query = async (...statement) => {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return await query(...statement);
+  };
+  const runner = new TransactionRunner(connection, { lease: { lockName: "lock", ttlMs: 30_000 } });
+  await runner.run("sql/000001", running(), async (query) => void await query("CREATE TABLE fine (n int)"));
+  assertEquals([...await admin`SELECT to_regclass('fine') IS NOT NULL AS there`], [{ there: true }]);
+});
+
 Deno.test("A connection that was lost refuses every query, and breaks nothing", async () => {
   await using server = await startPostgres();
   const sql = server.client(await server.createDatabase(), { max: 1 });
