@@ -8,7 +8,7 @@ import type { Event, Happening, Population } from "../history.ts";
 import type { Random } from "../random.ts";
 import { WHOLE_RUN } from "../stage.ts";
 import type { Action } from "./application.ts";
-import { actOf, type Setting, startOf } from "./generate.ts";
+import { actOf, type Setting, startOf } from "./happenings.ts";
 
 const APPLY = ["migrate", "apply", "--yes"];
 
