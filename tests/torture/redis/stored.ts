@@ -179,3 +179,11 @@ export function showStored(stored: Stored): string {
   const until = stored.expiresAt < 0 ? "" : ` until ${stored.expiresAt}`;
   return JSON.stringify(stored.fields) + until;
 }
+
+/** Everything that a small database holds, to be compared. */
+export async function contentOf(client: Redis): Promise<string> {
+  const keys = (await client.keys("*")).sort();
+  return JSON.stringify(
+    await Promise.all(keys.map(async (key) => [key, await digestAnywhere([client], key)])),
+  );
+}
