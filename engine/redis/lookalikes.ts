@@ -25,7 +25,7 @@ import { walk } from "./walk/walk.ts";
 type Search = Pick<Lookalikes, "pattern" | "fields" | "isOne">;
 
 /** What each run found absent. Its lock keeps other tools away, and the fence stands for the lock. */
-const ABSENT = new WeakMap<Fence, Set<Search["isOne"]>>();
+const ABSENT = new WeakMap<Fence, readonly Search[]>();
 
 /** What a search came upon. */
 interface Sight {
@@ -46,8 +46,8 @@ export async function lookAhead(
   { store, signal, fence }: Pick<ReadContext, "store" | "signal"> & { readonly fence?: Fence | undefined },
   patterns: readonly Binary[] = [],
 ): Promise<Sight> {
-  const absent = fence === undefined ? undefined : ABSENT.get(fence);
-  const searches = searchesOf(changes).filter(({ search }) => absent?.has(search.isOne) !== true);
+  const absent = fence === undefined ? [] : ABSENT.get(fence) ?? [];
+  const searches = searchesOf(changes).filter(({ search }) => !absent.some((one) => isSame(one, search)));
   if (searches.length === 0) return { found: false, isEmpty: false };
   let isEmpty = true;
   const covering = coveringPattern([...patterns, ...searches.map(({ search }) => search.pattern)]);
@@ -59,8 +59,8 @@ export async function lookAhead(
     isEmpty = false;
     return true; // Where that cannot be told, each record is asked about.
   });
-  const known = searches.map(({ search: { isOne } }) => isOne);
-  if (!found && fence !== undefined) ABSENT.set(fence, new Set([...absent ?? [], ...known]));
+  const known = searches.map(({ search }) => search);
+  if (!found && fence !== undefined) ABSENT.set(fence, [...absent, ...known]);
   return { found, isEmpty };
 }
 
@@ -89,8 +89,14 @@ function searchesOf(changes: readonly (CopyChange | TransformChange)[]) {
     if (change.lookalikes === undefined) return [];
     return [change.type === "copy" ? { ...change.lookalikes, fields: change.fields } : change.lookalikes];
   });
-  return searches.filter(({ isOne }, i) => searches.findIndex((other) => other.isOne === isOne) === i)
+  return searches.filter((search, i) => searches.findIndex((other) => isSame(other, search)) === i)
     .map((search) => ({ search, matches: matcherOf(search.pattern) }));
+}
+
+/** The same function means others among other keys, and sees others where other fields are read. */
+function isSame(one: Search, other: Search): boolean {
+  return one.isOne === other.isOne && one.pattern === other.pattern &&
+    one.fields.length === other.fields.length && one.fields.every((field, i) => field === other.fields[i]);
 }
 
 /**

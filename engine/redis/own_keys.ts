@@ -6,6 +6,7 @@
 
 import { RegistryError } from "../errors.ts";
 import type { RedisLockNames } from "../lock/lock.ts";
+import { plain } from "../plain.ts";
 import { type Binary, encodeText } from "./binary.ts";
 import type { RedisLayout } from "./layout.ts";
 import type { RedisMigration } from "./migration.ts";
@@ -46,7 +47,7 @@ export function keepOffOwn(
   return migrations.map((migration): RedisMigration => {
     const { change } = migration;
     return {
-      ...migration,
+      ...plain(migration),
       change: change.type === "copy"
         ? {
           ...change,

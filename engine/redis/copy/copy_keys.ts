@@ -5,6 +5,7 @@
  */
 
 import { checkDefinition } from "../../check_options.ts";
+import { plain } from "../../plain.ts";
 import type { Binary } from "../binary.ts";
 import type { Facts } from "../facts.ts";
 import { checkNames } from "../transform/change.ts";
@@ -32,7 +33,7 @@ export interface CopyRules extends Partial<Omit<CopyChange, "type">> {
  * Describes copies of records under new keys, with their TTL, never over an existing record. The originals stay until
  * cleanup, which deletes each in the step that proves its copy.
  *
- * @param rules Which keys are meant, and where each goes.
+ * @param given Which keys are meant, and where each goes.
  * @returns The `change` of a {@linkcode RedisMigration}.
  * @throws {RegistryError} When a name is text beyond ASCII, a field is named twice, or something lacks or is of a wrong kind.
  * @example Lists of carts get a hash tag
@@ -55,11 +56,16 @@ export interface CopyRules extends Partial<Omit<CopyChange, "type">> {
  * createRegistry({ redis: [carts] });
  * ```
  */
-export function copyKeys(rules: CopyRules): CopyChange {
-  checkDefinition("copy", rules, "what copyKeys() is given");
-  const { fields, decide = () => "ask", questions = () => [] } = rules;
-  // A server asked for no field at all would refuse; none is called so.
-  const given = { ...rules, fields: fields?.length ? fields : [""], decide, questions };
-  checkNames(given);
-  return { ...withCheckedAnswers(given), type: "copy" };
+export function copyKeys(given: CopyRules): CopyChange {
+  checkDefinition("copy", given, "what copyKeys() is given");
+  const { fields, decide = () => "ask", questions = () => [], lookalikes, ...rest } = plain(given);
+  const rules = {
+    ...rest,
+    fields: fields?.length ? fields : [""], // A server asked for no field at all would refuse; none is called so.
+    decide,
+    questions,
+    ...(lookalikes === undefined ? {} : { lookalikes: plain(lookalikes) }),
+  };
+  checkNames(rules);
+  return { ...withCheckedAnswers(rules), type: "copy" };
 }

@@ -7,6 +7,7 @@
 
 import { checkDefinition } from "../../check_options.ts";
 import { RegistryError } from "../../errors.ts";
+import { plain } from "../../plain.ts";
 import { asked } from "../asked.ts";
 import { type Binary, decodeText, display, isBytes } from "../binary.ts";
 import type { Values } from "../bulk_reads.ts";
@@ -104,7 +105,7 @@ export interface TransformChange extends TransformRules {
  * Describes a change of hashes in place. Each write is conditional on the fields that were read, keeps the TTLs, and never
  * creates a record.
  *
- * @param rules Which keys are meant, and what becomes of their fields.
+ * @param given Which keys are meant, and what becomes of their fields.
  * @returns The `change` of a {@linkcode RedisMigration}.
  * @throws {RegistryError} When it reads no field: then it could never find anything to change. When a name is text beyond
  * ASCII, a field is named twice, or something lacks or is of a wrong kind.
@@ -132,8 +133,9 @@ export interface TransformChange extends TransformRules {
  * createRegistry({ redis: [emails] });
  * ```
  */
-export function transformRecords(rules: TransformRules): TransformChange {
-  checkDefinition("transform", rules, "what transformRecords() is given");
+export function transformRecords(given: TransformRules): TransformChange {
+  checkDefinition("transform", given, "what transformRecords() is given");
+  const rules = plain(given);
   if (rules.fields.length === 0) {
     throw new RegistryError(`Cannot transform the records "${rules.pattern}": no field is named to read`);
   }
@@ -141,6 +143,7 @@ export function transformRecords(rules: TransformRules): TransformChange {
   const isFound = matcherOf(rules.pattern);
   return {
     ...rules,
+    ...(rules.lookalikes === undefined ? {} : { lookalikes: plain(rules.lookalikes) }),
     type: "transform",
     kindOf: (key, values) =>
       isFound(key) ? asked("kindOf", rules, key, () => rules.kindOf(key, values)) ?? null : null,

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { acquireLock } from "../../../engine/lock/acquire.ts";
 import { lookAhead } from "../../../engine/redis/lookalikes.ts";
+import { copyKeys } from "../../../engine/redis/copy/copy_keys.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
 import { hashTags } from "../../../migrations/redis/001_hash_tags.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
@@ -37,6 +38,28 @@ Deno.test("lookAhead() searches once for what a run finds absent, and again for 
     assertEquals(await scans(), searched);
     before = searched;
   }
+});
+
+Deno.test("lookAhead() looks for what one function tells among the keys of every pattern, by whatever fields", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const isOne = (_key: string, { values }: { readonly values: readonly (string | null)[] }) =>
+    values[0] === "1";
+  const copying = (from: string, field: string) =>
+    copyKeys({
+      ...{ pattern: `${from}:*`, fields: [field], groupOf: (key) => key, judge: () => null },
+      lookalikes: { pattern: `${from}:*`, isOne },
+    });
+  const store = new RedisStore(client);
+  const names = { lock: "shop:lock", older: [], fence: "shop:fence" };
+  const owner = { host: "test", pid: 1, version: "1", command: "apply" };
+  await using lock = await acquireLock({ redis: { client, names }, sessions: [], owner, ttlMs: 60_000 });
+  const context = { store, signal: NEVER, fence: lock.fence! };
+  await putHash(client, "b:1", { own: "1" });
+  assertEquals((await lookAhead([copying("a", "own")], context)).found, false);
+  assertEquals((await lookAhead([copying("b", "other")], context)).found, false);
+  assertEquals((await lookAhead([copying("b", "own")], context)).found, true);
+  assertEquals((await lookAhead([copying("a", "own"), copying("b", "own")], context)).found, true);
 });
 
 Deno.test("what belongs to a tenant is copied to it also where the beginning of its ID is a tenant with a braced ID", async () => {

@@ -321,3 +321,84 @@ Deno.test("verify(), apply() and createEngine() refuse numbers by which nothing 
   };
   assertThrows(() => createEngine(wrong), RefusedError, "lockTtlMs");
 });
+
+Deno.test("what an application writes as classes counts with their methods, inherited ones too", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  abstract class Records {
+    readonly pattern = "x:*";
+    readonly fields = ["v"];
+    readonly #seen = new Set<string>();
+    get seen() {
+      return this.#seen.size;
+    }
+    groupOf(key: string) {
+      this.#seen.add(key);
+      return key;
+    }
+  }
+  class Raised extends Records implements TransformRules {
+    mayBe(key: string) {
+      return key !== "x:spared";
+    }
+    kindOf(key: string) {
+      return this.mayBe(key) ? "records" : null;
+    }
+    change(_kind: string, [v]: readonly (string | null)[]) {
+      return v === "1" ? ["v", "2"] : null;
+    }
+  }
+  class Named extends Records implements CopyRules {
+    readonly lookalikes = new class {
+      readonly pattern = "y:*";
+      isOne() {
+        return false;
+      }
+    }();
+    to(key: string) {
+      return { target: `new:${key}`, kind: "records" };
+    }
+    decide(key: string) {
+      return this.to(key);
+    }
+    questions() {
+      return [];
+    }
+    judge(key: string) {
+      return this.to(key);
+    }
+  }
+  class Migration implements RedisMigration {
+    readonly description = "";
+    constructor(readonly version: number, readonly change: RedisMigration["change"]) {}
+    get name() {
+      return `00${this.version}_class`;
+    }
+    isApplicable() {
+      return this.version === 3 ? "There is nothing of it here" : null;
+    }
+  }
+  for (const key of ["x:1", "x:spared", "y:1"]) await putHash(client, key, { v: "1" });
+  const rules = new Raised();
+  const engine = createEngine({
+    registry: {
+      redis: [
+        new Migration(1, transformRecords(rules)),
+        new Migration(2, copyKeys(new Named())),
+        new Migration(3, transformRecords(new Raised())),
+      ],
+    },
+    ...{ names: NAMES, redis: client, version: "1.0.0", owner: { host: "shop-1", pid: 1 } },
+  });
+  assertEquals((await engine.plan()).redis.map(({ estimatedItems }) => estimatedItems), [1, 2]);
+  assertEquals(outcomesOf(await engine.apply()), [["applied", 1], ["applied", 2]]);
+  assertEquals((await engine.list()).migrations.map(({ status }) => status), [
+    "applied",
+    "applied",
+    "not_applicable",
+  ]);
+  assertEquals((await engine.verify()).redis.flatMap(({ issues }) => issues), []);
+  assertEquals(rules.seen > 0, true);
+  assertEquals(await recordsOf(client), ["new:x:1", "new:x:spared", "x:1", "x:spared", "y:1"]);
+  assertEquals(await getHash(client, "x:spared"), { v: "1" });
+});
