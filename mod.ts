@@ -83,7 +83,7 @@ export {
   type Names,
   type PostgresStore,
 } from "./engine/create_engine.ts";
-export type { DownOptions } from "./engine/down.ts";
+export type { DownOptions, PlanDownOptions } from "./engine/down.ts";
 export type { ForceOptions } from "./engine/force.ts";
 export { Engine, type MigrationList } from "./engine/engine.ts";
 export {
@@ -164,6 +164,7 @@ export type { SqlStatement, TableLockMode, TableLocks } from "./engine/sql/state
 export type { PendingCounts, ReadStateOptions, UnreadStore } from "./engine/state.ts";
 export type { SqlActivity, SqlWait, SqlWork } from "./engine/sql/activity.ts";
 export type { SqlStatus, Status } from "./engine/status.ts";
+export type { StopOptions } from "./engine/until_stopped.ts";
 export { parseTimestamp } from "./engine/timestamp.ts";
 export type { VerifyOptions, VerifyResult } from "./engine/verify.ts";
 export {

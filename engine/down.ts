@@ -19,6 +19,7 @@ import { withLock } from "./lock/with_lock.ts";
 import { migrationId, type SqlStoreName, storeTitle } from "./migration.ts";
 import { dirtyError, lowestOf } from "./sql/standing.ts";
 import type { EngineContext, Stores } from "./stores.ts";
+import type { StopOptions } from "./until_stopped.ts";
 
 /** How {@linkcode Engine.down} works. */
 export interface DownOptions extends OneStoreOptions {
@@ -30,11 +31,14 @@ export interface DownOptions extends OneStoreOptions {
     | undefined;
 }
 
+/** How {@linkcode Engine.planDown} works. */
+export type PlanDownOptions = Pick<OneStoreOptions, "store"> & StopOptions;
+
 /** Says what taking steps back would cost. */
 export async function planDown(
   stores: Stores,
   target: DownTarget,
-  options: Pick<OneStoreOptions, "store">,
+  options: PlanDownOptions,
 ): Promise<SqlDownPlan> {
   const { name, backend } = chooseSqlStore(stores, options);
   assertKnown(name, await backend.read());

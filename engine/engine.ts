@@ -17,9 +17,8 @@ import type { CleanupResult, MigrationEntry } from "./migration.ts";
 import type { SqlPrepared } from "./sql/sql_prepared.ts";
 import type { DownTarget, SqlDownPlan } from "./sql/sql_plan.ts";
 import type { RedisDifference, ResolveResult } from "./redis_backend.ts";
-import type { OneStoreOptions } from "./choose_sql_store.ts";
 import { checkOptions, checkTarget, shown } from "./check_options.ts";
-import { down, type DownOptions, planDown } from "./down.ts";
+import { down, type DownOptions, planDown, type PlanDownOptions } from "./down.ts";
 import { PendingError, RefusedError } from "./errors.ts";
 import { force, type ForceOptions } from "./force.ts";
 import { hint } from "./hint.ts";
@@ -41,7 +40,7 @@ import { type KeptForm, planResolve, type PlanResolveOptions, resolveDifferences
 import { makeStatus, type Status } from "./status.ts";
 import { askEach, type EngineContext } from "./stores.ts";
 import { lockOwner, unlock } from "./unlock.ts";
-import { readUntilStopped } from "./until_stopped.ts";
+import { readUntilStopped, type StopOptions } from "./until_stopped.ts";
 import { verify, type VerifyOptions, type VerifyResult } from "./verify.ts";
 
 /** Every migration with its status. */
@@ -90,13 +89,13 @@ export class Engine {
   /**
    * Lists every migration with its status. Reads only.
    *
-   * @param options Whether to do without a store whose bookkeeping somebody holds.
+   * @param options Whether to do without a store whose bookkeeping somebody holds, and when not to wait any longer.
    * @returns Postgres first, then ClickHouse, then Redis, each in version order.
    * @throws {StoreUnreachableError | StoreDeniedError} When a store cannot be read: that is never "pending".
    */
   async list(options: ReadStateOptions = {}): Promise<MigrationList> {
     checkOptions(options);
-    const { entries, pending, unread } = await this.#read(options);
+    const { entries, pending, unread } = await readUntilStopped(options.signal, this.#read(options));
     const known = { deployment: this.#context.deployment, migrations: entries, pending };
     return unread.length === 0 ? known : { ...known, unread };
   }
@@ -104,16 +103,13 @@ export class Engine {
   /**
    * Says how far each store is, what is pending, and who holds the lock. Reads only.
    *
-   * @param options Whether to do without a store whose bookkeeping somebody holds.
+   * @param options Whether to do without a store whose bookkeeping somebody holds, and when not to wait any longer.
    * @returns Null for each store that the engine was not given, and for a lock that nobody holds.
    * @throws {StoreUnreachableError | StoreDeniedError} When a store cannot be read.
    */
   async status(options: ReadStateOptions = {}): Promise<Status> {
     checkOptions(options);
-    const state = await this.#read(options);
-    if (state.lock === null) return makeStatus(state);
-    const seen = await askEach(this.#context.sql, (backend) => backend.activity());
-    return makeStatus(state, [...seen.values()].find((activity) => activity !== null));
+    return await readUntilStopped(options.signal, this.#status(options));
   }
 
   /**
@@ -211,10 +207,7 @@ export class Engine {
    * @param options Ends the walk over records after the batch in hand.
    * @throws {NotVerifiedError} When one is not applied, or does not verify.
    */
-  async assertCleanable(
-    ids: readonly string[],
-    options: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<void> {
+  async assertCleanable(ids: readonly string[], options: StopOptions = {}): Promise<void> {
     checkOptions({ ...options, ids });
     const known = ids.map((id) => this.resolve(id));
     const proving = this.#read().then((state) =>
@@ -281,10 +274,10 @@ export class Engine {
    * @throws {RefusedError} When the engine has no such store, or its database is at a version that is not known.
    * @throws {BlockedError} When a partition is detached that the steps would pass by.
    */
-  async planDown(target: DownTarget, options: Pick<OneStoreOptions, "store"> = {}): Promise<SqlDownPlan> {
+  async planDown(target: DownTarget, options: PlanDownOptions = {}): Promise<SqlDownPlan> {
     checkTarget(target);
     checkOptions(options);
-    return await planDown(this.#context, target, options);
+    return await readUntilStopped(options.signal, planDown(this.#context, target, options));
   }
 
   /**
@@ -333,10 +326,13 @@ export class Engine {
   /**
    * Says who holds the lock. Reads only.
    *
+   * @param options Ends the wait for a store that does not answer.
    * @returns The holder of the half in Redis, else that of the half in SQL; null when nobody does.
+   * @throws {StoreUnreachableError | StoreDeniedError} When a store cannot be asked.
    */
-  async lockOwner(): Promise<LockOwner | null> {
-    return await lockOwner(this.#context);
+  async lockOwner(options: StopOptions = {}): Promise<LockOwner | null> {
+    checkOptions(options);
+    return await readUntilStopped(options.signal, lockOwner(this.#context));
   }
 
   /**
@@ -348,18 +344,21 @@ export class Engine {
    */
   async unlock(options: UnlockOptions = {}): Promise<ClearedLock> {
     checkOptions(options);
-    return await unlock(this.#context, options);
+    return await readUntilStopped(options.signal, unlock(this.#context, options));
   }
 
   /**
    * The gate for an application's own start. Reads only, and takes no lock: a role that may only SELECT and a Redis user
    * with read commands alone are enough.
    *
+   * @param options Ends the wait for a store that does not answer.
    * @throws {StoreUnreachableError | StoreDeniedError} When a store cannot be read: that is never "pending".
    * @throws {PendingError} When anything is pending.
+   * @throws {InterruptedError} When the signal fired first: then nothing is known.
    */
-  async assertCurrent(): Promise<void> {
-    const { pending } = await this.#read();
+  async assertCurrent(options: StopOptions = {}): Promise<void> {
+    checkOptions(options);
+    const { pending } = await this.#readFor(options);
     if (pending.sql === 0 && pending.redis === 0) return;
     throw new PendingError(
       `Cannot start: ${pending.sql} SQL and ${pending.redis} Redis migrations are pending`,
@@ -369,11 +368,18 @@ export class Engine {
   }
 
   #read(options: StateReading = {}) {
-    return readState(this.#context, () => this.lockOwner(), options);
+    return readState(this.#context, () => lockOwner(this.#context), options);
   }
 
-  #readFor({ signal }: { readonly signal?: AbortSignal }) {
+  #readFor({ signal }: StopOptions) {
     return readUntilStopped(signal, this.#read());
+  }
+
+  async #status(options: ReadStateOptions): Promise<Status> {
+    const state = await this.#read(options);
+    if (state.lock === null) return makeStatus(state);
+    const seen = await askEach(this.#context.sql, (backend) => backend.activity());
+    return makeStatus(state, [...seen.values()].find((activity) => activity !== null));
   }
 
   async #plan(options: PlanOptions): Promise<Plan> {

@@ -20,9 +20,10 @@ import { resolveId } from "./resolve_id.ts";
 import { assertFits, basisOf, type PlanBasis, type SavedPlan } from "./saved_plan.ts";
 import { assertNoneDirtyAhead, type State } from "./state.ts";
 import { askEach, type EngineContext, perSqlStore, type Stores } from "./stores.ts";
+import type { StopOptions } from "./until_stopped.ts";
 
 /** What to plan. */
-export interface PlanOptions {
+export interface PlanOptions extends StopOptions {
   /** Loose IDs; undefined or empty for everything that is pending. */
   readonly ids?: readonly string[] | undefined;
   /** Plans named Redis migrations although they are applied. */
@@ -31,8 +32,6 @@ export interface PlanOptions {
   readonly noPrepared?: boolean | undefined;
   /** Plans what is left of a saved plan, as things are now. */
   readonly saved?: SavedPlan | undefined;
-  /** Ends the counting after the batch in hand. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** A store that a plan is for. */

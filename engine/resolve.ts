@@ -9,16 +9,15 @@ import { RefusedError } from "./errors.ts";
 import type { LockOptions } from "./lock/lock.ts";
 import { withLock } from "./lock/with_lock.ts";
 import type { EngineContext, Stores } from "./stores.ts";
+import type { StopOptions } from "./until_stopped.ts";
 
 /** Which of the two forms of a record holds. */
 export type KeptForm = "original" | "copy";
 
 /** What {@linkcode Engine.planResolve} looks at. */
-export interface PlanResolveOptions {
+export interface PlanResolveOptions extends StopOptions {
   /** Keys of originals, as they are shown or whole; left out, every one of which only a person can tell which form is right. */
   readonly keys?: readonly string[] | undefined;
-  /** Ends the walk over records after the batch in hand. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Finds what is to be settled. Reads only. */

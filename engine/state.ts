@@ -14,6 +14,7 @@ import type { LockOwner } from "./lock/lock.ts";
 import { dirtyError } from "./sql/standing.ts";
 import { UntrustedError } from "./untrusted_error.ts";
 import { askEach, type BySqlStore, type Stores, together } from "./stores.ts";
+import type { StopOptions } from "./until_stopped.ts";
 
 /** How many migrations are pending on each side. ClickHouse counts as SQL. */
 export interface PendingCounts {
@@ -32,13 +33,13 @@ export interface UnreadStore {
 }
 
 /** What to do without. */
-export interface ReadStateOptions {
+export interface ReadStateOptions extends StopOptions {
   /** Leaves out a SQL store whose bookkeeping somebody holds, and names it, instead of failing. @default {false} */
   readonly unlessHeld?: boolean | undefined;
 }
 
 /** The same for plans, which say what stands in the way. */
-export interface StateReading extends ReadStateOptions {
+export interface StateReading extends Omit<ReadStateOptions, "signal"> {
   /** Leaves out a SQL store whose bookkeeping cannot be trusted, and says so, instead of failing. @default {false} */
   readonly unlessUntrusted?: boolean | undefined;
 }

@@ -38,6 +38,12 @@ export async function untilStopped<T>(
   }
 }
 
+/** How a call is stopped that takes no lock. */
+export interface StopOptions {
+  /** Ends a walk over records after the batch in hand; a store that does not answer is waited for five seconds more. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** How long reading may take to come to an end by itself once the signal has fired, in milliseconds: a batch takes a moment. */
 const READING_MS = 5000;
 

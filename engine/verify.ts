@@ -11,17 +11,16 @@ import { placesOf, type PlannedStore } from "./plan.ts";
 import { resolveId } from "./resolve_id.ts";
 import type { State } from "./state.ts";
 import { askEach, perSqlStore, type Stores } from "./stores.ts";
+import type { StopOptions } from "./until_stopped.ts";
 
 /** How {@linkcode Engine.verify} looks. */
-export interface VerifyOptions {
+export interface VerifyOptions extends StopOptions {
   /** Loose IDs; undefined or empty for everything. */
   readonly ids?: readonly string[] | undefined;
   /** Checks every record instead of a random sample. @default {false} */
   readonly full?: boolean | undefined;
   /** Size of the random sample, in tenants or whatever unit a migration has. @default {20} */
   readonly sample?: number | undefined;
-  /** Ends the walk over records after the batch in hand. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** What was found: of a SQL store schema, checksums and bookkeeping. What the engine was not given, or no ID named, is null or empty. */

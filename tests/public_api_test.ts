@@ -47,12 +47,12 @@ const TYPES = `
   ConstraintObject CopyChange CopyRules CreateEngineOptions CreateFleetOptions Destination DownForecast DownOptions DownTarget Facts Fleet FleetOutcome Follows ForceOptions
   GroupKeys Hint Inconvertible IndexBeforehand IndexObject InitOptions InitResult KeptForm LeyProject ListKeys Lists LockOptions
   LockOwner Lookalikes MigrationEntry MigrationErrorOptions MigrationList MigrationResult MigrationStatus Names ObjectChange
-  OlderState OneStoreOptions OutpostEngineOptions OutpostFleetOptions Pace PendingCounts PerSqlStore Plan PlanBasis PlanCleanupOptions PlanOptions
+  OlderState OneStoreOptions OutpostEngineOptions OutpostFleetOptions Pace PendingCounts PerSqlStore Plan PlanBasis PlanCleanupOptions PlanDownOptions PlanOptions
   PlanResolveOptions PlannedStore PostgresNames PostgresStore PrepareOptions Progress ReadStateOptions RedisClient
   RedisDifference RedisExample RedisInvalid RedisLayout RedisLockNames RedisMigration RedisMigrationPlan RedisVerification
   Registry ResolveResult RowRewrite RowsKept SavedPlan SchemaObjects SqlActivity SqlConsequence SqlDownPlan SqlGrouping
   SqlPlan SqlPrepared SqlStatement SqlStatus SqlStep SqlStepPlan SqlSteps SqlStoreName SqlTablePlan SqlVerification SqlWait
-  SqlWork StatementPosition StatementProgress Status StepFailure StepForecast StepModule StepRemains StepRewrite StepRunner
+  SqlWork StatementPosition StatementProgress Status StepFailure StopOptions StepForecast StepModule StepRemains StepRewrite StepRunner
   StepVariant StoreName StorePlace TableLockMode TableLocks TableObject TableRewrite TableUse TransformChange TransformRules
   UnlockOptions UnreadStore Values VerifyOptions VerifyResult
 `.trim().split(/\s+/);

@@ -7,7 +7,7 @@
 
 import type { Buffer } from "node:buffer";
 import { describeOwner } from "./describe_owner.ts";
-import { LockHeldError, RefusedError, StoreUnreachableError } from "../errors.ts";
+import { InterruptedError, LockHeldError, RefusedError, StoreUnreachableError } from "../errors.ts";
 import { hint } from "../hint.ts";
 import type { LockOwner } from "./lock.ts";
 import type { LockSettings, RedisLock } from "./lock_settings.ts";
@@ -16,9 +16,10 @@ import { replyCode, toToldError, watchFailures } from "../redis/errors.ts";
 import { breakFence } from "../redis/lock/fence.ts";
 import { RELEASE } from "../redis/lock/lease_scripts.ts";
 import { decodeOwner, LEASE_BEGIN, leasePrefix, tokenOf } from "../redis/lock/lease_value.ts";
+import type { StopOptions } from "../until_stopped.ts";
 
 /** How {@linkcode Engine.unlock} works. */
-export interface UnlockOptions {
+export interface UnlockOptions extends StopOptions {
   /** Clears the lock of a living owner too, who then stops before the next write. @default {false} */
   readonly force?: boolean | undefined;
 }
@@ -58,7 +59,7 @@ export async function readLock({ redis }: Pick<LockSettings, "redis">): Promise<
  */
 export async function clearLock(
   { redis }: Pick<LockSettings, "redis">,
-  { force = false }: UnlockOptions = {},
+  { force = false, signal }: UnlockOptions = {},
 ): Promise<ClearedLock> {
   const cleared: string[] = [];
   let first: LockOwner | null = null;
@@ -70,6 +71,7 @@ export async function clearLock(
       if (++tries > MOST_TRIES) throw neverStill(name);
       first ??= found.owner;
       refuseLive(found.owner, force);
+      if (signal?.aborted) throw stopped(cleared);
       const { value } = found;
       await asking(redis.client, "Cannot clear the lock", async () => {
         await breakFence(redis.client, redis.names.fence);
@@ -96,6 +98,14 @@ function neverStill(name: string): StoreUnreachableError {
     `Cannot clear the lock: "${name}" is there again each time it is deleted`,
     { hint: "Stop whoever writes it, and look whether this is the Redis that is meant" },
   );
+}
+
+/** Also where nobody waits for the answer any more: nothing is cleared behind their back. */
+function stopped(cleared: readonly string[]): InterruptedError {
+  const rest = cleared.length === 0 ? "nothing was" : `only ${cleared.join(", ")} was`;
+  return new InterruptedError(`Stopped before the lock was cleared: ${rest}`, {
+    hint: hint`Run ${"unlock"} again`,
+  });
 }
 
 function refuseLive(owner: LockOwner, force: boolean): void {

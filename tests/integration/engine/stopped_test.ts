@@ -40,7 +40,13 @@ for (const silent of ["Redis", "Postgres"]) {
         engine.assertCleanable(["redis/2"], options),
         engine.cleanup("redis/2", options),
         engine.init(options),
-        ...silent === "Redis" ? [engine.planResolve("redis/2", options)] : [],
+        engine.list(options),
+        engine.status(options),
+        engine.assertCurrent(options),
+        engine.lockOwner(options),
+        ...silent === "Redis"
+          ? [engine.planResolve("redis/2", options), engine.unlock(options)]
+          : [engine.planDown(1, options)],
       ].map((call) => call.then(() => "done", (error: unknown) => error));
       stop.abort();
       const outcomes = await within(60_000, Promise.all(calls), () => ["nothing"]);

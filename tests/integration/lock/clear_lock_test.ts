@@ -2,7 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { assertEquals, assertRejects } from "@std/assert";
-import { LockHeldError, LockLostError, RefusedError } from "../../../engine/errors.ts";
+import { InterruptedError, LockHeldError, LockLostError, RefusedError } from "../../../engine/errors.ts";
 import { acquireLock } from "../../../engine/lock/acquire.ts";
 import { clearLock, readLock } from "../../../engine/lock/clear.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
@@ -44,6 +44,19 @@ Deno.test("clearLock() clears a lock whose heartbeat stopped, and its holder can
   assertEquals((await clearLock({ redis: { client, names } })).cleared, all);
   assertEquals(await client.keys("*"), []);
   await assertRejects(() => lock.fence!.renew(), LockLostError);
+});
+
+Deno.test("clearLock() clears nothing once its caller waits no longer", async () => {
+  await using redis = await startRedis();
+  const client = redis.client();
+  await client.set(names.lock, "12", "EX", 3600);
+  const options = { force: true, signal: AbortSignal.abort() };
+  await assertRejects(
+    () => clearLock({ redis: { client, names } }, options),
+    InterruptedError,
+    "nothing was",
+  );
+  assertEquals(await client.keys("*"), [names.lock]);
 });
 
 Deno.test("clearLock() clears what older tools left under each of their names", async () => {
