@@ -104,7 +104,7 @@ function neverStill(name: string): StoreUnreachableError {
 function stopped(cleared: readonly string[]): InterruptedError {
   const rest = cleared.length === 0 ? "nothing was" : `only ${cleared.join(", ")} was`;
   return new InterruptedError(`Stopped before the lock was cleared: ${rest}`, {
-    hint: hint`Run ${"unlock"} again`,
+    hint: "Run the same command again: it continues where this one stopped",
   });
 }
 
