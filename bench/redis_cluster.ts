@@ -65,7 +65,7 @@ async function bench(client: Redis | Cluster, nodes: readonly Redis[]): Promise<
     await work();
     costs[job] = { ms: performance.now() - startedAt, serverMs: await busyMs() - busyBefore };
   };
-  await measure("apply", () => backend.applyTogether(ids, { signal }));
+  await measure("apply", () => backend.apply(ids, { signal }));
   await measure("verify --full", () => backend.verify(ids, { signal, full: true, sample: 0 }));
   await measure("cleanup", () => backend.cleanup(ids[0]!, { signal }));
   return costs;

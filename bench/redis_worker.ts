@@ -56,8 +56,8 @@ const go = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
 const jobs: Readonly<Record<JobName, () => Promise<unknown>>> = {
   "plan": () => backend.plan(ids, { signal }),
-  "whole backlog": () => backend.applyTogether(ids, options),
-  "apply again": () => backend.applyTogether(ids, { ...options, rerun: true }),
+  "whole backlog": () => backend.apply(ids, options),
+  "apply again": () => backend.apply(ids, { ...options, rerun: true }),
   "verify": () => backend.verify(ids, { signal, full: false, sample: 20 }),
   "verify --full": () => backend.verify(ids, { signal, full: true, sample: 0 }),
   "cleanup": () => backend.cleanup(ids[0]!, options),

@@ -176,7 +176,7 @@ export class ApplyRun {
   async #redis(entries: readonly MigrationEntry[]): Promise<void> {
     const { lock, signal } = this.#locked;
     const options = this.#options;
-    const results = await this.#context.redis!.applyTogether(entries.map(({ id }) => id), {
+    const results = await this.#context.redis!.apply(entries.map(({ id }) => id), {
       signal,
       ...(lock.fence === null ? {} : { fence: lock.fence }),
       rerun: options.rerun ?? false,

@@ -164,15 +164,13 @@ export interface RedisBackend {
   plan(ids: readonly string[], options: RedisRunOptions): Promise<readonly RedisMigrationPlan[]>;
   /** What stands in the way of migrations: rights that the user lacks, a server without room for what they make. */
   blockers(ids: readonly string[]): Promise<readonly Blocker[]>;
-  /** Runs one migration. See {@linkcode RedisBackend.applyTogether}. */
-  apply(id: string, options: RedisApplyOptions): Promise<MigrationResult>;
   /**
    * Runs migrations in one pass, and records of each truthfully what became of it. Every run is one whole pass; what is done is skipped.
    *
    * @param ids In the order of their versions.
    * @returns One result for each. What one could not do counts as not done by those after it.
    */
-  applyTogether(ids: readonly string[], options: RedisApplyOptions): Promise<readonly MigrationResult[]>;
+  apply(ids: readonly string[], options: RedisApplyOptions): Promise<readonly MigrationResult[]>;
   verify(ids: readonly string[], options: RedisVerifyOptions): Promise<readonly RedisVerification[]>;
   /**
    * How many originals there are to look at, or null when the migration leaves nothing behind.

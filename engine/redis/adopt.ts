@@ -10,32 +10,31 @@ import type { AdoptedState, Bookkeeping } from "./bookkeeping.ts";
 import { type Binary, encodeText, escapePattern } from "./binary.ts";
 import type { RedisLayout } from "./layout.ts";
 import { MasterWatch } from "./master_watch.ts";
-import type { RedisMigration } from "./migration.ts";
-import { emptyForecast, type Forecast, forecast } from "./plan.ts";
+import { emptyForecast, forecast } from "./plan.ts";
 import type { Standing } from "./standing.ts";
 import type { RedisStore } from "./store.ts";
 import { firstBegin } from "./stored_state.ts";
 import { anyKey } from "./walk/key_search.ts";
 import { coveringPattern } from "./walk/pattern.ts";
 
-/** Where it is written. */
-interface Books {
-  readonly store: RedisStore;
-  readonly bookkeeping: Bookkeeping;
-}
-
 /** Records under the current names what is known from others. What is said to be applied and is not becomes pending. @returns Whether there was any. */
 export async function adoptOlder(
-  { store, bookkeeping }: Books,
+  bookkeeping: Bookkeeping,
   standings: readonly Standing[],
   { fence, signal }: RedisRecordOptions,
 ): Promise<boolean> {
   const adoptable = standings.filter((standing) => standing.adoptable);
   if (adoptable.length === 0) return false;
+  const { store } = bookkeeping;
   const { processes } = await MasterWatch.begin(store, signal);
-  const left = await forecastLeft(store, adoptable, signal);
-  for (const { migration, reason, state } of adoptable) {
-    const { estimatedItems, invalidItems } = left.get(migration) ?? emptyForecast();
+  // What several installations shared may be true of one of them alone. Of copies nothing can be told: an original without one may
+  // have been deleted since.
+  const inPlace = adoptable.filter(({ migration, reason }) =>
+    reason === null && migration.change.type === "transform"
+  );
+  const left = await forecast(store, inPlace, { signal });
+  for (const { id, migration, reason, state } of adoptable) {
+    const { estimatedItems, invalidItems } = left.get(id) ?? emptyForecast();
     const records = estimatedItems + invalidItems;
     const told = `${state.inheritedFrom} says that it was applied, ${records} records say otherwise`;
     const adopted: AdoptedState = records > 0
@@ -48,30 +47,14 @@ export async function adoptOlder(
   return true;
 }
 
-/**
- * What is left to do for in-place migrations that are said to be applied: what several installations shared
- * may be true of one of them alone. Of copies nothing can be told: an original without one may have been deleted since.
- */
-async function forecastLeft(
-  store: RedisStore,
-  standings: readonly Standing[],
-  signal: AbortSignal,
-): Promise<ReadonlyMap<RedisMigration, Forecast>> {
-  const rules = { store, later: [], beganAt: null, doneSince: null };
-  const inPlace = standings.flatMap(({ migration, reason }) =>
-    reason === null && migration.change.type === "transform" ? [{ migration, rules, applied: [] }] : []
-  );
-  return await forecast(store, inPlace, { signal });
-}
-
 /** Records that nothing is to be done, where nothing of an application is there. @returns Whether it did. */
 export async function markFresh(
-  { store, bookkeeping }: Books,
+  bookkeeping: Bookkeeping,
   standings: readonly Standing[],
-  layout: RedisLayout,
   { fence, signal }: RedisRecordOptions,
 ): Promise<boolean> {
   if (standings.some(({ state }) => state.own)) return false;
+  const { store, layout } = bookkeeping;
   const { processes } = await MasterWatch.begin(store, signal);
   if (!await isFresh(store, layout, signal)) return false;
   for (const { migration: { name }, reason } of standings) {

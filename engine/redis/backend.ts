@@ -18,27 +18,27 @@ import type {
   ResolveResult,
 } from "../redis_backend.ts";
 import type { Blocker } from "../blocker.ts";
-import { RefusedError } from "../errors.ts";
+import { RefusedError, UnknownMigrationError } from "../errors.ts";
 import { encodeText } from "./binary.ts";
 import { adoptOlder, markFresh } from "./adopt.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
 import type { RedisLayout } from "./layout.ts";
 import { toToldError, watchFailures } from "./errors.ts";
+import type { CopyChange } from "./copy/change.ts";
 import { cleanUp, countOriginals } from "./copy/cleanup.ts";
 import { findDifferences, settleDifferences } from "./copy/resolve.ts";
-import { reasonAgainst, type RedisMigration } from "./migration.ts";
+import type { RedisMigration } from "./migration.ts";
 import { emptyForecast, forecast } from "./plan.ts";
 import { findRightsBlockers } from "./rights.ts";
 import { findRoomBlockers } from "./room.ts";
 import { runMigrations } from "./run.ts";
-import { entryOf, infoOf, type Standing } from "./standing.ts";
-import { Standings } from "./standings.ts";
+import { entryOf, infoOf, readStandings, rulesFor, type Standing, writeContext } from "./standing.ts";
 import type { RedisStore } from "./store.ts";
 import { verifyMigrations } from "./verification.ts";
 import { whereabouts } from "./whereabouts.ts";
 
 /** What a Redis store is made of. */
-export interface RedisBackendOptions {
+interface RedisBackendOptions {
   /** The server or the cluster. */
   readonly store: RedisStore;
   /** All migrations, in order. */
@@ -58,85 +58,65 @@ export function createRedisBackend(options: RedisBackendOptions): RedisBackend {
 
 class Backend implements RedisBackend {
   readonly migrations: readonly MigrationInfo[];
+  readonly #definitions: readonly RedisMigration[];
   readonly #store: RedisStore;
-  readonly #layout: RedisLayout;
   readonly #bookkeeping: Bookkeeping;
-  readonly #standings: Standings;
   readonly #lastFailure: () => Error | null;
 
   constructor({ store, migrations, layout }: RedisBackendOptions) {
     this.migrations = migrations.map(infoOf);
+    this.#definitions = migrations;
     this.#store = store;
     this.#lastFailure = watchFailures(store.client);
-    this.#layout = layout;
-    this.#bookkeeping = new Bookkeeping(this.#store, layout);
-    this.#standings = new Standings({ store, migrations, layout, bookkeeping: this.#bookkeeping });
+    this.#bookkeeping = new Bookkeeping(store, layout);
   }
 
   read(): Promise<RedisState> {
     return this.#asking("Cannot read the state of the Redis migrations", async () => {
-      const standings = await this.#standings.all();
+      const standings = await this.#all();
       return {
         entries: standings.map(entryOf),
         adoptable: standings.some(({ adoptable }) => adoptable),
         recorded: standings.some(({ state }) => state.own),
-        ...await whereabouts(this.#store, this.#layout.deployment),
+        ...await whereabouts(this.#store, this.#bookkeeping.layout.deployment),
       };
     });
   }
 
   plan(ids: readonly string[], options: RedisRunOptions): Promise<readonly RedisMigrationPlan[]> {
     return this.#asking("Cannot plan the Redis migrations", async () => {
-      const chosen = await Promise.all(ids.map((id) => this.#standings.of(id)));
-      const planned = await Promise.all(
-        chosen.filter(({ reason }) => reason === null).map(async (standing) => {
-          const { migration } = standing;
-          return {
-            migration,
-            rules: this.#standings.rulesFor(standing),
-            applied: await this.#standings.appliedAfter(migration),
-          };
-        }),
-      );
-      const forecasts = await forecast(this.#store, planned, options);
-      return chosen.map(({ migration }) => {
-        const { id, name, description } = infoOf(migration);
-        return { id, name, description, ...forecasts.get(migration) ?? emptyForecast() };
+      const chosen = await this.#standings(ids);
+      const applicable = chosen.filter(({ reason }) => reason === null);
+      const forecasts = await forecast(this.#store, applicable, options);
+      return chosen.map(({ id, migration: { name, description } }) => {
+        return { id, name, description, ...forecasts.get(id) ?? emptyForecast() };
       });
     });
   }
 
   blockers(ids: readonly string[]): Promise<readonly Blocker[]> {
     return this.#asking("Cannot look for what stands in the way", async () => {
-      const chosen = ids.map((id) => this.#standings.find(id)).filter((migration) =>
-        reasonAgainst(migration) === null
-      );
-      const copies = chosen.flatMap(({ change }) => change.type === "copy" ? [change] : []);
+      const chosen = (await this.#standings(ids)).filter(({ reason }) => reason === null);
       if (chosen.length === 0) return [];
-      const changes = chosen.map(({ change }) => change);
-      const states = chosen.map(({ name }) => encodeText(this.#layout.stateKey(name)));
+      const changes = chosen.map(({ migration: { change } }) => change);
+      const { layout } = this.#bookkeeping;
+      const states = chosen.map(({ migration: { name } }) => encodeText(layout.stateKey(name)));
       return [
         ...await findRightsBlockers(this.#store, changes, states),
-        ...await findRoomBlockers(this.#store, copies),
+        ...await findRoomBlockers(this.#store, changes.filter((change) => change.type === "copy")),
       ];
     });
   }
 
-  async apply(id: string, options: RedisApplyOptions): Promise<MigrationResult> {
-    const [result] = await this.applyTogether([id], options);
-    return result!;
-  }
-
-  applyTogether(ids: readonly string[], options: RedisApplyOptions): Promise<readonly MigrationResult[]> {
+  apply(ids: readonly string[], options: RedisApplyOptions): Promise<readonly MigrationResult[]> {
     return this.#asking(`Cannot apply ${ids.join(", ")}`, async () => {
       const nothing = { processed: 0, failed: 0, skipped: 0, conflicts: 0, durationMs: 0 };
       const results = new Map<string, MigrationResult>();
       const running: Standing[] = [];
-      for (const id of ids) {
-        const standing = await this.#standings.of(id);
-        const { migration, reason, state } = standing;
+      for (const standing of await this.#standings(ids)) {
+        const { id, migration: { name }, reason, state } = standing;
         if (reason !== null) {
-          await this.#bookkeeping.notApplicable(migration.name, reason, options.fence);
+          await this.#bookkeeping.notApplicable(name, reason, options.fence);
           results.set(id, { id, outcome: "applied", ...nothing, issues: [reason] });
           // What another installation has finished meanwhile is true of its records, and was pending here when this run was agreed to.
         } else if (state.own && state.status === "applied" && options.rerun !== true) {
@@ -144,9 +124,9 @@ class Backend implements RedisBackend {
         } else running.push(standing);
       }
       if (running.length > 0) {
-        const steps = await Promise.all(running.map((standing) => this.#standings.stepOf(standing)));
-        const run = { store: this.#store, bookkeeping: this.#bookkeeping, steps, options };
-        for (const result of await runMigrations(run)) results.set(result.id, result);
+        for (const result of await runMigrations(this.#bookkeeping, running, options)) {
+          results.set(result.id, result);
+        }
       }
       return ids.map((id) => results.get(id)!);
     });
@@ -154,22 +134,17 @@ class Backend implements RedisBackend {
 
   verify(ids: readonly string[], options: RedisVerifyOptions): Promise<readonly RedisVerification[]> {
     return this.#asking("Cannot verify the Redis migrations", async () => {
-      const asked = await Promise.all(ids.map(async (id) => {
-        const standing = await this.#standings.of(id);
-        return { id, ...standing, rules: this.#standings.rulesFor(standing) };
-      }));
-      return await verifyMigrations(this.#store, asked, options);
+      return await verifyMigrations(this.#store, await this.#standings(ids), options);
     });
   }
 
   planCleanup(id: string, options: Parameters<RedisBackend["planCleanup"]>[1]): Promise<number | null> {
     return this.#asking(`Cannot plan the cleanup of ${id}`, async () => {
-      const standing = await this.#standings.of(id);
-      const { migration: { change }, reason } = standing;
-      if (change.type !== "copy" || reason !== null) return null;
+      const { standing, change } = await this.#copying(id);
+      if (change === null) return null;
       return await countOriginals(
         change,
-        { ...this.#standings.rulesFor(standing), ...options },
+        { ...rulesFor(this.#store, standing), ...options },
         options.any === true,
       );
     });
@@ -177,13 +152,11 @@ class Backend implements RedisBackend {
 
   cleanup(id: string, options: RedisApplyOptions): Promise<CleanupResult> {
     return this.#asking(`Cannot clean up ${id}`, async () => {
-      const standing = await this.#standings.of(id);
-      const { migration: { change }, reason, state } = standing;
-      if (change.type !== "copy" || reason !== null) return { id, deleted: 0, kept: 0, issues: [] };
-      const { status } = state;
+      const { standing, change } = await this.#copying(id);
+      if (change === null) return { id, deleted: 0, kept: 0, issues: [] };
+      const { status } = standing.state;
       if (status !== "applied") throw new RefusedError(`Cannot clean up ${id}: it is ${status}, not applied`);
-      const context = await this.#standings.writeContext(standing, options);
-      return { id, ...await cleanUp(id, change, context, options.onProgress) };
+      return await cleanUp(id, change, writeContext(this.#store, standing, options), options.onProgress);
     });
   }
 
@@ -193,9 +166,8 @@ class Backend implements RedisBackend {
     options: RedisRunOptions,
   ): Promise<readonly RedisDifference[]> {
     return this.#asking(`Cannot look at the records of ${id}`, async () => {
-      const { standing, change } = await this.#copying(id);
-      const context = { ...this.#standings.rulesFor(standing), ...options };
-      return await findDifferences(id, change, context, keys);
+      const { standing, change } = await this.#settling(id);
+      return await findDifferences(id, change, { ...rulesFor(this.#store, standing), ...options }, keys);
     });
   }
 
@@ -206,42 +178,52 @@ class Backend implements RedisBackend {
     options: RedisApplyOptions,
   ): Promise<ResolveResult> {
     return this.#asking(`Cannot settle records of ${id}`, async () => {
-      const { standing, change } = await this.#copying(id);
-      const context = await this.#standings.writeContext(standing, options);
+      const { standing, change } = await this.#settling(id);
+      const context = writeContext(this.#store, standing, options);
       const { resolved, issues } = await settleDifferences(change, context, differences, keep);
       return { id, resolved, issues: [...issues, ...context.tally.issues] };
     });
   }
 
-  /** @throws {RefusedError} When the migration makes no copies here. */
-  async #copying(id: string) {
-    const standing = await this.#standings.of(id);
-    const { migration: { change }, reason } = standing;
-    if (change.type === "copy" && reason === null) return { standing, change };
-    throw new RefusedError(
-      `Cannot settle records of ${id}: it makes no copies${reason === null ? "" : " here"}`,
-    );
-  }
-
   adopt(options: RedisRecordOptions): Promise<boolean> {
     return this.#asking("Cannot adopt older bookkeeping", async () => {
-      return await adoptOlder(
-        { store: this.#store, bookkeeping: this.#bookkeeping },
-        await this.#standings.all(),
-        options,
-      );
+      return await adoptOlder(this.#bookkeeping, await this.#all(), options);
     });
   }
 
   markFresh(options: RedisRecordOptions): Promise<boolean> {
     return this.#asking("Cannot mark the Redis migrations as applied", async () => {
-      return await markFresh(
-        { store: this.#store, bookkeeping: this.#bookkeeping },
-        await this.#standings.all(),
-        this.#layout,
-        options,
-      );
+      return await markFresh(this.#bookkeeping, await this.#all(), options);
     });
+  }
+
+  #all(): Promise<readonly Standing[]> {
+    return readStandings(this.#bookkeeping, this.#definitions);
+  }
+
+  /** Where some stand, in this order. @throws {UnknownMigrationError} When there is none of an ID. */
+  async #standings(ids: readonly string[]): Promise<readonly Standing[]> {
+    const all = new Map((await this.#all()).map((standing) => [standing.id, standing]));
+    return ids.map((id) => {
+      const standing = all.get(id);
+      if (standing !== undefined) return standing;
+      throw new UnknownMigrationError(`No Redis migration is called "${id}"`, [...all.keys()]);
+    });
+  }
+
+  /** Where one stands, and the copies that it makes; null where it makes none here. */
+  async #copying(id: string): Promise<{ readonly standing: Standing; readonly change: CopyChange | null }> {
+    const [standing] = await this.#standings([id]) as [Standing];
+    const { migration: { change }, reason } = standing;
+    return { standing, change: change.type === "copy" && reason === null ? change : null };
+  }
+
+  /** @throws {RefusedError} When the migration makes no copies here. */
+  async #settling(id: string): Promise<{ readonly standing: Standing; readonly change: CopyChange }> {
+    const { standing, change } = await this.#copying(id);
+    if (change !== null) return { standing, change };
+    const where = standing.reason === null ? "" : " here";
+    throw new RefusedError(`Cannot settle records of ${id}: it makes no copies${where}`);
   }
 
   async #asking<T>(action: string, ask: () => Promise<T>): Promise<T> {

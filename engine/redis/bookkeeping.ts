@@ -45,21 +45,21 @@ const ANY: readonly string[] = [];
 
 /** Reads and writes the state of migrations. */
 export class Bookkeeping {
-  readonly #store: RedisStore;
-  readonly #layout: RedisLayout;
+  readonly store: RedisStore;
+  readonly layout: RedisLayout;
 
   constructor(store: RedisStore, layout: RedisLayout) {
-    this.#store = store;
-    this.#layout = layout;
+    this.store = store;
+    this.layout = layout;
   }
 
   /** Reads the state of one migration, its own or an older one. */
   async read(name: string, version: number): Promise<StoredState> {
-    const key = this.#layout.stateKey(name);
+    const key = this.layout.stateKey(name);
     const fields = await this.#hash(key);
     const own = ownState(fields);
     if (own !== null) return await this.#afterRuns(name, key, fields, own);
-    for (const older of this.#layout.olderStates(name)) {
+    for (const older of this.layout.olderStates(name)) {
       const found = await this.#readOlder(name, older, version);
       if (found !== null) return { ...found, inheritedFrom: older.key };
     }
@@ -68,7 +68,7 @@ export class Bookkeeping {
 
   /** The fields of a hash; empty for a key that is none. */
   async #hash(key: string): Promise<Map<string, string>> {
-    const [reply] = await this.#store.callMany([["HGETALL", toArgument(encodeText(key))]]);
+    const [reply] = await this.store.callMany([["HGETALL", toArgument(encodeText(key))]]);
     return byTurns(Array.isArray(reply) ? reply.map(String) : []);
   }
 
@@ -82,7 +82,7 @@ export class Bookkeeping {
     const seconds = toldInSeconds(fields);
     if (seconds === null) return state;
     let found = state;
-    for (const run of this.#layout.runKeys?.(name, key, seconds) ?? []) {
+    for (const run of this.layout.runKeys?.(name, key, seconds) ?? []) {
       found = afterRun(found, await this.#hash(run), run);
     }
     return found;
@@ -96,7 +96,7 @@ export class Bookkeeping {
       if (state === null || fields.has("done_since") || fields.has("recorded_at")) return null;
       return done(await this.#afterRuns(name, key, fields, state));
     }
-    const [reply] = await this.#store.callMany([["GET", toArgument(encodeText(key))]]);
+    const [reply] = await this.store.callMany([["GET", toArgument(encodeText(key))]]);
     const text = reply instanceof Uint8Array ? fromBytes(reply) : null;
     if (form === "version") {
       return text !== null && /^\d+$/.test(text.trim()) && Number(text) >= version
@@ -104,7 +104,7 @@ export class Bookkeeping {
         : null;
     }
     const fields = text === null ? await this.#hash(key) : parseObject(text);
-    return fromPhase(fields, this.#layout.donePhases, key);
+    return fromPhase(fields, this.layout.donePhases, key);
   }
 
   /**
@@ -202,8 +202,8 @@ export class Bookkeeping {
     fields: readonly string[],
     fence: Fence | undefined,
   ): Promise<string> {
-    const key = encodeText(this.#layout.stateKey(name));
-    return this.#store.write(RECORD, [key], [mode, processes.join(","), ...fields], fence);
+    const key = encodeText(this.layout.stateKey(name));
+    return this.store.write(RECORD, [key], [mode, processes.join(","), ...fields], fence);
   }
 }
 

@@ -73,13 +73,3 @@ export interface VerifyReport {
   /** Counts a record that is not, and says why. */
   fail(issue: string): void;
 }
-
-/** What `cleanup` did. */
-export interface CleanupReport {
-  /** Originals deleted. */
-  deleted: number;
-  /** Originals that are not proven to exist elsewhere, and stay. */
-  kept: number;
-  /** Up to 10 of what was kept, and why. */
-  readonly issues: string[];
-}

@@ -12,12 +12,11 @@ import type { RedisApplyOptions } from "../redis_backend.ts";
 import { MigrationError } from "../errors.ts";
 import type { Binary } from "./binary.ts";
 import type { RunBegin } from "./bookkeeping.ts";
-import type { StoredState } from "./stored_state.ts";
 import type { Conversion, CopyContext } from "./context.ts";
 import { copier, copyRecords, fieldsFor } from "./copy/copy_records.ts";
 import { OpenSlotsError, replyCode, toStoreError } from "./errors.ts";
 import { lookAhead } from "./lookalikes.ts";
-import type { RedisMigration } from "./migration.ts";
+import type { Standing } from "./standing.ts";
 import type { RedisStore } from "./store.ts";
 import type { CopyChange } from "./copy/change.ts";
 import type { TransformChange } from "./transform/change.ts";
@@ -26,21 +25,10 @@ import type { ProgressReporter } from "./walk/progress.ts";
 import { literalStart, matcherOf } from "./walk/pattern.ts";
 import type { Tally } from "./walk/tally.ts";
 
-/** A migration that is to run. */
-export interface Step {
-  readonly migration: RedisMigration;
-  /** What was recorded before this run. */
-  readonly state: StoredState;
-  /** The changes in place that come after it. */
-  readonly later: readonly TransformChange[];
-  /** Those of them that are applied. */
-  readonly applied: readonly TransformChange[];
+/** A migration at work, as it stood before this run. */
+export interface Task extends Standing {
+  /** What the names of keys begin with that mark copies of it which are not proven yet. */
   readonly markers: Binary;
-}
-
-/** A migration at work. */
-export interface Task extends Step {
-  readonly id: string;
   readonly tally: Tally;
   readonly progress: ProgressReporter;
   readonly begin: RunBegin;
@@ -129,7 +117,7 @@ async function walkAll(...[store, tasks, look, options]: Parameters<typeof pass>
  * @param inOrder False where copies are born as all changes in place make them: these come first then. Originals are nobody's to
  * change who comes after their copy.
  */
-export function walksOf<One extends Pick<Step, "migration">>(
+export function walksOf<One extends Pick<Standing, "migration">>(
   steps: readonly One[],
   inOrder: boolean,
 ): One[][] {
@@ -147,7 +135,7 @@ export function walksOf<One extends Pick<Step, "migration">>(
 /**
  * True where a change in place might change fields of originals by which a copy before it decides: that has to look at them first. Pure.
  */
-function changesWhatDecides(steps: readonly Pick<Step, "migration">[]): boolean {
+function changesWhatDecides(steps: readonly Pick<Standing, "migration">[]): boolean {
   return steps.some(({ migration: { change: copy } }, i) =>
     copy.type === "copy" &&
     steps.slice(i + 1).some(({ migration: { change } }) =>

@@ -7,13 +7,13 @@
 
 import { type Binary, display } from "./binary.ts";
 import { byTurns, readExisting, readFields, type Values } from "./bulk_reads.ts";
-import type { ReadContext, RecordRules } from "./context.ts";
+import type { ReadContext } from "./context.ts";
 import type { CopyChange } from "./copy/change.ts";
 import { deadLists } from "./copy/dead_lists.ts";
 import { findPairs, type Pair } from "./copy/pairs.ts";
 import { judged } from "./copy/weigh.ts";
 import { walkOver } from "./lookalikes.ts";
-import type { RedisMigration } from "./migration.ts";
+import { rulesFor, type Standing } from "./standing.ts";
 import type { RedisStore } from "./store.ts";
 import { type Chain, chainOf, follow, take } from "./transform/chain.ts";
 import { invalidValue, isInconvertible, type TransformChange } from "./transform/change.ts";
@@ -43,20 +43,12 @@ export function emptyForecast(): Forecast {
   return { estimatedItems: 0, firsts: 0, scope: {}, examples: [], invalidItems: 0, invalid: [] };
 }
 
-/** A migration to plan, and what decides about its records. */
-export interface Planned {
-  readonly migration: RedisMigration;
-  readonly rules: RecordRules;
-  /** The changes among `rules.later` that are applied: what is copied goes through them as well. */
-  readonly applied: readonly TransformChange[];
-}
-
-/** Counts. Sends read commands only. */
+/** Counts for each migration. Sends read commands only. */
 export async function forecast(
   store: RedisStore,
-  planned: readonly Planned[],
+  planned: readonly Standing[],
   options: WalkPace,
-): Promise<ReadonlyMap<RedisMigration, Forecast>> {
+): Promise<ReadonlyMap<string, Forecast>> {
   let forecasts: Forecast[] = [];
   if (planned.length > 0) {
     await walkOver(store, planned.map(({ migration }) => migration.change), options, (apart) => {
@@ -65,7 +57,7 @@ export async function forecast(
       return (keys) => look.visit(keys);
     });
   }
-  return new Map(planned.map(({ migration }, i) => [migration, forecasts[i]!]));
+  return new Map(planned.map(({ id }, i) => [id, forecasts[i]!]));
 }
 
 /** A migration that makes copies, and what comes after it. */
@@ -84,12 +76,10 @@ interface PlaceStep {
 }
 
 /** Changes in place that are planned, or that a planned copy goes through, in the order of their versions. */
-function placesOf(planned: readonly Planned[], forecasts: readonly Forecast[]): PlaceStep[] {
+function placesOf(planned: readonly Standing[], forecasts: readonly Forecast[]): PlaceStep[] {
   const at = (change: TransformChange) => planned.findIndex(({ migration }) => migration.change === change);
-  const all = planned.flatMap(({ migration: { change }, rules, applied }) =>
-    change.type === "transform"
-      ? [change]
-      : rules.later.filter((one) => at(one) >= 0 || applied.includes(one))
+  const all = planned.flatMap(({ migration: { change }, later, applied }) =>
+    change.type === "transform" ? [change] : later.filter((one) => at(one) >= 0 || applied.includes(one))
   );
   return [...new Set(all)].map((change) => ({ change, forecast: forecasts[at(change)] ?? null }));
 }
@@ -104,7 +94,7 @@ class Look {
 
   constructor(
     store: RedisStore,
-    planned: readonly Planned[],
+    planned: readonly Standing[],
     forecasts: readonly Forecast[],
     options: WalkPace,
     apart: boolean,
@@ -112,9 +102,10 @@ class Look {
     this.#store = store;
     this.#apart = apart;
     this.#transforms = placesOf(planned, forecasts);
-    planned.forEach(({ migration: { change }, rules }, position) => {
+    planned.forEach((standing, position) => {
+      const { change } = standing.migration;
       if (change.type === "transform") return;
-      const [forecast, context] = [forecasts[position]!, { ...rules, ...options }];
+      const [forecast, context] = [forecasts[position]!, { ...rulesFor(store, standing), ...options }];
       this.#copies.push({ change, context, forecast, matches: matcherOf(change.pattern) });
     });
     this.#chain = chainOf(

@@ -6,44 +6,42 @@
  */
 
 import type { RedisApplyOptions } from "../redis_backend.ts";
-import { migrationId, type MigrationResult } from "../migration.ts";
+import type { MigrationResult } from "../migration.ts";
 import type { Bookkeeping } from "./bookkeeping.ts";
 import { type EvictedKeys, firstBegin } from "./stored_state.ts";
 import { MasterWatch } from "./master_watch.ts";
-import { pass, type Step, type Task } from "./pass.ts";
+import { marksOf } from "./own_keys.ts";
+import { pass, type Task } from "./pass.ts";
+import type { Standing } from "./standing.ts";
 import { ProgressReporter } from "./walk/progress.ts";
-import type { RedisStore } from "./store.ts";
 import { Tally } from "./walk/tally.ts";
 
 /** So often everything is looked at, where servers are replaced meanwhile. */
 const LOOKS = 10;
 
-/** What a run needs to know. */
-export interface Run {
-  readonly store: RedisStore;
-  readonly bookkeeping: Bookkeeping;
-  /** In the order of their versions. */
-  readonly steps: readonly Step[];
-  readonly options: RedisApplyOptions;
-}
-
 /**
  * Runs migrations in one pass.
  *
+ * @param standings Of those to run, in the order of their versions.
  * @returns What became of each, as recorded. One that comes after a migration that could not do everything has not done it either.
  * @throws {MigrationError} When the run was cut off: interrupted, locked out, or without a server.
  */
-export async function runMigrations(run: Run): Promise<MigrationResult[]> {
-  const { store, bookkeeping, steps, options } = run;
+export async function runMigrations(
+  bookkeeping: Bookkeeping,
+  standings: readonly Standing[],
+  options: RedisApplyOptions,
+): Promise<MigrationResult[]> {
+  const { store, layout } = bookkeeping;
   const startedAt = performance.now();
-  const counted = steps.map((step) => {
-    const id = migrationId("redis", step.migration.version, step.migration.name);
+  const counted = standings.map((standing) => {
+    const { id, migration: { name } } = standing;
     const tally = new Tally();
-    return { ...step, id, tally, progress: new ProgressReporter(id, tally, options.onProgress) };
+    const progress = new ProgressReporter(id, tally, options.onProgress);
+    return { ...standing, markers: marksOf(layout, name), tally, progress };
   });
   let fault: string | null | undefined;
   let recorded = 0;
-  let evicted = untold(steps);
+  let evicted = untold(standings);
   for (let look = 1; fault === undefined; look++) {
     const watch = await MasterWatch.begin(store, options.signal, evicted);
     ({ evicted } = watch);
@@ -98,8 +96,8 @@ export async function runMigrations(run: Run): Promise<MigrationResult[]> {
 }
 
 /** What runs found evicted when they began that did not come to tell what was evicted since: the earliest counts there are. */
-function untold(steps: readonly Step[]): EvictedKeys {
-  const known = steps.flatMap(({ state }) => [...state.evicted]);
+function untold(standings: readonly Standing[]): EvictedKeys {
+  const known = standings.flatMap(({ state }) => [...state.evicted]);
   return new Map(known.sort(([, one], [, other]) => other - one));
 }
 

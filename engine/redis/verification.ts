@@ -8,11 +8,11 @@ import type { RedisVerification, RedisVerifyOptions } from "../redis_backend.ts"
 import { slices } from "../slices.ts";
 import type { Binary } from "./binary.ts";
 import type { StoredState } from "./stored_state.ts";
-import type { RecordRules, VerifyReport } from "./context.ts";
+import type { VerifyReport } from "./context.ts";
 import { Rows } from "./bulk_reads.ts";
 import { checkCopies, type CopyCheck } from "./copy/check.ts";
 import { walkOver } from "./lookalikes.ts";
-import type { RedisMigration } from "./migration.ts";
+import { rulesFor, type Standing } from "./standing.ts";
 import type { RedisStore } from "./store.ts";
 import type { TransformChange } from "./transform/change.ts";
 import { chainOf } from "./transform/chain.ts";
@@ -24,14 +24,6 @@ import { matcherOf } from "./walk/pattern.ts";
 import { chooseSample } from "./walk/sample.ts";
 import { NAMED_RECORDS } from "./walk/tally.ts";
 
-/** A migration to verify, what is recorded of it, and what decides about its records. */
-export interface Verified {
-  readonly id: string;
-  readonly migration: RedisMigration;
-  readonly state: StoredState;
-  readonly rules: RecordRules;
-}
-
 /** Keys of a sample that are looked at together. */
 const AT_ONCE = 200;
 const SEARCHED =
@@ -40,15 +32,15 @@ const SEARCHED =
 /** Looks at the records of migrations that are applied. What is pending cannot be verified. */
 export async function verifyMigrations(
   store: RedisStore,
-  asked: readonly Verified[],
+  asked: readonly Standing[],
   options: RedisVerifyOptions,
 ): Promise<RedisVerification[]> {
-  const applied = asked.filter(isApplied);
+  const applied = asked.filter(({ state }) => state.status === "applied");
   const changes = applied.map(({ migration }) => migration.change);
   let counts: Count[] = [];
   const begin = (apart: boolean) => {
     counts = applied.map(({ state }) => new Count(state));
-    return checksOf(store, asked, counts, options, apart);
+    return checksOf(store, applied, counts, options, apart);
   };
   let note: string | undefined;
   if (changes.length === 0) counts = [];
@@ -67,32 +59,26 @@ export async function verifyMigrations(
   });
 }
 
-/** Checks keys for all migrations that are applied. Each record is read once for all of them. */
+/** Checks keys for migrations that are applied. Each record is read once for all of them. */
 function checksOf(
   store: RedisStore,
-  asked: readonly Verified[],
+  standings: readonly Standing[],
   counts: readonly VerifyReport[],
   options: RedisVerifyOptions,
   apart: boolean,
 ): WalkOptions["visit"] {
   const inPlace: { change: TransformChange; report: VerifyReport }[] = [];
   const copies: (CopyCheck & { readonly matches: (key: Binary) => boolean })[] = [];
-  const isPending = (change: TransformChange) =>
-    asked.some(({ migration, state }) => migration.change === change && state.status !== "applied");
-  asked.filter(isApplied).forEach(({ migration: { change }, rules }, i) => {
+  standings.forEach((standing, i) => {
+    const { migration: { change }, applied } = standing;
     const report = counts[i]!;
     if (change.type === "transform") {
       inPlace.push({ change, report });
       return;
     }
-    const chain = chainOf(rules.later.filter((one) => !isPending(one)), change.fields);
-    copies.push({
-      change,
-      context: { ...rules, ...options },
-      chain,
-      report,
-      matches: matcherOf(change.pattern),
-    });
+    const context = { ...rulesFor(store, standing), ...options };
+    const chain = chainOf(applied, change.fields);
+    copies.push({ change, context, chain, report, matches: matcherOf(change.pattern) });
   });
   const { fields } = chainOf(
     inPlace.map(({ change }) => change),
@@ -110,11 +96,7 @@ function checksOf(
   };
 }
 
-function isApplied({ state }: Verified): boolean {
-  return state.status === "applied";
-}
-
-function notApplied({ id, state: { status } }: Verified): RedisVerification {
+function notApplied({ id, state: { status } }: Standing): RedisVerification {
   const valid = status === "not_applicable";
   const issues = valid ? [] : [`${id} is ${status}: it cannot be verified before it is applied`];
   return { id, valid, checksRun: 0, checksPassed: 0, accepted: 0, undecided: 0, issues };

@@ -6,7 +6,8 @@
 
 import { Buffer } from "node:buffer";
 import type { Cluster, Redis } from "ioredis";
-import type { RedisBackend } from "../../engine/redis_backend.ts";
+import type { MigrationResult } from "../../engine/migration.ts";
+import type { RedisApplyOptions, RedisBackend } from "../../engine/redis_backend.ts";
 import { type Binary, encodeText } from "../../engine/redis/binary.ts";
 import { createRedisBackend } from "../../engine/redis/backend.ts";
 import { RedisStore } from "../../engine/redis/store.ts";
@@ -32,7 +33,17 @@ export const HASH_TAGS = "redis/001_hash_tags",
 
 /** Applies all three in one pass. */
 export function applyAll(backend: RedisBackend) {
-  return backend.applyTogether(backend.migrations.map(({ id }) => id), { signal: NEVER });
+  return backend.apply(backend.migrations.map(({ id }) => id), { signal: NEVER });
+}
+
+/** Applies one. */
+export async function applyOne(
+  backend: RedisBackend,
+  id: string,
+  options: RedisApplyOptions,
+): Promise<MigrationResult> {
+  const [result] = await backend.apply([id], options);
+  return result!;
 }
 
 /** Bytes of a binary string. */

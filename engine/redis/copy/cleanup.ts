@@ -6,8 +6,8 @@
  */
 
 import { RefusedError } from "../../errors.ts";
-import type { Progress } from "../../migration.ts";
-import type { CleanupReport, ReadContext, WriteContext } from "../context.ts";
+import type { CleanupResult, Progress } from "../../migration.ts";
+import type { ReadContext, WriteContext } from "../context.ts";
 import { walkOver } from "../lookalikes.ts";
 import { MasterWatch } from "../master_watch.ts";
 import { untilEnough } from "../walk/key_search.ts";
@@ -54,7 +54,7 @@ export async function cleanUp(
   change: CopyChange,
   context: WriteContext,
   onProgress?: (progress: Progress) => void,
-): Promise<CleanupReport> {
+): Promise<CleanupResult> {
   const { store, signal, tally } = context;
   const watch = await MasterWatch.begin(store, signal);
   const fate = await watch.prove(signal);
@@ -65,13 +65,15 @@ export async function cleanUp(
     });
   }
   const progress = new ProgressReporter(id, tally, onProgress);
-  const report = await deleteAll(change, { ...context, onStep: (share) => progress.step(share) });
+  await deleteAll(change, { ...context, onStep: (share) => progress.step(share) });
   progress.finish();
   const since = await watch.prove(signal);
-  if (since.state === "kept") return report;
-  const what = since.state === "changed" ? "another Redis took over" : since.why;
-  const told = `While this was going on, ${what}: verify all records to see what is there`;
-  return { ...report, issues: [told, ...report.issues] };
+  const { processed, failed, issues } = tally;
+  if (since.state !== "kept") {
+    const what = since.state === "changed" ? "another Redis took over" : since.why;
+    issues.unshift(`While this was going on, ${what}: verify all records to see what is there`);
+  }
+  return { id, deleted: processed, kept: failed, issues };
 }
 
 /**
@@ -81,7 +83,7 @@ export async function cleanUp(
  * The originals that tell lookalikes apart go in the last one, and only if nothing was kept: what they tell apart would be taken for
  * another record without them.
  */
-async function deleteAll(change: CopyChange, context: WriteContext): Promise<CleanupReport> {
+async function deleteAll(change: CopyChange, context: WriteContext): Promise<void> {
   const { store, tally } = context;
   const isMeant = matcherOf(change.pattern);
   let turn = firstTurn(false);
@@ -96,6 +98,4 @@ async function deleteAll(change: CopyChange, context: WriteContext): Promise<Cle
     turn = { ...turn, whose, isKept: isAnyKept(tally) };
     await walk(store, { ...context, pattern: change.pattern, visit });
   }
-  const { processed, failed, issues } = tally;
-  return { deleted: processed, kept: failed, issues };
 }

@@ -112,7 +112,7 @@ Deno.test("Fleet leaves every deployment as it would be left by itself, whatever
     await putHash(client, "a:b:tenant:{t1}:tenant", tenantFields("t1"));
     await putHash(client, "a:tenant:{t1}:tenant:extra", tenantFields("t1"));
     await client.set("held:outpost:migration:lock", "another tool", "EX", 3600);
-    for (const id of ALL) await outpostBackend(client, "done").apply(id, { signal: NEVER });
+    await outpostBackend(client, "done").apply(ALL, { signal: NEVER });
   }
   assertEquals(await findOutpostDeployments(redis), ids.toSorted());
   const outcomes = await fleetOf(redis, ids).each((engine) => engine.apply({ waitMs: 0 }));

@@ -4,6 +4,7 @@ import { startRedisCluster } from "../../support/redis.ts";
 import {
   allKeys,
   applyAll,
+  applyOne,
   destinationFieldsOf,
   getHash,
   HASH_TAGS,
@@ -47,11 +48,11 @@ Deno.test(
       for (const node of cluster.nodes) await node.client().flushall();
       for (const id of IDS) await putHash(client, `tenant:${id}`, tenantFields(id));
       const one = mortal(cluster.client(), at);
-      const first = await outpostBackend(one).apply(HASH_TAGS, { signal: NEVER }).catch(() => null);
+      const first = await applyOne(outpostBackend(one), HASH_TAGS, { signal: NEVER }).catch(() => null);
       died = one.died;
       one.disconnect();
       assert(died || first?.outcome === "applied");
-      const second = await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER, rerun: true });
+      const second = await applyOne(outpostBackend(client), HASH_TAGS, { signal: NEVER, rerun: true });
       assertEquals([second.outcome, second.failed], ["applied", 0], `after ${at} writes`);
       for (const id of IDS) {
         assertEquals((await getHash(client, `tenant:{${id}}:tenant`))?.id, id, `after ${at} writes`);

@@ -9,6 +9,7 @@ import { seedLegacyRedis } from "../../support/legacy_redis_data.ts";
 import { startRedis } from "../../support/redis.ts";
 import {
   applyAll,
+  applyOne,
   destinationFieldsOf,
   ENTITY,
   expiryOf,
@@ -43,7 +44,7 @@ Deno.test("002 converts times and 003 adds entity, and every other byte stays", 
   const before = await snapshot(client);
   const backend = outpostBackend(client);
   for (const id of [TIMESTAMPS, ENTITY]) {
-    const result = await backend.apply(id, { signal: NEVER });
+    const result = await applyOne(backend, id, { signal: NEVER });
     assertEquals([result.outcome, result.failed], ["applied", 0]);
   }
   const times = { created_at: "1705289400123", updated_at: "1706745600000" };
@@ -71,7 +72,7 @@ Deno.test("002 converts times and 003 adds entity, and every other byte stays", 
       "tenant:{a:b}",
     ]
   ) assertEquals(after.get(untouched), before.get(untouched), untouched);
-  const again = await backend.apply(TIMESTAMPS, { signal: NEVER, rerun: true });
+  const again = await applyOne(backend, TIMESTAMPS, { signal: NEVER, rerun: true });
   assertEquals([again.processed, again.skipped], [0, 4]);
 });
 
@@ -108,7 +109,7 @@ Deno.test("apply() names the record that cannot be converted and finishes the ot
   await putHash(client, "tenant:{bad\xff}:tenant", { id: "bad\xff", created_at: "yesterday" });
   for (let i = 0; i < 300; i++) await putHash(client, `tenant:{t${i}}:tenant`, tenantFields(`t${i}`));
   const backend = outpostBackend(client);
-  const result = await backend.apply(TIMESTAMPS, { signal: NEVER });
+  const result = await applyOne(backend, TIMESTAMPS, { signal: NEVER });
   assertEquals([result.outcome, result.processed, result.failed], ["failed", 300, 1]);
   assertEquals(result.issues, [
     'tenant:{bad\\xff}:tenant: it cannot be converted: created_at is "yesterday"',
@@ -119,7 +120,7 @@ Deno.test("apply() names the record that cannot be converted and finishes the ot
   const [verified] = await backend.verify([TIMESTAMPS], FULL);
   assertEquals([verified?.valid, verified?.checksRun], [false, 0]);
 
-  const accepted = await backend.apply(TIMESTAMPS, { signal: NEVER, skipInvalid: true });
+  const accepted = await applyOne(backend, TIMESTAMPS, { signal: NEVER, skipInvalid: true });
   assertEquals([accepted.outcome, accepted.processed, accepted.failed, accepted.skipped], [
     "applied",
     0,
@@ -141,7 +142,7 @@ Deno.test("apply() that was interrupted shows as running, and the next one looks
   for (const [run, share] of [300, 600].entries()) {
     const controller = new AbortController();
     const interrupted = await assertRejects(() =>
-      backend.apply(HASH_TAGS, {
+      applyOne(backend, HASH_TAGS, {
         signal: controller.signal,
         batchSize: 10,
         maxRate: 3000,
@@ -158,7 +159,7 @@ Deno.test("apply() that was interrupted shows as running, and the next one looks
   const copied = (await client.keys("tenant:{*")).length;
   assert(copied > 300 && copied < 3000, `${copied}`);
   const expected = (await client.keys("tenant:[tl]*")).length;
-  const result = await backend.apply(HASH_TAGS, { signal: NEVER });
+  const result = await applyOne(backend, HASH_TAGS, { signal: NEVER });
   assertEquals([result.outcome, result.processed], ["applied", expected - copied]);
   assertEquals((await client.keys("tenant:{*")).length, expected);
 });
@@ -169,16 +170,16 @@ Deno.test("apply() again of an applied migration that is interrupted does not sh
   await seedLegacyRedis(server, { tenants: 50, destinationsPerTenant: 2 });
   const backend = outpostBackend(client);
   await applyAll(backend);
-  const nothing = await backend.apply(ENTITY, { signal: NEVER });
+  const nothing = await applyOne(backend, ENTITY, { signal: NEVER });
   assertEquals([nothing.outcome, nothing.processed, nothing.skipped], ["applied", 0, 0]);
   const controller = new AbortController();
   controller.abort();
   await assertRejects(
-    () => backend.apply(ENTITY, { signal: controller.signal, rerun: true }),
+    () => applyOne(backend, ENTITY, { signal: controller.signal, rerun: true }),
     InterruptedError,
   );
   assertEquals((await backend.read()).entries[2]?.status, "running");
-  await backend.apply(ENTITY, { signal: NEVER });
+  await applyOne(backend, ENTITY, { signal: NEVER });
   assertEquals((await backend.read()).entries[2]?.status, "applied");
 });
 
@@ -189,7 +190,7 @@ Deno.test("apply() by two runners without a lock ends as by one", async () => {
   const backends = [outpostBackend(server.client()), outpostBackend(server.client())];
   for (const id of [HASH_TAGS, TIMESTAMPS, ENTITY]) {
     const results = await Promise.all(
-      backends.map((backend) => backend.apply(id, { signal: NEVER, batchSize: 50 })),
+      backends.map((backend) => applyOne(backend, id, { signal: NEVER, batchSize: 50 })),
     );
     assertEquals(results.map(({ outcome, failed, conflicts }) => [outcome, failed, conflicts]), [
       ["applied", 0, 0],
@@ -378,7 +379,7 @@ Deno.test("read() understands the older layouts, and adopt() brings them up to d
   ]);
   await deployment.adopt({ signal: NEVER });
   assertEquals((await getHash(client, "dp_001:outpost:migration:001_hash_tags"))?.status, "not_applicable");
-  const repaired = await deployment.apply(TIMESTAMPS, { signal: NEVER, rerun: true });
+  const repaired = await applyOne(deployment, TIMESTAMPS, { signal: NEVER, rerun: true });
   assertEquals([repaired.outcome, repaired.processed], ["applied", 1]);
 });
 
@@ -419,7 +420,7 @@ Deno.test("read(), plan(), verify() and planCleanup() need read commands alone",
   assertEquals(verified.map(({ valid }) => valid), [false, true, true]);
   assert((await backend.planCleanup(HASH_TAGS, { signal: NEVER }))! > 100);
   assertEquals(await snapshot(client), before);
-  await assertRejects(() => backend.apply(TIMESTAMPS, { signal: NEVER, rerun: true }), StoreDeniedError);
+  await assertRejects(() => applyOne(backend, TIMESTAMPS, { signal: NEVER, rerun: true }), StoreDeniedError);
 });
 
 // Node's sockets leave timers behind in the oldest Deno, when an attempt to connect fails.
@@ -441,7 +442,7 @@ Deno.test("apply() keeps to the rate and to the size of batches", async () => {
   await seedLegacyRedis(server, { tenants: 60, destinationsPerTenant: 4, hashTags: true });
   const backend = outpostBackend(client);
   const before = performance.now();
-  const result = await backend.apply(TIMESTAMPS, { signal: NEVER, batchSize: 7, maxRate: 1000 });
+  const result = await applyOne(backend, TIMESTAMPS, { signal: NEVER, batchSize: 7, maxRate: 1000 });
   assert(result.processed > 200);
   assert(performance.now() - before >= 250);
   const statistics = String(await client.info("commandstats"));

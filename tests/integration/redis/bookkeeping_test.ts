@@ -8,6 +8,7 @@ import { createFrozenEngine } from "../../support/frozen_registry.ts";
 import { startRedis } from "../../support/redis.ts";
 import { eventually } from "../../support/server.ts";
 import {
+  applyOne,
   getHash,
   HASH_TAGS,
   NEVER,
@@ -77,7 +78,7 @@ Deno.test("adopt() believes the records of a deployment more than what all deplo
   ]);
   // Who reads the mark in the words of released versions takes it for pending too, and the next run does what is left.
   assertEquals((await getHash(client, "dp_001:outpost:migration:002_timestamps"))?.status, "pending");
-  const { outcome, processed } = await backend.apply(TIMESTAMPS, { signal: NEVER });
+  const { outcome, processed } = await applyOne(backend, TIMESTAMPS, { signal: NEVER });
   assertEquals([outcome, processed], ["applied", 1]);
 });
 
@@ -90,7 +91,9 @@ Deno.test("apply() converts the records of a deployment although another install
     status: "applied",
     applied_at: "2024-01-01T00:00:00Z",
   });
-  const { outcome, processed } = await outpostBackend(client, "dp_001").apply(TIMESTAMPS, { signal: NEVER });
+  const { outcome, processed } = await applyOne(outpostBackend(client, "dp_001"), TIMESTAMPS, {
+    signal: NEVER,
+  });
   assertEquals([outcome, processed], ["applied", 1]);
   assertEquals((await getHash(client, "dp_001:tenant:{t}:tenant"))?.["created_at"], "1705289400123");
   assertEquals(await client.hget("dp_001:outpost:migration:002_timestamps", "status"), "applied");
@@ -167,7 +170,7 @@ Deno.test("adopt() takes over nothing as applied that was passed over because it
   assertEquals((await backend.read()).entries.map(({ status }) => status), [
     ...["not_applicable", "pending", "applied"],
   ]);
-  const failed = await backend.apply(TIMESTAMPS, { signal: NEVER });
+  const failed = await applyOne(backend, TIMESTAMPS, { signal: NEVER });
   assertEquals([failed.outcome, failed.issues], [
     "failed",
     ['dp_001:tenant:{a}:tenant: it cannot be converted: created_at is "yesterday"'],
@@ -210,13 +213,13 @@ Deno.test("nothing is recorded once the fence is gone, neither an outcome nor wh
   const before = await snapshot(client);
   await assertRejects(() => deployment.adopt(options), LockLostError);
   await assertRejects(() => deployment.markFresh(options), LockLostError);
-  await assertRejects(() => deployment.apply(HASH_TAGS, options), LockLostError); // Not applicable here.
+  await assertRejects(() => applyOne(deployment, HASH_TAGS, options), LockLostError); // Not applicable here.
   assertEquals(await snapshot(client), before);
 
   await client.set("fence", "mine");
   await putHash(client, "tenant:{bad}:tenant", { id: "bad", created_at: "yesterday" });
   const backend = outpostBackend(client);
-  const lost = backend.apply(TIMESTAMPS, {
+  const lost = applyOne(backend, TIMESTAMPS, {
     ...options,
     rerun: true,
     // The walk is over, and its outcome is still to be recorded: the server takes this first.

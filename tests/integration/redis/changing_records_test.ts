@@ -5,7 +5,14 @@ import type { Redis } from "ioredis";
 import { runInProcess } from "../../support/cli.ts";
 import { startFaultProxy } from "../../support/faults/fault_proxy.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
-import { HASH_TAGS, NEVER, outpostBackend, putHash, tenantFields } from "../../support/redis_records.ts";
+import {
+  applyOne,
+  HASH_TAGS,
+  NEVER,
+  outpostBackend,
+  putHash,
+  tenantFields,
+} from "../../support/redis_records.ts";
 import { connectRedis } from "../../../cli/stores/redis.ts";
 
 const CREATED = "2024-01-15T10:30:00Z";
@@ -183,7 +190,7 @@ Deno.test(
       for (const node of cluster.nodes) await node.client().flushall();
       await putHash(application, "tenant:t", tenantFields("t"));
       [times, most] = [0, limit];
-      const result = await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
+      const result = await applyOne(outpostBackend(client), HASH_TAGS, { signal: NEVER });
       assertEquals(result.outcome, outcome, result.issues.join());
       if (outcome === "failed") assertStringIncludes(result.issues.join(), "it changed each time");
       else {

@@ -6,6 +6,7 @@ import { eventually } from "../../support/server.ts";
 import {
   allKeys,
   applyAll,
+  applyOne,
   destinationFieldsOf,
   getHash,
   HASH_TAGS,
@@ -40,7 +41,7 @@ Deno.test("apply() migrates every record of all masters while slots move between
   ]);
   const results = [];
   for (const { id } of backend.migrations) {
-    results.push(await backend.apply(id, { signal: NEVER, batchSize: 20, maxRate: 2500 }));
+    results.push(await applyOne(backend, id, { signal: NEVER, batchSize: 20, maxRate: 2500 }));
   }
   over = true;
   const moved = await moving;
@@ -93,7 +94,7 @@ Deno.test("apply() in a cluster makes no ghost of what the application deletes m
     }
     return await send(name, args);
   }) as typeof client.callBuffer;
-  const result = await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
+  const result = await applyOne(outpostBackend(client), HASH_TAGS, { signal: NEVER });
   assertEquals(acted.size, ids.length);
   assertEquals([result.outcome, result.conflicts], ["applied", 0]);
   for (const [number, id] of ids.entries()) {
@@ -123,7 +124,7 @@ Deno.test("apply() migrates every record when a replica takes over a master mean
   const own = replica.client();
   const [master] = cluster.nodes.map((node) => node.client());
   let failover: Promise<void> | undefined;
-  const result = await outpostBackend(client).apply(TIMESTAMPS, {
+  const result = await applyOne(outpostBackend(client), TIMESTAMPS, {
     signal: NEVER,
     batchSize: 5,
     maxRate: 400,
@@ -151,7 +152,7 @@ Deno.test("apply() after an interruption sees what the application wrote in the 
   await Promise.all(ids.map((id) => putHash(client, `tenant:{${id}}:tenant`, tenantFields(id))));
   const stop = new AbortController();
   await assertRejects(() =>
-    outpostBackend(client).apply(TIMESTAMPS, {
+    applyOne(outpostBackend(client), TIMESTAMPS, {
       signal: stop.signal,
       batchSize: 50,
       maxRate: 1800,
@@ -166,7 +167,7 @@ Deno.test("apply() after an interruption sees what the application wrote in the 
   }
   await Promise.all(written);
   assert(written.length > 500);
-  const result = await outpostBackend(client).apply(TIMESTAMPS, { signal: NEVER });
+  const result = await applyOne(outpostBackend(client), TIMESTAMPS, { signal: NEVER });
   assertEquals([result.outcome, result.failed], ["applied", 0]);
   const left = [];
   for (const id of ids) {
@@ -182,7 +183,7 @@ Deno.test("apply() keeps to the rate over all masters together", async () => {
     Array.from({ length: 600 }, (_, i) => putHash(client, `tenant:{t${i}}:tenant`, tenantFields(`t${i}`))),
   );
   const before = performance.now();
-  const result = await outpostBackend(client).apply(TIMESTAMPS, {
+  const result = await applyOne(outpostBackend(client), TIMESTAMPS, {
     signal: NEVER,
     maxRate: 1000,
     batchSize: 20,
@@ -199,7 +200,7 @@ Deno.test("verify() in a cluster looks again at a record that was changed betwee
   const forms = ["tenant:t", "tenant:{t}:tenant"];
   await putHash(client, forms[0]!, tenantFields("t"));
   const backend = outpostBackend(runner);
-  await backend.apply(HASH_TAGS, { signal: NEVER });
+  await applyOne(backend, HASH_TAGS, { signal: NEVER });
   const send = runner.callBuffer.bind(runner) as (...args: unknown[]) => Promise<unknown>;
   let changed = 0;
   runner.callBuffer = (async (command: string, args: unknown[]) => {
@@ -221,7 +222,10 @@ Deno.test("a cluster's only node that is taken for a server of its own is planne
   const backend = outpostBackend(client);
   assertEquals((await backend.plan([HASH_TAGS], { signal: NEVER }))[0]?.estimatedItems, 3);
   const before = await allKeys(client);
-  const error = await assertRejects(() => backend.apply(HASH_TAGS, { signal: NEVER }), StoreUnreachableError);
+  const error = await assertRejects(
+    () => applyOne(backend, HASH_TAGS, { signal: NEVER }),
+    StoreUnreachableError,
+  );
   assertEquals(error.hint, "Turn cluster mode on for this Redis");
   assertEquals((await allKeys(client)).filter((key) => !key.startsWith("outpost:")), before);
 });

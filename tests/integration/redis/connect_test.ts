@@ -5,7 +5,7 @@ import { certificates } from "../../support/certificates.ts";
 import { startFaultProxy } from "../../support/faults/fault_proxy.ts";
 import { redisKnowsTls, startRedis, startRedisCluster } from "../../support/redis.ts";
 import { freePort } from "../../support/server.ts";
-import { HASH_TAGS, NEVER, outpostBackend } from "../../support/redis_records.ts";
+import { applyOne, HASH_TAGS, NEVER, outpostBackend } from "../../support/redis_records.ts";
 
 const SETTINGS: RedisSettings = {
   host: "127.0.0.1",
@@ -148,7 +148,7 @@ Deno.test(
     for (const command of ["time", "copy"]) {
       await server.client().call("ACL", "SETUSER", "limited", "on", ">pw", "~*", "+@all", `-${command}`);
       const client = server.client({ username: "limited", password: "pw", enableReadyCheck: false });
-      const denied = () => outpostBackend(client).apply("redis/001_hash_tags", { signal: NEVER });
+      const denied = () => applyOne(outpostBackend(client), "redis/001_hash_tags", { signal: NEVER });
       const error = await assertRejects(denied, StoreDeniedError, "Redis refuses");
       assert(error.hint?.includes("rights"), error.hint);
     }
@@ -219,7 +219,7 @@ Deno.test(
     await using server = await startRedis();
     const client = server.client();
     await client.hset("tenant:t", { id: "t" });
-    const apply = () => outpostBackend(client).apply("redis/001_hash_tags", { signal: NEVER });
+    const apply = () => applyOne(outpostBackend(client), "redis/001_hash_tags", { signal: NEVER });
     await client.call("REPLICAOF", "127.0.0.1", freePort());
     const replica = await assertRejects(apply, StoreUnreachableError, "READONLY");
     assert(replica.hint?.includes("this is a replica"), replica.hint);

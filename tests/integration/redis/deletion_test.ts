@@ -9,6 +9,7 @@ import { RedisStore } from "../../../engine/redis/store.ts";
 import { parseTimestamp } from "../../../engine/timestamp.ts";
 import { startRedis } from "../../support/redis.ts";
 import {
+  applyOne,
   destinationFieldsOf,
   getHash,
   HASH_TAGS,
@@ -84,7 +85,7 @@ Deno.test("apply() leaves a destination on its list whose deleted_at tells no ti
     await putHash(client, `tenant:{${id}}:destination:d`, fields);
   }
   const backend = outpostBackend(client);
-  assertEquals((await backend.apply(HASH_TAGS, { signal: NEVER })).outcome, "applied");
+  assertEquals((await applyOne(backend, HASH_TAGS, { signal: NEVER })).outcome, "applied");
   assertEquals(await getHash(client, "tenant:{one}:destinations"), { d: "{}" });
   assertEquals(await getHash(client, "tenant:{two}:destinations"), { d: "{}", e: "{}" });
 });

@@ -3,6 +3,7 @@ import type { Cluster, Redis } from "ioredis";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   allKeys,
+  applyOne,
   bytes,
   expiryOf,
   getHash,
@@ -27,7 +28,7 @@ Deno.test("a record whose end alone was changed since it was copied is named, an
   const client = server.client();
   await putDeleted(client, OLD, ENDS_AT);
   const backend = outpostBackend(client);
-  await backend.apply(HASH_TAGS, { signal: NEVER });
+  await applyOne(backend, HASH_TAGS, { signal: NEVER });
   assertEquals(await expiryOf(client, NEW), ENDS_AT);
   await client.callBuffer("PEXPIREAT", [bytes(OLD), String(ENDS_AT + 1000)]);
   for (const who of [client, await server.reader()]) {
@@ -62,7 +63,7 @@ Deno.test("in a cluster what ends is copied and cleaned up, whatever time it is 
   Date.now = () => realNow() + 5000 + calls++ * 7;
   try {
     const backend = outpostBackend(client);
-    assertEquals((await backend.apply(HASH_TAGS, { signal: NEVER })).outcome, "applied");
+    assertEquals((await applyOne(backend, HASH_TAGS, { signal: NEVER })).outcome, "applied");
     assertEquals((await backend.verify([HASH_TAGS], FULL))[0]?.issues, []);
     const { deleted, issues } = await backend.cleanup(HASH_TAGS, { signal: NEVER });
     assertEquals([deleted, issues], [originals, []]);

@@ -6,6 +6,7 @@ import { keySlot } from "../../../engine/redis/hash_slot.ts";
 import { startProxy } from "../../support/proxy.ts";
 import { startRedisCluster, startReplica } from "../../support/redis.ts";
 import {
+  applyOne,
   getHash,
   HASH_TAGS,
   NEVER,
@@ -57,7 +58,7 @@ Deno.test(
       await replica.client().call("REPLICAOF", "NO", "ONE");
       way.redirect(replica.port);
     });
-    const result = await outpostBackend(client).apply(TIMESTAMPS, {
+    const result = await applyOne(outpostBackend(client), TIMESTAMPS, {
       signal: NEVER,
       batchSize: 20,
       maxRate: 2000,
@@ -85,7 +86,7 @@ Deno.test("apply() does not call itself applied while a replica does not confirm
   await eventually(async () => assertEquals(await replica.client().dbsize(), 200));
   const backend = outpostBackend(primary.client());
   link.stall();
-  const result = await backend.apply(TIMESTAMPS, { signal: NEVER });
+  const result = await applyOne(backend, TIMESTAMPS, { signal: NEVER });
   assertEquals([result.outcome, result.processed, result.failed], ["failed", 200, 0]);
   assertStringIncludes(result.issues[0]!, "does not confirm what was written");
   const entry = (await backend.read()).entries[1]!;
@@ -93,7 +94,7 @@ Deno.test("apply() does not call itself applied while a replica does not confirm
   assertStringIncludes(entry.reason!, "does not confirm what was written");
   link.cut();
   await follows(replica);
-  assertEquals((await backend.apply(TIMESTAMPS, { signal: NEVER })).outcome, "applied");
+  assertEquals((await applyOne(backend, TIMESTAMPS, { signal: NEVER })).outcome, "applied");
   // What is recorded as applied is on the replica, every record of it.
   for (let i = 0; i < 200; i++) {
     assertEquals((await getHash(replica.client(), `tenant:{t${i}}:tenant`))?.created_at, CONVERTED);
@@ -117,7 +118,7 @@ Deno.test(
       await own.call("CLUSTER", "FAILOVER", "TAKEOVER");
       await eventually(async () => assertEquals((await master.role())[0], "slave"));
     });
-    const result = await outpostBackend(client).apply(TIMESTAMPS, {
+    const result = await applyOne(outpostBackend(client), TIMESTAMPS, {
       signal: NEVER,
       batchSize: 20,
       maxRate: 1500,
@@ -166,7 +167,7 @@ Deno.test(
         await replica.client().call("CLUSTER", "FAILOVER", "TAKEOVER");
       })();
     });
-    const result = await outpostBackend(client).apply(TIMESTAMPS, { signal: NEVER });
+    const result = await applyOne(outpostBackend(client), TIMESTAMPS, { signal: NEVER });
     await taking;
     assertEquals([result.outcome, result.processed, result.skipped >= 300], ["applied", 300, true]);
     const statistics = await replica.client().info("commandstats");
@@ -183,7 +184,7 @@ Deno.test("cleanup() deletes nothing before the replicas have confirmed the copi
   const client = primary.client();
   for (let i = 0; i < 50; i++) await putHash(client, `tenant:t${i}`, tenantFields(`t${i}`));
   const backend = outpostBackend(client);
-  await backend.apply(HASH_TAGS, { signal: NEVER });
+  await applyOne(backend, HASH_TAGS, { signal: NEVER });
   link.stall();
   await client.set("more", "that the replica does not get");
   const kept = await backend.cleanup(HASH_TAGS, { signal: NEVER }).catch((error: Error) => error.message);

@@ -6,6 +6,7 @@ import { StoreDeniedError } from "../../../engine/errors.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   applyAll,
+  applyOne,
   bytes,
   destinationFieldsOf,
   getHash,
@@ -104,7 +105,7 @@ test("who may not ask when fields end is told so, and neither drops an end nor d
   await client.call("ACL", "SETUSER", "few", "on", ">pw", "~*", "+@all", "-hpexpiretime");
   const backend = outpostBackend(server.client({ username: "few", password: "pw" }));
   const asked = {
-    apply: () => backend.apply(TIMESTAMPS, { signal: NEVER, rerun: true }),
+    apply: () => applyOne(backend, TIMESTAMPS, { signal: NEVER, rerun: true }),
     verify: () => backend.verify([HASH_TAGS], FULL),
     cleanup: () => backend.cleanup(HASH_TAGS, { signal: NEVER }),
   };

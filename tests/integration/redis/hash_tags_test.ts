@@ -3,6 +3,7 @@ import type { Redis } from "ioredis";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   allKeys,
+  applyOne,
   bytes,
   destinationFieldsOf,
   getHash,
@@ -81,7 +82,7 @@ Deno.test("001 copies every old form of every odd ID, and changes nothing else",
     await client.flushall();
     const pairs = await putLegacy(client, id);
     const before = await snapshot(client);
-    const result = await backend.apply(HASH_TAGS, { signal: NEVER });
+    const result = await applyOne(backend, HASH_TAGS, { signal: NEVER });
     const after = await snapshot(client);
     assertEquals(after.delete("outpost:migration:001_hash_tags"), true);
     for (const [source, target] of pairs) {
@@ -94,7 +95,7 @@ Deno.test("001 copies every old form of every odd ID, and changes nothing else",
     }
     assertEquals(after.size, 2 * pairs.length, JSON.stringify([...after.keys()]));
     assertEquals([result.outcome, result.processed, result.conflicts], ["applied", pairs.length, 0]);
-    const again = await backend.apply(HASH_TAGS, { signal: NEVER, rerun: true });
+    const again = await applyOne(backend, HASH_TAGS, { signal: NEVER, rerun: true });
     assertEquals([again.processed, again.skipped, again.conflicts], [0, pairs.length, 0], JSON.stringify(id));
     assertEquals((await client.dbsize()) - 1, after.size);
   }
@@ -108,7 +109,7 @@ Deno.test("001 copies the records of all odd IDs at once", async () => {
   const pairs: [string, string][] = [];
   for (const id of ids) pairs.push(...await putLegacy(client, id));
   const before = await snapshot(client);
-  const result = await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
+  const result = await applyOne(outpostBackend(client), HASH_TAGS, { signal: NEVER });
   const after = await snapshot(client);
   for (const [source, target] of pairs) {
     assertEquals(after.get(target), before.get(source), JSON.stringify(source));
@@ -136,7 +137,7 @@ Deno.test("001 copies what is left of deleted tenants, orphans and the oldest su
   for (const [key, fields] of cases) await putHash(client, key, fields);
   await client.pexpireat("tenant:dead", 32503680000123);
   const before = await snapshot(client);
-  await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
+  await applyOne(outpostBackend(client), HASH_TAGS, { signal: NEVER });
   const after = await snapshot(client);
   for (const [source, , target] of cases) assertEquals(after.get(target), before.get(source), source);
   assertEquals(after.size, 2 * cases.length + 1);
@@ -161,7 +162,7 @@ Deno.test("001 leaves alone what is current, what is not Outpost's, and other Ou
   await putHash(client, "tenant:statistics", { count: "5" });
   await client.set("tenants", "7");
   const before = await snapshot(client);
-  const result = await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
+  const result = await applyOne(outpostBackend(client), HASH_TAGS, { signal: NEVER });
   const after = await snapshot(client);
   after.delete("outpost:migration:001_hash_tags");
   assertEquals(after, before);
@@ -176,7 +177,7 @@ Deno.test("001 tells tenant {x} from tenant x by what is there", async () => {
   await putHash(client, "tenant:x", tenantFields("x"));
   await putHash(client, "tenant:x:destination:d1", destinationFieldsOf("d1"));
   const backend = outpostBackend(client);
-  for (const id of [HASH_TAGS, "redis/002_timestamps"]) await backend.apply(id!, { signal: NEVER });
+  for (const id of [HASH_TAGS, "redis/002_timestamps"]) await applyOne(backend, id!, { signal: NEVER });
   assertEquals(await allKeys(client).then((keys) => keys.filter((key) => key.startsWith("tenant"))), [
     "tenant:x",
     "tenant:x:destination:d1",
@@ -204,7 +205,7 @@ Deno.test("001 keeps a newer current record and counts it as a conflict", async 
   await putHash(client, "tenant:{t}:destination:same", destinationFieldsOf("same"));
   const newer = { id: "t", created_at: "1705289400123", updated_at: "1805289400123", entity: "tenant" };
   await putHash(client, "tenant:{t}:tenant", newer);
-  const result = await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
+  const result = await applyOne(outpostBackend(client), HASH_TAGS, { signal: NEVER });
   assertEquals([result.outcome, result.processed, result.skipped, result.conflicts], ["applied", 0, 1, 1]);
   assertEquals(await getHash(client, "tenant:{t}:tenant"), newer);
 });
@@ -216,7 +217,7 @@ Deno.test("001 is not applicable with a deployment ID", async () => {
   const backend = outpostBackend(client, "dp_001");
   const [entry] = (await backend.read()).entries;
   assertEquals([entry?.status, entry?.reason], ["not_applicable", "Not needed - using DEPLOYMENT_ID"]);
-  await backend.apply(HASH_TAGS, { signal: NEVER });
+  await applyOne(backend, HASH_TAGS, { signal: NEVER });
   assertEquals(await getHash(client, "tenant:{t}:tenant"), null);
   const recorded = await getHash(client, "dp_001:outpost:migration:001_hash_tags");
   assertEquals(Object.keys(recorded ?? {}), ["status", "checked_at", "reason"]);
@@ -232,7 +233,7 @@ Deno.test("001 works in a cluster, where source and target are on different node
   }
   const before = await snapshot(client);
   const backend = outpostBackend(client);
-  const result = await backend.apply(HASH_TAGS, { signal: NEVER });
+  const result = await applyOne(backend, HASH_TAGS, { signal: NEVER });
   const after = await snapshot(client);
   for (const [source, target] of pairs) {
     assertEquals(after.get(target), before.get(source), JSON.stringify(source));

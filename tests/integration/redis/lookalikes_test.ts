@@ -8,6 +8,7 @@ import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   allKeys,
   applyAll,
+  applyOne,
   destinationFieldsOf,
   getHash,
   HASH_TAGS,
@@ -177,7 +178,7 @@ for (const where of ["one server", "a cluster"]) {
     }
     const [own, others] = ["tenant:x:destination:d", "tenant:{x}:destination:d"];
     const backend = outpostBackend(client);
-    for (const { id } of backend.migrations) await backend.apply(id, { signal: NEVER, rerun: true });
+    for (const { id } of backend.migrations) await applyOne(backend, id, { signal: NEVER, rerun: true });
     const found = await backend.differences(HASH_TAGS, null, { signal: NEVER });
     assertEquals(found.map(({ key, copy }) => [key, copy]).sort(), [
       [own, others],
@@ -217,7 +218,7 @@ for (const where of ["one server", "a cluster"]) {
     const newer = { ...destinationFieldsOf("d"), updated_at: LATER };
     await putHash(client, others, newer);
     const backend = outpostBackend(client);
-    const first = await backend.apply(HASH_TAGS, { signal: NEVER });
+    const first = await applyOne(backend, HASH_TAGS, { signal: NEVER });
     assertEquals([first.outcome, first.issues], ["failed", [issue]]);
     // And where it was written after all had been copied.
     await client.del(others);

@@ -5,6 +5,7 @@ import type { Cluster, Redis } from "ioredis";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   allKeys,
+  applyOne,
   bytes,
   destinationFieldsOf,
   getHash,
@@ -57,7 +58,7 @@ async function applyKilled(
     return await last;
   }) as typeof client.callBuffer;
   try {
-    await outpostBackend(client).applyTogether(ids, { signal: NEVER });
+    await outpostBackend(client).apply(ids, { signal: NEVER });
     return false;
   } catch (error) {
     if (!(error instanceof Killed)) throw error;
@@ -99,7 +100,7 @@ for (
         const proven = copy !== null && !unproven.has(COPIES[key]!);
         wanted.set(key, original ?? (proven ? copy : null));
       }
-      const { outcome, issues } = await outpostBackend(client).apply(HASH_TAGS, {
+      const { outcome, issues } = await applyOne(outpostBackend(client), HASH_TAGS, {
         signal: NEVER,
         rerun: !killed,
       });
@@ -117,7 +118,7 @@ for (
     }
   });
 
-  Deno.test(`applyTogether() in a cluster converts what a killed run left, when ${what} in the pause`, async () => {
+  Deno.test(`apply() in a cluster converts what a killed run left, when ${what} in the pause`, async () => {
     await using cluster = await startRedisCluster();
     const client = cluster.client();
     const backend = outpostBackend(client);
@@ -134,7 +135,7 @@ for (
         const isThere = await client.exists(key) === 1;
         wanted.set(copy, isThere || (await client.exists(copy) === 1 && !unproven.has(copy)));
       }
-      const results = await backend.applyTogether(ids, { signal: NEVER, rerun: true });
+      const results = await backend.apply(ids, { signal: NEVER, rerun: true });
       for (const [copy, isWanted] of wanted) {
         const found = await getHash(client, copy);
         assertEquals(found !== null, isWanted, `${copy}, ${when}`);
@@ -173,7 +174,7 @@ for (const [where, start] of [["on one server", startOne], ["in a cluster", star
       await putHash(client, "tenant:t:destinations", { d: "{}", e: "{}" });
       killed = await applyKilled(runner, commands, deleteTenant);
       const deleted = "deleted_at" in (await getHash(client, COPIES["tenant:t"]!) ?? {});
-      await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER, rerun: !killed });
+      await applyOne(outpostBackend(client), HASH_TAGS, { signal: NEVER, rerun: !killed });
       const left = await getHash(client, list);
       assertEquals(left === null, deleted, `killed after command ${commands}: ${JSON.stringify(left)}`);
       assertEquals(await marked(client), []);
@@ -181,7 +182,7 @@ for (const [where, start] of [["on one server", startOne], ["in a cluster", star
   });
 }
 
-Deno.test("applyTogether() in a cluster follows up what it left itself when a connection was cut, and no process replaced", async () => {
+Deno.test("apply() in a cluster follows up what it left itself when a connection was cut, and no process replaced", async () => {
   await using cluster = await startRedisCluster();
   const [client, runner] = [cluster.client(), cluster.client()];
   const [original, copy] = ["tenant:t", "tenant:{t}:tenant"];
@@ -200,7 +201,7 @@ Deno.test("applyTogether() in a cluster follows up what it left itself when a co
       if (unproven.length > 0) await client.del(original);
       throw new Error("Connection is closed.");
     }) as typeof runner.callBuffer;
-    const results = await backend.applyTogether(ids, { signal: NEVER }).catch(() => null);
+    const results = await backend.apply(ids, { signal: NEVER }).catch(() => null);
     isCut = left <= 0;
     if (results === null) continue; // Cut off while it was looked where the slots are, or what is recorded: the next run goes on.
     assertEquals(await client.exists(copy), unproven.length > 0 ? 0 : 1, `after command ${commands}`);

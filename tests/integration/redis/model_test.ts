@@ -4,6 +4,7 @@ import type { Redis } from "ioredis";
 import { startRedis } from "../../support/redis.ts";
 import { type Action, ID_FORMS, Model, type ModelRecord } from "../../support/redis_model.ts";
 import {
+  applyOne,
   ENTITY,
   expiryOf,
   getHash,
@@ -120,7 +121,7 @@ Deno.test(
       const apply = (...ids: string[]) =>
         Promise.all(Array.from({ length: runners }, () =>
           run(async (client) => {
-            const results = await outpostBackend(client).applyTogether(ids, { signal: NEVER, batchSize });
+            const results = await outpostBackend(client).apply(ids, { signal: NEVER, batchSize });
             for (const { id, outcome, failed, issues } of results) {
               assertEquals(outcome, failed === 0 ? "applied" : "failed");
               // Only what both applications wrote leaves the copies undone, and each such record is named.
@@ -156,7 +157,7 @@ Deno.test(
           for (const { source } of differences) await model.settled(source, keep);
           await compare(application, model, "after resolve");
           model.copiedAgain();
-          outcome = (await backend.apply(HASH_TAGS, { signal: NEVER })).outcome;
+          outcome = (await applyOne(backend, HASH_TAGS, { signal: NEVER })).outcome;
         }
         settled++;
       }

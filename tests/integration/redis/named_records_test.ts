@@ -7,6 +7,7 @@ import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   allKeys,
   applyAll,
+  applyOne,
   bytes,
   destinationFieldsOf,
   ENTITY,
@@ -60,7 +61,7 @@ const SITUATIONS: readonly Situation[] = [
     when: "the records are copied and the rest is pending",
     arrange: async (client, backend) => {
       await legacy(client);
-      await backend.apply(HASH_TAGS, { signal: NEVER });
+      await applyOne(backend, HASH_TAGS, { signal: NEVER });
     },
     ids: [TIMESTAMPS, ENTITY],
     named: COPIES,
@@ -152,7 +153,7 @@ for (const where of ["one server", "a cluster"]) {
         const before = await allKeys(client);
         for (const [, key] of named) await putHash(client, key, GOOD);
         assertEquals(await allKeys(client), before);
-        const results = await backend.applyTogether(ids, { signal: NEVER, rerun });
+        const results = await backend.apply(ids, { signal: NEVER, rerun });
         assertEquals(results.map(({ outcome, issues }) => [outcome, issues]), ids.map(() => ["applied", []]));
         for (const key of current) assertEquals((await getHash(client, key))?.created_at, CONVERTED, key);
         const verified = await backend.verify(ALL, FULL);
@@ -169,7 +170,7 @@ for (const where of ["one server", "a cluster"]) {
         for (const key of await allKeys(client)) await client.del(bytes(key));
         const backend = outpostBackend(client, deployment);
         await arrange(client, backend);
-        const failed = await backend.applyTogether(ids, { signal: NEVER, rerun });
+        const failed = await backend.apply(ids, { signal: NEVER, rerun });
         const named = failed.flatMap(({ issues }) =>
           issues.flatMap((issue) =>
             /^(.*): it cannot be converted: created_at is "yesterday"$/.exec(issue)?.[1] ?? []
@@ -177,7 +178,7 @@ for (const where of ["one server", "a cluster"]) {
         ).map(parseDisplayed);
         assertEquals(named.sort(), [...current].sort());
         for (const key of named) await putHash(client, key, GOOD);
-        const results = await backend.applyTogether(ids, { signal: NEVER, rerun });
+        const results = await backend.apply(ids, { signal: NEVER, rerun });
         assertEquals(results.map(({ outcome, issues }) => [outcome, issues]), ids.map(() => ["applied", []]));
         for (const key of current) assertEquals((await getHash(client, key))?.created_at, CONVERTED, key);
         const verified = await backend.verify(ALL, FULL);

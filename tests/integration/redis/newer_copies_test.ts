@@ -7,6 +7,7 @@ import { hashTags } from "../../../migrations/redis/001_hash_tags.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   applyAll,
+  applyOne,
   destinationFieldsOf,
   getHash,
   HASH_TAGS,
@@ -219,7 +220,7 @@ Deno.test("apply() asks nobody whose a newer copy is where no key can be read in
     await putHash(client, `tenant:{t}:destination:${id}`, newer);
   }
   await client.config("RESETSTAT");
-  assertEquals((await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER })).conflicts, 3);
+  assertEquals((await applyOne(outpostBackend(client), HASH_TAGS, { signal: NEVER })).conflicts, 3);
   // What is known of a record that is asked about is its type first.
   assertEquals(/cmdstat_type:.*/.exec(await client.info("commandstats")), null);
 });

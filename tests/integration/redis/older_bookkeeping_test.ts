@@ -6,6 +6,7 @@ import { runInProcess } from "../../support/cli.ts";
 import { startRedis } from "../../support/redis.ts";
 import {
   applyAll,
+  applyOne,
   getHash,
   HASH_TAGS,
   NEVER,
@@ -82,7 +83,7 @@ for (const later of [0, 1]) {
     // A deployment takes over from all what is done, and does the rest itself.
     const statuses = (await outpostBackend(client, "dp").read()).entries.map(({ status }) => status);
     assertEquals(statuses, ["not_applicable", "pending", "applied"]);
-    assertEquals((await backend.apply(TIMESTAMPS, { signal: NEVER })).outcome, "applied");
+    assertEquals((await applyOne(backend, TIMESTAMPS, { signal: NEVER })).outcome, "applied");
     assertEquals(await found(), [applied, applied, applied]);
     const time = String(Date.parse(tenantFields("t").created_at!));
     assertEquals((await getHash(client, "tenant:{t}:tenant"))?.created_at, time);
@@ -181,7 +182,7 @@ Deno.test("read() believes what this tool could not do more than an older tool t
   const client = server.client();
   await putHash(client, "tenant:{t}:tenant", { ...tenantFields("t"), created_at: "yesterday" });
   const backend = outpostBackend(client);
-  await backend.apply(TIMESTAMPS, { signal: NEVER });
+  await applyOne(backend, TIMESTAMPS, { signal: NEVER });
   // As all of them do: fields that they do not know stay.
   const key = "outpost:migration:002_timestamps";
   await client.hset(key, { status: "applied", applied_at: "2026-02-06T10:00:00Z" });
@@ -194,7 +195,7 @@ converted: created_at is "yesterday"',
   // Nor does a deployment inherit it.
   assertEquals((await outpostBackend(client, "dp_001").read()).entries[1]!.status, "pending");
   await client.hset("tenant:{t}:tenant", { created_at: "2024-01-15T10:30:00Z" });
-  assertEquals((await backend.apply(TIMESTAMPS, { signal: NEVER })).outcome, "applied");
+  assertEquals((await applyOne(backend, TIMESTAMPS, { signal: NEVER })).outcome, "applied");
   assertEquals((await entry()).status, "applied");
 });
 

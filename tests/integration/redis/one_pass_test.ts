@@ -28,7 +28,7 @@ function ofUsers(version: number, rules: Pick<TransformRules, "fields" | "kindOf
   return { name: `00${version}_users`, version, description: "", change };
 }
 
-Deno.test("applyTogether() shows each migration what those before it made of a record, lookalikes or none", async () => {
+Deno.test("apply() shows each migration what those before it made of a record, lookalikes or none", async () => {
   await using server = await startRedis();
   const client = server.client();
   await putHash(client, "user:a", { name: "Ada" });
@@ -59,7 +59,7 @@ Deno.test("applyTogether() shows each migration what those before it made of a r
   assertEquals(await getHash(client, "user:a"), { name: "Ada", kind: "user", role: "reader" });
 });
 
-Deno.test("applyTogether() keeps what is applied true of copies that a migration before it cannot convert", async () => {
+Deno.test("apply() keeps what is applied true of copies that a migration before it cannot convert", async () => {
   await using server = await startRedis();
   const client = server.client();
   await putHash(client, "tenant:t", tenantFields("t"));
@@ -67,7 +67,7 @@ Deno.test("applyTogether() keeps what is applied true of copies that a migration
   await applyAll(backend);
   const written = { created_at: "never", updated_at: "2100-01-01T00:00:00Z" };
   await putHash(client, "tenant:t:destination:d", { ...destinationFieldsOf("d"), ...written });
-  const again = await backend.applyTogether([HASH_TAGS, TIMESTAMPS], { signal: NEVER, rerun: true });
+  const again = await backend.apply([HASH_TAGS, TIMESTAMPS], { signal: NEVER, rerun: true });
   assertEquals(again.map(({ outcome, processed, failed }) => [outcome, processed, failed]), [
     ["applied", 1, 0],
     ["failed", 0, 1],
@@ -77,7 +77,7 @@ Deno.test("applyTogether() keeps what is applied true of copies that a migration
 });
 
 for (const where of ["one server", "a cluster"]) {
-  Deno.test(`applyTogether() copies what a migration before has converted, and nothing else, on ${where}`, async () => {
+  Deno.test(`apply() copies what a migration before has converted, and nothing else, on ${where}`, async () => {
     await using server = where === "a cluster" ? await startRedisCluster() : await startRedis();
     const client = server.client();
     const lower = transformRecords({
@@ -118,7 +118,7 @@ for (const where of ["one server", "a cluster"]) {
 }
 
 for (const where of ["one server", "a cluster"]) {
-  Deno.test(`applyTogether() looks at no copy that it has made itself, on ${where}`, async () => {
+  Deno.test(`apply() looks at no copy that it has made itself, on ${where}`, async () => {
     await using stack = new AsyncDisposableStack();
     const cluster = where === "a cluster" ? stack.use(await startRedisCluster()) : null;
     const nodes = cluster?.nodes ?? [stack.use(await startRedis())];
@@ -156,10 +156,10 @@ Deno.test("A second run and `verify --full` read each form of a record once, and
   await seedLegacyRedis(server, { tenants: 20, destinationsPerTenant: 9 });
   const backend = outpostBackend(client);
   const ids = backend.migrations.map(({ id }) => id);
-  await backend.applyTogether(ids, { signal: NEVER });
+  await backend.apply(ids, { signal: NEVER });
   const forms = (await client.keys("tenant:*")).length;
   const jobs: Readonly<Record<string, () => Promise<unknown>>> = {
-    again: () => backend.applyTogether(ids, { signal: NEVER, rerun: true }),
+    again: () => backend.apply(ids, { signal: NEVER, rerun: true }),
     verify: () => backend.verify(ids, { signal: NEVER, full: true, sample: 0 }),
   };
   for (const [name, work] of Object.entries(jobs)) {

@@ -12,6 +12,7 @@ import { appendFenced } from "../../support/fenced_log.ts";
 import { type RedisCluster, startRedisCluster } from "../../support/redis.ts";
 import {
   applyAll,
+  applyOne,
   getHash,
   HASH_TAGS,
   NEVER,
@@ -73,7 +74,7 @@ Deno.test("apply() converts what can be of a slot left halfway, looks once, and 
   const finish = await leaveOpen(cluster, SLOT, 6);
   for (const node of cluster.nodes) await node.client().config("RESETSTAT");
   const backend = outpostBackend(client);
-  const result = await backend.apply(TIMESTAMPS, { signal: NEVER });
+  const result = await applyOne(backend, TIMESTAMPS, { signal: NEVER });
   assertEquals([result.outcome, result.processed, result.failed], ["failed", ids.length, 0]);
   assertStringIncludes(result.issues[0]!, `slot ${SLOT} `);
   assertStringIncludes((await backend.read()).entries[1]!.reason!, `slot ${SLOT} `);
@@ -87,7 +88,7 @@ Deno.test("apply() converts what can be of a slot left halfway, looks once, and 
     `slot ${SLOT} `,
   );
   await finish();
-  assertEquals((await backend.apply(TIMESTAMPS, { signal: NEVER })).outcome, "applied");
+  assertEquals((await applyOne(backend, TIMESTAMPS, { signal: NEVER })).outcome, "applied");
 });
 
 Deno.test("apply() makes copies into a slot left halfway, and goes on by itself once the slot has moved", async () => {
@@ -102,13 +103,13 @@ Deno.test("apply() makes copies into a slot left halfway, and goes on by itself 
   await putHash(client, `tenant:{${id}}:destination:a`, { deleted_at: String(Date.now()) });
   const finish = await leaveOpen(cluster, SLOT, 1);
   const backend = outpostBackend(client);
-  const stuck = await backend.apply(HASH_TAGS, { signal: NEVER });
+  const stuck = await applyOne(backend, HASH_TAGS, { signal: NEVER });
   assertEquals([stuck.outcome, stuck.processed, stuck.failed], ["failed", ids.length + 1, 0]);
   assertStringIncludes(stuck.issues[0]!, `slot ${SLOT} `);
   for (const id of ids) assertEquals((await getHash(client, `tenant:{${id}}:tenant`))?.id, id);
   // This time the operator comes back while the run waits for a change.
   let finished: Promise<void> | undefined;
-  const result = await backend.apply(HASH_TAGS, {
+  const result = await applyOne(backend, HASH_TAGS, {
     signal: NEVER,
     onProgress: () => void (finished ??= finish()),
   });

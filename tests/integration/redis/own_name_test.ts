@@ -6,7 +6,7 @@ import { copyKeys } from "../../../engine/redis/copy/copy_keys.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
 import { redisLayout } from "../../../migrations/redis_layout.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
-import { allKeys, NEVER, putHash } from "../../support/redis_records.ts";
+import { allKeys, applyOne, NEVER, putHash } from "../../support/redis_records.ts";
 
 /** `user:<id>` to `user:{<id>}`; what has its braces already goes where it is. */
 const braced = copyKeys({
@@ -27,7 +27,7 @@ for (const where of ["one server", "a cluster"]) {
     for (const key of ["user:{a}", "user:b", "user:c"]) await putHash(client, key, { name: key });
     const [plan] = await backend.plan(["redis/001_users"], { signal: NEVER });
     assertEquals(plan!.estimatedItems, 2);
-    const { outcome, processed } = await backend.apply("redis/001_users", { signal: NEVER });
+    const { outcome, processed } = await applyOne(backend, "redis/001_users", { signal: NEVER });
     assertEquals([outcome, processed], ["applied", 2]);
     const { deleted, kept } = await backend.cleanup("redis/001_users", { signal: NEVER });
     assertEquals([deleted, kept], [2, 0]);

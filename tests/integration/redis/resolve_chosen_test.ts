@@ -5,6 +5,7 @@ import { SETTLE } from "../../../engine/redis/scripts/settling.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   applyAll,
+  applyOne,
   destinationFieldsOf,
   getHash,
   HASH_TAGS,
@@ -25,13 +26,13 @@ Deno.test("differences() of all are not what still has to be copied: no choice d
   await putHash(client, "tenant:t", tenantFields("t"));
   await putHash(client, "tenant:{t}:tenant", { id: "t", note: "x" });
   const backend = outpostBackend(client);
-  assertEquals((await backend.apply(HASH_TAGS, { signal: NEVER })).outcome, "failed");
+  assertEquals((await applyOne(backend, HASH_TAGS, { signal: NEVER })).outcome, "failed");
   // What is there by then no run has come upon.
   for (const id of ["a", "b"]) await putHash(client, `tenant:${id}`, tenantFields(id));
   const found = await backend.differences(HASH_TAGS, null, { signal: NEVER });
   assertEquals(found.map(({ key }) => key), ["tenant:t"]);
   await backend.settle(HASH_TAGS, found, "copy", { signal: NEVER });
-  const { outcome, processed } = await backend.apply(HASH_TAGS, { signal: NEVER });
+  const { outcome, processed } = await applyOne(backend, HASH_TAGS, { signal: NEVER });
   assertEquals([outcome, processed], ["applied", 2]);
 });
 
@@ -99,7 +100,7 @@ Deno.test("a list of which nothing is left is no choice for a person, also where
   const { resolved, issues } = await backend.settle(HASH_TAGS, found, "original", { signal: NEVER });
   assertEquals([resolved, issues], [1, []]);
   assertEquals(await getHash(client, list), { d: "{}" });
-  assertEquals((await backend.apply(HASH_TAGS, { signal: NEVER, rerun: true })).outcome, "applied");
+  assertEquals((await applyOne(backend, HASH_TAGS, { signal: NEVER, rerun: true })).outcome, "applied");
   assertEquals(await client.exists(copy), 0);
 });
 

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   applyAll,
+  applyOne,
   destinationFieldsOf,
   getHash,
   HASH_TAGS,
@@ -26,7 +27,7 @@ for (const where of ["one server", "a cluster"]) {
       await putHash(client, "tenant:t", tenantFields("t"));
       await putHash(client, OLD, destinationFieldsOf("d"));
       const backend = outpostBackend(client);
-      for (const { id } of backend.migrations) await backend.apply(id, { signal: NEVER, rerun: true });
+      for (const { id } of backend.migrations) await applyOne(backend, id, { signal: NEVER, rerun: true });
       await putHash(client, OLD, { credentials: "\xffrotated", updated_at: LATER });
       await putHash(client, NEW, { disabled_at: "4102444900000" });
       assertEquals(await backend.differences(HASH_TAGS, ["tenant:nobody"], { signal: NEVER }), []);
@@ -162,7 +163,7 @@ Deno.test("apply --rerun converts what it copies after the later migrations were
   const backend = outpostBackend(client);
   await applyAll(backend);
   await putHash(client, "tenant:late", { ...tenantFields("late"), updated_at: LATER });
-  const again = await backend.apply(HASH_TAGS, { signal: NEVER, rerun: true });
+  const again = await applyOne(backend, HASH_TAGS, { signal: NEVER, rerun: true });
   assertEquals([again.outcome, again.processed], ["applied", 1]);
   assertEquals(await getHash(client, "tenant:{late}:tenant"), {
     id: "late",
@@ -179,12 +180,12 @@ Deno.test("apply --rerun converts the copies that an earlier run left unconverte
   const client = server.client();
   await putHash(client, "tenant:t", tenantFields("t"));
   const backend = outpostBackend(client);
-  for (const id of [HASH_TAGS, TIMESTAMPS]) await backend.apply(id, { signal: NEVER });
+  for (const id of [HASH_TAGS, TIMESTAMPS]) await applyOne(backend, id, { signal: NEVER });
   const records = { fine: tenantFields("fine"), bad: { ...tenantFields("bad"), created_at: "yesterday" } };
   for (const [id, record] of Object.entries(records)) {
     for (const key of [`tenant:${id}`, `tenant:{${id}}:tenant`]) await putHash(client, key, record);
   }
-  const again = await backend.apply(HASH_TAGS, { signal: NEVER, rerun: true });
+  const again = await applyOne(backend, HASH_TAGS, { signal: NEVER, rerun: true });
   assertEquals([again.outcome, again.failed, again.issues], [
     "failed",
     1,
@@ -288,9 +289,9 @@ Deno.test("apply --rerun converts what an earlier one copied that ended before i
     return await send(...args);
   }) as typeof client.callBuffer;
   const rerun = { signal: NEVER, rerun: true };
-  await assertRejects(() => outpostBackend(client).apply(HASH_TAGS, rerun), TypeError, "killed");
+  await assertRejects(() => applyOne(outpostBackend(client), HASH_TAGS, rerun), TypeError, "killed");
   assertEquals((await getHash(application, NEW))?.entity, undefined);
-  await outpostBackend(application).apply(HASH_TAGS, { signal: NEVER });
+  await applyOne(outpostBackend(application), HASH_TAGS, { signal: NEVER });
   assertEquals((await getHash(application, NEW))?.entity, "destination");
   assertEquals((await getHash(application, NEW))?.updated_at, "4102444800000");
 });

@@ -5,6 +5,7 @@ import { BlockedError, InterruptedError } from "../../../engine/errors.ts";
 import { createFrozenEngine } from "../../support/frozen_registry.ts";
 import { type RedisServer, startRedis } from "../../support/redis.ts";
 import {
+  applyOne,
   HASH_TAGS,
   NEVER,
   outpostBackend,
@@ -66,7 +67,7 @@ Deno.test("blockers() names a server that has no room for the copies, whatever i
   const megabytes = Number(/maxmemory to ([\d.]+) MB/.exec(hint)![1]);
   await server.client().config("SET", "maxmemory", megabytes * 1_000_000);
   assertEquals(await backend.blockers(ALL), []);
-  const result = await backend.apply(HASH_TAGS, { signal: NEVER });
+  const result = await applyOne(backend, HASH_TAGS, { signal: NEVER });
   assertEquals([result.outcome, result.processed], ["applied", 3000]);
   assertEquals(await server.client().dbsize(), 6001);
   // What is copied already needs no room again.
@@ -99,7 +100,7 @@ Deno.test("apply() is not applied when the server evicts keys meanwhile, whoever
   await limit(server, 1.5, "allkeys-lru");
   const backend = outpostBackend(server.client());
   let filled: Promise<void> | undefined;
-  const result = await backend.apply(TIMESTAMPS, {
+  const result = await applyOne(backend, TIMESTAMPS, {
     signal: NEVER,
     batchSize: 50,
     maxRate: 3000,
@@ -125,7 +126,7 @@ Deno.test("apply() is not applied when the server evicted keys during a run that
   await limit(server, 1.1, "volatile-ttl");
   const killed = new AbortController();
   await assertRejects(() =>
-    outpostBackend(server.client()).apply(TIMESTAMPS, {
+    applyOne(outpostBackend(server.client()), TIMESTAMPS, {
       signal: killed.signal,
       onProgress: () => {
         for (let i = 0; i < 10; i++) client.set(`cache${i}`, "x".repeat(100_000));
@@ -136,7 +137,7 @@ Deno.test("apply() is not applied when the server evicted keys during a run that
   assert(await client.exists(...Array.from({ length: 30 }, (_, i) => `expires${i}`)) < 30);
   const outcomes = [];
   for (let run = 1; run <= 2; run++) {
-    const { outcome, failed, issues } = await outpostBackend(client).apply(TIMESTAMPS, { signal: NEVER });
+    const { outcome, failed, issues } = await applyOne(outpostBackend(client), TIMESTAMPS, { signal: NEVER });
     outcomes.push([outcome, failed, issues.join().includes("for want of memory")]);
   }
   assertEquals(outcomes, [["failed", 0, true], ["applied", 0, false]]); // It is told once.
@@ -147,7 +148,7 @@ Deno.test("cleanup() tells that the server evicted keys while it was deleting", 
   const application = server.client();
   await seed(server, (id) => `tenant:${id}`, 300);
   const backend = outpostBackend(server.client());
-  await backend.apply(HASH_TAGS, { signal: NEVER });
+  await applyOne(backend, HASH_TAGS, { signal: NEVER });
   let filled: Promise<void> | undefined;
   const { issues } = await backend.cleanup(HASH_TAGS, {
     signal: NEVER,
@@ -171,7 +172,7 @@ Deno.test("a server at its limit that refuses writes fails a run honestly, and c
   await engine.apply();
   await putHash(client, "tenant:{more}:tenant", tenantFields("more"));
   await client.config("SET", "maxmemory", Math.round(await usedBy(server) * 0.9));
-  const failed = await outpostBackend(client).apply(TIMESTAMPS, { signal: NEVER, rerun: true });
+  const failed = await applyOne(outpostBackend(client), TIMESTAMPS, { signal: NEVER, rerun: true });
   assertEquals([failed.outcome, failed.issues[0]], ["failed", "The server answered OOM"]);
   assertEquals((await outpostBackend(client).read()).entries[1]?.status, "failed");
   await client.config("SET", "maxmemory", 0);

@@ -4,6 +4,7 @@ import { assertEquals } from "@std/assert";
 import type { Redis } from "ioredis";
 import { startRedis } from "../../support/redis.ts";
 import {
+  applyOne,
   getHash,
   NEVER,
   outpostBackend,
@@ -34,7 +35,7 @@ Deno.test("A record that was accepted as it is counts once, however often the se
     await putHash(client, `tenant:{${id}}:tenant`, { id, created_at: "yesterday" });
   }
   const backend = outpostBackend(namingTwice(server.client()));
-  await backend.apply(TIMESTAMPS, { signal: NEVER, skipInvalid: true });
+  await applyOne(backend, TIMESTAMPS, { signal: NEVER, skipInvalid: true });
   assertEquals((await getHash(client, "outpost:migration:002_timestamps"))?.skipped_invalid, "2");
   const verify = async () => {
     const [found] = await backend.verify([TIMESTAMPS], { signal: NEVER, full: true, sample: 0 });

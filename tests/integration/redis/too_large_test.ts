@@ -3,6 +3,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
+  applyOne,
   getHash,
   HASH_TAGS,
   NEVER,
@@ -22,7 +23,7 @@ Deno.test("apply() names a record that a server does not take for its size", asy
   for (const id of IDS) await putHash(client, `tenant:${id}`, tenantFields(id));
   for (const name of ["a", "b", "c"]) await putHash(client, "tenant:t0:large", { [name]: random(720_000) });
   const backend = outpostBackend(client);
-  const { outcome, issues: [fault, issue = ""] } = await backend.apply(HASH_TAGS, { signal: NEVER });
+  const { outcome, issues: [fault, issue = ""] } = await applyOne(backend, HASH_TAGS, { signal: NEVER });
   assertEquals([outcome, fault], ["failed", "The server answered ERR"]);
   assertMatch(
     issue,
@@ -30,7 +31,7 @@ Deno.test("apply() names a record that a server does not take for its size", asy
   );
   // Which is what has to be raised.
   for (const node of cluster.nodes) await node.client().config("SET", "proto-max-bulk-len", "4mb");
-  assertEquals((await backend.apply(HASH_TAGS, { signal: NEVER })).outcome, "applied");
+  assertEquals((await applyOne(backend, HASH_TAGS, { signal: NEVER })).outcome, "applied");
   assertEquals(await getHash(client, "tenant:{t0}:large"), await getHash(client, "tenant:t0:large"));
 });
 
@@ -43,7 +44,7 @@ Deno.test("settle() settles a record that is more than a server takes at once, a
     await putHash(client, "tenant:t0:large", { a: "1" });
     await putHash(client, "tenant:t1", tenantFields("t1"));
     const backend = outpostBackend(client);
-    await backend.apply(HASH_TAGS, { signal: NEVER });
+    await applyOne(backend, HASH_TAGS, { signal: NEVER });
     for (const name of ["a", "b", "c"]) await putHash(client, "tenant:t0:large", { [name]: random(720_000) });
     await putHash(client, "tenant:t1", { note: "new" });
     for (const node of nodes) await node.client().config("SET", "proto-max-bulk-len", "1mb");

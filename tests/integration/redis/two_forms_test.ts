@@ -5,6 +5,7 @@ import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   allKeys,
   applyAll,
+  applyOne,
   bytes,
   destinationFieldsOf,
   ENTITY,
@@ -43,7 +44,7 @@ async function begin(client: Redis) {
   const stopped = new AbortController();
   stopped.abort();
   await assertRejects(
-    () => outpostBackend(client).apply(HASH_TAGS, { signal: stopped.signal }),
+    () => applyOne(outpostBackend(client), HASH_TAGS, { signal: stopped.signal }),
     InterruptedError,
   );
 }
@@ -92,7 +93,7 @@ Deno.test("apply() names a tenant that was made anew beside an old one whose fie
   await putHash(client, "tenant:{t}:tenant", anew);
   await putHash(client, "tenant:u", tenantFields("u"));
   const backend = outpostBackend(client);
-  const result = await backend.apply(HASH_TAGS, { signal: NEVER });
+  const result = await applyOne(backend, HASH_TAGS, { signal: NEVER });
   assertEquals([result.outcome, result.processed, result.failed], ["failed", 1, 1]);
   assert(result.issues[0]?.startsWith("tenant:t: "), result.issues[0]);
   assertEquals(await getHash(client, "tenant:{t}:tenant"), anew);
@@ -111,7 +112,7 @@ Deno.test("apply() after an interruption brings nothing back that was deleted in
     await client.del(`tenant:{${id}}:destination:${one}`);
     await putHash(client, `tenant:{${id}}:destination:${one}`, { deleted_at: String(await now(client)) });
   }
-  const result = await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
+  const result = await applyOne(outpostBackend(client), HASH_TAGS, { signal: NEVER });
   assertEquals([result.outcome, result.failed], ["applied", 0]);
   assertEquals(await getHash(client, "tenant:{t}:destinations"), { e: "{}" });
   assertEquals(await getHash(client, "tenant:{u}:destinations"), null);
@@ -127,7 +128,7 @@ Deno.test("apply() names the list of a deleted tenant that had been copied and w
   await putHash(client, "tenant:t:destinations", { a: "changed" });
   await putHash(client, "tenant:{t}:tenant", { deleted_at: String(Date.now()) });
   await putHash(client, "tenant:{t}:destinations", { a: "copied" });
-  const { outcome, issues } = await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
+  const { outcome, issues } = await applyOne(outpostBackend(client), HASH_TAGS, { signal: NEVER });
   const difference = "tenant:t:destinations: its copy tenant:{t}:destinations is different";
   assertEquals([outcome, issues[0]], ["failed", difference]);
 });
@@ -140,7 +141,7 @@ Deno.test("apply() after an interruption names what both applications wrote in t
   await client.copy(OLD, NEW);
   await rotate(client);
   await putHash(client, NEW, { disabled_at: String(await now(client) + 1000) });
-  const result = await outpostBackend(client).apply(HASH_TAGS, { signal: NEVER });
+  const result = await applyOne(outpostBackend(client), HASH_TAGS, { signal: NEVER });
   assertEquals([result.outcome, result.failed, result.conflicts], ["failed", 1, 0]);
   assert(result.issues[0]?.startsWith(`${OLD}: `), result.issues[0]);
   assertEquals((await getHash(client, OLD))?.credentials, SECRET);
@@ -166,7 +167,7 @@ Deno.test("verify() and --rerun tell what the application did since from what we
   const fine = [[true, []], [true, []], [true, []]];
   assertEquals(await check(), fine);
   const before = await snapshot(client);
-  const again = await backend.apply(HASH_TAGS, { signal: NEVER, rerun: true });
+  const again = await applyOne(backend, HASH_TAGS, { signal: NEVER, rerun: true });
   assertEquals([again.outcome, again.processed, again.failed], ["applied", 0, 0]);
   const after = await snapshot(client);
   for (const all of [before, after]) all.delete("outpost:migration:001_hash_tags");
@@ -204,10 +205,10 @@ Deno.test("verify() names what an old application has written since, and --rerun
   const stopped = new AbortController();
   stopped.abort();
   await assertRejects(
-    () => backend.apply(HASH_TAGS, { signal: stopped.signal, rerun: true }),
+    () => applyOne(backend, HASH_TAGS, { signal: stopped.signal, rerun: true }),
     InterruptedError,
   );
-  const again = await backend.apply(HASH_TAGS, { signal: NEVER });
+  const again = await applyOne(backend, HASH_TAGS, { signal: NEVER });
   assertEquals([again.outcome, again.processed], ["applied", 1]);
   assertEquals(await getHash(client, NEW), null);
   assertEquals((await backend.verify([HASH_TAGS], FULL))[0]?.issues, []);
@@ -227,7 +228,7 @@ Deno.test("002 and 003 write to no hash whose fields do not say that it is a ten
   await putHash(client, "tenant:{gone}:tenant", { deleted_at: "2024-01-15T10:30:00Z" });
   const before = await snapshot(client);
   const backend = outpostBackend(client);
-  for (const id of [TIMESTAMPS, ENTITY]) await backend.apply(id, { signal: NEVER });
+  for (const id of [TIMESTAMPS, ENTITY]) await applyOne(backend, id, { signal: NEVER });
   const after = await snapshot(client);
   for (const [key] of foreign) assertEquals(after.get(key), before.get(key), key);
   assertEquals((await getHash(client, "tenant:{gone}:tenant"))?.entity, "tenant");
@@ -260,7 +261,7 @@ Deno.test(
       await death.promise;
       throw new TypeError("It died");
     }) as typeof client.callBuffer;
-    await assertRejects(() => outpostBackend(client).apply(HASH_TAGS, { signal: NEVER, batchSize: 60 }));
+    await assertRejects(() => applyOne(outpostBackend(client), HASH_TAGS, { signal: NEVER, batchSize: 60 }));
     const there = [];
     for (const id of ids) if (await application.exists(`tenant:{${id}}:tenant`) === 1) there.push(id);
     assert(there.length > 10, `${there.length}`);
@@ -269,7 +270,7 @@ Deno.test(
       if (i % 3 === 0) await application.del(`tenant:${id}`);
       else if (i % 3 === 1) await application.hset(`tenant:${id}`, "note", "changed");
     }
-    const result = await outpostBackend(cluster.client()).apply(HASH_TAGS, { signal: NEVER });
+    const result = await applyOne(outpostBackend(cluster.client()), HASH_TAGS, { signal: NEVER });
     assertEquals([result.outcome, result.failed, result.conflicts], ["applied", 0, 0], result.issues.join());
     for (const [i, id] of there.entries()) {
       const copy = await getHash(application, `tenant:{${id}}:tenant`);
@@ -325,7 +326,7 @@ Deno.test("verify() finds of two forms the same whether the server compares them
   ];
   let found: string[] = [];
   for (const id of [HASH_TAGS, TIMESTAMPS, ENTITY]) {
-    await backend.apply(id, { signal: NEVER, skipInvalid: true });
+    await applyOne(backend, id, { signal: NEVER, skipInvalid: true });
     for (const change of id === ENTITY ? changes : changes.slice(0, 1)) {
       await change();
       const verified = await backend.verify([HASH_TAGS, TIMESTAMPS, ENTITY], FULL);

@@ -7,7 +7,7 @@ import { seedLegacyRedis } from "../../support/legacy_redis_data.ts";
 import { startProxy } from "../../support/proxy.ts";
 import { startRedis } from "../../support/redis.ts";
 import { eventually } from "../../support/server.ts";
-import { ENTITY, NEVER, outpostBackend, snapshot } from "../../support/redis_records.ts";
+import { applyOne, ENTITY, NEVER, outpostBackend, snapshot } from "../../support/redis_records.ts";
 
 Deno.test("walk() visits every key that matches, in batches of the size asked for", async () => {
   await using server = await startRedis();
@@ -162,7 +162,7 @@ Deno.test("apply() writes nothing once its fence is gone, and goes on when it wa
   const before = await snapshot(client);
   await client.set("fence", "another's");
   const lost = fenceOf(() => Promise.reject(new LockLostError("Lost")));
-  await assertRejects(() => backend.apply(ENTITY, { signal: NEVER, fence: lost }), LockLostError);
+  await assertRejects(() => applyOne(backend, ENTITY, { signal: NEVER, fence: lost }), LockLostError);
   await client.unlink("fence");
   assertEquals(await snapshot(client), before);
 
@@ -171,11 +171,14 @@ Deno.test("apply() writes nothing once its fence is gone, and goes on when it wa
     renewed++;
     await client.set("fence", "mine");
   });
-  const result = await backend.apply(ENTITY, { signal: NEVER, fence: renewing });
+  const result = await applyOne(backend, ENTITY, { signal: NEVER, fence: renewing });
   assertEquals([result.outcome, result.processed], ["applied", 120]);
   assertEquals(renewed, 1);
 
   const controller = new AbortController();
   controller.abort(new LockLostError("Lost"));
-  await assertRejects(() => backend.apply(ENTITY, { signal: controller.signal, rerun: true }), LockLostError);
+  await assertRejects(
+    () => applyOne(backend, ENTITY, { signal: controller.signal, rerun: true }),
+    LockLostError,
+  );
 });
