@@ -88,8 +88,8 @@ async function chooseFrom(
   if (plan !== undefined) await assertFits(context, state, plan, { justShown });
   else if (ids.length === 0) assertNoneDirtyAhead(state);
   const selected = select(ignoreRunning(state.entries), plan?.basis.selected ?? ids, { rerun });
-  for (const [name, found] of state.sql) {
-    if (selected.some(({ store }) => store === name)) assertSound(name, found);
+  for (const name of state.sql.keys()) {
+    if (selected.some(({ store }) => store === name)) assertSound(name, state);
   }
   return selected;
 }

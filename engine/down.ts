@@ -14,7 +14,7 @@ import {
   RefusedError,
   StoreUnreachableError,
 } from "./errors.ts";
-import { hint } from "./hint.ts";
+import { hint, storeFlag } from "./hint.ts";
 import { withLock } from "./lock/with_lock.ts";
 import { migrationId, type SqlStoreName, storeTitle } from "./migration.ts";
 import { dirtyError, lowestOf } from "./sql/standing.ts";
@@ -108,9 +108,7 @@ export async function down(
       return taken;
     });
   } catch (error) {
-    throw to === null
-      ? error
-      : withWayOn(error, `down --to ${to}${context.sql.size > 1 ? ` --store ${name}` : ""}`);
+    throw to === null ? error : withWayOn(error, `down --to ${to}${storeFlag(name, context.sql)}`);
   }
 }
 

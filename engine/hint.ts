@@ -55,11 +55,10 @@ export function callOf(command: string): string {
   const [name, ...words] = command.split(" ") as [string, ...string[]];
   const valueOf = (flag: string) => words.includes(flag) ? words[words.indexOf(flag) + 1]! : null;
   if (name === "prepare" && words.includes("--abort")) return "abortPrepared()";
-  if (name === "force") return `force(${words[0]!.toLowerCase()})`;
-  if (name === "down") {
-    const store = valueOf("--store");
-    return `down({ to: ${valueOf("--to")} }${store === null ? "" : `, { store: "${store}" }`})`;
-  }
+  const store = valueOf("--store");
+  const ofStore = store === null ? "" : `, { store: "${store}" }`;
+  if (name === "force") return `force(${words[0]!.toLowerCase()}${ofStore})`;
+  if (name === "down") return `down({ to: ${valueOf("--to")} }${ofStore})`;
   const ids = words.filter((word) => !word.startsWith("-"));
   const flags = words.filter((word) => word.startsWith("--")).map((flag) =>
     `${flag.slice(2).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())}: true`
@@ -69,10 +68,20 @@ export function callOf(command: string): string {
   return `${name}(${options.length === 0 ? "" : `{ ${options.join(", ")} }`})`;
 }
 
-/** The way out when another tool failed in the middle of a version. @param latest The highest that this program knows. */
-export function dirtyHint(version: number, latest: number): string | Hint {
+/** What a command that works on one SQL store has to say too, where there are others: ` --store clickhouse`, or nothing. */
+export function storeFlag(store: string, { size }: { readonly size: number }): string {
+  return size > 1 ? ` --store ${store}` : "";
+}
+
+/**
+ * The way out when another tool failed in the middle of a version.
+ *
+ * @param latest The highest that this program knows.
+ * @param flag {@linkcode storeFlag}
+ */
+export function dirtyHint(version: number, latest: number, flag = ""): string | Hint {
   if (version > latest) return `Repair it with the release that knows version ${version}`;
-  const [whole, before] = dirtyVersions(version).map((one) => `force ${one}`) as [string, string];
+  const [whole, before] = dirtyVersions(version).map((one) => `force ${one}${flag}`) as [string, string];
   return hint`Compare the schema (${"verify"}), repair it, then set the version that it really has: ${whole} when the step \
 is complete, or ${before}`;
 }

@@ -35,7 +35,7 @@ export async function prepare(
     const state = await read();
     const pending = pendingOf(state);
     if (pending.length === 0) return null;
-    assertSound("postgres", state.sql.get("postgres")!);
+    assertSound("postgres", state);
     const blockers = (await findBlockers(context, pending)).filter(({ kind }) => kind !== PREPARED_BLOCKER);
     if (blockers.length > 0) throw refusalFor("prepare", blockers);
     await preparing(locked).prepare!(pending.map(({ version }) => version), {

@@ -51,6 +51,8 @@ export interface SqlVerification {
   readonly misrecorded?: true;
   /** Present where a table or a column is not there that the version has: what is pending can then not even be planned. */
   readonly incomplete?: true;
+  /** Present for a dirty database whose tables lack nothing of a version that it may be at: that one, and of two the later. */
+  readonly fits?: number;
 }
 
 /** How a session runs steps. */

@@ -8,7 +8,7 @@ import type { RedisState } from "./redis_backend.ts";
 import type { SqlState } from "./sql_backend.ts";
 import type { Blocker } from "./blocker.ts";
 import { DirtyError, DriftError, StoreHeldError } from "./errors.ts";
-import { dirtyHint, hint } from "./hint.ts";
+import { dirtyHint, hint, storeFlag } from "./hint.ts";
 import { isPending, type MigrationEntry, type SqlStoreName, storeTitle } from "./migration.ts";
 import type { LockOwner } from "./lock/lock.ts";
 import { dirtyError } from "./sql/standing.ts";
@@ -129,14 +129,16 @@ export function assertNoneDirtyAhead({ sql }: State): void {
 }
 
 /** @throws {DirtyError | DriftError} When the SQL bookkeeping does not allow going on. */
-export function assertSound(store: SqlStoreName, state: SqlState): void {
+export function assertSound(store: SqlStoreName, { sql }: State): void {
+  const state = sql.get(store)!;
+  const flag = storeFlag(store, sql);
   if (state.dirty) {
     throw new DirtyError(
       state.version,
       `Cannot apply ${
         storeTitle(store)
       } steps: another tool failed in the middle of version ${state.version} and left it dirty`,
-      { hint: dirtyHint(state.version, state.latest) },
+      { hint: dirtyHint(state.version, state.latest, flag) },
     );
   }
   const [drift] = state.drift;
@@ -144,7 +146,7 @@ export function assertSound(store: SqlStoreName, state: SqlState): void {
     throw new DriftError(`Cannot apply ${storeTitle(store)} steps: ${state.drift.join("; ")}`, {
       hint: state.misrecorded
         ? hint`See with ${"verify"} what the tables have of that version, and write down the one that is true: \
-${`force ${state.version}`}, or another`
+${`force ${state.version}${flag}`}, or another`
         : hint`Run ${"verify"}, and use the release that applied these steps`,
     });
   }

@@ -6,7 +6,7 @@
 
 import { presentStores, storeTitle } from "../../engine/migration.ts";
 import type { SqlVerification } from "../../engine/sql_backend.ts";
-import { dirtyVersions } from "../../engine/hint.ts";
+import { dirtyVersions, storeFlag } from "../../engine/hint.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
 import { formatCount, formatCounted } from "../output/format.ts";
 import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
@@ -80,22 +80,24 @@ function next(
   }
   if (ok && named) return nextCommand(layout, "outpost migrate status", "and the others?");
   if (ok) return nextWhenDone(layout, { pending: false });
-  const sql = presentStores(result).map(([, store]) => store);
+  const stores = presentStores(result);
+  const sql = stores.map(([, store]) => store);
   // A version that is not known can be set by the release alone that knows it.
-  const settable = sql.filter(({ current, latest }) => current <= latest);
-  const dirty = settable.find((store) => store.dirty);
-  if (dirty !== undefined) return nextAfterRepair(dirty, layout);
-  const misrecorded = settable.find((store) => store.misrecorded);
+  const settable = stores.filter(([, { current, latest }]) => current <= latest);
+  const at = (name: string, version: number) => `${version}${storeFlag(name, { size: sql.length })}`;
+  const dirty = settable.find(([, store]) => store.dirty);
+  if (dirty !== undefined) return nextAfterRepair(dirty[1], layout, (version) => at(dirty[0], version));
+  const misrecorded = settable.find(([, store]) => store.misrecorded);
   if (misrecorded !== undefined) {
     return nextCommand(
       layout,
-      `outpost migrate force ${misrecorded.current}`,
+      `outpost migrate force ${at(misrecorded[0], misrecorded[1].current)}`,
       "or the version that the tables really have: writes it down anew",
     );
   }
   const repaired = () =>
     nextCommand(layout, "outpost migrate verify", "once what is listed above is repaired");
-  if (settable.some((store) => store.incomplete)) return repaired();
+  if (settable.some(([, store]) => store.incomplete)) return repaired();
   const behind = sql.some((store) => store.current < store.latest) ||
     redis.some(({ valid, checksRun }) => !valid && checksRun === 0);
   if (behind) return nextCommand(layout, "outpost migrate plan", "something is pending");
@@ -114,11 +116,18 @@ function next(
 }
 
 /** The way out of what another tool left half done, as every refusal says it. */
-function nextAfterRepair({ current }: SqlVerification, layout: Layout): string {
+function nextAfterRepair(
+  { current, fits }: SqlVerification,
+  layout: Layout,
+  at: (version: number) => string,
+): string {
+  if (fits !== undefined) {
+    return nextCommand(layout, `outpost migrate force ${at(fits)}`, "the version that the tables have");
+  }
   const [whole, before] = dirtyVersions(current);
   return nextCommand(
     layout,
-    `outpost migrate force ${whole}`,
+    `outpost migrate force ${at(whole)}`,
     `once the schema is repaired; ${before} where the step is not complete`,
   );
 }

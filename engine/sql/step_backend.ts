@@ -188,9 +188,12 @@ export class StepBackend implements SqlBackend {
       const state = await this.#state(view);
       const { version, latest, dirty, ahead } = state;
       const comparable = !ahead && !dirty && version > 0;
-      const { faults, warnings, incomplete = false }: Findings = comparable
+      const found: Findings & { readonly fits?: number } = comparable
         ? await view.findings(version)
-        : { faults: dirty ? await this.#compareDirty(view, version) : [], warnings: [] };
+        : dirty
+        ? await this.#compareDirty(view, version)
+        : { faults: [], warnings: [] };
+      const { faults, warnings, incomplete = false, fits } = found;
       // Names of objects are whatever somebody called them.
       const issues = [...await view.untrusted(), ...findGaps(state), ...faults].map(harmless);
       return {
@@ -202,19 +205,24 @@ export class StepBackend implements SqlBackend {
         warnings: warnings.map(harmless),
         ...(state.misrecorded ? { misrecorded: true } : {}),
         ...(incomplete ? { incomplete } : {}),
+        ...(fits === undefined ? {} : { fits }),
       };
     });
   }
 
   /** What tells whoever repairs a dirty database which version it really has. */
-  async #compareDirty(view: StoreView, dirty: number): Promise<readonly string[]> {
+  async #compareDirty(view: StoreView, dirty: number): Promise<Findings & { readonly fits?: number }> {
     const told: string[] = [];
+    const fitting: number[] = [];
     for (const version of dirtyVersions(dirty).filter((one) => one > 0 && one <= this.#steps.length)) {
       const { faults } = await view.findings(version);
+      if (faults.length === 0) fitting.push(version);
       if (faults.length === 0) told.push(`The schema has all of version ${version}`);
       else told.push(...faults.map((fault) => `Of version ${version}: ${fault}`));
     }
-    return told;
+    // A step that only adds leaves all of the version before: where its own is whole too, it was done.
+    const [fits] = fitting;
+    return { faults: told, warnings: [], ...(fits === undefined ? {} : { fits }) };
   }
 
   async handOver(

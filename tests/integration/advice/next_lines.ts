@@ -148,12 +148,38 @@ export const NEXT_LINES: readonly Proof[] = [
   ),
   proof(
     "Next: outpost migrate force {}  once the schema is repaired; {} where the step is not complete",
-    "verifies a dirty step",
+    "verifies a dirty step of which tables lack something",
+    async (world, see) => {
+      await world.current();
+      const sql = world.sql();
+      await sql`update schema_migrations set dirty = true`;
+      await sql`drop index idx_events_id`;
+      const [force] = see(await world.outpost("migrate verify"));
+      await sql`create index idx_events_id on events (id)`;
+      ends(await world.agreed(force!));
+      return await followAll(world, "migrate verify");
+    },
+  ),
+  proof(
+    "Next: outpost migrate force {}  the version that the tables have",
+    "verifies a dirty step of which nothing was done",
     async (world, see) => {
       await leaveDirty(world);
+      await world.sql()`update schema_migrations set version = 5`;
       const [force] = see(await world.outpost("migrate verify"));
       ends(await world.agreed(force!));
       return await world.outpost("migrate apply --yes");
+    },
+  ),
+  proof(
+    "Next: outpost migrate force {}  the version that the tables have",
+    "verifies a dirty step of which all was done",
+    async (world, see) => {
+      await world.current();
+      await world.sql()`update schema_migrations set dirty = true`;
+      const [force] = see(await world.outpost("migrate verify"));
+      ends(await world.agreed(force!));
+      return await followAll(world, "migrate verify");
     },
   ),
   proof(

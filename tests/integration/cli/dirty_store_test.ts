@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { runInProcess } from "../../support/cli.ts";
+import { startClickHouse } from "../../support/clickhouse.ts";
 import { seedVersion4 } from "../../support/outpost_data.ts";
 import { bringToVersion } from "../../support/outpost_database.ts";
 import { startPostgres } from "../../support/postgres.ts";
@@ -46,5 +47,33 @@ Deno.test("plan and apply refuse a database that a newer release left dirty, and
   assertStringIncludes(
     stdout,
     "Next: outpost migrate verify --sql-only  with the release that applied these steps",
+  );
+});
+
+Deno.test("where two SQL stores are configured, every force that is advised says which one it is for", async () => {
+  await using postgres = await startPostgres();
+  await using clickhouse = await startClickHouse();
+  const url = await postgres.createDatabase();
+  await bringToVersion(url, 4, seedVersion4);
+  const { name } = await clickhouse.createDatabase();
+  const env = {
+    POSTGRES_URL: url,
+    CLICKHOUSE_ADDR: `${clickhouse.host}:${clickhouse.port}`,
+    CLICKHOUSE_DATABASE: name,
+  };
+  const run = (command: string) => runInProcess(["migrate", ...command.split(" "), "--sql-only"], { env });
+  assertEquals((await run("apply --yes")).code, 0);
+  const sql = postgres.client(url, { max: 1 });
+  await sql`UPDATE schema_migrations SET dirty = true`;
+  assertStringIncludes((await run("apply sql/10 --yes")).stderr, "outpost migrate force 10 --store postgres");
+  assertStringIncludes(
+    (await run("verify")).stdout,
+    "Next: outpost migrate force 10 --store postgres --sql-only",
+  );
+  assertEquals((await run("force 10 --store postgres --yes")).code, 0);
+  await sql`INSERT INTO schema_migrations VALUES (9, false)`;
+  assertStringIncludes(
+    (await run("verify")).stdout,
+    "Next: outpost migrate force 10 --store postgres --sql-only",
   );
 });

@@ -24,6 +24,7 @@ Deno.test("callOf() tells the call that does what a command does", () => {
     "prepare": "prepare()",
     "prepare --abort": "abortPrepared()",
     "force 5": "force(5)",
+    "force 5 --store clickhouse": 'force(5, { store: "clickhouse" })',
     "force VERSION": "force(version)",
     "down --to 8": "down({ to: 8 })",
     "down --to 8 --store clickhouse": 'down({ to: 8 }, { store: "clickhouse" })',
