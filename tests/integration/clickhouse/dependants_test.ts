@@ -48,6 +48,58 @@ Deno.test("blockers() names what reads a column that a step of ClickHouse takes 
   ]);
 });
 
+Deno.test("blockers() names what passes on rows to a column that a step of ClickHouse takes away, which would be left out", async () => {
+  await using server = await startClickHouse();
+  const { client, name } = await server.createDatabase();
+  const backend = backendOf(client);
+  await up(backend, 1);
+  const run = (query: string) => client.command({ query });
+  const buffer = (table: string, of: string) =>
+    run(
+      `CREATE TABLE ${table} AS ${EVENTS} ENGINE = Buffer(${of}, '${prefix}events', 1, 1000, 1000, 1000000, 1000000, 1000000, 1000000)`,
+    );
+  await buffer("held", "currentDatabase()");
+  await buffer("elsewhere", "'another'");
+  await run(
+    `CREATE TABLE far AS ${EVENTS} ENGINE = Distributed('alone', currentDatabase(), '${prefix}events')`,
+  );
+  await run(
+    `CREATE TABLE inbox (id String, destination_id String, matched_destination_ids Array(String)) ENGINE = Null`,
+  );
+  await run(
+    `CREATE MATERIALIZED VIEW feeds TO ${EVENTS} AS SELECT id AS event_id, now64(3) AS event_time, destination_id FROM inbox`,
+  );
+  await run(
+    `CREATE MATERIALIZED VIEW bare TO ${EVENTS} AS SELECT id AS event_id, now64(3) AS event_time FROM inbox`,
+  );
+  const wanted = ["buffer held", "distributed table far", "materialized view feeds"].map((object) =>
+    object.replace(/ (\w+)$/, ` ${name}.$1`)
+  );
+  assertEquals(
+    (await backend.blockers([2, 3])).map(({ detail }) => detail),
+    wanted.map((object) =>
+      `The ${object} passes on to ${prefix}events.destination_id, which clickhouse/000002 drops`
+    ),
+  );
+  await run("INSERT INTO held (event_id, destination_id, event_time) VALUES ('kept', 'mine', now64(3))");
+  await run("DROP VIEW feeds");
+  await run("SYSTEM FLUSH DISTRIBUTED far");
+  for (const table of ["held", "far"]) await run(`DROP TABLE ${table}`);
+  assertEquals(await backend.blockers([2, 3]), []);
+  await up(backend, 3);
+  const rows = await client.query({
+    query: `SELECT event_id, matched_destination_ids FROM ${EVENTS}`,
+    format: "JSONEachRow",
+  });
+  assertEquals(await rows.json(), [{ event_id: "kept", matched_destination_ids: ["mine"] }]);
+  await run(
+    `CREATE MATERIALIZED VIEW feeds TO ${EVENTS} AS
+     SELECT id AS event_id, now64(3) AS event_time, matched_destination_ids FROM inbox`,
+  );
+  const error: BlockedError = await assertRejects(() => backend.planDown(2), BlockedError);
+  assertEquals(error.blockers.map(({ object }) => object), [`${name}.feeds`]);
+});
+
 Deno.test("blockers() names what reads a column of an application whose name means something in a pattern", async () => {
   await using server = await startClickHouse();
   const { client } = await server.createDatabase();
