@@ -102,9 +102,8 @@ class ClickHouseStore implements StepStore {
   }
 
   connect(): Promise<SqlSession> {
-    const { client, steps, tables, prefix, recorder } = this.#options;
     const expand = (statement: string) => this.expand(statement);
-    return Promise.resolve(new ClickHouseSession({ client, steps, tables, recorder, expand, prefix }));
+    return Promise.resolve(new ClickHouseSession({ ...this.#options, expand }));
   }
 
   /** ClickHouse has no locks: the lease in Redis guards it. */

@@ -6,7 +6,7 @@
  */
 
 import type { SqlRunOptions, SqlSession } from "../sql_backend.ts";
-import { MigrationError, RefusedError } from "../errors.ts";
+import { BlockedError, MigrationError, RefusedError } from "../errors.ts";
 import { StepFailedError } from "../sql/step_failed_error.ts";
 import { migrationId } from "../migration.ts";
 import { assertForceable, assertNext } from "../sql/standing.ts";
@@ -22,7 +22,9 @@ import {
   type Recorder,
 } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
+import { findDependants } from "./dependants.ts";
 import { connectionError, toldByClickHouse } from "./errors.ts";
+import type { ClickHouseTable } from "./schema.ts";
 import { readStanding } from "./standing.ts";
 import { runStatement } from "./statements.ts";
 
@@ -30,6 +32,8 @@ import { runStatement } from "./statements.ts";
 export interface ClickHouseSessionOptions {
   readonly client: ClickHouseClient;
   readonly steps: readonly StepModule[];
+  /** The tables after each version. */
+  readonly schemas: readonly (readonly ClickHouseTable[])[];
   readonly tables: ClickHouseTables;
   readonly recorder: Recorder;
   /** Writes a statement for where it is to run. */
@@ -106,8 +110,18 @@ export class ClickHouseSession implements SqlSession {
     const { step } = module;
     await this.#asked(`Cannot run ${migrationId("clickhouse", version, step.name)}`, async () => {
       assertNext("clickhouse", step, direction, await readStanding(client, tables, ""));
+      if (direction === "down") await this.#assertUnused(step);
       await this.#recorded(direction, step, options);
     });
+  }
+
+  /** What is planned may be long ago, or was not asked for. @throws {BlockedError} When something hangs on what would go. */
+  async #assertUnused({ version, name, forecastDown }: SqlStep): Promise<void> {
+    const { client, prefix, schemas } = this.#options;
+    const id = migrationId("clickhouse", version, name);
+    const changes = (forecastDown(version).changes ?? []).map((change) => ({ ...change, step: id }));
+    const blockers = await findDependants(client, changes, prefix, schemas.flat());
+    if (blockers.length > 0) throw new BlockedError("take SQL steps back", blockers);
   }
 
   async #recorded(direction: "up" | "down", step: SqlStep, options: SqlRunOptions): Promise<void> {

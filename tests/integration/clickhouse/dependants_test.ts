@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { BlockedError } from "../../../engine/errors.ts";
 import { findDependants } from "../../../engine/clickhouse/dependants.ts";
 import { startClickHouse } from "../../support/clickhouse.ts";
-import { backendOf, prefix, up } from "./deployment.ts";
+import { backendOf, prefix, run as running, up } from "./deployment.ts";
 
 const EVENTS = `\`${prefix}events\``;
 
@@ -46,6 +46,11 @@ Deno.test("blockers() names what reads a column that a step of ClickHouse takes 
   assertEquals(error.blockers.map(({ kind, object }) => `${kind} ${object}`), [
     `materialized_view ${name}.reads`,
   ]);
+  await using session = await backend.connect();
+  await session.down(3, running());
+  const late: BlockedError = await assertRejects(() => session.down(2, running()), BlockedError);
+  assertEquals(late.blockers, error.blockers, "made after a plan, or without one");
+  assertEquals((await backend.read()).version, 2);
 });
 
 Deno.test("blockers() names what passes on rows to a column that a step of ClickHouse takes away, which would be left out", async () => {
