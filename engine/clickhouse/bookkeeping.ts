@@ -156,6 +156,9 @@ export async function nextSequence(
   return String(known.reduce((newest, one) => one > newest ? one : newest) + 1n);
 }
 
+/** A row that counts is there when the server says so, and in no buffer of its own, whatever is set for the user. */
+const AT_ONCE = { async_insert: "0" };
+
 /** Appends a row to the version table. Version 0 is written as -1, as golang-migrate does. */
 export async function appendVersion(
   client: ClickHouseClient,
@@ -165,6 +168,7 @@ export async function appendVersion(
   await client.insert({
     table: quoteName(bookkeeping),
     format: "JSONEachRow",
+    clickhouse_settings: AT_ONCE,
     values: [{ version: version === 0 ? -1 : version, dirty: dirty ? 1 : 0, sequence }],
   });
 }
@@ -179,6 +183,7 @@ export async function appendHistory(
   await client.insert({
     table: quoteName(history),
     format: "JSONEachRow",
+    clickhouse_settings: AT_ONCE,
     values: [{
       version: row.version,
       name: row.name,

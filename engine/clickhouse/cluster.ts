@@ -51,7 +51,8 @@ export function clusterClient(client: ClickHouseClient): ClickHouseClient {
   return {
     query: (request) => client.query({ ...request, clickhouse_settings: READ }),
     command: (request) => client.command({ ...request, clickhouse_settings: CHANGE }),
-    insert: (request) => client.insert({ ...request, clickhouse_settings: WRITE }),
+    insert: ({ clickhouse_settings, ...request }) =>
+      client.insert({ ...request, clickhouse_settings: { ...clickhouse_settings, ...WRITE } }),
     ping: () => client.ping(),
   };
 }

@@ -227,6 +227,26 @@ Deno.test("ClickHouse", async (t) => {
     }
   });
 
+  await t.step(
+    "what is recorded is there at once, also where the user's inserts are to wait in the server",
+    async () => {
+      const { client } = await server.createDatabase();
+      const waiting: unknown[] = [];
+      const settled: AnyClient = {
+        ...around(client, () => Promise.resolve()),
+        insert: async (request) => {
+          // As a server does it whose profile says async_insert = 1, wait_for_async_insert = 0.
+          if (request.clickhouse_settings?.async_insert === "0") await client.insert(request);
+          else waiting.push(request);
+        },
+      };
+      await up(backendOf(settled), 3);
+      assertEquals(waiting, []);
+      assertEquals((await backendOf(client).read()).version, 3);
+      await up(backendOf(settled, { cluster: "alone" }), 3);
+    },
+  );
+
   await t.step("a version left dirty by golang-migrate is dirty, and one it reached is applied", async () => {
     const { client } = await server.createDatabase();
     const backend = backendOf(client);
