@@ -61,15 +61,3 @@ export interface CopyContext extends WriteContext {
   /** Records that cannot be converted are accepted: noted, and left as they are. */
   readonly skipInvalid: boolean;
 }
-
-/** What `verify` finds. */
-export interface VerifyReport {
-  /** Counts a record that is as it should be. */
-  pass(): void;
-  /** Counts a record that cannot be converted, and says why: some may have been accepted. */
-  invalid(issue: string): void;
-  /** Counts a record that is there in two forms of which nobody but a person can tell which is right, and says so. */
-  differ(issue: string): void;
-  /** Counts a record that is not, and says why. */
-  fail(issue: string): void;
-}

@@ -7,22 +7,19 @@
 import type { RedisVerification, RedisVerifyOptions } from "../redis_backend.ts";
 import { slices } from "../slices.ts";
 import type { Binary } from "./binary.ts";
-import type { StoredState } from "./stored_state.ts";
-import type { VerifyReport } from "./context.ts";
 import { Rows } from "./bulk_reads.ts";
 import { checkCopies, type CopyCheck } from "./copy/check.ts";
 import { walkOver } from "./lookalikes.ts";
 import { rulesFor, type Standing } from "./standing.ts";
 import type { RedisStore } from "./store.ts";
-import type { TransformChange } from "./transform/change.ts";
 import { chainOf } from "./transform/chain.ts";
-import { checkConverted } from "./transform/check.ts";
+import { checkConverted, type ConvertedCheck } from "./transform/check.ts";
 import { mayBeAny } from "./transform/kinds.ts";
 import { BatchSize, ReplyClock } from "./walk/pacing.ts";
 import type { WalkOptions } from "./walk/part.ts";
 import { matcherOf } from "./walk/pattern.ts";
 import { chooseSample } from "./walk/sample.ts";
-import { NAMED_RECORDS } from "./walk/tally.ts";
+import { Tally } from "./walk/tally.ts";
 
 /** Keys of a sample that are looked at together. */
 const AT_ONCE = 200;
@@ -37,14 +34,14 @@ export async function verifyMigrations(
 ): Promise<RedisVerification[]> {
   const applied = asked.filter(({ state }) => state.status === "applied");
   const changes = applied.map(({ migration }) => migration.change);
-  let counts: Count[] = [];
+  let tallies: Tally[] = [];
   const begin = (apart: boolean) => {
-    counts = applied.map(({ state }) => new Count(state));
-    return checksOf(store, applied, counts, options, apart);
+    tallies = applied.map(() => new Tally());
+    return checksOf(store, applied, tallies, options, apart);
   };
   let note: string | undefined;
-  if (changes.length === 0) counts = [];
-  else if (options.full) await walkOver(store, changes, options, begin);
+  if (changes.length === 0) return asked.map(notApplied);
+  if (options.full) await walkOver(store, changes, options, begin);
   else {
     const { keys, searched } = await chooseSample(store, changes, options.sample, options.signal);
     if (searched) note = SEARCHED;
@@ -53,9 +50,9 @@ export async function verifyMigrations(
     for (const some of slices(keys, AT_ONCE)) await check(some, size);
   }
   return asked.map((one) => {
-    const count = counts[applied.indexOf(one)];
-    if (count === undefined) return notApplied(one);
-    return { ...count.result(one.id), ...(note === undefined ? {} : { note }) };
+    const tally = tallies[applied.indexOf(one)];
+    if (tally === undefined) return notApplied(one);
+    return { ...resultOf(one, tally), ...(note === undefined ? {} : { note }) };
   });
 }
 
@@ -63,22 +60,22 @@ export async function verifyMigrations(
 function checksOf(
   store: RedisStore,
   standings: readonly Standing[],
-  counts: readonly VerifyReport[],
+  tallies: readonly Tally[],
   options: RedisVerifyOptions,
   apart: boolean,
 ): WalkOptions["visit"] {
-  const inPlace: { change: TransformChange; report: VerifyReport }[] = [];
+  const inPlace: ConvertedCheck[] = [];
   const copies: (CopyCheck & { readonly matches: (key: Binary) => boolean })[] = [];
   standings.forEach((standing, i) => {
-    const { migration: { change }, applied } = standing;
-    const report = counts[i]!;
+    const { migration: { change }, applied, state: { accepted } } = standing;
+    const tally = tallies[i]!;
     if (change.type === "transform") {
-      inPlace.push({ change, report });
+      inPlace.push({ change, tally, accepted });
       return;
     }
     const context = { ...rulesFor(store, standing), ...options };
     const chain = chainOf(applied, change.fields);
-    copies.push({ change, context, chain, report, matches: matcherOf(change.pattern) });
+    copies.push({ change, context, chain, tally, matches: matcherOf(change.pattern) });
   });
   const { fields } = chainOf(
     inPlace.map(({ change }) => change),
@@ -102,56 +99,13 @@ function notApplied({ id, state: { status } }: Standing): RedisVerification {
   return { id, valid, checksRun: 0, checksPassed: 0, accepted: 0, undecided: 0, issues };
 }
 
-/** What was found of one migration. */
-class Count implements VerifyReport {
-  readonly #state: StoredState;
-  readonly #issues: string[] = [];
-  #passed = 0;
-  #failures = 0;
-  readonly #accepted = new Set<string>();
-  #undecided = 0;
-
-  constructor(state: StoredState) {
-    this.#state = state;
+/** What was found of a migration. */
+function resultOf({ id, state: { inheritedFrom } }: Standing, tally: Tally): RedisVerification {
+  const { failed, invalid: accepted, undecided, skipped: checksPassed, named: issues } = tally;
+  if (failed > issues.length) issues.push(`Others that are not as they should be: ${failed - issues.length}`);
+  if (failed > 0 && inheritedFrom !== null) {
+    issues.unshift(`${inheritedFrom} says that it was applied, the records say otherwise`);
   }
-
-  pass(): void {
-    this.#passed++;
-  }
-
-  fail(issue: string): void {
-    this.#failures++;
-    if (this.#issues.length < NAMED_RECORDS) this.#issues.push(issue);
-  }
-
-  differ(issue: string): void {
-    this.#undecided++;
-    this.fail(issue);
-  }
-
-  /** Which ones were accepted is not recorded, only how many: what is more than these came later. */
-  invalid(issue: string): void {
-    if (this.#accepted.has(issue)) return; // It was seen before.
-    if (this.#accepted.size < this.#state.accepted) this.#accepted.add(issue);
-    else this.fail(issue);
-  }
-
-  result(id: string): RedisVerification {
-    const { inheritedFrom } = this.#state;
-    const [failures, accepted, undecided, issues] = [
-      this.#failures,
-      this.#accepted.size,
-      this.#undecided,
-      [...this.#issues],
-    ];
-    if (failures > issues.length) {
-      issues.push(`Others that are not as they should be: ${failures - issues.length}`);
-    }
-    if (failures > 0 && inheritedFrom !== null) {
-      issues.unshift(`${inheritedFrom} says that it was applied, the records say otherwise`);
-    }
-    const checksPassed = this.#passed + accepted;
-    const checksRun = checksPassed + failures;
-    return { id, valid: failures === 0, checksRun, checksPassed, accepted, undecided, issues };
-  }
+  const checksRun = checksPassed + failed;
+  return { id, valid: failed === 0, checksRun, checksPassed, accepted, undecided, issues };
 }

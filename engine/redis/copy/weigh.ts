@@ -92,9 +92,7 @@ function count({ tally }: WriteContext, { pair: { source, target }, standing }: 
   switch (standing) {
     case "same":
     case "deleted":
-      tally.skipped++;
-      tally.recover(source);
-      return;
+      return tally.pass(source);
     case "newer":
       tally.conflicts++;
       tally.recover(source);

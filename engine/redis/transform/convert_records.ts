@@ -138,9 +138,9 @@ export function countTaken(
       const why = whyNot(change, values, changes);
       if (!skipInvalid) (tally ?? otherwise)?.fail(key, why);
       else tally?.accept(key, why);
-    } else if (tally !== null) {
-      if (changes === null) tally.skipped++;
-      else tally.processed++;
+    } else if (changes === null) tally?.pass(key);
+    else if (tally !== null) {
+      tally.processed++;
       tally.recover(key);
     }
   });

@@ -41,10 +41,14 @@ export class Tally {
     return this.#accepted.size + this.#furtherAccepted;
   }
 
-  /** Up to 10 failed records with the reason, then notes, for people. */
+  /** Up to 10 failed records with the reason, for people. */
+  get named(): string[] {
+    return [...this.#failures].slice(0, NAMED_RECORDS).map(([key, why]) => `${display(key)}: ${why}`);
+  }
+
+  /** The same, then notes. */
   get issues(): string[] {
-    const named = [...this.#failures].slice(0, NAMED_RECORDS).map(([key, why]) => `${display(key)}: ${why}`);
-    return [...named, ...this.#notes].slice(0, NAMED_RECORDS);
+    return [...this.named, ...this.#notes].slice(0, NAMED_RECORDS);
   }
 
   /** The records that could not be done, as far as they are told apart, and why. */
@@ -57,6 +61,12 @@ export class Tally {
     return this.processed + this.skipped + this.conflicts + this.failed;
   }
 
+  /** Counts a record that is as it should be. */
+  pass(key: Binary): void {
+    this.skipped++;
+    this.recover(key);
+  }
+
   fail(key: Binary, why: string): void {
     if (this.#failures.has(key) || this.#failures.size < TOLD_APART) this.#failures.set(key, why);
     else this.#furtherFailures++;
@@ -66,6 +76,11 @@ export class Tally {
   differ(key: Binary, why: string): void {
     this.fail(key, why);
     if (this.#failures.has(key)) this.#undecided.add(key);
+  }
+
+  /** True for a record that was accepted, as far as they are told apart. */
+  hasAccepted(key: Binary): boolean {
+    return this.#accepted.has(key);
   }
 
   /** Leaves a record as it is. */

@@ -4,8 +4,11 @@ import { assertEquals } from "@std/assert";
 import type { Redis } from "ioredis";
 import { startRedis } from "../../support/redis.ts";
 import {
+  applyAll,
   applyOne,
+  ENTITY,
   getHash,
+  HASH_TAGS,
   NEVER,
   outpostBackend,
   putHash,
@@ -45,4 +48,19 @@ Deno.test("A record that was accepted as it is counts once, however often the se
   // One more came later, and nobody accepted it.
   await putHash(client, "tenant:{z}:tenant", { id: "z", created_at: "yesterday" });
   assertEquals((await verify()).slice(0, 2), [false, 2]);
+});
+
+Deno.test("verify() counts a record that is not as it should be once, however often the server names it", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const backend = outpostBackend(namingTwice(server.client()));
+  await putHash(client, "tenant:a", tenantFields("a"));
+  await applyAll(backend);
+  await putHash(client, "tenant:a", { note: "written under the old name since" });
+  await putHash(client, "tenant:{b}:tenant", tenantFields("b"));
+  const found = await backend.verify([HASH_TAGS, ENTITY], { signal: NEVER, full: true, sample: 0 });
+  assertEquals(found.map(({ undecided, issues }) => [undecided, issues]), [
+    [1, ["tenant:a: its copy tenant:{a}:tenant is different"]],
+    [0, ["tenant:{b}:tenant: it is not converted"]],
+  ]);
 });
