@@ -110,7 +110,7 @@ export async function walkOver(
   store: RedisStore,
   changes: readonly (CopyChange | TransformChange)[],
   options: Omit<WalkOptions, "pattern" | "visit">,
-  begin: (apart: boolean) => WalkOptions["visit"],
+  begin: (lookalikes: boolean) => WalkOptions["visit"],
 ): Promise<void> {
   const searches = searchesOf(changes);
   const pattern = coveringPattern([

@@ -62,10 +62,14 @@ export async function pass(
 async function walkAll(...[store, tasks, look, options]: Parameters<typeof pass>): Promise<void> {
   const { fence, skipInvalid = false, signal, maxRate, batchSize } = options;
   const changes = tasks.map(({ migration }) => migration.change);
-  const { found: apart, isEmpty } = await lookAhead(changes, { store, fence, signal }, placesOf(changes));
+  const { found: lookalikes, isEmpty } = await lookAhead(
+    changes,
+    { store, fence, signal },
+    placesOf(changes),
+  );
   const unfinished = ({ state }: Task) => look > 1 || state.status === "running" || state.status === "failed";
   // What a run left between nodes is followed up before it is changed: it is known by what was written.
-  const inOrder = apart || (store.clustered && tasks.some(unfinished)) || changesWhatDecides(tasks);
+  const inOrder = lookalikes || (store.clustered && tasks.some(unfinished)) || changesWhatDecides(tasks);
   const walks = walksOf(tasks, inOrder);
   const early = inOrder ? null : earlyCopy(walks);
   let open: OpenSlotsError | null = null;
@@ -96,17 +100,17 @@ async function walkAll(...[store, tasks, look, options]: Parameters<typeof pass>
       const along = early !== null && !store.clustered && {
         pattern: early.among,
         fields: fieldsFor(early.change, contextOf(early.task).converted),
-        visit: copier(early.change, contextOf(early.task), apart),
+        visit: copier(early.change, contextOf(early.task), lookalikes),
       };
-      await attempt(convertRecords(made.flatMap(inPlace), shared, apart, along || null));
+      await attempt(convertRecords(made.flatMap(inPlace), shared, lookalikes, along || null));
       continue;
     }
     if (early !== null && store.clustered && !isEmpty) {
       // By itself: what a visit that fails leaves between nodes is followed up before anything else looks at it.
       const context = { ...contextOf(first), onStep: () => {} };
-      await attempt(copyRecords(change, context, apart, undefined, early.among));
+      await attempt(copyRecords(change, context, lookalikes, undefined, early.among));
     }
-    await attempt(copyRecords(change, contextOf(first), apart, early?.isAmong));
+    await attempt(copyRecords(change, contextOf(first), lookalikes, early?.isAmong));
   }
   if (open !== null) throw open as OpenSlotsError;
 }

@@ -51,9 +51,9 @@ export async function forecast(
 ): Promise<ReadonlyMap<string, Forecast>> {
   let forecasts: Forecast[] = [];
   if (planned.length > 0) {
-    await walkOver(store, planned.map(({ migration }) => migration.change), options, (apart) => {
+    await walkOver(store, planned.map(({ migration }) => migration.change), options, (lookalikes) => {
       forecasts = planned.map(emptyForecast);
-      const look = new Look(store, planned, forecasts, options, apart);
+      const look = new Look(store, planned, forecasts, options, lookalikes);
       return (keys) => look.visit(keys);
     });
   }
@@ -87,7 +87,7 @@ function placesOf(planned: readonly Standing[], forecasts: readonly Forecast[]):
 /** One look at everything. */
 class Look {
   readonly #store: RedisStore;
-  readonly #apart: boolean;
+  readonly #lookalikes: boolean;
   readonly #copies: CopyStep[] = [];
   readonly #transforms: readonly PlaceStep[];
   readonly #chain: Chain;
@@ -97,10 +97,10 @@ class Look {
     planned: readonly Standing[],
     forecasts: readonly Forecast[],
     options: WalkPace,
-    apart: boolean,
+    lookalikes: boolean,
   ) {
     this.#store = store;
-    this.#apart = apart;
+    this.#lookalikes = lookalikes;
     this.#transforms = placesOf(planned, forecasts);
     planned.forEach((standing, position) => {
       const { change } = standing.migration;
@@ -131,7 +131,7 @@ class Look {
     const rowOf = new Map(batch.flatMap((key, i) => matches(key) ? [[key, all[i]!] as const] : []));
     const columns = change.fields.map((field) => this.#chain.fields.indexOf(field));
     const own = [...rowOf.values()].map((row) => row && columns.map((column) => row[column] ?? null));
-    const pairs = await findPairs(change, this.#store, this.#apart, [...rowOf.keys()], own);
+    const pairs = await findPairs(change, this.#store, this.#lookalikes, [...rowOf.keys()], own);
     const there = await readExisting(this.#store, pairs.map(({ target }) => target));
     const coming = await comingOf(change, context, pairs.filter(({ target }) => !there.has(target)));
     if (coming.length < pairs.length) add(forecast, "already_current", pairs.length - coming.length);
@@ -148,8 +148,8 @@ class Look {
     copies?: CopyStep & { readonly sources: readonly Binary[] },
   ): Promise<void> {
     // A copy looks like no other record: it is known what it is made of.
-    const apart = copies === undefined && this.#apart;
-    const meant = await meantBy(this.#chain, this.#store, apart, keys, rows);
+    const lookalikes = copies === undefined && this.#lookalikes;
+    const meant = await meantBy(this.#chain, this.#store, lookalikes, keys, rows);
     const isShown = ({ change, forecast }: PlaceStep) =>
       copies === undefined ? forecast !== null : copies.context.later.includes(change);
     const goesOn = (link: number) =>
@@ -192,7 +192,7 @@ async function comingOf(change: CopyChange, context: ReadContext, pairs: readonl
   }
   const coming: Pair[] = [];
   for await (const portion of judged(change, context, pairs)) {
-    for (const { pair, standing } of portion) if (standing === "late") coming.push(pair);
+    for (const { pair, verdict } of portion) if (verdict === "late") coming.push(pair);
   }
   return coming;
 }

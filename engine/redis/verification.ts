@@ -35,9 +35,9 @@ export async function verifyMigrations(
   const applied = asked.filter(({ state }) => state.status === "applied");
   const changes = applied.map(({ migration }) => migration.change);
   let tallies: Tally[] = [];
-  const begin = (apart: boolean) => {
+  const begin = (lookalikes: boolean) => {
     tallies = applied.map(() => new Tally());
-    return checksOf(store, applied, tallies, options, apart);
+    return checksOf(store, applied, tallies, options, lookalikes);
   };
   let note: string | undefined;
   if (changes.length === 0) return asked.map(notApplied);
@@ -62,7 +62,7 @@ function checksOf(
   standings: readonly Standing[],
   tallies: readonly Tally[],
   options: RedisVerifyOptions,
-  apart: boolean,
+  lookalikes: boolean,
 ): WalkOptions["visit"] {
   const inPlace: ConvertedCheck[] = [];
   const copies: (CopyCheck & { readonly matches: (key: Binary) => boolean })[] = [];
@@ -88,8 +88,8 @@ function checksOf(
       copies.some(({ matches }) => matches(key)) || inPlace.some(({ change }) => mayBeAny(change, key))
     );
     const read = await Rows.read(store, keys, fields, { size, copyOf });
-    for (const one of copies) await checkCopies(one, apart, keys.filter(one.matches), read, size);
-    await checkConverted(inPlace, store, apart, keys, read);
+    for (const one of copies) await checkCopies(one, lookalikes, keys.filter(one.matches), read, size);
+    await checkConverted(inPlace, store, lookalikes, keys, read);
   };
 }
 

@@ -25,7 +25,7 @@ const NEAR: readonly (readonly [path: string, tests: string])[] = [
   ],
   ["engine/redis/copy/judgement", "redis/newer_copies redis/two_forms redis/backend"],
   ["engine/redis/copy/resolve", "redis/resolve redis/two_forms"],
-  ["engine/redis/copy/standing", "redis/newer_copies redis/two_forms redis/resolve redis/backend"],
+  ["engine/redis/copy/verdict", "redis/newer_copies redis/two_forms redis/resolve redis/backend"],
   ["engine/redis/backend", "contract/redis redis/backend redis/one_pass redis/bookkeeping cli/walk"],
   ["engine/redis/bookkeeping", "redis/bookkeeping contract/redis redis/backend"],
   ["engine/redis/bulk_reads", "redis/bulk_reads redis/named_records redis/backend"],

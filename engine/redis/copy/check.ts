@@ -42,16 +42,16 @@ export async function checkCopies(
   const isRead = ({ source }: Order) => originals.has(source);
   const unsure = others.filter((order) => !isRead(order));
   for await (const portion of judged(change, judging, others.filter(isRead), undefined, originals)) {
-    for (const { pair, standing } of portion) {
-      if (faultOf(standing, pair.target) === null) tally.pass(pair.source);
+    for (const { pair, verdict } of portion) {
+      if (faultOf(verdict, pair.target) === null) tally.pass(pair.source);
       else unsure.push(pair); // It may have changed since it was read.
     }
   }
   for await (const portion of judged(change, judging, unsure)) {
-    for (const { pair: { source, target }, standing } of portion) {
-      const fault = faultOf(standing, target);
+    for (const { pair: { source, target }, verdict } of portion) {
+      const fault = faultOf(verdict, target);
       if (fault === null) tally.pass(source);
-      else tally[isUndecided(standing) ? "differ" : "fail"](source, fault);
+      else tally[isUndecided(verdict) ? "differ" : "fail"](source, fault);
     }
   }
 }

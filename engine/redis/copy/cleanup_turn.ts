@@ -69,15 +69,15 @@ export function choose(
   portion: readonly JudgedPair<Pair>[],
   { whose, isKept, deferred }: Turn,
 ): Proven[] {
-  return portion.flatMap(({ pair, original, copy, standing }) => {
-    if (standing !== "same" && standing !== "newer") {
+  return portion.flatMap(({ pair, original, copy, verdict }) => {
+    if (verdict !== "same" && verdict !== "newer") {
       const deleted = `the application has deleted its copy ${
         display(pair.target)
       }; resolve, naming it, deletes it for the copy`;
-      tally.fail(pair.source, faultOf(standing, pair.target) ?? deleted);
+      tally.fail(pair.source, faultOf(verdict, pair.target) ?? deleted);
       return [];
     }
-    if (whose === "others" && standing === "newer" && change.lists?.ownerOf(pair) === null) {
+    if (whose === "others" && verdict === "newer" && change.lists?.ownerOf(pair) === null) {
       deferred.proving++;
       return [];
     }

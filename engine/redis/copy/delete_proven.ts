@@ -122,12 +122,12 @@ async function deleteJudged(
   // Between nodes, a copy is not looked at once more.
   const reading = { digests: originals === undefined, whole: true };
   for await (const portion of judged(change, context, pairs, reading, originals)) {
-    const newer = turn.lookalikes ? portion.filter(({ standing }) => standing === "newer") : [];
+    const newer = turn.lookalikes ? portion.filter(({ verdict }) => verdict === "newer") : [];
     const contested = await findContested(change, context.store, newer.map(({ pair }) => pair));
     const known = contested.size === 0
       ? portion
       : portion.map((one) =>
-        contested.has(one.pair.source) ? { ...one, standing: "contested" as const } : one
+        contested.has(one.pair.source) ? { ...one, verdict: "contested" as const } : one
       );
     const proven = choose(change, context, known, turn);
     const isLarge = ({ original, copy }: Proven) => original.large === true || copy.large === true;

@@ -21,8 +21,8 @@ import {
   type OwnTime,
   ownTime,
   type Rules,
-  type Standing,
-} from "./standing.ts";
+  type Verdict,
+} from "./verdict.ts";
 
 /** What a pair was read as. */
 export interface ReadPair {
@@ -45,7 +45,7 @@ export async function judgePairs(
   store: RedisStore,
   given: Omit<Rules, "drifts">,
   pairs: readonly ReadPair[],
-): Promise<Standing[]> {
+): Promise<Verdict[]> {
   const rules: Rules = { ...given, drifts: store.clustered };
   return await Promise.all(pairs.map(async ({ pair, original, copy }) => {
     const { lists } = rules.change;
@@ -65,7 +65,7 @@ async function judgeList(
   lists: Lists,
   owner: BothKeys,
   { pair, original, copy }: ReadPair,
-): Promise<Standing> {
+): Promise<Verdict> {
   const { change, beganAt, later } = rules;
   const [ownerOriginal = null, ownerCopy = null] = await readFew(store, [owner.source, owner.target]);
   let changed = ownTime(change, ownerOriginal?.fields ?? null) ?? NEVER;

@@ -32,7 +32,7 @@ export async function unlinkLarge(change: CopyChange, context: WriteContext, pai
   return await doWatched(context, pair, async () => {
     let proven = false;
     for await (const portion of judged(change, context, [pair])) {
-      proven = portion.some(({ standing }) => standing === "same" || standing === "newer");
+      proven = portion.some(({ verdict }) => verdict === "same" || verdict === "newer");
     }
     return proven ? { script: UNLINK, keys: [pair.source], args: [] } : null;
   });

@@ -57,8 +57,8 @@ export async function findDifferences(
     const pairs = await findPairs(change, context.store, lookalikes, some);
     for await (const portion of judged(change, context, pairs)) {
       for (const one of portion) {
-        const fault = faultOf(one.standing, one.pair.target);
-        if (keys === null && !isUndecided(one.standing)) continue;
+        const fault = faultOf(one.verdict, one.pair.target);
+        if (keys === null && !isUndecided(one.verdict)) continue;
         if (found.some(({ source }) => source === one.pair.source)) continue; // SCAN may tell a key twice.
         found.push(show(change, one, fault, keys !== null || found.length < SHOWN));
       }
@@ -191,8 +191,8 @@ async function findSettled(
   const deleting = refused.filter(({ copy, keep }) => copy === null && keep === "copy");
   const settled = new Set(deleting.map(({ pair }) => pair.source));
   for await (const portion of judged(change, context, refused.map(({ pair }) => pair))) {
-    for (const { pair: { source }, standing } of portion) {
-      if (standing === "same") settled.add(source);
+    for (const { pair: { source }, verdict } of portion) {
+      if (verdict === "same") settled.add(source);
       else settled.delete(source); // The original is there.
     }
   }

@@ -10,12 +10,12 @@ import type { CopyChange, ListKeys } from "./change.ts";
 import { type Content, type ContentReading, readContents } from "./content.ts";
 import { judgePairs, type ReadPair } from "./judgement.ts";
 import { findContested } from "./pairs.ts";
-import type { Standing } from "./standing.ts";
+import type { Verdict } from "./verdict.ts";
 
 /** A pair that was read and judged. */
 export interface JudgedPair<Keys extends ListKeys> extends ReadPair {
   readonly pair: Keys;
-  readonly standing: Standing;
+  readonly verdict: Verdict;
 }
 
 /** What judging works with. */
@@ -46,17 +46,17 @@ export async function* judged<Keys extends ListKeys>(
       const original = originals === undefined ? contents[i]! : originals.get(pair.source)!;
       if (original !== null) read.push({ pair, original, copy: contents[i + forms - 1]! });
     }
-    const standings = await judgePairs(context.store, { change, ...context }, read);
+    const verdicts = await judgePairs(context.store, { change, ...context }, read);
     // Once all had a copy, most that are newer are what the application made of them.
-    const isDoubtful = (standing: Standing) =>
-      standing === "different" || (standing === "newer" && context.doneSince === null);
+    const isDoubtful = (verdict: Verdict) =>
+      verdict === "different" || (verdict === "newer" && context.doneSince === null);
     const doubtful = context.lookalikes === false
       ? []
-      : read.flatMap(({ pair }, i) => isDoubtful(standings[i]!) ? [pair] : []);
+      : read.flatMap(({ pair }, i) => isDoubtful(verdicts[i]!) ? [pair] : []);
     const contested = await findContested(change, context.store, doubtful);
     yield read.map((one, i) => ({
       ...one,
-      standing: contested.has(one.pair.source) ? "contested" : standings[i]!,
+      verdict: contested.has(one.pair.source) ? "contested" : verdicts[i]!,
     }));
   }
 }
@@ -81,15 +81,15 @@ export async function toBeCopied<Keys extends ListKeys>(
   const wanted: Keys[] = [];
   for await (const portion of judged(change, context, pairs)) {
     for (const one of portion) {
-      if (one.standing === "late" || one.standing === "absent") wanted.push(one.pair);
+      if (one.verdict === "late" || one.verdict === "absent") wanted.push(one.pair);
       else count(context, one);
     }
   }
   return wanted;
 }
 
-function count({ tally }: WriteContext, { pair: { source, target }, standing }: JudgedPair<ListKeys>): void {
-  switch (standing) {
+function count({ tally }: WriteContext, { pair: { source, target }, verdict }: JudgedPair<ListKeys>): void {
+  switch (verdict) {
     case "same":
     case "deleted":
       return tally.pass(source);
@@ -101,7 +101,7 @@ function count({ tally }: WriteContext, { pair: { source, target }, standing }: 
     case "different":
     case "contested":
     case "unknown":
-      tally.differ(source, faultOf(standing, target)!);
+      tally.differ(source, faultOf(verdict, target)!);
       return;
     default: // Its copy has gone meanwhile: the application did that.
       tally.skipped++;
@@ -109,13 +109,13 @@ function count({ tally }: WriteContext, { pair: { source, target }, standing }: 
 }
 
 /** True for what nobody but a person can settle. */
-export function isUndecided(standing: Standing): boolean {
-  return standing === "different" || standing === "contested" || standing === "unknown";
+export function isUndecided(verdict: Verdict): boolean {
+  return verdict === "different" || verdict === "contested" || verdict === "unknown";
 }
 
 /** What is wrong with an original whose copy does not prove it, for people; null when nothing is. */
-export function faultOf(standing: Standing, target: string): string | null {
-  switch (standing) {
+export function faultOf(verdict: Verdict, target: string): string | null {
+  switch (verdict) {
     case "different":
       return `its copy ${display(target)} is different`;
     case "contested":

@@ -23,14 +23,14 @@ export interface ConvertedCheck {
 export async function checkConverted(
   checks: readonly ConvertedCheck[],
   store: RedisStore,
-  others: boolean,
+  lookalikes: boolean,
   batch: readonly Binary[],
   read: Rows,
 ): Promise<void> {
   const keys = batch.filter((key) => checks.some(({ change }) => mayBeAny(change, key)));
   for (const { change, tally, accepted } of checks) {
     const own = read.of(keys, change.fields);
-    const kinds = await kindsOf(change, store, others, keys, own);
+    const kinds = await kindsOf(change, store, lookalikes, keys, own);
     kinds.forEach((kind, at) => {
       if (kind === null) return;
       const key = keys[at]!;

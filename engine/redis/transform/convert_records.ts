@@ -25,7 +25,7 @@ type Converting = Pick<CopyContext, "store" | "fence" | "skipInvalid">;
 /** What is known of the changes. */
 interface Way {
   /** There are lookalikes: each record is asked about. */
-  readonly apart: boolean;
+  readonly lookalikes: boolean;
   readonly goesOn: (link: number) => boolean;
 }
 /** What is done with a batch of keys. @param read What was read of them already. */
@@ -45,13 +45,13 @@ type Counted = Conversion & { readonly tally: Tally };
 /**
  * Changes every record that needs it.
  *
- * @param apart There are lookalikes: each record is asked about.
+ * @param lookalikes There are lookalikes: each record is asked about.
  * @param also What else the same walk looks for, once it has changed a batch.
  */
 export async function convertRecords(
   conversions: readonly Counted[],
   context: Converting & Pick<CopyContext, "signal" | "maxRate" | "batchSize" | "onStep">,
-  apart: boolean,
+  lookalikes: boolean,
   also: Also | null,
 ): Promise<void> {
   const goesOn = goesOnBehind(conversions, context);
@@ -64,7 +64,7 @@ export async function convertRecords(
       const read = also === null
         ? undefined
         : await Rows.read(context.store, keys, fields, { size, names: true });
-      const touched = await convert(conversions, { ...context, apart, goesOn }, keys, size, read);
+      const touched = await convert(conversions, { ...context, lookalikes, goesOn }, keys, size, read);
       await also?.visit(keys.filter((key) => !touched.has(key)), size, read);
       if (touched.size > 0) await also?.visit([...touched], size);
     },
@@ -74,13 +74,13 @@ export async function convertRecords(
 /**
  * Changes copies that were there, or are made, after later migrations had run: what these say of themselves stays true.
  *
- * @param apart There are lookalikes: each copy is asked about.
+ * @param lookalikes There are lookalikes: each copy is asked about.
  * @param areNew This run has made them: then they are counted, too. Where they were there before, the walk over these has counted them.
  */
 export async function convertAfter(
   context: CopyContext,
   copies: readonly Binary[],
-  apart: boolean,
+  lookalikes: boolean,
   areNew = false,
 ): Promise<void> {
   const { converted } = context;
@@ -91,7 +91,7 @@ export async function convertAfter(
   }));
   const goesOn = goesOnBehind(converted, context);
   const size = new BatchSize(new ReplyClock(), "records");
-  await convert(counted, { ...context, apart, goesOn }, copies, size);
+  await convert(counted, { ...context, lookalikes, goesOn }, copies, size);
   counted.forEach(({ tally }, i) => {
     if (tally === converted[i]!.tally) return;
     for (const [key, why] of tally.failures) (converted[i]!.tally ?? context.tally).fail(key, why);
@@ -155,14 +155,14 @@ async function convert(
   read?: Rows,
 ): Promise<ReadonlySet<Binary>> {
   const touched = new Set<Binary>();
-  const { store, apart, goesOn } = context;
+  const { store, lookalikes, goesOn } = context;
   const changes = conversions.map(({ change }) => change);
   const chain = chainOf(changes);
   let keys = batch.filter((key) => changes.some((change) => mayBeAny(change, key)));
   for (let attempt = 1; keys.length > 0; attempt++) {
     const known = attempt === 1 ? read : undefined;
     const rows = (known ?? await Rows.read(store, keys, chain.fields, { size })).of(keys, chain.fields);
-    const isMeant = await meantBy(chain, store, apart, keys, rows);
+    const isMeant = await meantBy(chain, store, lookalikes, keys, rows);
     const todo: (FieldWrite & Taken)[] = [];
     keys.forEach((key, i) => {
       const values = rows[i];

@@ -20,25 +20,25 @@ export function mayBeAny(change: TransformChange, key: Binary): boolean {
 /**
  * Which keys of a batch are meant, by index, and of which kind: null for those to leave alone.
  *
- * @param apart True where there are records of another kind that look the same.
+ * @param lookalikes True where there are records of another kind that look the same.
  * @param rows The fields that the change reads.
  */
 export async function kindsOf(
   change: TransformChange,
   store: RedisStore,
-  apart: boolean,
+  lookalikes: boolean,
   keys: readonly Binary[],
   rows: readonly (Values | null)[],
 ): Promise<(string | null)[]> {
   const kinds = keys.map((key, i) => rows[i] ? change.kindOf(key, rows[i]) : null);
-  if (!apart || change.lookalikes === undefined) return kinds;
-  const { lookalikes } = change;
+  if (!lookalikes || change.lookalikes === undefined) return kinds;
+  const rules = change.lookalikes;
   const others = keys.flatMap((key, i) =>
-    kinds[i] === null ? [] : asked("questions", change, key, () => lookalikes.questions(key, rows[i]!))
+    kinds[i] === null ? [] : asked("questions", change, key, () => rules.questions(key, rows[i]!))
   );
-  const known = await readFacts(store, others, lookalikes.fields);
+  const known = await readFacts(store, others, rules.fields);
   const isOther = (key: Binary, values: Values) =>
-    asked("isOther", change, key, () => lookalikes.isOther(key, values, known));
+    asked("isOther", change, key, () => rules.isOther(key, values, known));
   return kinds.map((kind, i) => kind !== null && isOther(keys[i]!, rows[i]!) ? null : kind);
 }
 
@@ -48,18 +48,18 @@ export type IsMeant = (link: number, record: number) => boolean;
 /**
  * Asks other records about those of a batch, for a whole chain. Each change is shown what those before it make of a record.
  *
- * @param apart There are lookalikes.
+ * @param lookalikes There are lookalikes.
  */
 export async function meantBy(
   chain: Chain,
   store: RedisStore,
-  apart: boolean,
+  lookalikes: boolean,
   keys: readonly Binary[],
   rows: readonly (Values | null)[],
 ): Promise<IsMeant> {
   const kinds: (string | null)[][] = [];
   const isMeant: IsMeant = (link, record) => kinds[link]?.[record] !== null;
-  if (!apart) return isMeant;
+  if (!lookalikes) return isMeant;
   for (const [i, { change }] of chain.links.entries()) {
     if (change.lookalikes === undefined) continue;
     const seen = rows.map((row, at) =>

@@ -20,7 +20,7 @@ export interface Rules extends Omit<RecordRules, "store"> {
 }
 
 /** How a copy stands to its original. */
-export type Standing =
+export type Verdict =
   /** Done, and proven: the same, apart from what later migrations change. */
   | "same"
   /** Kept, and proven: the application changed or deleted it since, and nobody the original. */
@@ -45,14 +45,14 @@ export type Standing =
 const DRIFT_MS = 2000;
 
 /** Judges a record that is no list. */
-export function judge(rules: Rules, target: Binary, original: Content, copy: Content | null): Standing {
+export function judge(rules: Rules, target: Binary, original: Content, copy: Content | null): Verdict {
   if (copy === null) return judgeMissing(rules, ownTime(rules.change, original.fields));
   if (isSame(rules, target, original, copy)) return "same";
   return isNewer(rules, original, copy) ? "newer" : "different";
 }
 
 /** @param changed When the original was last changed; null when nothing tells. */
-export function judgeMissing({ doneSince, toldAt }: Rules, changed: OwnTime | null): Standing {
+export function judgeMissing({ doneSince, toldAt }: Rules, changed: OwnTime | null): Verdict {
   if (doneSince === null && toldAt !== undefined) {
     return changed !== null && changed.from >= toldAt.getTime() ? "late" : "unknown";
   }
