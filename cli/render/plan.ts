@@ -8,6 +8,7 @@ import type { RedisMigrationPlan } from "../../engine/redis_backend.ts";
 import { presentStores, storeTitle } from "../../engine/migration.ts";
 import type { SqlPlan, SqlStepPlan } from "../../engine/sql/sql_plan.ts";
 import type { Plan } from "../../engine/plan.ts";
+import type { PlanToTell } from "../migrate/plan_to_tell.ts";
 import { quoted } from "../line/carried_flags.ts";
 import { formatBytes, formatCount, formatCounted, formatDuration } from "../output/format.ts";
 import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
@@ -66,15 +67,13 @@ export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
 
 /** The line below a plan. */
 export function nextAfterPlan(
-  plan: Plan,
+  plan: PlanToTell,
   layout: Layout,
-  { ids, file, adoptable }: {
-    readonly ids: readonly string[];
-    readonly file: string | undefined;
-    readonly adoptable: boolean | undefined;
-  },
+  { ids, file }: { readonly ids: readonly string[]; readonly file: string | undefined },
 ): string {
-  if (!plan.hasChanges) return nextWhenDone(layout, { pending: hasPending(plan), adoptable });
+  if (!plan.hasChanges) {
+    return nextWhenDone(layout, { pending: hasPending(plan), adoptable: plan.adoptable });
+  }
   if (plan.blockers.length > 0) {
     return nextCommand(
       layout,
