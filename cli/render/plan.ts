@@ -7,7 +7,7 @@
 import type { RedisMigrationPlan } from "../../engine/redis_backend.ts";
 import { presentStores, storeTitle } from "../../engine/migration.ts";
 import type { SqlPlan, SqlStepPlan } from "../../engine/sql/sql_plan.ts";
-import type { Plan } from "../../engine/plan.ts";
+import { type Plan, PREPARED_BLOCKER } from "../../engine/plan.ts";
 import type { PlanToTell } from "../migrate/plan_to_tell.ts";
 import { quoted } from "../line/carried_flags.ts";
 import { formatBytes, formatCount, formatCounted, formatDuration } from "../output/format.ts";
@@ -74,7 +74,12 @@ export function nextAfterPlan(
   if (!plan.hasChanges) {
     return nextWhenDone(layout, { pending: hasPending(plan), adoptable: plan.adoptable });
   }
-  if (plan.blockers.length > 0) {
+  const [blocker] = plan.blockers;
+  if (blocker !== undefined) {
+    const [way] = blocker.parts?.commands ?? [];
+    if (way !== undefined && plan.blockers.every(({ kind }) => kind === PREPARED_BLOCKER)) {
+      return nextCommand(layout, `outpost migrate ${way}`, "what is prepared stands in the way");
+    }
     return nextCommand(
       layout,
       `outpost migrate plan${ids.map((id) => ` ${id}`).join("")}`,
