@@ -5,10 +5,9 @@
  */
 
 import { type CleanupResult, type MigrationResult, presentStores, typeOf } from "../../engine/migration.ts";
-import type { ResolveResult } from "../../engine/redis_backend.ts";
+import type { KeptForm, ResolveResult } from "../../engine/redis_backend.ts";
 import type { SqlVerification } from "../../engine/sql_backend.ts";
 import type { SqlPlan } from "../../engine/sql/sql_plan.ts";
-import type { KeptForm } from "../../engine/resolve.ts";
 import type { ApplyEvent } from "../../engine/apply.ts";
 import type { MigrationList } from "../../engine/engine.ts";
 import type { InitResult } from "../../engine/init.ts";

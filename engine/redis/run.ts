@@ -8,7 +8,7 @@
 import type { RedisApplyOptions } from "../redis_backend.ts";
 import type { MigrationResult } from "../migration.ts";
 import type { Bookkeeping } from "./bookkeeping.ts";
-import { type EvictedKeys, firstBegin } from "./stored_state.ts";
+import type { EvictedKeys } from "./stored_state.ts";
 import { MasterWatch } from "./master_watch.ts";
 import { marksOf } from "./own_keys.ts";
 import { pass, type Task } from "./pass.ts";
@@ -48,7 +48,7 @@ export async function runMigrations(
     const tasks: Task[] = [];
     for (const one of counted) {
       const { migration: { name }, state } = one;
-      const begin = await bookkeeping.begin(name, firstBegin(state), state.doneSince, evicted, options.fence);
+      const begin = await bookkeeping.begin(name, state, evicted, options.fence);
       tasks.push({ ...one, begin });
     }
     fault = await pass(store, tasks, look, options);
