@@ -9,19 +9,18 @@
  */
 
 import { Buffer } from "node:buffer";
-import { type Binary, display, escapePattern, toArgument, toBuffer } from "../binary.ts";
+import { type Binary, display, toArgument, toBuffer } from "../binary.ts";
 import type { CopyContext } from "../context.ts";
 import { isTooLong } from "../errors.ts";
 import { REPLACE_OWN, RESTORE_NEW, type Restoring } from "../scripts/copying_across_nodes.ts";
 import type { Listed } from "../scripts/listing.ts";
 import { type Chain, chainOf } from "../transform/chain.ts";
 import { convertAfter, countTaken, goesOnBehind } from "../transform/convert_records.ts";
-import type { BatchSize } from "../walk/pacing.ts";
+import { type BatchSize, throwIfAborted } from "../walk/pacing.ts";
 import { matcherOf } from "../walk/pattern.ts";
-import { walk } from "../walk/walk.ts";
 import type { BothKeys, CopyChange } from "./change.ts";
 import { deadLists, prune, readListed } from "./dead_lists.ts";
-import { markerOf, markersOf, pairsOf, unmark } from "./markers.ts";
+import { findMarkers, markerOf, markersOf, pairsOf, unmark } from "./markers.ts";
 import { type Order, toOrders } from "./orders.ts";
 import { findPairs, type Pair } from "./pairs.ts";
 import { toBeCopied, weigh } from "./weigh.ts";
@@ -62,23 +61,18 @@ export async function followUp(
   context: CopyContext,
   lookalikes: boolean,
 ): Promise<void> {
-  const { store, markers } = context;
-  await walk(store, {
-    signal: context.signal,
-    pattern: `${escapePattern(markers)}:{*`,
-    visit: async (keys) => {
-      for (const key of keys) {
-        const flat = await store.call("HGETALL", [toArgument(key)]) as Buffer[];
-        for (const pair of pairsOf(flat)) {
-          const pairs = await findPairs(change, store, lookalikes, [pair.source]);
-          const isDead = (await deadLists(change, store, pairs)).size > 0;
-          if (!isDead || await readWhole(store, pair.source) === null) await copyOne(context, pair);
-          await prune(change, context, pairs);
-          if (isDead) await unmark(context, [pair]); // What a run had copied of it was just taken away.
-        }
-      }
-    },
-  });
+  const { store, signal } = context;
+  for (const key of await findMarkers(context)) {
+    throwIfAborted(signal);
+    const flat = await store.call("HGETALL", [toArgument(key)]) as Buffer[];
+    for (const pair of pairsOf(flat)) {
+      const pairs = await findPairs(change, store, lookalikes, [pair.source]);
+      const isDead = (await deadLists(change, store, pairs)).size > 0;
+      if (!isDead || await readWhole(store, pair.source) === null) await copyOne(context, pair);
+      await prune(change, context, pairs);
+      if (isDead) await unmark(context, [pair]); // What a run had copied of it was just taken away.
+    }
+  }
 }
 
 /**

@@ -6,13 +6,18 @@
 
 import type { Buffer } from "node:buffer";
 import { type Binary, fromBytes, toBuffer } from "../binary.ts";
-import type { CopyContext } from "../context.ts";
-import { keySlot, tagOfSlot } from "../hash_slot.ts";
+import { readExisting } from "../bulk_reads.ts";
+import type { WriteContext } from "../context.ts";
+import { keySlot, SLOTS, tagOfSlot } from "../hash_slot.ts";
 import { UNMARK } from "../scripts/copying_across_nodes.ts";
+import { UNLINK } from "../scripts/deleting.ts";
 import type { Chain } from "../transform/chain.ts";
 import { packWrites } from "../transform/field_writes.ts";
 import type { BothKeys } from "./change.ts";
 import type { Order } from "./orders.ts";
+
+/** What markers are read and written with. */
+type MarkerContext = Pick<WriteContext, "store" | "fence" | "markers">;
 
 /**
  * Takes markers away, and copies through later changes in the same step.
@@ -21,7 +26,7 @@ import type { Order } from "./orders.ts";
  * @returns What {@linkcode UNMARK} says of each.
  */
 export async function unmark(
-  { store, fence, markers }: CopyContext,
+  { store, fence, markers }: MarkerContext,
   pairs: readonly (BothKeys & Partial<Order>)[],
   chain?: Chain,
 ): Promise<string[]> {
@@ -49,7 +54,29 @@ export function markerOf({ source }: BothKeys, endsAt: string): Binary {
 
 /** The markers of a record's slot, which move with it. */
 export function markersOf(markers: Binary, target: Binary): Binary {
-  return `${markers}:{${tagOfSlot(keySlot(target))}}`;
+  return markersOfSlot(markers, keySlot(target));
+}
+
+function markersOfSlot(markers: Binary, slot: number): Binary {
+  return `${markers}:{${tagOfSlot(slot)}}`;
+}
+
+/** Finds the slots' markers that are there. */
+export async function findMarkers({ store, markers }: MarkerContext): Promise<ReadonlySet<Binary>> {
+  const all = Array.from({ length: SLOTS }, (_, slot) => markersOfSlot(markers, slot));
+  return await readExisting(store, all);
+}
+
+/**
+ * Takes away all markers, before what is applied is cleaned up or done again. There are some where a node was started from what it had
+ * saved earlier, or where another tool has ended what a run of this one began: whoever followed them up after the originals are gone
+ * would delete the copies.
+ */
+export async function forgetMarkers(context: MarkerContext): Promise<void> {
+  if (!context.store.clustered) return;
+  for (const key of await findMarkers(context)) {
+    await context.store.write(UNLINK, [key], [], context.fence);
+  }
 }
 
 /** What the markers of one slot stand for. @param flat Copies and what their markers say, by turns. */
