@@ -6,23 +6,29 @@
  */
 
 import type { PostgresErrorCode, RedisErrorCode } from "../support/faults/fault.ts";
+import type { Deed } from "./faults/aims.ts";
 import type { Action } from "./redis/application.ts";
 import type { Topology } from "./redis/servers.ts";
 
 /** What happens to a runner or its network. */
-export type RunnerFault = "kill" | "interrupt" | "freeze" | "cut" | "half_reply" | "lost_reply" | AimedFault;
+export type RunnerFault = "kill" | "interrupt" | "freeze" | "cut" | "half_reply" | "lost_reply";
+
+/** One that waits until the runner is about to do something. */
+export interface AimedFault {
+  readonly what: "freeze" | "kill";
+  readonly before: Deed;
+}
 
 /**
- * Those that wait for a certain command of the runner: one that copies, one that takes off a list what was deleted, or one that
- * records what was done. One that wakes goes on; one that wakes and dies
- * sends what it was about to, and nothing after it.
+ * What is aimed, and what may come after it: one that wakes goes on; one that wakes and dies sends what it was about to, and nothing
+ * after it.
  */
-export type AimedFault =
-  | "freeze_before_copy"
-  | "freeze_before_record"
-  | "die_before_prune"
-  | "wake"
-  | "wake_and_die";
+export type ChosenFault = RunnerFault | AimedFault | "wake" | "wake_and_die";
+
+/** A fault in a line. */
+export function describeFault(fault: ChosenFault): string {
+  return typeof fault === "string" ? fault : `${fault.what} before it is to ${fault.before}`;
+}
 
 /** The next commands of a runner are not done: the server answers with an error. */
 export interface Refusal {
@@ -68,7 +74,13 @@ export type Happening =
     readonly aheadMs?: number;
     readonly process: boolean;
   }
-  | { readonly type: "runner_fault"; readonly runner: number; readonly fault: RunnerFault }
+  | { readonly type: "runner_fault"; readonly runner: number; readonly fault: ChosenFault }
+  /** A person settles all that differs, and just before that is done, applications write. */
+  | {
+    readonly type: "settle_meanwhile";
+    readonly keep: "original" | "copy";
+    readonly acts: readonly (Happening & { type: "application" })[];
+  }
   /** A tool before v0.14, which locks all deployments of a Redis by one name, works for a while. */
   | { readonly type: "older_tool"; readonly action: "lock" | "unlock" }
   | Refusal
@@ -144,7 +156,9 @@ export function describe(event: Happening, { populations }: Pick<History, "popul
         event.aheadMs === undefined ? "" : ` (its clock is ${event.aheadMs} ms ahead)`
       }`;
     case "runner_fault":
-      return `runner ${event.runner}: ${event.fault}`;
+      return `runner ${event.runner}: ${describeFault(event.fault)}`;
+    case "settle_meanwhile":
+      return `resolve --all --keep ${event.keep}, and just before it writes, applications do`;
     case "older_tool":
       return `older tool: ${event.action}`;
     case "refusal":

@@ -6,12 +6,9 @@
  */
 
 import { type Answer, describeAnswer, errorOf, perDeployment } from "./answer.ts";
-import { COPY } from "../../engine/redis/scripts/copying.ts";
-import { RESTORE_NEW } from "../../engine/redis/scripts/copying_across_nodes.ts";
-import { PRUNE } from "../../engine/redis/scripts/listing.ts";
-import { RECORD } from "../../engine/redis/scripts/writing.ts";
+import { textsOf } from "./faults/aims.ts";
 import { Gate } from "./faults/gate.ts";
-import type { Refusal, RunnerFault } from "./history.ts";
+import { type ChosenFault, describeFault, type Refusal } from "./history.ts";
 import { type Command, Runner, type Stores } from "./runner.ts";
 
 /** Something that broke a promise. */
@@ -99,19 +96,20 @@ export class Stage {
   /** Starts a command. What the runner was at before is given time to end, and is killed if it does not. */
   async start(index: number, command: Command, text: string): Promise<void> {
     const runner = this.#runners[index]!;
-    if (runner.busy) {
-      this.#gate.open();
-      await this.#end(index);
-    }
+    if (runner.busy) await this.end(index);
     this.say(text);
     runner.start(command);
   }
 
   /** Does something to a runner. @returns False when it was idle. */
-  disturb(index: number, fault: RunnerFault): boolean {
+  disturb(index: number, fault: ChosenFault): boolean {
     const runner = this.#runners[index]!;
     if (!runner.busy) return false;
-    this.say(`runner ${index}: ${fault}`);
+    this.say(`runner ${index}: ${describeFault(fault)}`);
+    if (typeof fault === "object") {
+      runner.link?.aim("coming", textsOf(fault.before), () => this.#hit(index, fault.what));
+      return true;
+    }
     switch (fault) {
       case "kill":
         runner.kill();
@@ -130,15 +128,6 @@ export class Stage {
         break;
       case "lost_reply":
         runner.link?.spoilNextReply("lost");
-        break;
-      case "freeze_before_copy":
-        runner.link?.aim("coming", [COPY.sha, RESTORE_NEW.sha], () => this.#hit(index, "freeze"));
-        break;
-      case "freeze_before_record":
-        runner.link?.aim("coming", [RECORD.sha], () => this.#hit(index, "freeze"));
-        break;
-      case "die_before_prune":
-        runner.link?.aim("coming", [PRUNE.sha], () => this.#hit(index, "kill"));
         break;
       case "wake":
         runner.thaw();
@@ -164,6 +153,11 @@ export class Stage {
     this.#runners[index]![what]();
   }
 
+  /** True while a runner stands still. */
+  isFrozen(index: number): boolean {
+    return this.#runners[index]!.frozenAt !== null;
+  }
+
   /** Lets a runner go on that was frozen. */
   thaw(index: number): void {
     this.#runners[index]!.thaw();
@@ -177,7 +171,7 @@ export class Stage {
   /** Lets everything through from now on, and waits for the runners. */
   async calm(): Promise<void> {
     this.#gate.open();
-    for (const index of this.#runners.keys()) await this.#end(index);
+    for (const index of this.#runners.keys()) await this.end(index);
   }
 
   /**
@@ -188,8 +182,7 @@ export class Stage {
    * @returns Null when it does not end, which is a find.
    */
   async ask(words: readonly string[], deployment = "", patienceMs?: number): Promise<Answer | null> {
-    this.#gate.open();
-    await this.#end(0);
+    await this.end(0);
     const runner = this.#runners[0]!;
     runner.start({ words, deployment, process: false });
     let answer = await runner.ended(patienceMs ?? 4 * END_MS);
@@ -207,8 +200,7 @@ export class Stage {
 
   /** Runs a command that asks, and does something before it is told yes. @returns Null when it does not end, which is a find. */
   async agreeAfter(words: readonly string[], meanwhile: () => Promise<void>): Promise<Answer | null> {
-    this.#gate.open();
-    await this.#end(1);
+    await this.end(1);
     const runner = this.#runners[1]!;
     const answers = [async () => {
       await meanwhile();
@@ -223,7 +215,9 @@ export class Stage {
     return answer;
   }
 
-  async #end(index: number): Promise<void> {
+  /** Lets everything through, and waits until a runner has ended; one that does not is killed. */
+  async end(index: number): Promise<void> {
+    this.#gate.open();
     const runner = this.#runners[index]!;
     while (runner.frozenAt !== null && Date.now() < runner.frozenAt + FREEZE_MS) await pause(20);
     runner.thaw();

@@ -9,6 +9,7 @@ import type { Event, History, Population } from "../history.ts";
 import { Random } from "../random.ts";
 import { refused } from "../refused.ts";
 import { anyHistory, fewTenants } from "./any_history.ts";
+import { deletingLong, inBetween } from "./held_runs.ts";
 import {
   asleepInInit,
   diesBeforePruning,
@@ -46,8 +47,8 @@ const NOBODY: Population = { deployment: "", tenants: [] };
 export function aimedHistory(seed: number, topology: Topology): History | null {
   const random = new Random(seed);
   const history = anyHistory(seed, topology);
-  const small = { ...history, populations: [{ deployment: "", tenants: fewTenants(random) }] };
   const events = history.events.map((event) => event.type === "run" ? { ...event, deployment: 0 } : event);
+  const small = { ...history, events, populations: [{ deployment: "", tenants: fewTenants(random) }] };
   switch (seed % 14) {
     case 3:
     case 10: {
@@ -56,7 +57,7 @@ export function aimedHistory(seed: number, topology: Topology): History | null {
       return { ...small, long, events: [...dies(random, small.populations), ...events.slice(0, 6)] };
     }
     case 1:
-      if (topology !== "single") return null;
+      if (topology !== "single") return held(random, small);
       return { ...small, events: [...startedAnew(random, small.populations), ...events] };
     case 6:
       if (topology !== "single") return null;
@@ -71,7 +72,7 @@ export function aimedHistory(seed: number, topology: Topology): History | null {
       }
       return { ...history, neighbours: false, populations: [NOBODY], events: asleepInInit(random, [NOBODY]) };
     case 4:
-      if (topology !== "single") return null;
+      if (topology !== "single") return held(random, small);
       return { ...small, scarce: true, events: events.filter((event) => !throwsAllAway(event)) };
     case 0:
     case 5:
@@ -88,11 +89,27 @@ export function aimedHistory(seed: number, topology: Topology): History | null {
     case 2:
       return braced(random, history);
     case 8:
+      return seed % 28 === 8 ? held(random, small) : refusing(random, history);
     case 12:
-      return { ...history, odd: seed % 14 === 12, events: refused(random, history.events, REFUSALS) };
+      return { ...refusing(random, history), odd: true };
     default:
       return null;
   }
+}
+
+/** Commands of runs are refused. */
+function refusing(random: Random, history: History): History {
+  return { ...history, events: refused(random, history.events, REFUSALS) };
+}
+
+/** A run is held between what it reads and what it writes. */
+function held(random: Random, history: History): History {
+  const { populations, topology } = history;
+  const long = topology !== "cluster" && random.chance(0.2);
+  const turn = long
+    ? deletingLong(random, populations)
+    : inBetween(random, { populations, topology, mix: 0.5, share: 0.5 });
+  return { ...history, long, events: [...turn, ...history.events.slice(0, 4)] };
 }
 
 /** Tenants whose IDs are braced. In half of these nobody settles what differs. */

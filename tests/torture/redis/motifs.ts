@@ -10,7 +10,7 @@ import { WHOLE_RUN } from "../stage.ts";
 import type { Action } from "./application.ts";
 import { actOf, type Setting, startOf } from "./happenings.ts";
 
-const APPLY = ["migrate", "apply", "--yes"];
+export const APPLY = ["migrate", "apply", "--yes"];
 
 /** One of them. */
 export function motif(random: Random, setting: Setting): Event[] {
@@ -55,7 +55,7 @@ export function asleepInInit(random: Random, populations: readonly Population[])
   const create = { ...actOf(random, setting, "old"), action: "create_tenant" as const, tenant: 0 };
   return [
     { after: 0, ...run, process: false },
-    { after: 0, type: "runner_fault", runner: run.runner, fault: "freeze_before_record" },
+    { after: 0, type: "runner_fault", runner: run.runner, fault: { what: "freeze", before: "record" } },
     { after: 200, ...create },
     { after: 0, ...create, action: "create_destination" },
   ];
@@ -108,7 +108,7 @@ export function diesBeforePruning(random: Random, populations: readonly Populati
     ...act({ release: "new", action: "create_destination", destination }),
     ...act({ release: "new", action: "delete_destination", destination }),
     { after: 0, ...run, process: false },
-    { after: 0, type: "runner_fault", runner: run.runner, fault: "die_before_prune" },
+    { after: 0, type: "runner_fault", runner: run.runner, fault: { what: "kill", before: "prune" } },
     // The first of them waits until the run is dead.
     ...gone.map((event, i) => i === 0 ? { ...event, after: 400 } : event),
     { after: 0, ...startOf(random, populations, APPLY), runner: (run.runner + 1) % 3 },
@@ -122,6 +122,7 @@ export function settledHalfDone(random: Random, populations: readonly Population
   const setting = settingOf(populations);
   const events: Event[] = [
     // Made anew with less than the old form has: the two differ.
+    { after: 0, ...actOf(random, setting, "old"), action: "update_tenant", tenant: 0 },
     { after: 0, ...actOf(random, setting, "new"), action: "create_tenant", tenant: 0 },
     { after: 0, ...run },
     { after: random.between(10, 120), type: "runner_fault", runner: run.runner, fault: "kill" },
@@ -177,7 +178,7 @@ function dyingOnCopy(
   const run = patient(slowly(random, startOf(random, populations, [...APPLY, "redis/1"])), options);
   return [
     { after: 0, ...run },
-    { after: 0, type: "runner_fault", runner: run.runner, fault: "freeze_before_copy" },
+    { after: 0, type: "runner_fault", runner: run.runner, fault: { what: "freeze", before: "copy" } },
     // The first of them waits until the run stands still.
     ...meanwhile.map((happening, i) => ({ after: i === 0 ? 400 : 0, ...happening })),
     { after: 0, type: "runner_fault", runner: run.runner, fault: "wake_and_die" },
@@ -185,7 +186,8 @@ function dyingOnCopy(
   ];
 }
 
-function settingOf(populations: readonly Population[]): Setting {
+/** What an event depends on that is aimed. */
+export function settingOf(populations: readonly Population[]): Setting {
   return { populations, topology: "single", mix: 0, share: 0 };
 }
 
@@ -249,7 +251,7 @@ export function startedAnew(random: Random, populations: readonly Population[]):
   const fault = (name: "snapshot" | "restart", after: number): Event => {
     return { after, type: "server_fault", fault: name, seed: 0 };
   };
-  const [asleep, awake] = (["freeze_before_copy", "wake"] as const).map((fault): Event => {
+  const [asleep, awake] = ([{ what: "freeze", before: "copy" }, "wake"] as const).map((fault): Event => {
     return { after: 0, type: "runner_fault", runner: run.runner, fault };
   });
   const acts = () =>
@@ -263,7 +265,7 @@ export function startedAnew(random: Random, populations: readonly Population[]):
 }
 
 /** Its lease outlasts a standstill: what it sends when it wakes is written. */
-function patient(
+export function patient(
   run: Happening & { type: "run" },
   options: Readonly<Record<string, string>> = {},
 ): Happening & { type: "run" } {
@@ -272,7 +274,7 @@ function patient(
 }
 
 /** In small batches, so that there are many points at which something can happen. */
-function slowly(random: Random, run: Happening & { type: "run" }): Happening & { type: "run" } {
+export function slowly(random: Random, run: Happening & { type: "run" }): Happening & { type: "run" } {
   const words = run.words.includes("--batch-size")
     ? run.words
     : [...run.words, "--batch-size", String(random.pick([1, 2, 5]))];

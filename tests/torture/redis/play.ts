@@ -4,11 +4,8 @@
  * @module
  */
 
-import { COPY } from "../../../engine/redis/scripts/copying.ts";
-import { RESTORE_NEW } from "../../../engine/redis/scripts/copying_across_nodes.ts";
-import { PRUNE } from "../../../engine/redis/scripts/listing.ts";
-import { RECORD } from "../../../engine/redis/scripts/writing.ts";
-import { describe, type Event, flagsOf, type Happening, type History } from "../history.ts";
+import { SCRIPTS } from "../faults/aims.ts";
+import { type ChosenFault, describe, type Event, flagsOf, type Happening, type History } from "../history.ts";
 import { type Outcome, Stage } from "../stage.ts";
 import { Application, type Form } from "./application.ts";
 import { Ending } from "./ending.ts";
@@ -18,7 +15,7 @@ import { populate } from "./populate.ts";
 import { isApplied, type Scene } from "./scene.ts";
 import { calm, type RedisWorld } from "./servers.ts";
 import { disturbServers, type LastingFault } from "./server_faults.ts";
-import { readStored } from "./stored.ts";
+import { digestAnywhere, readStored } from "./stored.ts";
 
 /** Plays a history on servers that hold nothing else meanwhile. */
 export async function play(history: History, world: RedisWorld): Promise<Outcome> {
@@ -68,18 +65,14 @@ class Play implements Scene {
     if (this.#lasting !== null && --this.#lasting.left < 0) await this.#endLasting();
     switch (event.type) {
       case "application":
-        return await this.#act(event);
+        await this.#act(event);
+        return;
       case "run":
         return await this.#start(event);
       case "runner_fault":
-        if (event.fault.includes("_before_")) {
-          // What a server does not know by its hash is sent to it by its text, which nobody aims at.
-          for (const { source } of [COPY, RESTORE_NEW, PRUNE, RECORD]) {
-            for (const node of this.world.masters()) await node.script("LOAD", source);
-          }
-        }
-        this.stage.disturb(event.runner, event.fault);
-        return;
+        return await this.#disturb(event.runner, event.fault);
+      case "settle_meanwhile":
+        return await this.#settleMeanwhile(event);
       case "older_tool":
         this.stage.say(describe(event, this.history));
         return await this.#older[event.action]();
@@ -95,8 +88,48 @@ class Play implements Scene {
     }
   }
 
-  async #act(event: Happening & { type: "application" }): Promise<void> {
-    if (this.#lasting !== null || this.world.lagging) return; // Its writes would not be acknowledged.
+  async #disturb(runner: number, fault: ChosenFault): Promise<void> {
+    // What a server does not know by its hash it refuses first, and one that wakes and dies has done nothing then.
+    for (const { source } of typeof fault === "object" ? SCRIPTS[fault.before] : []) {
+      for (const node of this.world.masters()) await node.script("LOAD", source);
+    }
+    this.stage.disturb(runner, fault);
+  }
+
+  /** Whoever settles what differs settles what was shown: what is written in between stays as it is. */
+  async #settleMeanwhile({ keep, acts }: Happening & { type: "settle_meanwhile" }): Promise<void> {
+    const words = [...[
+      "migrate",
+      "resolve",
+      "redis/1",
+      "--all",
+      "--keep",
+      keep,
+      "--yes",
+      "--json",
+      "--redis-only",
+    ], ...["--lock-ttl", "6s", "--lock-wait", "3s"]];
+    await this.#start({ type: "run", runner: 0, words, deployment: 0, process: false });
+    await this.#disturb(0, { what: "freeze", before: "settle" });
+    await this.stage.after(400);
+    if (!this.stage.isFrozen(0)) return;
+    const written = new Set<string>();
+    for (const act of acts) for (const key of await this.#act(act)) written.add(key);
+    const left = new Map<string, string | null>();
+    for (const key of written) left.set(key, await digestAnywhere(this.world.masters(), key));
+    this.stage.disturb(0, "wake");
+    await this.stage.end(0);
+    for (const [key, digest] of left) {
+      // What was deleted is taken off a list that is copied.
+      if (this.ledger.records.get(key)?.kind === "list") continue;
+      if (await digestAnywhere(this.world.masters(), key) === digest) continue;
+      this.stage.complain(key, "what was written while others were settled is not there any more");
+    }
+  }
+
+  /** @returns The keys that were written. */
+  async #act(event: Happening & { type: "application" }): Promise<string[]> {
+    if (this.#lasting !== null || this.world.lagging) return []; // Its writes would not be acknowledged.
     const { populations } = this.history;
     const { deployment } = populations[event.deployment % populations.length]!;
     const tenants = this.ledger.tenants(deployment);
@@ -107,7 +140,7 @@ class Play implements Scene {
     const tenant = tenants[at] ?? `n${tenants.length}`;
     const destination = ["d1", "d2", "d:3"][event.destination % 3]!;
     const where = { deployment, tenant, destination, salt: this.salt++ };
-    if (event.action === "expire" && !await isApplied(this.world, deployment, "001_hash_tags")) return;
+    if (event.action === "expire" && !await isApplied(this.world, deployment, "001_hash_tags")) return [];
     const application = event.release === "new" ? this.#releases.current : this.old(deployment);
     const actedAt = Date.now();
     const keys = await application.act(event.action, where);
@@ -120,6 +153,7 @@ class Play implements Scene {
         `${describe(event, this.history)}: wrote ${keys.map((key) => JSON.stringify(key)).join(", ")}`,
       );
     }
+    return keys;
   }
 
   async #start(
