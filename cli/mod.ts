@@ -44,27 +44,23 @@ export async function run(host: Host): Promise<number> {
   host.onPrinted((text) => state.context?.log.debug(text, { event: "client_printed" }));
   try {
     const status = await dispatch(host, state);
-    const ended = status === EXIT.done && faults > 0 ? EXIT.failed : status;
-    return reportLostOutput(host, state, ended);
+    if (status !== EXIT.done) return status;
+    return faults > 0 ? EXIT.failed : reportLostOutput(host, state);
   } catch (error) {
-    return reportLostOutput(host, state, report(host, error, state));
+    return report(host, error, state);
   }
 }
 
-/**
- * Who asked for a file must not take half of it for the answer. What was done stays done.
- *
- * @returns The exit status: what went wrong before is more than that nobody could read of it.
- */
-function reportLostOutput(host: Host, state: Reporting, status: number): number {
+/** Who asked for a file must not take half of it for the answer. What was done stays done. */
+function reportLostOutput(host: Host, state: Reporting): number {
   const failure = host.stdout.failure?.();
-  if (failure === undefined) return status;
+  if (failure === undefined) return EXIT.done;
   const error = new FileError(`Cannot write to standard output: ${systemReason(failure)}`, {
     cause: failure,
   });
   const described = describeError(error, { scrub: state.scrub, stoppedBy: null });
   writeError(host, state, described);
-  return status === EXIT.done ? described.exitStatus : status;
+  return described.exitStatus;
 }
 
 /** What is known for reporting an error, as far as the command line was understood. */
@@ -78,7 +74,7 @@ interface Reporting {
 async function dispatch(host: Host, state: Reporting): Promise<number> {
   const line = parseLine(host.args, COMMANDS, VERSION, helpOptions(host));
   if (line.kind === "version") {
-    host.stdout.write(`${wantsJson(host, undefined) ? JSON.stringify({ version: VERSION }) : VERSION}\n`);
+    host.stdout.write(`${VERSION}\n`);
     return EXIT.done;
   }
   if (line.kind === "help") {

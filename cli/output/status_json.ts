@@ -20,9 +20,7 @@ export function statusJson(status: Status) {
   const { redis, pending, lock, activity, unread } = status;
   return {
     ...perSqlStoreJson(status, sqlStatusJson),
-    redis: redis === null
-      ? null
-      : { applied: redis.applied, total: redis.total, ...(redis.adoptable ? { adoptable: true } : {}) },
+    redis: redis === null ? null : { applied: redis.applied, total: redis.total },
     ...pendingJson(pending, unread),
     lock: lockJson(lock),
     activity: activityJson(activity),

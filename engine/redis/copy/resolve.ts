@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { KeptForm, RedisDifference, ResolveResult } from "../../redis_backend.ts";
+import type { RedisDifference } from "../../redis_backend.ts";
 import { slices } from "../../slices.ts";
 import { type Binary, display, toArgument } from "../binary.ts";
 import type { ReadContext, WriteContext } from "../context.ts";
@@ -32,6 +32,9 @@ const SHOWN = 10;
 
 /** What a person who knows whose it is can do: neither form may be written over the other. */
 const BY_HAND = "if it is, move it to the new name of its own; if not, delete this one";
+
+/** Which of the two forms holds. */
+export type Keep = "original" | "copy";
 
 /**
  * Finds pairs to be settled.
@@ -66,7 +69,12 @@ export async function findDifferences(
   return found;
 }
 
-type Settlement = Omit<ResolveResult, "id">;
+/** What became of differences that were to be settled. */
+interface Settlement {
+  readonly resolved: number;
+  /** Why others were not. */
+  readonly issues: readonly string[];
+}
 
 /**
  * Writes the form that is to hold over the other one. Originals that are to be deleted and by which others are known come last, and
@@ -76,7 +84,7 @@ export async function settleDifferences(
   change: CopyChange,
   context: WriteContext,
   differences: readonly RedisDifference[],
-  keep: KeptForm,
+  keep: Keep,
 ): Promise<Settlement> {
   const { found: lookalikes } = await lookAhead([change], context);
   const telling = keep === "copy" && lookalikes
@@ -114,7 +122,7 @@ async function settleSome(
   context: WriteContext,
   lookalikes: boolean,
   differences: readonly RedisDifference[],
-  keep: KeptForm,
+  keep: Keep,
 ): Promise<Settlement> {
   const issues: string[] = [];
   const copied: ListKeys[] = [];
@@ -169,7 +177,7 @@ async function settleSome(
 }
 
 /** A pair to settle, what was shown of it, and which form holds. */
-type Settling = JudgedPair<ListKeys> & { readonly state: string; readonly keep: KeptForm };
+type Settling = JudgedPair<ListKeys> & { readonly state: string; readonly keep: Keep };
 
 /**
  * Tells which pairs are as they were to be, though that was refused: a client that loses an answer sends its command again, which then
