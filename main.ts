@@ -152,7 +152,7 @@ async function main(): Promise<void> {
   // Asked by scripts again and again: answered before anything else is loaded.
   if (Deno.args.length === 1 && Deno.args[0] === "--version") {
     out.write(`${VERSION}\n`);
-    return end(EXIT.done);
+    if (out.failure?.() === undefined) return end(EXIT.done);
   }
   dropPermissions(Deno.args);
   const env = Deno.env.toObject();

@@ -64,6 +64,7 @@ export type {
   SqlTablePlan,
 } from "./engine/sql/sql_plan.ts";
 export type {
+  KeptForm,
   RedisDifference,
   RedisExample,
   RedisInvalid,
@@ -143,7 +144,7 @@ export {
   type TransformRules,
 } from "./engine/redis/transform/change.ts";
 export type { GroupKeys } from "./engine/redis/walk/grouping.ts";
-export type { KeptForm, PlanResolveOptions } from "./engine/resolve.ts";
+export type { PlanResolveOptions } from "./engine/resolve.ts";
 export { createRegistry, type Registry } from "./engine/registry.ts";
 export type {
   ConsequenceQuery,

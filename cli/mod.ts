@@ -44,23 +44,27 @@ export async function run(host: Host): Promise<number> {
   host.onPrinted((text) => state.context?.log.debug(text, { event: "client_printed" }));
   try {
     const status = await dispatch(host, state);
-    if (status !== EXIT.done) return status;
-    return faults > 0 ? EXIT.failed : reportLostOutput(host, state);
+    const ended = status === EXIT.done && faults > 0 ? EXIT.failed : status;
+    return reportLostOutput(host, state, ended);
   } catch (error) {
-    return report(host, error, state);
+    return reportLostOutput(host, state, report(host, error, state));
   }
 }
 
-/** Who asked for a file must not take half of it for the answer. What was done stays done. */
-function reportLostOutput(host: Host, state: Reporting): number {
+/**
+ * Who asked for a file must not take half of it for the answer. What was done stays done.
+ *
+ * @returns The exit status: what went wrong before is more than that nobody could read of it.
+ */
+function reportLostOutput(host: Host, state: Reporting, status: number): number {
   const failure = host.stdout.failure?.();
-  if (failure === undefined) return EXIT.done;
+  if (failure === undefined) return status;
   const error = new FileError(`Cannot write to standard output: ${systemReason(failure)}`, {
     cause: failure,
   });
   const described = describeError(error, { scrub: state.scrub, stoppedBy: null });
   writeError(host, state, described);
-  return described.exitStatus;
+  return status === EXIT.done ? described.exitStatus : status;
 }
 
 /** What is known for reporting an error, as far as the command line was understood. */
@@ -74,7 +78,7 @@ interface Reporting {
 async function dispatch(host: Host, state: Reporting): Promise<number> {
   const line = parseLine(host.args, COMMANDS, VERSION, helpOptions(host));
   if (line.kind === "version") {
-    host.stdout.write(`${VERSION}\n`);
+    host.stdout.write(`${wantsJson(host, undefined) ? JSON.stringify({ version: VERSION }) : VERSION}\n`);
     return EXIT.done;
   }
   if (line.kind === "help") {

@@ -16,7 +16,7 @@ import {
 import type { CleanupResult, MigrationEntry } from "./migration.ts";
 import type { SqlPrepared } from "./sql/sql_prepared.ts";
 import type { DownTarget, SqlDownPlan } from "./sql/sql_plan.ts";
-import type { RedisDifference, ResolveResult } from "./redis_backend.ts";
+import type { KeptForm, RedisDifference, ResolveResult } from "./redis_backend.ts";
 import { checkOptions, checkTarget, shown } from "./check_options.ts";
 import { down, type DownOptions, planDown, type PlanDownOptions } from "./down.ts";
 import { PendingError, RefusedError } from "./errors.ts";
@@ -36,7 +36,7 @@ import {
   type StateReading,
   type UnreadStore,
 } from "./state.ts";
-import { type KeptForm, planResolve, type PlanResolveOptions, resolveDifferences } from "./resolve.ts";
+import { planResolve, type PlanResolveOptions, resolveDifferences } from "./resolve.ts";
 import { makeStatus, type Status } from "./status.ts";
 import { askEach, type EngineContext } from "./stores.ts";
 import { lockOwner, unlock } from "./unlock.ts";

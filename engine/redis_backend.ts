@@ -113,6 +113,9 @@ export interface RedisDifference {
   readonly state: string;
 }
 
+/** Which of the two forms of a record holds. */
+export type KeptForm = "original" | "copy";
+
 /** What became of records that were to be settled. */
 export interface ResolveResult {
   /** For example `redis/001_hash_tags`. */
@@ -140,12 +143,7 @@ export interface RedisApplyOptions extends RedisRunOptions {
 }
 
 /** How the bookkeeping of a Redis is begun. */
-export interface RedisRecordOptions {
-  /** Ends the look at the records. */
-  readonly signal: AbortSignal;
-  /** Undefined only in tests of what is written. */
-  readonly fence?: Fence;
-}
+export type RedisRecordOptions = Pick<RedisApplyOptions, "signal" | "fence">;
 
 /** How `verify` looks. */
 export interface RedisVerifyOptions extends RedisRunOptions {
@@ -189,7 +187,7 @@ export interface RedisBackend {
   settle(
     id: string,
     differences: readonly RedisDifference[],
-    keep: "original" | "copy",
+    keep: KeptForm,
     options: RedisApplyOptions,
   ): Promise<ResolveResult>;
   /**

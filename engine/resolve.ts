@@ -4,15 +4,12 @@
  * @module
  */
 
-import type { RedisDifference, ResolveResult } from "./redis_backend.ts";
+import type { KeptForm, RedisDifference, ResolveResult } from "./redis_backend.ts";
 import { RefusedError } from "./errors.ts";
 import type { LockOptions } from "./lock/lock.ts";
 import { withLock } from "./lock/with_lock.ts";
 import type { EngineContext, Stores } from "./stores.ts";
 import type { StopOptions } from "./until_stopped.ts";
-
-/** Which of the two forms of a record holds. */
-export type KeptForm = "original" | "copy";
 
 /** What {@linkcode Engine.planResolve} looks at. */
 export interface PlanResolveOptions extends StopOptions {

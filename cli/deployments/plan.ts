@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Plan } from "../../engine/plan.ts";
+import type { PlanToTell } from "../migrate/plan_to_tell.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { formatCount } from "../output/format.ts";
 import { planJson } from "../output/json.ts";
@@ -15,9 +15,10 @@ import type { Telling } from "./report.ts";
 /** @param check Whether something to do is told by the exit status. @param statements Whether all is told, and they in full. */
 export function planTelling(
   { check, statements = false }: { readonly check: boolean; readonly statements?: boolean },
-): Telling<Plan> {
+): Telling<PlanToTell> {
   return {
     isDone: (plan) => !plan.hasChanges,
+    isAdoptable: ({ adoptable }) => adoptable === true,
     full: statements,
     words: ["have nothing to do", "would be changed", "could not be asked"],
     next: { failed: "migrate plan", others: "migrate apply", done: "migrate verify" },

@@ -6,7 +6,7 @@
 
 import type { Context } from "../context.ts";
 import { EXIT } from "../output/error_catalogue.ts";
-import { type Layout, nextCommand } from "../output/output.ts";
+import { type Layout, nextCommand, nextToAdopt } from "../output/output.ts";
 import { formatCount } from "../output/format.ts";
 import { errorJson, type ErrorReport, renderError } from "../output/report_error.ts";
 import { renderTable, wrap } from "../output/table.ts";
@@ -26,6 +26,8 @@ export interface Telling<T> {
   readonly status: (value: T) => number;
   /** True for one with which nothing is left to do. */
   readonly isDone: (value: T) => boolean;
+  /** True for one of which older tools recorded what nobody has looked at. */
+  readonly isAdoptable?: (value: T) => boolean;
   /** What is said of those who are done, of the others, `have something pending`, and of those that failed, if it is not the same. */
   readonly words: readonly [done: string, others: string, failed?: string];
   /** What comes next: for one that failed, for all that are not done, and for all when they are. */
@@ -118,11 +120,13 @@ export function tableOf<T>(
 function closing<T>(
   context: Context,
   accounts: readonly Account<T>[],
-  { isDone, words, next }: Telling<T>,
+  { isDone, isAdoptable, words, next }: Telling<T>,
 ): readonly string[] {
   const { style, carried } = context.output.layout;
   const others = accounts.filter((account) => !account.ok || !isDone(account.value));
   const failed = others.find(({ ok }) => !ok) ?? (next.others === undefined ? others[0] : undefined);
+  const adoptable = others.length === 0 &&
+    accounts.some((account) => account.ok && isAdoptable?.(account.value) === true);
   const then = others.length === 0 ? next.done : next.others;
   const counted = new Map<string, number>();
   for (const { ok } of others) {
@@ -135,6 +139,8 @@ function closing<T>(
     ),
     ...(failed !== undefined
       ? [nextCommand({ style, carried: carriedFor(context, failed.name) }, `outpost ${next.failed}`)]
+      : adoptable
+      ? [nextToAdopt({ style, carried })]
       : then === undefined
       ? []
       : [nextCommand({ style, carried }, `outpost ${then}`)]),

@@ -6,7 +6,7 @@
 
 import type { RedisMigrationPlan } from "../../engine/redis_backend.ts";
 import type { SqlPlan, SqlStepPlan } from "../../engine/sql/sql_plan.ts";
-import type { Plan } from "../../engine/plan.ts";
+import type { PlanToTell } from "../migrate/plan_to_tell.ts";
 import { formatBytes, formatCount, formatCounted, formatTime } from "../output/format.ts";
 import { wayOut } from "../output/typed_command.ts";
 import { estimates } from "../render/estimate.ts";
@@ -26,7 +26,7 @@ export interface PlanPageOptions {
 const IRREVERSIBLE = ["rows_deleted", "column_dropped", "table_dropped"];
 
 /** Renders the page. */
-export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): string {
+export function planPage(plan: PlanToTell, { created, deployment }: PlanPageOptions): string {
   const steps = stepsOf(plan);
   const todo = [
     ...(steps.length > 0 ? [formatCounted(steps.length, "SQL step")] : []),
@@ -81,6 +81,11 @@ export function planPage(plan: Plan, { created, deployment }: PlanPageOptions): 
         <h2>To apply it${invalidRecords(plan).count > 0 ? ", when the records are repaired" : ""}</h2>
         <pre>outpost migrate apply --yes
         outpost migrate verify</pre>
+      `
+      : plan.adoptable
+      ? html`
+        <h2>To see whether what older tools recorded is so</h2>
+        <pre>outpost migrate init</pre>
       `
       : "",
   ]);

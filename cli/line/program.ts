@@ -70,21 +70,36 @@ export function parseLine(
     (second === undefined ? root : migrate).addCommand(parser, { hidden: command.hidden ?? false });
   }
   root.addCommand(migrate);
+  const versionCommand = settle(new Parser("version"), (options) => programHelp(commands, options));
+  root.addCommand(versionCommand.action(() => void (result = { kind: "version" })));
   try {
     root.parse([...withHelpFlag(args)], { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.version") return { kind: "version" };
-    if (error.code === "commander.helpDisplayed") return { kind: "help", text: printed };
+    if (error.code === "commander.helpDisplayed") {
+      const path = unknownPath(root, migrate);
+      // Without its flag it is refused as it is anywhere.
+      return path === null ? { kind: "help", text: printed } : parseLine(path, commands, version, help);
+    }
     throw toUsageError(error, args, commands);
   }
   if (result === null) throw new UsageError("No command given", { hint: "See outpost --help" });
   return result;
 }
 
-/** `help migrate plan` and `migrate help plan` as `migrate plan --help`, and `version` as `--version`. */
+/** The command that help was asked for, where there is none of that name; or null. */
+function unknownPath(root: Parser, migrate: Parser): readonly string[] | null {
+  const path = root.args[0] === "migrate" ? ["migrate", migrate.args[0]] : [root.args[0]];
+  const group = path.length > 1 ? migrate : root;
+  const word = path.at(-1);
+  return word === undefined || word.startsWith("-") || group.commands.some((known) => known.name() === word)
+    ? null
+    : path as readonly string[];
+}
+
+/** `help migrate plan` and `migrate help plan` as `migrate plan --help`. */
 function withHelpFlag(args: readonly string[]): readonly string[] {
-  if (args[0] === "version" && args.length === 1) return ["--version"];
   const at = args[0] === "migrate" ? 1 : 0;
   return args[at] === "help" ? [...args.slice(0, at), ...args.slice(at + 1), "--help"] : args;
 }

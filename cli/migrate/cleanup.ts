@@ -125,7 +125,7 @@ function renderNothing(id: string | undefined, others: readonly CleanupItem[], l
   return [
     style.green(id === undefined ? "Nothing to clean up." : `Nothing to clean up after ${id}.`),
     ...others.map((item) => keptAside(item, layout)),
-    ...(others.length === 0 ? [] : [nextCommand(layout, `outpost migrate cleanup ${others[0]!.id}`)]),
+    nextAfterCleanup(others, layout),
   ].join("\n");
 }
 
@@ -149,14 +149,18 @@ function renderCleanup({ id, deleted, kept, issues }: CleanupResult, { style, wi
 
 function renderNext(kept: number, others: readonly CleanupItem[], layout: Layout): string {
   const { style } = layout;
-  const [other] = others;
   return [
     kept === 0 ? style.green("Cleaned up.") : style.yellow("What is not proven to be copied was kept."),
     ...others.map((item) => keptAside(item, layout)),
-    kept > 0
-      ? nextCommand(layout, "outpost migrate verify --full", "why")
-      : other === undefined
-      ? nextCommand(layout, "outpost migrate status")
-      : nextCommand(layout, `outpost migrate cleanup ${other.id}`, "only when these rows are not needed"),
+    kept > 0 ? nextCommand(layout, "outpost migrate verify --full", "why") : nextAfterCleanup(others, layout),
   ].join("\n");
+}
+
+/** Originals are proven to be copied before they go; rows that were kept aside exist nowhere else. */
+function nextAfterCleanup(others: readonly CleanupItem[], layout: Layout): string {
+  const [other] = others.toSorted((a, b) => Number(isRedis(b)) - Number(isRedis(a)));
+  if (other === undefined) return nextCommand(layout, "outpost migrate status");
+  return isRedis(other)
+    ? nextCommand(layout, `outpost migrate cleanup ${other.id}`)
+    : nextCommand(layout, `outpost migrate cleanup ${other.id}`, "only when these rows are not needed");
 }

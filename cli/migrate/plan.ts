@@ -15,6 +15,7 @@ import { planPage } from "../html/plan_page.ts";
 import { planJson } from "../output/json.ts";
 import { fencedMarkdown } from "../render/markdown.ts";
 import { nextAfterPlan, renderPlan } from "../render/plan.ts";
+import { type PlanToTell, planToTell } from "./plan_to_tell.ts";
 import { makeStyle } from "../output/style.ts";
 import { writePlanFile } from "../plan_file/plan_file.ts";
 import { writeFile } from "../output/write_file.ts";
@@ -71,7 +72,7 @@ export const planCommand: Command = defineCommand(
       ...planTelling({ check, statements }),
       ids,
       busy: "Counting what would change ...",
-      ask: (engine, own) => engine.plan({ ids: own, signal: context.signal }),
+      ask: (engine, ids) => planToTell(engine, { ids, signal: context.signal }),
     });
   },
 );
@@ -92,7 +93,7 @@ function read(input: CommandInput): PlanCommandOptions {
 
 async function run(context: Context, options: PlanCommandOptions): Promise<number> {
   const started = context.host.now();
-  const { plan, adoptable } = await makePlan(context, options.ids);
+  const plan = await makePlan(context, options.ids);
   const created = context.host.now();
   const countedMs = created.getTime() - started.getTime();
   const { maxRate } = context.settings;
@@ -109,23 +110,16 @@ async function run(context: Context, options: PlanCommandOptions): Promise<numbe
     const below = [
       ...(options.out === undefined ? [] : [`Saved as ${options.out}, digest ${plan.digest.slice(0, 12)}.`]),
       ...(options.html === undefined ? [] : [`Written as a page to ${options.html}.`]),
-      nextAfterPlan(plan, shown, {
-        ids: options.ids,
-        file: options.out,
-        adoptable,
-      }),
+      nextAfterPlan(plan, shown, { ids: options.ids, file: options.out }),
     ].join("\n");
     return options.markdown ? fencedMarkdown("outpost migrate plan", text, below) : `${text}\n\n${below}`;
   });
   return options.check && plan.hasChanges ? EXIT.failed : EXIT.done;
 }
 
-/** @returns With it whether what older tools recorded is still to be taken over, where nothing is to be done. */
-async function makePlan(context: Context, ids: readonly string[]) {
+async function makePlan(context: Context, ids: readonly string[]): Promise<PlanToTell> {
   await using open = await context.openEngine();
   const resolved = ids.map((id) => open.engine.resolve(id));
   context.progress.busy("Counting what would change ...");
-  const plan = await context.reading(open.engine.plan({ ids: resolved, signal: context.signal }));
-  const status = plan.hasChanges ? null : await context.reading(open.engine.status());
-  return { plan, adoptable: status?.redis?.adoptable };
+  return await context.reading(planToTell(open.engine, { ids: resolved, signal: context.signal }));
 }

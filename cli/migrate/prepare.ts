@@ -49,7 +49,7 @@ async function run(context: Context, { abort }: PrepareCommandOptions): Promise<
     const there = await open.engine.abortPrepared(lockOptions(context));
     context.output.result(
       { prepared: null, aborted: there },
-      ({ style }) => style.green(there ? "Took away what was prepared." : "Nothing was prepared."),
+      (layout) => renderDone(there ? "Took away what was prepared." : "Nothing was prepared.", layout),
     );
     return EXIT.done;
   }
@@ -71,9 +71,13 @@ async function run(context: Context, { abort }: PrepareCommandOptions): Promise<
   return EXIT.done;
 }
 
+function renderDone(what: string, layout: Layout): string {
+  return `${layout.style.green(what)}\n${nextCommand(layout, "outpost migrate status")}`;
+}
+
 function renderOutcome(prepared: SqlPrepared | null, layout: Layout): string {
   const { style, width } = layout;
-  if (prepared === null) return style.green("Nothing to prepare: no Postgres step is pending.");
+  if (prepared === null) return renderDone("Nothing to prepare: no Postgres step is pending.", layout);
   const { versions, rows, bytes, backlog } = prepared;
   const left = backlog === null || backlog === 0
     ? ""

@@ -5,8 +5,7 @@
  */
 
 import { encodeText } from "../../engine/redis/binary.ts";
-import type { RedisDifference, ResolveResult } from "../../engine/redis_backend.ts";
-import type { KeptForm } from "../../engine/resolve.ts";
+import type { KeptForm, RedisDifference, ResolveResult } from "../../engine/redis_backend.ts";
 import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { DeclinedError, UsageError } from "../errors.ts";

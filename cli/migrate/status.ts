@@ -44,6 +44,7 @@ export const statusCommand: Command = defineCommand(
       isDone: (status) =>
         status.unread === undefined && status.pending.sql + status.pending.redis === 0 &&
         presentStores(status).every(([, { drift }]) => drift.length === 0),
+      isAdoptable: ({ redis }) => redis?.adoptable === true,
       words: ["have nothing pending", "have something pending", "could not be asked"],
       next: { failed: "migrate status", others: "migrate plan", done: "migrate verify" },
     }),

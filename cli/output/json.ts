@@ -5,15 +5,15 @@
  */
 
 import { type CleanupResult, type MigrationResult, presentStores, typeOf } from "../../engine/migration.ts";
-import type { ResolveResult } from "../../engine/redis_backend.ts";
+import type { KeptForm, ResolveResult } from "../../engine/redis_backend.ts";
 import type { SqlVerification } from "../../engine/sql_backend.ts";
 import type { SqlPlan } from "../../engine/sql/sql_plan.ts";
-import type { KeptForm } from "../../engine/resolve.ts";
 import type { ApplyEvent } from "../../engine/apply.ts";
 import type { MigrationList } from "../../engine/engine.ts";
 import type { InitResult } from "../../engine/init.ts";
-import type { Plan, PlannedStore } from "../../engine/plan.ts";
+import type { PlannedStore } from "../../engine/plan.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
+import type { PlanToTell } from "../migrate/plan_to_tell.ts";
 import { wayOut } from "./typed_command.ts";
 import { activityJson, pendingJson, perSqlStoreJson, preparedJson, time } from "./status_json.ts";
 
@@ -47,10 +47,11 @@ export function listJson({ deployment, migrations, pending, unread }: MigrationL
 }
 
 /** `outpost migrate plan --json` */
-export function planJson(plan: Plan) {
+export function planJson(plan: PlanToTell) {
   return {
     digest: plan.digest,
     has_changes: plan.hasChanges,
+    ...(plan.adoptable ? { adoptable: true } : {}),
     stores: storesJson(plan.stores, plan.basis.deployment),
     ...perSqlStoreJson(plan, sqlPlanJson),
     redis: plan.redis.map((migration) => ({

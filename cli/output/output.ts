@@ -83,6 +83,11 @@ export function nextCommand(
   return `${style.dim("Next:")} ${style.bold(command + carried)}${why === "" ? "" : `  ${style.dim(why)}`}`;
 }
 
+/** Where older tools recorded what nobody has looked at. */
+export function nextToAdopt(layout: Pick<Layout, "style" | "carried">): string {
+  return nextCommand(layout, "outpost migrate init", "see whether what older tools recorded is so");
+}
+
 /**
  * What comes when nothing is left to do: what is pending beside it, what older tools recorded and nobody has looked at, then the side that a flag left out, where there is one, and only
  * then the server.
@@ -93,13 +98,7 @@ export function nextWhenDone(
   { pending, adoptable = false }: { readonly pending: boolean; readonly adoptable?: boolean | undefined },
 ): string {
   if (pending) return nextCommand({ style, carried }, "outpost migrate plan", "other migrations are pending");
-  if (adoptable) {
-    return nextCommand(
-      { style, carried },
-      "outpost migrate init",
-      "see whether what older tools recorded is so",
-    );
-  }
+  if (adoptable) return nextToAdopt({ style, carried });
   const whole = oneSided ? carried : carried.replace(/ --(?:sql|redis)-only/, "");
   return whole === carried
     ? nextCommand({ style, carried }, "outpost serve", "start the server")

@@ -20,7 +20,9 @@ export function statusJson(status: Status) {
   const { redis, pending, lock, activity, unread } = status;
   return {
     ...perSqlStoreJson(status, sqlStatusJson),
-    redis: redis === null ? null : { applied: redis.applied, total: redis.total },
+    redis: redis === null
+      ? null
+      : { applied: redis.applied, total: redis.total, ...(redis.adoptable ? { adoptable: true } : {}) },
     ...pendingJson(pending, unread),
     lock: lockJson(lock),
     activity: activityJson(activity),

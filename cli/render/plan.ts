@@ -7,7 +7,8 @@
 import type { RedisMigrationPlan } from "../../engine/redis_backend.ts";
 import { presentStores, storeTitle } from "../../engine/migration.ts";
 import type { SqlPlan, SqlStepPlan } from "../../engine/sql/sql_plan.ts";
-import type { Plan } from "../../engine/plan.ts";
+import { type Plan, PREPARED_BLOCKER } from "../../engine/plan.ts";
+import type { PlanToTell } from "../migrate/plan_to_tell.ts";
 import { quoted } from "../line/carried_flags.ts";
 import { formatBytes, formatCount, formatCounted, formatDuration } from "../output/format.ts";
 import { type Layout, nextCommand, nextWhenDone } from "../output/output.ts";
@@ -66,16 +67,19 @@ export function renderPlan(plan: Plan, layout: Layout, view: PlanView): string {
 
 /** The line below a plan. */
 export function nextAfterPlan(
-  plan: Plan,
+  plan: PlanToTell,
   layout: Layout,
-  { ids, file, adoptable }: {
-    readonly ids: readonly string[];
-    readonly file: string | undefined;
-    readonly adoptable: boolean | undefined;
-  },
+  { ids, file }: { readonly ids: readonly string[]; readonly file: string | undefined },
 ): string {
-  if (!plan.hasChanges) return nextWhenDone(layout, { pending: hasPending(plan), adoptable });
-  if (plan.blockers.length > 0) {
+  if (!plan.hasChanges) {
+    return nextWhenDone(layout, { pending: hasPending(plan), adoptable: plan.adoptable });
+  }
+  const [blocker] = plan.blockers;
+  if (blocker !== undefined) {
+    const [way] = blocker.parts?.commands ?? [];
+    if (way !== undefined && plan.blockers.every(({ kind }) => kind === PREPARED_BLOCKER)) {
+      return nextCommand(layout, `outpost migrate ${way}`, "what is prepared stands in the way");
+    }
     return nextCommand(
       layout,
       `outpost migrate plan${ids.map((id) => ` ${id}`).join("")}`,

@@ -10,7 +10,7 @@ import type { AdoptedState, Bookkeeping } from "./bookkeeping.ts";
 import { type Binary, encodeText, escapePattern } from "./binary.ts";
 import type { RedisLayout } from "./layout.ts";
 import { MasterWatch } from "./master_watch.ts";
-import { emptyForecast, forecast } from "./plan.ts";
+import { forecast } from "./plan.ts";
 import type { Standing } from "./standing.ts";
 import type { RedisStore } from "./store.ts";
 import { firstBegin } from "./stored_state.ts";
@@ -29,12 +29,10 @@ export async function adoptOlder(
   const { processes } = await MasterWatch.begin(store, signal);
   // What several installations shared may be true of one of them alone. Of copies nothing can be told: an original without one may
   // have been deleted since.
-  const inPlace = adoptable.filter(({ migration, reason }) =>
-    reason === null && migration.change.type === "transform"
-  );
+  const inPlace = adoptable.filter(({ migration }) => migration.change.type === "transform");
   const left = await forecast(store, inPlace, { signal });
   for (const { id, migration, reason, state } of adoptable) {
-    const { estimatedItems, invalidItems } = left.get(id) ?? emptyForecast();
+    const { estimatedItems = 0, invalidItems = 0 } = left.find((plan) => plan.id === id) ?? {};
     const records = estimatedItems + invalidItems;
     const told = `${state.inheritedFrom} says that it was applied, ${records} records say otherwise`;
     const adopted: AdoptedState = records > 0

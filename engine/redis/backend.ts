@@ -6,6 +6,7 @@
 
 import type { CleanupResult, MigrationInfo, MigrationResult } from "../migration.ts";
 import type {
+  KeptForm,
   RedisApplyOptions,
   RedisBackend,
   RedisDifference,
@@ -28,7 +29,7 @@ import type { CopyChange } from "./copy/change.ts";
 import { cleanUp, countOriginals } from "./copy/cleanup.ts";
 import { findDifferences, settleDifferences } from "./copy/resolve.ts";
 import type { RedisMigration } from "./migration.ts";
-import { emptyForecast, forecast } from "./plan.ts";
+import { forecast } from "./plan.ts";
 import { findRightsBlockers } from "./rights.ts";
 import { findRoomBlockers } from "./room.ts";
 import { runMigrations } from "./run.ts";
@@ -85,12 +86,7 @@ class Backend implements RedisBackend {
 
   plan(ids: readonly string[], options: RedisRunOptions): Promise<readonly RedisMigrationPlan[]> {
     return this.#asking("Cannot plan the Redis migrations", async () => {
-      const chosen = await this.#standings(ids);
-      const applicable = chosen.filter(({ reason }) => reason === null);
-      const forecasts = await forecast(this.#store, applicable, options);
-      return chosen.map(({ id, migration: { name, description } }) => {
-        return { id, name, description, ...forecasts.get(id) ?? emptyForecast() };
-      });
+      return await forecast(this.#store, await this.#standings(ids), options);
     });
   }
 
@@ -174,7 +170,7 @@ class Backend implements RedisBackend {
   settle(
     id: string,
     differences: readonly RedisDifference[],
-    keep: "original" | "copy",
+    keep: KeptForm,
     options: RedisApplyOptions,
   ): Promise<ResolveResult> {
     return this.#asking(`Cannot settle records of ${id}`, async () => {

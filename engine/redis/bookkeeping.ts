@@ -16,6 +16,7 @@ import {
   afterRun,
   done,
   type EvictedKeys,
+  firstBegin,
   fromHash,
   fromPhase,
   ownState,
@@ -110,18 +111,18 @@ export class Bookkeeping {
   /**
    * Says that a run began.
    *
-   * @param first When the first one is taken to have begun where none was recorded: null for now.
-   * @param doneSince When the last one began that could do everything; null for none.
+   * @param state What was recorded before it: what that tells of earlier runs is kept.
    * @param evicted What this one, or one before it that did not come to its end, found evicted when it began.
    * @returns By the server's clock when the first run began, which is kept from then on, and this one.
    */
   async begin(
     name: string,
-    first: Date | null,
-    doneSince: Date | null,
+    state: StoredState,
     evicted: EvictedKeys,
     fence: Fence | undefined,
   ): Promise<RunBegin> {
+    const { doneSince } = state;
+    const first = firstBegin(state);
     const time = first === null ? "" : String(first.getTime());
     const done = doneSince === null ? [] : ["done_since", String(doneSince.getTime())];
     const fields = ["status", "running", "started_at", now(), ...done, ...told(evicted)];

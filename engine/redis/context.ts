@@ -48,6 +48,8 @@ export interface WriteContext extends ReadContext {
   readonly tally: Tally;
   /** The changes among `later` that are applied, or that this run makes before it: copies that are made now have to be changed too. */
   readonly converted: readonly Conversion[];
+  /** What the names of keys begin with that mark copies which are not proven yet. */
+  readonly markers: Binary;
 }
 
 /** What a run works with that makes copies. */
@@ -56,8 +58,6 @@ export interface CopyContext extends WriteContext {
   readonly isHeld: (key: Binary) => boolean;
   /** True when the run before this one did not come to its end. */
   readonly unfinished: boolean;
-  /** What the names of keys begin with that mark copies which are not proven yet. */
-  readonly markers: Binary;
   /** Records that cannot be converted are accepted: noted, and left as they are. */
   readonly skipInvalid: boolean;
 }

@@ -94,7 +94,7 @@ export function toStoreError(error: unknown, action: string, last: Error | null 
   }
   const told = innermost(error);
   const inner = last !== null && replyCode(told) === null && !("code" in told) ? innermost(last) : told;
-  const code = isDeniedWithin(inner) ? "NOPERM" : replyCode(inner);
+  const code = isDeniedWithin(inner) ? "NOPERM" : isAsunder(inner) ? "TRYAGAIN" : replyCode(inner);
   if (code !== null && DENIED.has(code)) {
     const refused = code === "NOPERM" ? refusedCommand(inner) : null;
     return new StoreDeniedError(
@@ -128,7 +128,11 @@ export function toStoreError(error: unknown, action: string, last: Error | null 
   const reason = code ?? (inner as { code?: unknown }).code ?? "the connection is closed";
   return new StoreUnreachableError("redis", `${action}: Redis cannot be reached (${reason})`, {
     cause: error,
-    hint: code === "READONLY" ? "Point the configuration at the master, this is a replica" : ADDRESS_HINT,
+    hint: code === "READONLY"
+      ? "Point the configuration at the master, this is a replica"
+      : code === "TRYAGAIN"
+      ? "Run the same command again when the resharding is over: what is done stays done"
+      : ADDRESS_HINT,
   });
 }
 
@@ -184,6 +188,12 @@ function tellReadyCheck(client: Ioredis): void {
       if (error) asking.emit("error", error);
       done(error, state);
     });
+}
+
+/** Keys of one slot are on both sides of its move. A command tells that by a word of its own, a script by its text. */
+export function isAsunder(error: unknown): boolean {
+  return replyCode(error) === "TRYAGAIN" ||
+    (replyCode(error) === "ERR" && /non local key/.test((error as Error).message));
 }
 
 /** A command within a script that this user may not run is an error of the script, which its text alone tells apart. */

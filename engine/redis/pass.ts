@@ -27,8 +27,6 @@ import type { Tally } from "./walk/tally.ts";
 
 /** A migration at work, as it stood before this run. */
 export interface Task extends Standing {
-  /** What the names of keys begin with that mark copies of it which are not proven yet. */
-  readonly markers: Binary;
   readonly tally: Tally;
   readonly progress: ProgressReporter;
   readonly begin: RunBegin;

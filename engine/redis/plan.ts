@@ -18,7 +18,7 @@ import type { RedisStore } from "./store.ts";
 import { type Chain, chainOf, follow, take } from "./transform/chain.ts";
 import { invalidValue, isInconvertible, type TransformChange } from "./transform/change.ts";
 import { mayBeAny, meantBy } from "./transform/kinds.ts";
-import type { RedisExample, RedisInvalid } from "../redis_backend.ts";
+import type { RedisExample, RedisInvalid, RedisMigrationPlan } from "../redis_backend.ts";
 import { matcherOf } from "./walk/pattern.ts";
 import { NAMED_RECORDS } from "./walk/tally.ts";
 
@@ -27,10 +27,9 @@ const EXAMPLES = 3;
 /** How the keyspace is walked over. */
 type WalkPace = Pick<ReadContext, "signal" | "maxRate" | "batchSize" | "onStep">;
 
-/** What one migration would do. */
-export interface Forecast {
+/** What one migration would do, while it is counted. */
+interface Forecast extends RedisMigrationPlan {
   estimatedItems: number;
-  /** Those among them that no migration before this one changes. */
   firsts: number;
   readonly scope: Record<string, number>;
   readonly examples: RedisExample[];
@@ -38,26 +37,27 @@ export interface Forecast {
   readonly invalid: RedisInvalid[];
 }
 
-/** Of a migration that has nothing to do. */
-export function emptyForecast(): Forecast {
-  return { estimatedItems: 0, firsts: 0, scope: {}, examples: [], invalidItems: 0, invalid: [] };
+function nothingYet({ id, migration: { name, description } }: Standing): Forecast {
+  const nothing = { estimatedItems: 0, firsts: 0, scope: {}, examples: [], invalidItems: 0, invalid: [] };
+  return { id, name, description, ...nothing };
 }
 
-/** Counts for each migration. Sends read commands only. */
+/** Counts for each migration; what does not apply has nothing to do. Sends read commands only. */
 export async function forecast(
   store: RedisStore,
-  planned: readonly Standing[],
+  standings: readonly Standing[],
   options: WalkPace,
-): Promise<ReadonlyMap<string, Forecast>> {
+): Promise<readonly RedisMigrationPlan[]> {
+  const planned = standings.filter(({ reason }) => reason === null);
   let forecasts: Forecast[] = [];
   if (planned.length > 0) {
     await walkOver(store, planned.map(({ migration }) => migration.change), options, (lookalikes) => {
-      forecasts = planned.map(emptyForecast);
+      forecasts = planned.map(nothingYet);
       const look = new Look(store, planned, forecasts, options, lookalikes);
       return (keys) => look.visit(keys);
     });
   }
-  return new Map(planned.map(({ id }, i) => [id, forecasts[i]!]));
+  return standings.map((standing) => forecasts[planned.indexOf(standing)] ?? nothingYet(standing));
 }
 
 /** A migration that makes copies, and what comes after it. */

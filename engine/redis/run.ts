@@ -8,9 +8,9 @@
 import type { RedisApplyOptions } from "../redis_backend.ts";
 import type { MigrationResult } from "../migration.ts";
 import type { Bookkeeping } from "./bookkeeping.ts";
-import { type EvictedKeys, firstBegin } from "./stored_state.ts";
+import type { EvictedKeys } from "./stored_state.ts";
 import { MasterWatch } from "./master_watch.ts";
-import { marksOf } from "./own_keys.ts";
+import { forgetMarkers } from "./copy/markers.ts";
 import { pass, type Task } from "./pass.ts";
 import type { Standing } from "./standing.ts";
 import { ProgressReporter } from "./walk/progress.ts";
@@ -31,13 +31,11 @@ export async function runMigrations(
   standings: readonly Standing[],
   options: RedisApplyOptions,
 ): Promise<MigrationResult[]> {
-  const { store, layout } = bookkeeping;
+  const { store } = bookkeeping;
   const startedAt = performance.now();
   const counted = standings.map((standing) => {
-    const { id, migration: { name } } = standing;
     const tally = new Tally();
-    const progress = new ProgressReporter(id, tally, options.onProgress);
-    return { ...standing, markers: marksOf(layout, name), tally, progress };
+    return { ...standing, tally, progress: new ProgressReporter(standing.id, tally, options.onProgress) };
   });
   let fault: string | null | undefined;
   let recorded = 0;
@@ -47,8 +45,11 @@ export async function runMigrations(
     ({ evicted } = watch);
     const tasks: Task[] = [];
     for (const one of counted) {
-      const { migration: { name }, state } = one;
-      const begin = await bookkeeping.begin(name, firstBegin(state), state.doneSince, evicted, options.fence);
+      const { migration: { name }, state, markers } = one;
+      if (look === 1 && state.status === "applied") {
+        await forgetMarkers({ store, fence: options.fence, markers });
+      }
+      const begin = await bookkeeping.begin(name, state, evicted, options.fence);
       tasks.push({ ...one, begin });
     }
     fault = await pass(store, tasks, look, options);

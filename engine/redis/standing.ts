@@ -8,9 +8,11 @@
 import { digestOf } from "../checksum.ts";
 import { type MigrationEntry, migrationId, type MigrationInfo } from "../migration.ts";
 import type { RedisApplyOptions } from "../redis_backend.ts";
+import type { Binary } from "./binary.ts";
 import type { Bookkeeping } from "./bookkeeping.ts";
 import type { RecordRules, WriteContext } from "./context.ts";
 import { reasonAgainst, type RedisMigration } from "./migration.ts";
+import { marksOf } from "./own_keys.ts";
 import type { RedisStore } from "./store.ts";
 import { firstBegin, type StoredState, toldAt } from "./stored_state.ts";
 import type { TransformChange } from "./transform/change.ts";
@@ -29,6 +31,8 @@ export interface Standing {
   readonly later: readonly TransformChange[];
   /** Those of them that are applied: what is copied now has to be changed too. */
   readonly applied: readonly TransformChange[];
+  /** What the names of keys begin with that mark its copies which are not proven yet. */
+  readonly markers: Binary;
 }
 
 /** Reads where migrations stand. @param migrations All of them, in order. */
@@ -44,7 +48,8 @@ export async function readStandings(
     const after = known.slice(i + 1);
     const later = inPlace(after);
     const applied = inPlace(after.filter(({ state }) => state.status === "applied"));
-    return { id: idOf(one.migration), ...one, later, applied };
+    const markers = marksOf(bookkeeping.layout, one.migration.name);
+    return { id: idOf(one.migration), ...one, later, applied, markers };
   });
 }
 
@@ -80,8 +85,10 @@ export function writeContext(
   standing: Standing,
   { fence, signal, maxRate, batchSize }: RedisApplyOptions,
 ): WriteContext {
-  const converted = standing.applied.map((change) => ({ change, tally: null }));
-  return { ...rulesFor(store, standing), fence, signal, maxRate, batchSize, tally: new Tally(), converted };
+  const { applied, markers } = standing;
+  const converted = applied.map((change) => ({ change, tally: null }));
+  const pace = { signal, maxRate, batchSize };
+  return { ...rulesFor(store, standing), ...pace, fence, tally: new Tally(), converted, markers };
 }
 
 function idOf({ version, name }: RedisMigration): string {

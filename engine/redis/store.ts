@@ -11,7 +11,7 @@ import { settleAll } from "../settle_all.ts";
 import type { Fence } from "../lock/lock.ts";
 import { type Binary, toArgument, toBuffer } from "./binary.ts";
 import type { Ioredis } from "./client.ts";
-import { isUnavailable, replyCode } from "./errors.ts";
+import { isAsunder, isUnavailable, replyCode } from "./errors.ts";
 import { keySlot } from "./hash_slot.ts";
 import type { Script } from "./scripts/script.ts";
 import { WalkGroup } from "./walk/walk_group.ts";
@@ -208,7 +208,7 @@ export class RedisStore {
 
 /** A script met a key that is on another node by now, or a server that wants each key to be named as such. */
 function isElsewhere(error: unknown): boolean {
-  return error instanceof Error && /non local key|undeclared key|CROSSSLOT|TRYAGAIN/.test(error.message);
+  return isAsunder(error) || (error instanceof Error && /undeclared key|CROSSSLOT/.test(error.message));
 }
 
 /** A command that found a record of another type is an answer; every other error ends the batch. */

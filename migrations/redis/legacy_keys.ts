@@ -13,11 +13,12 @@
 
 import type { Binary } from "../../engine/redis/binary.ts";
 import type { Values } from "../../engine/redis/bulk_reads.ts";
-import type { BothKeys, Destination, ListKeys, Lists } from "../../engine/redis/copy/change.ts";
+import type { Destination } from "../../engine/redis/copy/change.ts";
 import type { CopyRules } from "../../engine/redis/copy/copy_keys.ts";
 import type { Facts } from "../../engine/redis/facts.ts";
 import { isBracedTenant, isTombstone, TIMES } from "./current_records.ts";
 import { braces, colons, hasTooMany, occurrences, someOf } from "./key_readings.ts";
+import { summaries } from "./summaries.ts";
 
 const TENANT = "tenant:";
 const SUMMARY = "destination_summary:";
@@ -25,33 +26,8 @@ const DESTINATION = ":destination:";
 const DESTINATIONS = ":destinations";
 /** A summary whose tenant's ID holds neither colons nor braces: no other key looks like it. */
 const PLAIN_SUMMARY = /^[^:{}]+:destinations$/;
-/** A current summary of a tenant whose ID holds no braces. */
-const CURRENT_SUMMARY = /^tenant:\{([^{}]+)\}:destinations$/;
 
 type Known = (key: Binary) => Facts;
-
-/** A summary lists destinations, and belongs to a tenant. */
-const lists: Lists = {
-  recordOf: (list, field) => {
-    const stems = stemsOf(list);
-    const suffix = DESTINATION + field;
-    return stems === null ? null : { source: stems.source + suffix, target: stems.target + suffix };
-  },
-  ownerOf: (list) => {
-    const stems = stemsOf(list);
-    return stems === null ? null : { source: stems.source, target: `${stems.target}:tenant` };
-  },
-  ofCopy: (key) => {
-    const [, id] = CURRENT_SUMMARY.exec(key) ?? [];
-    return id === undefined ? null : { source: TENANT + id + DESTINATIONS, target: key, kind: "summaries" };
-  },
-};
-
-/** What the keys of a summary's tenant begin with, old and current. */
-function stemsOf({ source, target, kind }: ListKeys): BothKeys | null {
-  if (kind !== "summaries" || !source.endsWith(DESTINATIONS) || !target.endsWith(DESTINATIONS)) return null;
-  return { source: source.slice(0, -DESTINATIONS.length), target: target.slice(0, -DESTINATIONS.length) };
-}
 
 /** How 001 reads keys. The fields are `id` and `deleted_at`. */
 export const legacyKeys: CopyRules = {
@@ -77,7 +53,7 @@ export const legacyKeys: CopyRules = {
   // By enabling a destination, and by making anew what was deleted: what was only changed was never told of the deletion.
   takenAway: new Map([["disabled_at", "updated_at"], ["deleted_at", "created_at"]]),
   secrets: ["credentials", "config", "delivery_metadata"],
-  lists,
+  lists: summaries,
   lookalikes: { pattern: "tenant:{*}", isOne: isBracedTenant },
 };
 

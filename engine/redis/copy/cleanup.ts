@@ -18,6 +18,7 @@ import { walk } from "../walk/walk.ts";
 import type { CopyChange } from "./change.ts";
 import { firstTurn, isAnyKept } from "./cleanup_turn.ts";
 import { deleteProven } from "./delete_proven.ts";
+import { forgetMarkers } from "./markers.ts";
 import { findPairs } from "./pairs.ts";
 
 /** Counts the originals that are still there. @param any Stops at the first one. */
@@ -64,6 +65,7 @@ export async function cleanUp(
       hint: "Nothing was deleted. Run the same command again when the replicas follow",
     });
   }
+  await forgetMarkers(context);
   const progress = new ProgressReporter(id, tally, onProgress);
   await deleteAll(change, { ...context, onStep: (share) => progress.step(share) });
   progress.finish();

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { RedisDifference } from "../../redis_backend.ts";
+import type { KeptForm, RedisDifference, ResolveResult } from "../../redis_backend.ts";
 import { slices } from "../../slices.ts";
 import { type Binary, display, toArgument } from "../binary.ts";
 import type { ReadContext, WriteContext } from "../context.ts";
@@ -32,9 +32,6 @@ const SHOWN = 10;
 
 /** What a person who knows whose it is can do: neither form may be written over the other. */
 const BY_HAND = "if it is, move it to the new name of its own; if not, delete this one";
-
-/** Which of the two forms holds. */
-export type Keep = "original" | "copy";
 
 /**
  * Finds pairs to be settled.
@@ -69,12 +66,7 @@ export async function findDifferences(
   return found;
 }
 
-/** What became of differences that were to be settled. */
-interface Settlement {
-  readonly resolved: number;
-  /** Why others were not. */
-  readonly issues: readonly string[];
-}
+type Settlement = Omit<ResolveResult, "id">;
 
 /**
  * Writes the form that is to hold over the other one. Originals that are to be deleted and by which others are known come last, and
@@ -84,7 +76,7 @@ export async function settleDifferences(
   change: CopyChange,
   context: WriteContext,
   differences: readonly RedisDifference[],
-  keep: Keep,
+  keep: KeptForm,
 ): Promise<Settlement> {
   const { found: lookalikes } = await lookAhead([change], context);
   const telling = keep === "copy" && lookalikes
@@ -122,7 +114,7 @@ async function settleSome(
   context: WriteContext,
   lookalikes: boolean,
   differences: readonly RedisDifference[],
-  keep: Keep,
+  keep: KeptForm,
 ): Promise<Settlement> {
   const issues: string[] = [];
   const copied: ListKeys[] = [];
@@ -177,7 +169,7 @@ async function settleSome(
 }
 
 /** A pair to settle, what was shown of it, and which form holds. */
-type Settling = JudgedPair<ListKeys> & { readonly state: string; readonly keep: Keep };
+type Settling = JudgedPair<ListKeys> & { readonly state: string; readonly keep: KeptForm };
 
 /**
  * Tells which pairs are as they were to be, though that was refused: a client that loses an answer sends its command again, which then

@@ -116,7 +116,7 @@ return table.concat(results)
 `);
 
 /**
- * Deletes one record, whatever it is: only in a transaction over a watch.
+ * Deletes one record, whatever it is: only in a transaction over a watch, or one that is the engine's own.
  *
  * - KEYS: the fence key if any, then the record.
  * - ARGV: the fence.

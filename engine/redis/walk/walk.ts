@@ -15,7 +15,7 @@
 import { RefusedError, type StoreUnreachableError } from "../../errors.ts";
 import { pause } from "../../pause.ts";
 import { settleAll } from "../../settle_all.ts";
-import { OpenSlotsError } from "../errors.ts";
+import { isAsunder, OpenSlotsError } from "../errors.ts";
 import { NodeWalk, passingFailure, type Whole } from "./node_walk.ts";
 import { throwIfAborted } from "./pacing.ts";
 import { type WalkOptions, WalkPart } from "./part.ts";
@@ -117,6 +117,6 @@ async function tryPass(store: RedisStore, options: Whole, rate: RateLimit): Prom
   } catch (error) {
     const failure = passingFailure(store, error);
     if (failure === null) throw error;
-    return failure;
+    return isAsunder(error) ? "moved" : failure;
   }
 }

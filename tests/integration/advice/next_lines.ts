@@ -33,6 +33,11 @@ export const NEXT_LINES: readonly Proof[] = [
   next("Next: outpost migrate status  are the stores there?", "looks at the settings", "config"),
   next(
     "Next: outpost migrate cleanup {}",
+    "cleans up a step that leaves nothing, before Redis",
+    "migrate cleanup sql/6 --yes",
+  ),
+  next(
+    "Next: outpost migrate cleanup {}  only when these rows are not needed",
     "has cleaned up Redis",
     "migrate cleanup redis/1 --yes",
     after("migrate cleanup --yes"),

@@ -190,3 +190,30 @@ Deno.test("status and serve tell of what is prepared for steps that another tool
   assert(!(await outpost("migrate status")).stdout.includes("--abort"));
   assert(!(await serve()).stderr.includes("prepared"));
 });
+
+Deno.test("plan leads through what is prepared in part, or of no use, to what can be applied", async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase();
+  await bringToVersion(url, 4, (sql) => fillLegacyLog(sql, { events: 300, orphans: 5 }));
+  const env = { POSTGRES_URL: url };
+  const outpost = (line: string) => runInProcess([...line.split(" "), "--sql-only"], { env });
+  const next = async (line: string) =>
+    /Next: outpost (.+?) --sql-only/.exec((await outpost(line)).stdout)?.[1] ?? null;
+  const stop = new AbortController();
+  const { code } = await runInProcess(["migrate", "prepare", "--sql-only", "--max-rate", "10"], {
+    env,
+    stop: stop.signal,
+    onStderr: () => stop.abort(),
+  });
+  assertEquals(code, 130);
+  assertEquals(await next("migrate plan"), "migrate prepare");
+  assertEquals(await next("migrate prepare"), "migrate apply");
+  assertEquals(await next("migrate plan"), "migrate apply");
+  await server.client(url, { max: 1 })`ALTER TABLE events ADD COLUMN mine int`;
+  assertEquals(await next("migrate plan"), "migrate prepare --abort");
+  assertEquals(await next("migrate prepare --abort"), "migrate status");
+  assertEquals(await next("migrate prepare --abort"), "migrate status");
+  assertEquals(await next("migrate plan"), "migrate apply");
+  assertEquals((await outpost("migrate apply --yes")).code, 0);
+  assertEquals(await next("migrate prepare"), "migrate status");
+});

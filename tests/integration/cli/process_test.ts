@@ -215,9 +215,19 @@ Deno.test("outpost as a process", async (test) => {
 
   await t.step("an answer that a full disk took is not passed off as given", async () => {
     if (Deno.build.os !== "linux") return;
-    const { code, stderr } = await shell(`${PROGRAM_LINE} migrate list --json > /dev/full`, env);
-    assertEquals(code, 2, stderr);
-    assertStringIncludes(stderr, "Cannot write to standard output: no space left on device [file_invalid]");
+    for (const line of ["migrate list --json", "migrate aply --json", "--version"]) {
+      const { code, stderr } = await shell(`${PROGRAM_LINE} ${line} > /dev/full`, env);
+      assertEquals(code, 2, `${line}: ${stderr}`);
+      assertStringIncludes(stderr, "Cannot write to standard output: no space left on device [file_invalid]");
+    }
+    // Whatever the answer was, the status tells of it.
+    const unreachable = { ...env, REDIS_PORT: "1" };
+    const { code, stderr } = await shell(
+      `${PROGRAM_LINE} migrate status --redis-only --json > /dev/full`,
+      unreachable,
+    );
+    assertEquals(code, 4, stderr);
+    assertStringIncludes(stderr, "Cannot write to standard output");
   });
 });
 

@@ -118,6 +118,29 @@ Deno.test("apply() makes copies into a slot left halfway, and goes on by itself 
   assertEquals(await getHash(client, lists.now), { b: "{}" });
 });
 
+Deno.test("apply() waits for a slot whose markers move before the copies that they are of", async () => {
+  await using cluster = await startRedisCluster();
+  const client = cluster.client();
+  const [id] = idsOf(SLOT, 1) as [string];
+  await putHash(client, `tenant:${id}`, tenantFields(id));
+  const backend = outpostBackend(client);
+  await applyOne(backend, HASH_TAGS, { signal: NEVER });
+  // As a run leaves it that is killed before the copy is proven.
+  const markers = `outpost:migration:001_hash_tags:copying:{${tagOfSlot(SLOT)}}`;
+  await client.hset(markers, `tenant:{${id}}:tenant`, `unknown 0 tenant:${id}`);
+  await client.hset("outpost:migration:001_hash_tags", "status", "running");
+  await client.hdel("outpost:migration:001_hash_tags", "done_since");
+  const finish = await leaveOpen(cluster, SLOT, 0);
+  await cluster.nodes[0]!.client().migrate("127.0.0.1", String(cluster.ports[1]), markers, 0, 5000);
+  const stuck = await applyOne(backend, HASH_TAGS, { signal: NEVER });
+  assertEquals(stuck.outcome, "failed");
+  assertStringIncludes(stuck.issues[0]!, `slot ${SLOT} `);
+  const applying = applyOne(backend, HASH_TAGS, { signal: NEVER });
+  await finish();
+  assertEquals((await applying).outcome, "applied");
+  assertEquals(await client.exists(markers), 0);
+});
+
 Deno.test("a move that takes longer than patience is not taken for one that nobody goes on with", async () => {
   await using cluster = await startRedisCluster();
   const store = new RedisStore(cluster.client());

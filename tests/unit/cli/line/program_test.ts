@@ -18,6 +18,10 @@ function parse(...args: string[]) {
 const WRONG: readonly (readonly [line: string, message: string, hint: string])[] = [
   ["migrate aply", "Unknown command 'aply'", "Did you mean apply?"],
   ["migrte", "Unknown command 'migrte'", "Did you mean migrate?"],
+  ["help aply", "Unknown command 'aply'", "outpost --help"],
+  ["migrate help aply", "Unknown command 'aply'", "Did you mean apply?"],
+  ["migrate aply --help", "Unknown command 'aply'", "Did you mean apply?"],
+  ["version 2", "Too many arguments for 'version'. Expected 0 arguments but got 1: 2", "outpost --help"],
   ["migrate apply --yess", "Unknown option '--yess'", "Did you mean --yes?"],
   ["migrate plan --redis-hots x", "Unknown option '--redis-hots'", "Did you mean --redis-host?"],
   [
@@ -180,6 +184,8 @@ Deno.test("--version prints the version alone", async () => {
   const { version } = JSON.parse(await Deno.readTextFile(new URL("../../../../deno.json", import.meta.url)));
   for (const flag of ["--version", "-V", "version"]) {
     assertEquals(await runInProcess([flag]), { code: 0, stdout: `${version}\n`, stderr: "" });
+    const json = await runInProcess([flag, "--json"]);
+    assertEquals(json, { code: 0, stdout: `${JSON.stringify({ version })}\n`, stderr: "" });
   }
 });
 
