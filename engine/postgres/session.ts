@@ -64,6 +64,7 @@ export class PostgresSession implements SqlSession {
       name: preparationName(options.tool),
       tool: options.tool,
       assertTrusted: (query) => this.#records.assertTrusted(query),
+      mend: (query) => this.#records.mend(query),
       version: async (query) => (await readBookkeeping(query, connection.schema, options.names)).version,
       runAlone: async (what, text, run) => {
         await (await withoutTransaction(connection, options, what, run))(text);

@@ -108,10 +108,18 @@ export class StepRecords {
     await assertTrusted(query, this.#schema, ownTables(names, steps.map(({ step }) => step)));
   }
 
+  /** Makes views again that somebody dropped before what is kept behind them. @throws {RefusedError} When a table cannot be trusted. */
+  async mend(query: Query): Promise<void> {
+    await this.assertTrusted(query);
+    for (const { step } of this.#options.steps) {
+      if (step.remains?.behind !== undefined) await query(step.remains.behind.mend);
+    }
+  }
+
   /** Looked at after they were made: nobody can come in between. */
   async #ensure(query: Query): Promise<void> {
     await ensureBookkeeping(query, this.#schema, this.#options.names);
-    await this.assertTrusted(query);
+    await this.mend(query);
   }
 
   /** Records what the other tool applied since, and forgets what it took back. */

@@ -5,8 +5,9 @@
  */
 
 import type { SqlConsequence, SqlStepPlan, SqlTablePlan } from "./sql_plan.ts";
-import type { DownForecast, SqlStep, StepForecast } from "./step.ts";
+import type { DownForecast, SqlStep, StepForecast, StepRemains } from "./step.ts";
 import type { SqlStatement } from "./statement.ts";
+import type { StoreView } from "./step_store.ts";
 
 /** Asks a store for numbers; null for what cannot be counted at the moment. */
 export interface Counter {
@@ -67,11 +68,29 @@ export async function planStep(
 }
 
 /** What goes or cannot come back, one sentence each, counted where it can be. */
-export async function countLosses({ warnings }: DownForecast, counter: Counter): Promise<readonly string[]> {
+export async function countLosses(
+  { warnings }: Pick<DownForecast, "warnings">,
+  counter: Counter,
+): Promise<readonly string[]> {
   const losses: string[] = [];
   for (const { text, rows } of warnings) {
     const found = rows === null ? null : await counter.rows(rows);
     if (found !== 0) losses.push(found === null ? text : `${found} ${text}`);
   }
   return losses;
+}
+
+/** The rows that a step left behind, also of a view that somebody dropped; null for what cannot be counted at the moment. */
+export async function countRemains(
+  { hasTable, counter }: Pick<StoreView, "hasTable" | "counter">,
+  { table, count, behind }: StepRemains,
+): Promise<number | null> {
+  if (await hasTable(table)) return await counter.rows(count);
+  let all = 0;
+  for (const [name, query] of Object.entries(behind?.rows ?? {})) {
+    const rows = await hasTable(name) ? await counter.rows(query) : 0;
+    if (rows === null) return null;
+    all += rows;
+  }
+  return all;
 }

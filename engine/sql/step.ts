@@ -103,6 +103,15 @@ export interface StepRemains {
   readonly table: string;
   /** Tables that may be behind it, which is a view then. */
   readonly parts?: readonly string[];
+  /** Of such a view, which somebody may drop. */
+  readonly behind?: {
+    /** Queries for the rows of the tables behind it, by name. */
+    readonly rows: Readonly<Record<string, string>>;
+    /** Makes it again where they are there and it is not, and does nothing elsewhere. */
+    readonly mend: string;
+  };
+  /** What the way down takes from them and does not bring back: a few words for people, and a query for the number of rows. */
+  readonly lost?: { readonly text: string; readonly rows: string };
   /** Query for the number of rows. */
   readonly count: string;
   /** Statements that delete them, in order. */

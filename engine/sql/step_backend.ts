@@ -14,7 +14,7 @@ import type { Blocker } from "../blocker.ts";
 import { BlockedError, RefusedError, RegistryError } from "../errors.ts";
 import { dirtyVersions } from "../hint.ts";
 import type { LockOwner } from "../lock/lock.ts";
-import { type Counter, countLosses, planStep, remembering } from "./forecast.ts";
+import { type Counter, countLosses, countRemains, planStep, remembering } from "./forecast.ts";
 import { needsOf, WrittenOnce } from "./fold_plan.ts";
 import { dirtyError, findGaps, lowestOf, stateOf } from "./standing.ts";
 import { runThroughLey } from "./ley.ts";
@@ -144,6 +144,10 @@ export class StepBackend implements SqlBackend {
         const forecast = step.forecastDown(version);
         steps.push(await this.#plan(step, step.down, forecast, counter));
         warnings.push(...await countLosses(forecast, counter));
+        const { table, lost } = step.remains ?? {};
+        if (lost !== undefined && await view.hasTable(table!)) {
+          warnings.push(...await countLosses({ warnings: [lost] }, counter));
+        }
       }
       return { from: version, to, steps, warnings };
     });
@@ -177,7 +181,7 @@ export class StepBackend implements SqlBackend {
     if (remains === undefined) return null;
     return await this.#store.read("count what is left in", async (view) => {
       await view.assertTrusted();
-      const rows = await view.hasTable(remains.table) ? await view.counter.rows(remains.count) : 0;
+      const rows = await countRemains(view, remains);
       if (rows === null) throw new RefusedError(`Cannot count what is left: ${view.held()}`);
       return { rows, detail: remains.detail };
     });

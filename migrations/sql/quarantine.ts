@@ -49,7 +49,29 @@ export const EACH_ORPHAN: RowsKept = {
 const INDEX_COLUMNS =
   "event_id, delivery_id, tenant_id, destination_id, event_time, delivery_time, topic, status, manual, attempt";
 
+const DELIVERY_COLUMNS = [
+  "event_id",
+  "destination_id",
+  "status",
+  "code",
+  "response_data",
+  "manual",
+  "attempt",
+];
+
 const IS_VIEW = "(SELECT relkind FROM pg_class WHERE oid = to_regclass('outpost_quarantine')) = 'v'";
+
+/** Makes the quarantine a view over its table and that of event_delivery_index. */
+const SHOW = `    CREATE VIEW outpost_quarantine AS
+    SELECT id, migration, source_table, row, quarantined_at FROM outpost_quarantine_rows
+     UNION ALL
+    -- Where a row lies is its own, and below zero no other has it.
+    SELECT -1 - (tableoid::bigint % 1048576) * 8796093022208 - (ctid::text::point)[0]::bigint * 2048
+              - (ctid::text::point)[1]::bigint,
+           '${ID}', 'event_delivery_index', to_jsonb(i) - 'outpost_quarantined_at', outpost_quarantined_at
+      FROM outpost_quarantine_index i;
+    CREATE RULE outpost_quarantine_insert AS ON INSERT TO outpost_quarantine DO INSTEAD
+      INSERT INTO outpost_quarantine_rows (migration, source_table, row) VALUES (NEW.migration, NEW.source_table, NEW.row);`;
 
 /**
  * Takes event_delivery_index away, its rows kept. Names alone are changed, however many rows there are. The indexes go: their
@@ -81,20 +103,27 @@ BEGIN
     ALTER TABLE event_delivery_index RENAME TO outpost_quarantine_index;
     ALTER TABLE outpost_quarantine_index ADD COLUMN outpost_quarantined_at timestamptz NOT NULL DEFAULT now();
     ALTER TABLE outpost_quarantine RENAME TO outpost_quarantine_rows;
-    CREATE VIEW outpost_quarantine AS
-    SELECT id, migration, source_table, row, quarantined_at FROM outpost_quarantine_rows
-     UNION ALL
-    -- Where a row lies is its own, and below zero no other has it.
-    SELECT -1 - (tableoid::bigint % 1048576) * 8796093022208 - (ctid::text::point)[0]::bigint * 2048
-              - (ctid::text::point)[1]::bigint,
-           '${ID}', 'event_delivery_index', to_jsonb(i) - 'outpost_quarantined_at', outpost_quarantined_at
-      FROM outpost_quarantine_index i;
-    CREATE RULE outpost_quarantine_insert AS ON INSERT TO outpost_quarantine DO INSTEAD
-      INSERT INTO outpost_quarantine_rows (migration, source_table, row) VALUES (NEW.migration, NEW.source_table, NEW.row);
+${SHOW}
   END IF;
 END
 $$`,
 };
+
+/** The view again, where somebody dropped it before its tables; without that of event_delivery_index, a table. */
+const MEND = `DO $$
+DECLARE
+  own oid = (SELECT relowner FROM pg_class WHERE oid = to_regclass('outpost_quarantine_rows') AND relkind = 'r');
+BEGIN
+  IF own IS NULL OR to_regclass('outpost_quarantine') IS NOT NULL THEN
+    RETURN;
+  END IF;
+  IF to_regclass('outpost_quarantine_index') IS NULL THEN
+    ALTER TABLE outpost_quarantine_rows RENAME TO outpost_quarantine;
+  ELSIF (SELECT relowner FROM pg_class WHERE oid = to_regclass('outpost_quarantine_index')) = own THEN
+${SHOW}
+  END IF;
+END
+$$`;
 
 /** Makes the quarantine a table again, without the rows of event_delivery_index. */
 const FORGET_INDEX = `    DROP VIEW outpost_quarantine;
@@ -135,17 +164,7 @@ BEGIN
     SELECT ${INDEX_COLUMNS} FROM outpost_quarantine_index;
 ${FORGET_INDEX}
   END IF;
-${
-    backFromQuarantine("deliveries", ["time", "id"], [
-      "event_id",
-      "destination_id",
-      "status",
-      "code",
-      "response_data",
-      "manual",
-      "attempt",
-    ])
-  }
+${backFromQuarantine("deliveries", ["time", "id"], DELIVERY_COLUMNS)}
 ${
     backFromQuarantine("event_delivery_index", ["delivery_time", "event_id", "delivery_id"], [
       "tenant_id",
@@ -161,10 +180,33 @@ END
 $$`,
 };
 
+/** True of a row that has more than released columns. */
+const HAS_MORE = `row - ARRAY['${
+  ["time", "id", ...DELIVERY_COLUMNS, ...INDEX_COLUMNS.split(", "), "time_event_id", "time_delivery_id"]
+    .join("', '")
+}'] <> '{}'`;
+
 /** What a cleanup does away with. */
 export const QUARANTINED: StepRemains = {
   table: "outpost_quarantine",
   parts: ["outpost_quarantine_rows"],
+  behind: {
+    rows: {
+      outpost_quarantine_rows: `SELECT count(*) FROM outpost_quarantine_rows WHERE migration = '${ID}'`,
+      outpost_quarantine_index: "SELECT count(*) FROM outpost_quarantine_index",
+    },
+    mend: MEND,
+  },
+  lost: {
+    text: "rows in outpost_quarantine lose the values of columns that are the operator's own",
+    // The rows of the index table are all alike, and may be many: one of them tells.
+    rows: `SELECT (SELECT count(*) FROM outpost_quarantine
+         WHERE migration = '${ID}' AND source_table = 'deliveries' AND ${HAS_MORE})
+     + (SELECT count(*) FROM outpost_quarantine
+         WHERE migration = '${ID}' AND source_table = 'event_delivery_index' AND EXISTS (
+           SELECT FROM (SELECT row FROM outpost_quarantine
+                         WHERE migration = '${ID}' AND source_table = 'event_delivery_index' LIMIT 1) AS one WHERE ${HAS_MORE}))`,
+  },
   count: `SELECT count(*) FROM outpost_quarantine WHERE migration = '${ID}'`,
   delete: [
     `DO $$

@@ -49,6 +49,8 @@ export interface PreparerOptions {
   readonly runAlone: (what: string, text: string, options: SqlRunOptions) => Promise<void>;
   /** Throws when a table that is written to beside the application's is not what this tool would make. */
   readonly assertTrusted: (query: Query) => Promise<void>;
+  /** The same, and makes again of them what somebody dropped. */
+  readonly mend: (query: Query) => Promise<void>;
 }
 
 /** Prepares on one connection. */
@@ -172,7 +174,7 @@ export class Preparer {
   }
 
   async #begin(preparation: Preparation, options: SqlRunOptions): Promise<PreparedBooks> {
-    const { transactions, schema, name, version } = this.#options;
+    const { transactions, schema, name, version, mend } = this.#options;
     let books: PreparedBooks | null = null;
     await transactions.run(whatFor(preparation), options, async (query, run) => {
       books = await readBooks(query, schema, name);
@@ -184,6 +186,7 @@ export class Preparer {
       if (at !== preparation.versions[0]! - 1) {
         throw new RefusedError(`Cannot prepare ${rangeOf(preparation)}: the database is at version ${at}`);
       }
+      await mend(query);
       await start(query, run, preparation, this.#options);
       books = await readBooks(query, schema, name);
     });

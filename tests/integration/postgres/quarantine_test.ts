@@ -127,6 +127,88 @@ Deno.test("Rows of a second index table, which a released Outpost made on its wa
   assertEquals((await indexRows(sql)).length, all.length);
 });
 
+Deno.test("What a quarantine showed that somebody dropped counts, comes back and is cleaned up as before", async () => {
+  await using server = await startPostgres();
+  const { sql, backend } = await start(server);
+  const { orphans, indexRows: rows } = await fill(sql);
+  const before = await contents(sql);
+  await migrateTo(backend, 5);
+  const shown = await sql`SELECT to_jsonb(q) AS row FROM outpost_quarantine q ORDER BY id`;
+  await sql`DROP VIEW outpost_quarantine`;
+  assertEquals((await backend.planCleanup(5))?.rows, orphans + rows);
+  await using session = await locked(backend);
+  await session.up(6, running());
+  assertEquals([...await sql`SELECT to_jsonb(q) AS row FROM outpost_quarantine q ORDER BY id`], [...shown]);
+  await sql`DROP VIEW outpost_quarantine`;
+  await session.down(6, running());
+  await sql`DROP VIEW outpost_quarantine`;
+  await session.down(5, running());
+  assertEquals(await contents(sql), before);
+  await session.up(5, running());
+  await sql`DROP VIEW outpost_quarantine`;
+  assertEquals(await session.cleanup(5, running()), orphans + rows);
+  assertEquals([await kindOf(sql), (await backend.planCleanup(5))?.rows], ["r", 0]);
+});
+
+Deno.test("prepare() says of a quarantine that somebody dropped what it says of the view", async () => {
+  await using server = await startPostgres();
+  const { sql, backend } = await start(server);
+  await fill(sql);
+  await migrateTo(backend, 5);
+  // A released Outpost takes step 5 back.
+  const parts = [["VIEW", "outpost_quarantine"], ["TABLE", "outpost_quarantine_rows"], [
+    "TABLE",
+    "outpost_quarantine_index",
+  ]];
+  for (const [kind, name] of parts) await sql.unsafe(`ALTER ${kind} ${name} RENAME TO away_${name}`);
+  await using session = await locked(backend);
+  await session.down(5, running());
+  for (const [kind, name] of parts) await sql.unsafe(`ALTER ${kind} away_${name} RENAME TO ${name}`);
+  await sql`DROP VIEW outpost_quarantine`;
+  await assertRejects(
+    () => session.prepare!([5, 6, 7, 8, 9, 10], running()),
+    RefusedError,
+    '"outpost_quarantine" is no table',
+  );
+});
+
+Deno.test("A quarantine whose index table somebody did away with is a table again", async () => {
+  await using server = await startPostgres();
+  const { sql, backend } = await start(server);
+  const { orphans } = await fill(sql);
+  await migrateTo(backend, 5);
+  await sql`DROP TABLE outpost_quarantine_index CASCADE`;
+  assertEquals((await backend.planCleanup(5))?.rows, orphans);
+  await using session = await locked(backend);
+  await session.down(5, running());
+  assertEquals([await kindOf(sql), (await sql`SELECT FROM outpost_quarantine`).length], ["r", 0]);
+  assertEquals(
+    (await sql`SELECT FROM deliveries d WHERE NOT EXISTS (SELECT FROM events e WHERE e.id = d.event_id)`)
+      .length,
+    orphans,
+  );
+  await session.up(5, running());
+});
+
+Deno.test("planDown() warns of values in the quarantine that have no place on the way down", async () => {
+  await using server = await startPostgres();
+  const { sql, backend } = await start(server);
+  const { orphans, indexRows: rows } = await fill(sql);
+  await migrateTo(backend, 5);
+  const warned = async () =>
+    (await backend.planDown(1)).warnings.filter((text) => text.includes("the operator's own"));
+  assertEquals(await warned(), []);
+  await using session = await locked(backend);
+  await session.down(5, running());
+  await sql.unsafe(
+    `ALTER TABLE deliveries ADD COLUMN note text; ALTER TABLE event_delivery_index ADD COLUMN note text`,
+  );
+  await session.up(5, running());
+  assertEquals(await warned(), [
+    `${orphans + rows} rows in outpost_quarantine lose the values of columns that are the operator's own`,
+  ]);
+});
+
 Deno.test("A view in place of the quarantine is trusted only where its owner runs this, or may do anything anyway", async () => {
   await using server = await startPostgres();
   const { sql, backend } = await start(server);
