@@ -113,6 +113,7 @@ function splitHost(entry: string): { readonly host: string; readonly port: strin
   return { host, port: colon < 0 ? null : orNull(entry.slice(colon + 1)) };
 }
 
+/** As Outpost's server reads them, in which a plus sign is a space. */
 function parseParameters(text: string): Map<string, string> {
   const parameters = new Map<string, string>();
   for (const pair of text.split("&")) {
@@ -123,7 +124,11 @@ function parseParameters(text: string): Map<string, string> {
     if (pair.includes("@") && !FREE_TEXT.includes(name)) {
       throw invalid("its user and password have to be percent-encoded");
     }
-    parameters.set(name, decode(value));
+    const read = decode(value.replaceAll("+", " "));
+    if ((parameters.get(name) ?? read) !== read) {
+      throw invalid("it has a parameter twice, with two values, of which each client takes another one");
+    }
+    parameters.set(name, read);
   }
   return parameters;
 }

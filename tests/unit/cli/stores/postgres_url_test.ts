@@ -102,3 +102,26 @@ Deno.test("a URL by which golang-migrate keeps other books, or takes another loc
   const same = ["x-migrations-table=schema_migrations&x-lock-strategy=advisory", "x-statement-timeout=5000"];
   for (const query of same) assertEquals(problem(query), "");
 });
+
+Deno.test("parsePostgresUrl() reads what stands behind the question mark as Outpost's server does", () => {
+  const { parameters } = parsePostgresUrl(
+    "postgres://a+b:c+d@h/d+b?options=-c+search_path%3Dlogs&search_path=%22%24user%22,+logs&application_name=1%2B1",
+  );
+  assertEquals(Object.fromEntries(parameters), {
+    options: "-c search_path=logs",
+    search_path: '"$user", logs',
+    application_name: "1+1",
+  });
+  const { user, password, database } = parsePostgresUrl("postgres://a+b:c+d@h/d+b");
+  assertEquals([user, password, database], ["a+b", "c+d", "d+b"]);
+});
+
+Deno.test("parsePostgresUrl() refuses a parameter that has two values: each client takes another one", () => {
+  const error = assertThrows(
+    () => parsePostgresUrl("postgres://h/d?search_path=one&search_path=two"),
+    SettingsError,
+  );
+  assertStringIncludes(error.message, "a parameter twice");
+  const { parameters } = parsePostgresUrl("postgres://h/d?sslmode=require&sslmode=require");
+  assertEquals(parameters.get("sslmode"), "require");
+});
