@@ -19,7 +19,6 @@ interface Told {
 export function adviceFor(error: Told): string | Hint | undefined {
   if (error.code === "42501") return deniedHint(error);
   if (error.routine === "ExecFindPartition") return NO_PARTITION_HINT;
-  if (error.routine === "ATPrepDropExpression") return LEVELS_HINT;
   return BY_CODE[error.code] ?? BY_CLASS[error.code.slice(0, 2)];
 }
 
@@ -38,9 +37,6 @@ export function deniedHint({ routine, hint }: Told): string {
 const NO_PARTITION_HINT =
   "No partition of the table takes a row that is written to it: make or attach one that does, such as one that is DEFAULT, and " +
   "run the same again";
-const LEVELS_HINT =
-  "This server cannot do that where a partition has partitions of its own: attach those to the table itself, drop the one between, " +
-  "and run the same again";
 const AGAIN = "Run the same command again";
 /** A table, column or other object exists, or is gone, that a step creates or changes. */
 const OTHER_MEANS =

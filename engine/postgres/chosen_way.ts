@@ -1,5 +1,5 @@
 /**
- * The way up that a database allows, which has to be the one that was shown.
+ * The way up or down that a database allows, which has to be the one that was shown.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { PlanStaleError } from "../errors.ts";
 import { isMade } from "./beforehand.ts";
 import { hint } from "../hint.ts";
-import { chooseWay, type SqlStep } from "../sql/step.ts";
+import { chooseBack, chooseWay, type SqlStep } from "../sql/step.ts";
 import type { SqlStatement } from "../sql/statement.ts";
 import type { Query } from "./query.ts";
 import { stepId } from "./step_id.ts";
@@ -24,12 +24,23 @@ export async function chooseUp(
   shown: string | undefined,
 ): Promise<readonly SqlStatement[]> {
   if (step.beforehand !== undefined && await isMade(query, step.beforehand)) return step.beforehand.up;
-  const { variant, statements } = await chooseWay(step, step.version - 1, async (question) => {
-    const [answer] = await query<Record<string, boolean>>(question);
-    return answer !== undefined && Object.values(answer)[0] === true;
-  });
+  const { variant, statements } = await chooseWay(
+    step,
+    step.version - 1,
+    (question) => holds(query, question),
+  );
   assertShown(step, shown, variant);
   return statements;
+}
+
+/** The statements of the way down that this database allows. */
+export async function chooseDown(query: Query, step: SqlStep): Promise<readonly SqlStatement[]> {
+  return await chooseBack(step, (question) => holds(query, question));
+}
+
+async function holds(query: Query, question: string): Promise<boolean> {
+  const [answer] = await query<Record<string, boolean>>(question);
+  return answer !== undefined && Object.values(answer)[0] === true;
 }
 
 /** @throws {PlanStaleError} When a step would not run in the way that was shown. */

@@ -7,7 +7,7 @@
  */
 
 import { composeRewrites, type Fold, namesBefore } from "../sql/rewrite.ts";
-import type { SqlStep, StepModule } from "../sql/step.ts";
+import { mayBeMadeAnew, type SqlStep, type StepModule } from "../sql/step.ts";
 import type { SqlStatement } from "../sql/statement.ts";
 import { quoteIdentifier } from "./query.ts";
 import { makePartition, type NewPartition } from "./new_partition.ts";
@@ -135,7 +135,7 @@ export function foldParts(
 export function foldAlone({ step, ...options }: Omit<FoldOptions, "versions"> & {
   readonly step: SqlStep;
 }): Fold | null {
-  return step.variants === undefined ? foldSteps({ ...options, versions: [step.version] }) : null;
+  return mayBeMadeAnew(step) ? foldSteps({ ...options, versions: [step.version] }) : null;
 }
 
 /**

@@ -7,9 +7,10 @@
 import { RefusedError } from "../errors.ts";
 import { type Hint, hint } from "../hint.ts";
 import { BY_EXCHANGE, type Fold } from "../sql/rewrite.ts";
+import type { SqlStatement } from "../sql/statement.ts";
 import type { SqlStep, StepModule } from "../sql/step.ts";
 import type { SqlRunOptions } from "../sql_backend.ts";
-import { assertShown } from "./chosen_way.ts";
+import { assertShown, chooseUp } from "./chosen_way.ts";
 import { findOwnWork } from "./foldable.ts";
 import type { PostgresOptions } from "./options.ts";
 import { columnsBeforehand } from "./beforehand.ts";
@@ -52,7 +53,8 @@ export class FoldRunner {
       const begun = performance.now();
       await this.#options.records.prepare(query, work.first, "up");
       const anew = !work.alone || (await this.#findOwnWork(query, fold)).length === 0;
-      if (work.alone) assertShown(work.first, options.variant, anew ? BY_EXCHANGE : "");
+      if (work.alone && anew) assertShown(work.first, options.variant, BY_EXCHANGE);
+      const own = anew ? undefined : await chooseUp(query, work.first, options.variant);
       const { before, after } = anew ? fold : { before: [], after: [] };
       work.expect([...before, ...after]);
       for (const statement of before) {
@@ -63,7 +65,8 @@ export class FoldRunner {
           hint: "Run the same command again: they are then changed in place, step by step",
         });
       }
-      await this.#finish(query, (given) => run(given, anew ? "moment" : undefined), work, after, begun);
+      const through: RunStatements = (given) => run(given, anew ? "moment" : undefined);
+      await this.#finish(query, through, work, { after, own }, begun);
     });
   }
 
@@ -100,7 +103,7 @@ export class FoldRunner {
         }
         await this.#assertNothingLost(query, fold, remove);
         await run(fold.takeAway, "moment");
-        await this.#finish(query, (given) => run(given, "moment"), work, fold.after, begun);
+        await this.#finish(query, (given) => run(given, "moment"), work, fold, begun);
         await preparer.clear(query);
       });
       if (left > 0 && !dwindling.by(left)) throw tooManyWrites(left);
@@ -112,10 +115,10 @@ export class FoldRunner {
     query: Query,
     run: RunStatements,
     { modules }: Work,
-    after: Fold["after"],
+    { after, own }: Pick<Fold, "after"> & { readonly own?: readonly SqlStatement[] | undefined },
     begun: number,
   ): Promise<void> {
-    for (const { up } of modules) await up({ run: (given) => run(given.up) });
+    for (const { up } of modules) await up({ run: (given) => run(own ?? given.up) });
     await run(after);
     const steps = modules.map(({ step }) => step);
     await this.#options.records.finishTogether(query, steps, performance.now() - begun);

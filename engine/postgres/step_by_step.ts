@@ -6,7 +6,7 @@
 
 import type { SqlStep, StepModule } from "../sql/step.ts";
 import type { SqlRunOptions } from "../sql_backend.ts";
-import { chooseUp } from "./chosen_way.ts";
+import { chooseDown, chooseUp } from "./chosen_way.ts";
 import { runOutsideTransaction } from "./concurrent_step.ts";
 import type { PostgresOptions } from "./options.ts";
 import type { PinnedConnection } from "./pinned_connection.ts";
@@ -46,7 +46,9 @@ export class StepByStep {
       await this.#records.prepare(query, step, direction);
       await action({
         run: async (given, way) =>
-          await statements(way === "up" ? await chooseUp(query, given, options.variant) : given.down),
+          await statements(
+            way === "up" ? await chooseUp(query, given, options.variant) : await chooseDown(query, given),
+          ),
         lend: (work) => this.#connection.lend(work, options.signal),
       });
       await this.#records.finish(query, step, direction, performance.now() - begun);

@@ -66,11 +66,15 @@ export interface StepVariant {
   /**
    * Query for one boolean, asked when the step begins, and before that for a plan.
    *
-   * @param from Version of the database when it is asked, below the step's.
+   * @param from Version of the database when it is asked: below the step's, or that one where it is taken back.
    */
   readonly when: (from: number) => string;
   /** The statements of this way, in order. */
   readonly up: readonly SqlStatement[];
+  /** Those that take the step back where the condition holds; absent where its own do so. */
+  readonly down?: readonly SqlStatement[];
+  /** True for a way that came with a later release than the step: it changes no checksum, since the schema is the same. */
+  readonly later?: boolean;
 }
 
 /** The way up that a database allows. */
@@ -95,6 +99,22 @@ export async function chooseWay(
     if (await holds(when(from))) return { variant: name, statements: up };
   }
   return { variant: "", statements: step.up };
+}
+
+/** Chooses the statements that take a step back. @param holds Answers a query for one boolean. */
+export async function chooseBack(
+  { version, variants = [], down }: SqlStep,
+  holds: (query: string) => Promise<boolean>,
+): Promise<readonly SqlStatement[]> {
+  for (const variant of variants) {
+    if (variant.down !== undefined && await holds(variant.when(version))) return variant.down;
+  }
+  return down;
+}
+
+/** True where the tables may be made anew for a step alone: ways that came later are for those that cannot be. */
+export function mayBeMadeAnew({ variants = [] }: SqlStep): boolean {
+  return variants.every(({ later }) => later);
 }
 
 /** What a step leaves behind for `cleanup`. */
@@ -200,7 +220,10 @@ export function stepFileName(step: Pick<SqlStep, "version" | "name" | "file">): 
 /** Hash of what a step does, in hexadecimal: changes whenever a statement does. */
 export function stepChecksum(step: SqlStep): string {
   const { version, name, transactional, up, rewrite, down } = step;
-  const variants = step.variants?.map((variant) => ({ ...variant, when: variant.when(version - 1) }));
+  const known = step.variants?.filter(({ later }) => !later);
+  const variants = known?.length === 0
+    ? undefined
+    : known?.map((variant) => ({ ...variant, when: variant.when(version - 1) }));
   return checksumOf(JSON.stringify({ version, name, transactional, up, variants, rewrite, down }));
 }
 

@@ -18,7 +18,7 @@ import { type Counter, countLosses, countRemains, planStep, remembering } from "
 import { needsOf, WrittenOnce } from "./fold_plan.ts";
 import { dirtyError, findGaps, lowestOf, stateOf } from "./standing.ts";
 import { runThroughLey } from "./ley.ts";
-import { checkSteps, type SqlStep, type SqlSteps, stepChecksum, type TableUse } from "./step.ts";
+import { checkSteps, chooseBack, type SqlStep, type SqlSteps, stepChecksum, type TableUse } from "./step.ts";
 import type { SqlStatement } from "./statement.ts";
 import type { Findings, StepStore, StoreView } from "./step_store.ts";
 import { APART, foldTogether, wayAlone, withFold } from "./ways.ts";
@@ -142,7 +142,8 @@ export class StepBackend implements SqlBackend {
       if (blockers.length > 0) throw new BlockedError("take SQL steps back", blockers);
       for (const step of back) {
         const forecast = step.forecastDown(version);
-        steps.push(await this.#plan(step, step.down, forecast, counter));
+        const statements = await chooseBack(step, (query) => view.holds(query));
+        steps.push(await this.#plan(step, statements, forecast, counter));
         warnings.push(...await countLosses(forecast, counter));
         const { table, lost } = step.remains ?? {};
         if (lost !== undefined && await view.hasTable(table!)) {

@@ -5,7 +5,7 @@
  */
 
 import { BY_EXCHANGE, type Fold } from "./rewrite.ts";
-import { chooseWay, type ChosenWay, type SqlStep } from "./step.ts";
+import { chooseWay, type ChosenWay, mayBeMadeAnew, type SqlStep } from "./step.ts";
 import type { SqlStatement } from "./statement.ts";
 import { statementsWith } from "./step_beforehand.ts";
 import type { FoldNow, StoreView } from "./step_store.ts";
@@ -38,7 +38,7 @@ export async function wayAlone(
   step: SqlStep,
   from: number,
 ): Promise<ChosenWay & { readonly apart: readonly string[] }> {
-  const { fold, apart } = step.variants === undefined ? await view.fold([step.version]) : APART;
+  const { fold, apart } = mayBeMadeAnew(step) ? await view.fold([step.version]) : APART;
   const way = fold === null
     ? step.beforehand === undefined
       ? await chooseWay(step, from, (query) => view.holds(query))

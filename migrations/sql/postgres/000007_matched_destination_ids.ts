@@ -8,12 +8,47 @@
  * @module
  */
 
-import type { SqlStep, StepRunner } from "../../../engine/sql/step.ts";
+import type { SqlStep, StepRunner, StepVariant } from "../../../engine/sql/step.ts";
+import type { SqlStatement } from "../../../engine/sql/statement.ts";
 import { lockTables } from "../lock_tables.ts";
 import { all, changed, rowsWhere, use, useDown } from "../postgres_tables.ts";
 
 /** Every destination that was one, in a list. */
 const MATCHED = "CASE WHEN destination_id = '' THEN '{}'::text[] ELSE ARRAY[destination_id] END";
+
+const DROP_OLD: readonly SqlStatement[] = [
+  { text: "DROP INDEX IF EXISTS events_tenant_id_destination_id_idx" },
+  { text: "ALTER TABLE events DROP COLUMN destination_id" },
+];
+
+/** Of a partition that has partitions of its own, the server takes no expression away. */
+const DEEP: StepVariant = {
+  name: "with partitions of partitions",
+  when: () =>
+    `SELECT EXISTS (SELECT FROM pg_inherits part JOIN pg_inherits deeper ON deeper.inhparent = part.inhrelid
+       WHERE part.inhparent = to_regclass('events'))`,
+  up: [
+    lockTables(["events"], "ACCESS EXCLUSIVE"),
+    { text: "ALTER TABLE events ADD COLUMN matched_destination_ids text[] NOT NULL DEFAULT '{}'" },
+    // Fires no triggers, and leaves no dead rows.
+    {
+      text: `ALTER TABLE events ALTER COLUMN matched_destination_ids TYPE text[] USING ${MATCHED}`,
+    },
+    { text: "CREATE INDEX ON events USING gin (matched_destination_ids)" },
+    ...DROP_OLD,
+  ],
+  down: [
+    lockTables(["events"], "ACCESS EXCLUSIVE"),
+    { text: "ALTER TABLE events ADD COLUMN destination_id text NOT NULL DEFAULT ''" },
+    {
+      text:
+        "ALTER TABLE events ALTER COLUMN destination_id TYPE text USING coalesce(matched_destination_ids[1], '')",
+    },
+    { text: "ALTER TABLE events ALTER COLUMN destination_id DROP DEFAULT" },
+    { text: "ALTER TABLE events DROP COLUMN matched_destination_ids" },
+  ],
+  later: true,
+};
 
 /** What the step does. */
 export const step: SqlStep = {
@@ -32,9 +67,9 @@ export const step: SqlStep = {
     { text: "ALTER TABLE events ALTER COLUMN matched_destination_ids SET DEFAULT '{}'" },
     { text: "CREATE INDEX ON events USING gin (matched_destination_ids)" },
     // ---- The old column ----
-    { text: "DROP INDEX IF EXISTS events_tenant_id_destination_id_idx" },
-    { text: "ALTER TABLE events DROP COLUMN destination_id" },
+    ...DROP_OLD,
   ],
+  variants: [DEEP],
   rewrite: {
     tables: [{
       table: "events",

@@ -136,15 +136,6 @@ export const POSTGRES_ADVICE: readonly Proof[] = [
     },
   ),
   inTheWay(
-    "This server cannot do that where a partition has partitions of its own: attach those to the table itself, drop the one between, " +
-      "and run the same again",
-    "has partitions of a partition",
-    `create table events_2025 partition of events for values from ('2025-01-01') to ('2026-01-01') partition by range (time);
-     create table events_2025_all partition of events_2025 for values from ('2025-01-01') to ('2026-01-01')`,
-    `alter table events_2025 detach partition events_2025_all; drop table events_2025;
-     alter table events attach partition events_2025_all for values from ('2025-01-01') to ('2026-01-01')`,
-  ),
-  inTheWay(
     "The tables are not what the recorded version says: see what differs with {}",
     "renamed a table",
     "alter table deliveries rename to gone",

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { startPostgres } from "../../support/postgres.ts";
-import { backendOver, fill, locked, migrateTo, running } from "./deployment.ts";
+import { backendOver, contents, fill, locked, migrateTo, running } from "./deployment.ts";
 
 for (const way of ["by exchange", "in place"]) {
   Deno.test(`up() of step 5 carries the event over and quarantines the rest, ${way}`, async () => {
@@ -83,6 +83,48 @@ Deno.test("up() of step 7 carries every destination over", async () => {
   await sql`INSERT INTO events (id, tenant_id, time, topic, eligible_for_retry, data, metadata)
     VALUES ('new', 't', now(), 'x', true, '{}', '{}')`;
   await sql`UPDATE events SET matched_destination_ids = '{a,b}' WHERE id = 'new'`;
+});
+
+Deno.test("All steps go up and down where partitions have partitions of their own, whatever triggers say of updates", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 2 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 4);
+  await sql.unsafe(
+    ["events", "deliveries"].map((table) => `
+    CREATE TABLE ${table}_2024 PARTITION OF ${table} FOR VALUES FROM ('2024-01-01') TO ('2025-01-01') PARTITION BY RANGE (time);
+    CREATE TABLE ${table}_2024_h1 PARTITION OF ${table}_2024 FOR VALUES FROM ('2024-01-01') TO ('2024-07-01')`)
+      .join(";"),
+  );
+  await sql.unsafe(`CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+    CREATE TRIGGER keep BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION keep()`);
+  await fill(sql);
+  await sql`INSERT INTO events (id, tenant_id, destination_id, time, topic, eligible_for_retry, data, metadata)
+            VALUES ('old', 't', 'mine', '2024-03-03', 'x', true, '{}', '{}')`;
+  const before = await contents(sql);
+  const expected = await sql`
+    SELECT id, CASE WHEN destination_id = '' THEN '{}' ELSE ARRAY[destination_id] END AS matched FROM events ORDER BY time, id`;
+  const versions = [5, 6, 7, 8, 9, 10];
+  assertEquals(await backend.blockers(versions), []);
+  const shown = (await backend.plan(versions)).steps[2]!.statements;
+  assertEquals(shown.filter((text) => text.includes("EXPRESSION")), []);
+  const name = "with partitions of partitions";
+  assertEquals((await backend.variants(versions))["sql/000007"], name);
+  {
+    await using session = await locked(backend);
+    for (const version of versions) {
+      await session.up(version, running(version === 7 ? { variant: name } : {}));
+    }
+  }
+  assertEquals([...await sql`SELECT id, matched_destination_ids AS matched FROM events ORDER BY time, id`], [
+    ...expected,
+  ]);
+  assertEquals((await backend.verify()).issues.filter((text) => !text.includes('Trigger "keep"')), []);
+  const back = (await backend.planDown({ to: 4 })).steps.find(({ id }) => id === "sql/000007")!.statements;
+  assertEquals(back.filter((text) => text.includes("EXPRESSION")), []);
+  await using session = await locked(backend);
+  for (const version of versions.toReversed()) await session.down(version, running());
+  assertEquals(await contents(sql), before);
 });
 
 Deno.test("cleanup() empties the quarantine of its step alone", async () => {

@@ -97,7 +97,7 @@ export class Operator {
       case "prepared_transaction":
         return await this.#prepare();
       case "partition":
-        return await this.#partition();
+        return await this.#partition(at % 3 === 1);
       case "row_security":
         return await this.#secure(at);
       case "view":
@@ -164,14 +164,17 @@ export class Operator {
     });
   }
 
-  async #partition(): Promise<void> {
+  /** @param deep Those of the events have partitions of their own. */
+  async #partition(deep: boolean): Promise<void> {
     if (this.partitioned) return;
     const place = this.#elsewhere ? "op_elsewhere." : "";
     if (this.#elsewhere) await this.#owner.unsafe("create schema if not exists op_elsewhere");
+    const bound = `for values from ('${FAR_YEAR}-01-01') to ('${FAR_YEAR}-02-01')`;
     for (const table of ["events", await this.#deliveries()]) {
-      await this.#owner.unsafe(
-        `create table ${place}op_${table} partition of ${table} for values from ('${FAR_YEAR}-01-01') to ('${FAR_YEAR}-02-01')`,
-      );
+      const parts = deep && table === "events"
+        ? ` partition by range (time); create table ${place}op_deep partition of ${place}op_events ${bound}`
+        : "";
+      await this.#owner.unsafe(`create table ${place}op_${table} partition of ${table} ${bound}${parts}`);
     }
     this.partitioned = true;
   }
