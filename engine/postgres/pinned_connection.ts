@@ -33,6 +33,8 @@ export class PinnedConnection implements AsyncDisposable {
   /** The schema that all names lead to. */
   readonly schema: string;
   readonly database: string;
+  /** The characters that the database can hold, as the server calls them. */
+  readonly encoding: string;
   readonly #source: Client;
   readonly #client: Client;
   readonly #state: { lost: boolean };
@@ -53,6 +55,7 @@ export class PinnedConnection implements AsyncDisposable {
     this.backendPid = facts.pid;
     this.schema = facts.schema;
     this.database = facts.database;
+    this.encoding = facts.encoding;
     this.#state = state;
   }
 
@@ -70,10 +73,10 @@ export class PinnedConnection implements AsyncDisposable {
       // The first query opens the connection: its errors say why that failed, those of a reservation do not.
       await client.unsafe("SELECT 1");
       const reserved = guardReserved(await client.reserve() as postgres.ReservedSql, () => state.lost);
-      const found = await reserved.unsafe<{ pid: number; standby: boolean }[]>(
-        "SELECT pg_backend_pid() AS pid, pg_is_in_recovery() AS standby",
+      const found = await reserved.unsafe<{ pid: number; standby: boolean; encoding: string }[]>(
+        "SELECT pg_backend_pid() AS pid, pg_is_in_recovery() AS standby, current_setting('server_encoding') AS encoding",
       );
-      const { pid, standby } = found[0]!;
+      const { pid, standby, encoding } = found[0]!;
       if (standby) {
         throw new RefusedError("Cannot migrate Postgres: the server is a standby, which takes no writes", {
           hint:
@@ -94,7 +97,7 @@ export class PinnedConnection implements AsyncDisposable {
         source,
         client,
         reserved,
-        { pid, schema, database },
+        { pid, schema, database, encoding },
         state,
       );
     } catch (error) {
@@ -213,6 +216,7 @@ interface Facts {
   readonly pid: number;
   readonly schema: string;
   readonly database: string;
+  readonly encoding: string;
 }
 
 /** A client with the same settings and one connection, which lives as long as it is needed. */

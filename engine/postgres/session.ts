@@ -28,6 +28,7 @@ import { describePreparation, type Preparation, preparationName } from "./prepar
 import { Preparer } from "./prepare/preparer.ts";
 import { StepByStep } from "./step_by_step.ts";
 import { stepId } from "./step_id.ts";
+import { writable } from "./write_bookkeeping.ts";
 
 /** A session over one connection. Made by the backend's `connect()`. */
 export class PostgresSession implements SqlSession {
@@ -42,7 +43,9 @@ export class PostgresSession implements SqlSession {
   readonly #folds: FoldRunner;
   #locked = false;
 
-  constructor(connection: PinnedConnection, options: PostgresOptions) {
+  constructor(connection: PinnedConnection, given: PostgresOptions) {
+    const who = writable(given.tool.who, connection.encoding);
+    const options = { ...given, tool: { ...given.tool, who } };
     this.#connection = connection;
     this.#options = options;
     this.#key = lockKeyOf(options.names, connection.schema, connection.database);

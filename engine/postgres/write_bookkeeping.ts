@@ -136,3 +136,8 @@ export async function trimHistory(
 ): Promise<void> {
   await query(`DELETE FROM ${tableName(schema, names.historyTable)} WHERE version > $1::bigint`, [version]);
 }
+
+/** A name in characters that any database of the encoding can hold. */
+export function writable(name: string, encoding: string): string {
+  return encoding === "UTF8" || encoding === "SQL_ASCII" ? name : name.replaceAll(/[^ -~]/gu, "?");
+}

@@ -259,3 +259,25 @@ Deno.test("up() works in another schema with a name that needs quotes", async ()
     "no schema of the search path exists",
   );
 });
+
+Deno.test("up() and prepare() record who runs them also where the database has no letters for the name", async () => {
+  await using server = await startPostgres();
+  const admin = server.client(await server.createDatabase(), { max: 1 });
+  const applied = async (encoding: string): Promise<unknown> => {
+    const name = encoding.toLowerCase();
+    await admin.unsafe(
+      `CREATE DATABASE ${name} TEMPLATE template0 ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C'`,
+    );
+    const sql = server.client(`postgres://postgres@127.0.0.1:${server.port}/${name}`, { max: 2 });
+    const backend = backendOver(sql, { tool: { name: "outpost", version: "1", who: "Оля@host" } });
+    await migrateTo(backend, 4);
+    {
+      await using session = await locked(backend);
+      if (encoding !== "SQL_ASCII") await session.prepare!([5, 6, 7, 8, 9, 10], running());
+      await session.upTogether([5, 6, 7, 8, 9, 10], running());
+    }
+    return (await sql`SELECT DISTINCT applied_by FROM outpost_migrations`).map((row) => row.applied_by);
+  };
+  assertEquals(await applied("LATIN1"), ["???@host"]);
+  for (const encoding of ["UTF8", "SQL_ASCII"]) assertEquals(await applied(encoding), ["Оля@host"]);
+});
