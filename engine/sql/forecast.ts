@@ -7,7 +7,6 @@
 import type { SqlConsequence, SqlStepPlan, SqlTablePlan } from "./sql_plan.ts";
 import type { DownForecast, SqlStep, StepForecast, StepRemains } from "./step.ts";
 import type { SqlStatement } from "./statement.ts";
-import type { StoreView } from "./step_store.ts";
 
 /** Asks a store for numbers; null for what cannot be counted at the moment. */
 export interface Counter {
@@ -82,7 +81,10 @@ export async function countLosses(
 
 /** The rows that a step left behind, also of a view that somebody dropped; null for what cannot be counted at the moment. */
 export async function countRemains(
-  { hasTable, counter }: Pick<StoreView, "hasTable" | "counter">,
+  { hasTable, counter }: {
+    readonly hasTable: (name: string) => Promise<boolean>;
+    readonly counter: Counter;
+  },
   { table, count, behind }: StepRemains,
 ): Promise<number | null> {
   if (await hasTable(table)) return await counter.rows(count);
