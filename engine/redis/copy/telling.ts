@@ -8,9 +8,10 @@
 import { asked } from "../asked.ts";
 import type { Binary } from "../binary.ts";
 import type { ReadContext } from "../context.ts";
+import { readFacts } from "../facts.ts";
 import { walk } from "../walk/walk.ts";
 import type { CopyChange } from "./change.ts";
-import { findPairs, type Pair } from "./pairs.ts";
+import { findContested, findPairs, type Pair } from "./pairs.ts";
 
 /** True for an original by which others are told apart. */
 export function tellsApart({ lookalikes }: CopyChange, pair: Pair): boolean {
@@ -30,10 +31,20 @@ export async function findNeeded(
 ): Promise<Set<Binary>> {
   const needed = new Set<Binary>();
   if (telling.size === 0) return needed;
+  const { store } = context;
   const visit = async (keys: readonly Binary[]) => {
-    for (const pair of await findPairs(change, context.store, true, keys)) {
-      if (tellsApart(change, pair)) continue; // It tells of itself what it is.
-      const asks = new Set(change.questions(pair.source, pair));
+    const pairs = await findPairs(change, store, true, keys);
+    const contested = await findContested(change, store, pairs);
+    // What stands where the copy of another goes, and may be one of these.
+    const others = pairs.filter(({ source }) => contested.has(source)).map(({ target }) => target);
+    const factsOf = await readFacts(store, others, change.fields);
+    const known = [
+      ...pairs.filter((pair) => !tellsApart(change, pair)) // That tells of itself what it is.
+        .map((pair) => [pair.source, pair] as const),
+      ...others.map((key) => [key, factsOf(key)] as const),
+    ];
+    for (const [key, facts] of known) {
+      const asks = new Set(change.questions(key, facts));
       for (const one of telling) if (asks.has(one)) needed.add(one);
     }
   };

@@ -208,6 +208,23 @@ for (const where of ["one server", "a cluster"]) {
     assertEquals(await client.hget("tenant:{{x}}:destination:d", "credentials"), "of {x}");
   });
 
+  Deno.test(`settle() deletes no tenant {x} by whom it is known that a destination is no copy of that of tenant x, on ${where}`, async () => {
+    await using server = where === "a cluster" ? await startRedisCluster() : await startRedis();
+    const client = server.client();
+    const [own, others] = ["tenant:x:destination:d", "tenant:{x}:destination:d"];
+    for (const id of ["x", "{x}"]) await putHash(client, `tenant:${id}`, tenantFields(id));
+    await putHash(client, own, destinationFieldsOf("d"));
+    await putHash(client, others, { ...destinationFieldsOf("d"), updated_at: "2024-05-01T00:00:00Z" });
+    const backend = outpostBackend(client);
+    assertEquals((await applyOne(backend, HASH_TAGS, { signal: NEVER })).outcome, "failed");
+    await client.del("tenant:{{x}}:tenant");
+    const found = await backend.differences(HASH_TAGS, ["tenant:{x}"], { signal: NEVER });
+    const { resolved, issues } = await backend.settle(HASH_TAGS, found, "copy", { signal: NEVER });
+    assertEquals([resolved, issues.length, await client.exists("tenant:{x}")], [0, 1, 1]);
+    const { outcome, failed } = await applyOne(backend, HASH_TAGS, { signal: NEVER });
+    assertEquals([outcome, failed], ["failed", 1]);
+  });
+
   Deno.test(`a newer destination of tenant {x} is no copy of that of tenant x, on ${where}`, async () => {
     await using server = where === "a cluster" ? await startRedisCluster() : await startRedis();
     const client = server.client();
