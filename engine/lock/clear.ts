@@ -12,7 +12,7 @@ import { hint } from "../hint.ts";
 import type { LockOwner } from "./lock.ts";
 import type { LockSettings, RedisLock } from "./lock_settings.ts";
 import type { Ioredis } from "../redis/client.ts";
-import { replyCode, toToldError, watchFailures } from "../redis/errors.ts";
+import { replyCode, senselessAnswer, toToldError, watchFailures } from "../redis/errors.ts";
 import { breakFence } from "../redis/lock/fence.ts";
 import { RELEASE } from "../redis/lock/lease_scripts.ts";
 import { decodeOwner, LEASE_BEGIN, leasePrefix, tokenOf } from "../redis/lock/lease_value.ts";
@@ -132,6 +132,7 @@ async function read(
     });
     if (value === null || isShared && value.toString().startsWith(LEASE_BEGIN)) return null;
     const ttlLeftMs = await client.pttl(name);
+    if (typeof ttlLeftMs !== "number") throw senselessAnswer("PTTL");
     return ttlLeftMs === -2 ? null : { value, owner: decodeOwner(value, ttlLeftMs, name) };
   });
 }

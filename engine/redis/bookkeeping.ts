@@ -9,6 +9,7 @@ import { StoreUnreachableError } from "../errors.ts";
 import type { Fence } from "../lock/lock.ts";
 import { encodeText, fromBytes, toArgument } from "./binary.ts";
 import { byTurns } from "./bulk_reads.ts";
+import { senselessAnswer } from "./errors.ts";
 import type { OlderState, RedisLayout } from "./layout.ts";
 import { RECORD } from "./scripts/writing.ts";
 import type { RedisStore } from "./store.ts";
@@ -70,7 +71,9 @@ export class Bookkeeping {
   /** The fields of a hash; empty for a key that is none. */
   async #hash(key: string): Promise<Map<string, string>> {
     const [reply] = await this.store.callMany([["HGETALL", toArgument(encodeText(key))]]);
-    return byTurns(Array.isArray(reply) ? reply.map(String) : []);
+    if (reply instanceof Error) return new Map();
+    if (!Array.isArray(reply)) throw senselessAnswer("HGETALL"); // As in a transaction, which only says that it is queued.
+    return byTurns(reply.map(String));
   }
 
   /** What the records of runs make of a state: an older tool called applied what had failed. */

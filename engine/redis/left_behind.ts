@@ -5,7 +5,8 @@
  */
 
 import type { EventEmitter } from "node:events";
-import type { Ioredis } from "./client.ts";
+import type { Cluster } from "ioredis";
+import { type Ioredis, isCluster } from "./client.ts";
 
 /** Where ioredis keeps what was sent and not answered when the connection broke, until it is ready again. */
 interface Unanswered {
@@ -26,4 +27,30 @@ export function failLeftBehind(client: Ioredis): void {
       item.command.reject(new Error("Connection is closed."));
     }
   });
+  if (isCluster(client)) endClosed(client, events);
+}
+
+/** What of a cluster's client closes it. */
+interface Closing {
+  /** The caller has closed it. */
+  readonly manuallyClosing?: boolean;
+  handleCloseEvent?(): void;
+}
+
+/**
+ * Has a cluster's client end that is closed while it has no connection: it waits for the last one to go, and for ever if there was none,
+ * with all that it is asked meanwhile.
+ */
+function endClosed(client: Cluster, events: EventEmitter): void {
+  let connections = client.nodes("all").length;
+  events.on("+node", () => connections++);
+  events.on("-node", () => connections--);
+  const end = () => {
+    const closing = client as unknown as Closing;
+    if (connections === 0 && client.status === "disconnecting" && closing.manuallyClosing) {
+      closing.handleCloseEvent?.();
+    }
+  };
+  events.on("disconnecting", end);
+  end();
 }

@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { Cluster } from "ioredis";
 import { connectRedis, type RedisSettings } from "../../../cli/stores/redis.ts";
 import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
+import { watchFailures } from "../../../engine/redis/errors.ts";
+import { within } from "../../../engine/within.ts";
 import { certificates } from "../../support/certificates.ts";
 import { startFaultProxy } from "../../support/faults/fault_proxy.ts";
 import { redisKnowsTls, startRedis, startRedisCluster } from "../../support/redis.ts";
@@ -80,6 +83,34 @@ Deno.test(
       maxRetriesPerRequest: 60,
     });
     await assertRejects(() => outpostBackend(client).read(), StoreUnreachableError);
+  },
+);
+
+Deno.test(
+  "every command ends whenever a cluster's client was closed, before it connected too",
+  quietly,
+  async () => {
+    await using cluster = await startRedisCluster();
+    const nodes = [{ host: "127.0.0.1", port: cluster.ports[0]! }];
+    const nobody = [{ host: "127.0.0.1", port: freePort() }];
+    const once = (client: Cluster, event: string) => new Promise((resolve) => client.once(event, resolve));
+    const closed: readonly ((client: Cluster) => Promise<unknown>)[] = [
+      (client) => Promise.resolve(client.disconnect()),
+      (client) => once(client, "connecting").then(() => client.disconnect()),
+      (client) => once(client, "ready").then(() => client.disconnect()),
+      (client) => once(client, "reconnecting").then(() => client.disconnect()),
+    ];
+    for (const [i, close] of closed.entries()) {
+      for (const isWatched of [true, false]) {
+        const client = new Cluster(i === 3 ? nobody : nodes);
+        if (isWatched) watchFailures(client);
+        else client.on("error", () => {});
+        await close(client);
+        watchFailures(client);
+        const ended = client.ping().then(() => "answered", () => "failed");
+        assertEquals([i, isWatched, await within(10_000, ended, () => "nothing")], [i, isWatched, "failed"]);
+      }
+    }
   },
 );
 

@@ -3,7 +3,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { Cluster, Redis } from "ioredis";
 import { createEngine, type Names } from "../../../engine/create_engine.ts";
-import { ApplyError, RefusedError, RegistryError } from "../../../engine/errors.ts";
+import { ApplyError, RefusedError, RegistryError, StoreUnreachableError } from "../../../engine/errors.ts";
 import { copyKeys, type CopyRules } from "../../../engine/redis/copy/copy_keys.ts";
 import type { RedisMigration } from "../../../engine/redis/migration.ts";
 import { transformRecords, type TransformRules } from "../../../engine/redis/transform/change.ts";
@@ -401,4 +401,17 @@ Deno.test("what an application writes as classes counts with their methods, inhe
   assertEquals(rules.seen > 0, true);
   assertEquals(await recordsOf(client), ["new:x:1", "new:x:spared", "x:1", "x:spared", "y:1"]);
   assertEquals(await getHash(client, "x:spared"), { v: "1" });
+});
+
+Deno.test("a client in a transaction of its application's tells nothing: no lock, and never that anything is pending", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const engine = engineOf(client, [copying({ judge: () => null })]);
+  await engine.apply();
+  await client.multi({ pipeline: false });
+  for (const ask of [() => engine.assertCurrent(), () => engine.lockOwner(), () => engine.apply()]) {
+    await assertRejects(ask, StoreUnreachableError, "makes no sense");
+  }
+  await client.discard();
+  await engine.assertCurrent();
 });
