@@ -9,7 +9,7 @@ import { commandHelp } from "../cli/line/help.ts";
 import { migrateHelp, programHelp } from "../cli/line/program_help.ts";
 import { SETTING_KEYS, SETTINGS } from "../cli/settings/table.ts";
 import type { SettingDefinition } from "../cli/settings/setting.ts";
-import { SEARCHED_FILES } from "../cli/settings/file.ts";
+import { SEARCHED_FILES, SERVERS_OWN } from "../cli/settings/file.ts";
 
 /** Every generated file, by its path within the project. */
 export function referencePages(): ReadonlyMap<string, string> {
@@ -62,6 +62,11 @@ function settingsPage(): string {
     "A file whose name begins or ends with `.env` holds the names of the environment, any other is YAML with the names of the",
     "first column. A file that was found rather than named has to belong to the user or to root and to be writable by nobody",
     "else, and sets nothing that weakens TLS or narrows what is checked.",
+    "",
+    `${
+      SERVERS_OWN.map((name) => `\`${name}\``).join(" and ")
+    } are settings of Outpost's server alone: here certificates are`,
+    "verified unless `redis.tls_insecure` says otherwise, whatever the server does.",
     "",
     "Secrets can stand in files of their own, which `REDIS_PASSWORD_FILE`, `CLICKHOUSE_PASSWORD_FILE`, `POSTGRES_URL_FILE` and",
     "`POSTGRES_PASSWORD_FILE` (for a URL without a password) name in the environment.",

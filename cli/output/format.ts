@@ -4,13 +4,14 @@
  * @module
  */
 
+import { thousands } from "../../engine/thousands.ts";
+
 /** Stands for a number that could not be counted. */
 const UNKNOWN = "?";
 
 /** `1234567` as `1,234,567`. */
 export function formatCount(count: number | null): string {
-  if (count === null) return UNKNOWN;
-  return String(Math.round(count)).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+  return count === null ? UNKNOWN : thousands(count);
 }
 
 /** A count with its noun: `1 record`, `2,000 records`. */

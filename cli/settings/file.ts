@@ -213,10 +213,16 @@ function isYamlNull(value: unknown): boolean {
   return typeof value === "string" && ["", "~", "null"].includes(value.toLowerCase());
 }
 
+/**
+ * Settings of Outpost's server in sections that this tool reads too. That its `tls_verify` is off does not switch off the verification
+ * here: whoever wants that says so with `tls_insecure`.
+ */
+export const SERVERS_OWN: readonly string[] = ["redis.tls_verify", "redis.pool_size"];
+
 function unknownPaths(values: ReadonlyMap<string, unknown>): UnknownKey[] {
   const names = SETTING_KEYS.map((key) => SETTINGS[key].name as string);
   const sections = new Set(names.map((name) => name.split(".")[0]!));
-  return [...values.keys()].filter((path) => !names.includes(path)).flatMap((path) => {
+  return [...values.keys()].filter((path) => ![...names, ...SERVERS_OWN].includes(path)).flatMap((path) => {
     const owned = sections.has(path.split(".")[0]!);
     const suggestion = closest(path, names, owned ? 4 : 2);
     return owned || suggestion !== null ? [{ key: path, suggestion }] : [];

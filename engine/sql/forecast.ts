@@ -4,6 +4,7 @@
  * @module
  */
 
+import { thousands } from "../thousands.ts";
 import type { SqlConsequence, SqlStepPlan, SqlTablePlan } from "./sql_plan.ts";
 import type { DownForecast, SqlStep, StepForecast, StepRemains } from "./step.ts";
 import type { SqlStatement } from "./statement.ts";
@@ -74,7 +75,7 @@ export async function countLosses(
   const losses: string[] = [];
   for (const { text, rows } of warnings) {
     const found = rows === null ? null : await counter.rows(rows);
-    if (found !== 0) losses.push(found === null ? text : `${found} ${text}`);
+    if (found !== 0) losses.push(found === null ? text : `${thousands(found)} ${text}`);
   }
   return losses;
 }

@@ -46,6 +46,20 @@ Deno.test("outpost config tells each value and where it came from, secrets hidde
   });
 });
 
+Deno.test("outpost config knows which settings in its sections are those of Outpost's server alone", async () => {
+  await withFile(
+    "outpost.yaml",
+    "redis: { tls_verify: false, pool_size: 20, tls_verfy: true }",
+    async (path) => {
+      const { stdout } = await runInProcess(["config", "--json"], { env: { CONFIG: path } });
+      const { unknown, settings } = JSON.parse(stdout);
+      assertEquals(unknown.map(({ key }: { key: string }) => key), ["redis.tls_verfy"]);
+      const insecure = settings.find(({ name }: { name: string }) => name === "redis.tls_insecure");
+      assertEquals(insecure.value, "false"); // What lets the server accept any certificate does not let this program.
+    },
+  );
+});
+
 Deno.test("outpost config --json has every setting", async () => {
   await withFile("outpost.yaml", YAML, async (path) => {
     const { code, stdout } = await runInProcess(["config", "--json"], { env: { CONFIG: path } });
