@@ -5,15 +5,14 @@
  * @module
  */
 
-import postgres from "postgres";
+import type postgres from "postgres";
 import { RefusedError, StoreUnreachableError } from "../errors.ts";
-import { within } from "../within.ts";
 import { isConnectionGone, storeError, whereOf } from "./errors.ts";
 import { guardReserved } from "./guard_reserved.ts";
 import { pinSchema } from "./pin_schema.ts";
+import { refuseSharedConnections } from "./pooler.ts";
 import { type Query, type QueryParameter, queryThrough } from "./query.ts";
-
-type Client = postgres.Sql<Record<string, unknown>>;
+import { type Client, singleClient } from "./single_client.ts";
 
 /** Statements that one signal cancels. */
 interface Watch {
@@ -68,7 +67,7 @@ export class PinnedConnection implements AsyncDisposable {
    */
   static async open(source: Client): Promise<PinnedConnection> {
     const state = { lost: false };
-    const client = derive(source, () => (state.lost = true));
+    const client = singleClient(source, () => (state.lost = true));
     try {
       // The first query opens the connection: its errors say why that failed, those of a reservation do not.
       await client.unsafe("SELECT 1");
@@ -92,14 +91,8 @@ export class PinnedConnection implements AsyncDisposable {
         });
       }
       // A pooler invents the process id of the handshake; a server tells its own.
-      if (found.state.pid !== pid) await refuseSharedConnections(source, reserved, pid);
-      return new PinnedConnection(
-        source,
-        client,
-        reserved,
-        { pid, schema, database, encoding },
-        state,
-      );
+      if (found.state.pid !== pid) await refuseSharedConnections(source, query, pid);
+      return new PinnedConnection(source, client, reserved, { pid, schema, database, encoding }, state);
     } catch (error) {
       await client.end({ timeout: 0 });
       throw storeError(error, "Cannot connect to Postgres", whereOf(source.options));
@@ -122,24 +115,12 @@ export class PinnedConnection implements AsyncDisposable {
    * @param signal Cancels the statement in the server.
    * @throws {StoreUnreachableError} When the connection is gone. Errors of the server are passed on as they are.
    */
-  async query<T extends object>(
+  query<T extends object>(
     text: string,
     parameters: readonly QueryParameter[] = [],
     signal?: AbortSignal,
   ): Promise<T[]> {
-    if (this.lost) throw this.#gone();
-    const over = this.#cancelledBy(signal);
-    this.#running++;
-    try {
-      return await this.directly<T>(text, parameters);
-    } catch (error) {
-      if (!isConnectionGone(error)) throw error;
-      this.#state.lost = true;
-      throw this.#gone(error);
-    } finally {
-      this.#running--;
-      await over();
-    }
+    return this.#atWork(signal, () => this.directly<T>(text, parameters));
   }
 
   /**
@@ -147,14 +128,20 @@ export class PinnedConnection implements AsyncDisposable {
    *
    * @throws {StoreUnreachableError} When the connection is gone. Errors of the server are passed on as they are.
    */
-  async lend(work: (client: postgres.ReservedSql) => Promise<void>, signal: AbortSignal): Promise<void> {
+  lend(work: (client: postgres.ReservedSql) => Promise<void>, signal: AbortSignal): Promise<void> {
+    return this.#atWork(signal, async () => {
+      signal.throwIfAborted();
+      await work(this.#reserved);
+      signal.throwIfAborted();
+    });
+  }
+
+  async #atWork<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     if (this.lost) throw this.#gone();
-    signal.throwIfAborted();
     const over = this.#cancelledBy(signal);
     this.#running++;
     try {
-      await work(this.#reserved);
-      signal.throwIfAborted();
+      return await work();
     } catch (error) {
       if (!isConnectionGone(error)) throw error;
       this.#state.lost = true;
@@ -193,7 +180,7 @@ export class PinnedConnection implements AsyncDisposable {
   }
 
   async #cancel(): Promise<void> {
-    const client = derive(this.#source, () => {});
+    const client = singleClient(this.#source);
     try {
       await queryThrough(client)("SELECT pg_cancel_backend($1::int)", [this.backendPid]);
     } catch {
@@ -219,60 +206,6 @@ interface Facts {
   readonly encoding: string;
 }
 
-/** A client with the same settings and one connection, which lives as long as it is needed. */
-function derive(source: Client, onclose: () => void): Client {
-  const options = {
-    ...source.options,
-    max: 1,
-    idle_timeout: null,
-    max_lifetime: null,
-    fetch_types: false,
-    prepare: false,
-    transform: { undefined: undefined, column: {}, value: {}, row: {} },
-    parameters: {},
-    shared: { retries: 0, typeArrayMap: {} },
-    onnotice: () => {},
-    onclose,
-  };
-  // Settings that were parsed once are taken as they are, which the declarations do not tell.
-  return postgres(options as unknown as postgres.Options<Record<string, postgres.PostgresType>>);
-}
-
-/**
- * Behind a pooler in transaction mode a second connection, in a transaction, is given the server process that the first one
- * just used; or the first one finds itself on another. In session mode neither happens.
- */
-async function refuseSharedConnections(
-  source: Client,
-  reserved: postgres.ReservedSql<Record<string, unknown>>,
-  pid: number,
-): Promise<void> {
-  const other = derive(source, () => {});
-  const probe = async (): Promise<boolean> => {
-    await other.unsafe("BEGIN READ ONLY");
-    const [second] = await other.unsafe<{ pid: number }[]>("SELECT pg_backend_pid() AS pid");
-    if (second!.pid === pid) return true;
-    const [first] = await reserved.unsafe<{ pid: number }[]>("SELECT pg_backend_pid() AS pid");
-    return first!.pid !== pid;
-  };
-  try {
-    // A pool of a single connection in session mode never serves the second: then it is not shared either.
-    if (await within(PROBE_MS, probe().catch(() => false), () => false)) throw sharedConnectionError();
-  } finally {
-    await other.end({ timeout: 0 });
-  }
-}
-
 /** While other stores are at work this connection is silent and keeps the lock. Settings that a server does not know are left out. */
 const STAY = `
   SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')`;
-
-const PROBE_MS = 2000;
-
-/** A pooler moves the connection between server processes: locks and settings do not hold. */
-export function sharedConnectionError(): RefusedError {
-  return new RefusedError(
-    "Cannot migrate Postgres through a pooler in transaction mode: the lock would be lost between two statements",
-    { hint: "Connect to Postgres itself, or to a pool with pool_mode = session" },
-  );
-}

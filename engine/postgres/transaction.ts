@@ -16,7 +16,8 @@ import { failedUnseen, stepFailed } from "./step_failed.ts";
 import { describeHolders, findHolders } from "./lock_holders.ts";
 import type { PostgresOptions } from "./options.ts";
 import { Patience } from "./patience.ts";
-import { type PinnedConnection, sharedConnectionError } from "./pinned_connection.ts";
+import type { PinnedConnection } from "./pinned_connection.ts";
+import { sharedConnectionError } from "./pooler.ts";
 import { TableLocker, TablesHeld } from "./table_lock.ts";
 
 /**
