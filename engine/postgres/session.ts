@@ -24,7 +24,7 @@ import { FoldRunner } from "./fold_runner.ts";
 import type { Query } from "./query.ts";
 import { readBookkeeping } from "./bookkeeping.ts";
 import { hint } from "../hint.ts";
-import { describePreparation, type Preparation, preparationName } from "./prepare/describe.ts";
+import { preparationFor, preparationName } from "./prepare/describe.ts";
 import { Preparer } from "./prepare/preparer.ts";
 import { StepByStep } from "./step_by_step.ts";
 import { stepId } from "./step_id.ts";
@@ -137,7 +137,7 @@ export class PostgresSession implements SqlSession {
 
   async prepare(versions: readonly number[], options: SqlPrepareOptions): Promise<void> {
     await this.#guard(async () => {
-      const preparation = this.#describe(versions);
+      const preparation = preparationFor({ ...this.#options, versions });
       await this.#beforehand.takeAway(null, options);
       await this.#preparer.build(preparation, options);
     });
@@ -151,30 +151,9 @@ export class PostgresSession implements SqlSession {
   async #switched(versions: readonly number[], options: SqlRunOptions): Promise<boolean> {
     return await this.#guard(async () => {
       if (!await this.#preparer.isThere(this.#query)) return false;
-      await this.#folds.switch(this.#describe(versions), options);
+      await this.#folds.switch(preparationFor({ ...this.#options, versions }), options);
       return true;
     });
-  }
-
-  #describe(versions: readonly number[]): Preparation {
-    const preparation = describePreparation({ ...this.#options, versions });
-    if (preparation !== null && preparation.versions.length === versions.length) return preparation;
-    const names = versions.map((version) => stepId(this.#module(version).step)).join(", ");
-    const before = preparation === null ? [] : versions.slice(0, versions.indexOf(preparation.versions[0]!));
-    throw new RefusedError(
-      versions.length === 1
-        ? `Cannot prepare ${names}: no row is written anew for it`
-        : `Cannot prepare ${names} together: no row is written anew for ${
-          before.length === 0 ? "them" : "the first"
-        }`,
-      {
-        hint: before.length === 0
-          ? hint`Nothing of it takes long: ${"apply"} does it`
-          : hint`Do first what takes no time: ${`apply ${
-            before.map((version) => stepId(this.#module(version).step)).join(" ")
-          }`}`,
-      },
-    );
   }
 
   /** @throws {RefusedError} When tables are watched for a change of their own. */

@@ -9,18 +9,17 @@ import type { SqlBackend, SqlSession, SqlState, SqlVerification } from "../sql_b
 import type { DownTarget, SqlDownPlan, SqlGrouping, SqlPlan, SqlStepPlan } from "./sql_plan.ts";
 import { migrationId, type MigrationInfo, storeTitle } from "../migration.ts";
 import type { SqlActivity } from "./activity.ts";
-import { harmless } from "../foreign_text.ts";
 import type { Blocker } from "../blocker.ts";
 import { BlockedError, RefusedError, RegistryError } from "../errors.ts";
-import { dirtyVersions } from "../hint.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { type Counter, countLosses, countRemains, planStep, remembering } from "./forecast.ts";
 import { needsOf, WrittenOnce } from "./fold_plan.ts";
-import { dirtyError, findGaps, lowestOf, stateOf } from "./standing.ts";
+import { dirtyError, lowestOf, stateOf } from "./standing.ts";
 import { runThroughLey } from "./ley.ts";
 import { checkSteps, chooseBack, type SqlStep, type SqlSteps, stepChecksum, type TableUse } from "./step.ts";
 import type { SqlStatement } from "./statement.ts";
-import type { Findings, StepStore, StoreView } from "./step_store.ts";
+import type { StepStore, StoreView } from "./step_store.ts";
+import { verifySteps } from "./verify_steps.ts";
 import { APART, foldTogether, wayAlone, withFold } from "./ways.ts";
 
 /** The backend over a store. */
@@ -189,45 +188,7 @@ export class StepBackend implements SqlBackend {
   }
 
   async verify(): Promise<SqlVerification> {
-    return await this.#store.read("verify", async (view) => {
-      const state = await this.#state(view);
-      const { version, latest, dirty, ahead } = state;
-      const comparable = !ahead && !dirty && version > 0;
-      const found: Findings & { readonly fits?: number } = comparable
-        ? await view.findings(version)
-        : dirty
-        ? await this.#compareDirty(view, version)
-        : { faults: [], warnings: [] };
-      const { faults, warnings, incomplete = false, fits } = found;
-      // Names of objects are whatever somebody called them.
-      const issues = [...await view.untrusted(), ...findGaps(state), ...faults].map(harmless);
-      return {
-        ok: issues.length === 0,
-        current: version,
-        latest,
-        dirty,
-        issues,
-        warnings: warnings.map(harmless),
-        ...(state.misrecorded ? { misrecorded: true } : {}),
-        ...(incomplete ? { incomplete } : {}),
-        ...(fits === undefined ? {} : { fits }),
-      };
-    });
-  }
-
-  /** What tells whoever repairs a dirty database which version it really has. */
-  async #compareDirty(view: StoreView, dirty: number): Promise<Findings & { readonly fits?: number }> {
-    const told: string[] = [];
-    const fitting: number[] = [];
-    for (const version of dirtyVersions(dirty).filter((one) => one > 0 && one <= this.#steps.length)) {
-      const { faults } = await view.findings(version);
-      if (faults.length === 0) fitting.push(version);
-      if (faults.length === 0) told.push(`The schema has all of version ${version}`);
-      else told.push(...faults.map((fault) => `Of version ${version}: ${fault}`));
-    }
-    // A step that only adds leaves all of the version before: where its own is whole too, it was done.
-    const [fits] = fitting;
-    return { faults: told, warnings: [], ...(fits === undefined ? {} : { fits }) };
+    return await this.#store.read("verify", async (view) => await verifySteps(view, await this.#state(view)));
   }
 
   async handOver(

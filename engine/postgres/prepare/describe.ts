@@ -6,6 +6,8 @@
  */
 
 import { checksumOf } from "../../checksum.ts";
+import { RefusedError } from "../../errors.ts";
+import { hint } from "../../hint.ts";
 import type { SqlStep, StepModule } from "../../sql/step.ts";
 import type { Follows, RowsKept } from "../../sql/step_rewrite.ts";
 import type { SqlStatement } from "../../sql/statement.ts";
@@ -14,6 +16,7 @@ import { type FoldOptions, type FoldParts, foldParts } from "../fold.ts";
 import type { NewPartition } from "../new_partition.ts";
 import { carryPrivileges } from "../privileges.ts";
 import { quoteIdentifier } from "../query.ts";
+import { stepId } from "../step_id.ts";
 import type { SchemaObjects, TableObject } from "../schema_objects.ts";
 
 /** A column of a key. */
@@ -74,6 +77,30 @@ export interface Preparation {
 /** What the names of all that a tool prepares begin with. */
 export function preparationName(tool: FoldOptions["tool"]): string {
   return `${tool.name.replaceAll(/\W/g, "_").toLowerCase()}_prepared`;
+}
+
+/**
+ * Says what is to be made for all of some steps.
+ *
+ * @throws {RefusedError} When that is nothing, or there is something before it that takes no time.
+ */
+export function preparationFor(options: FoldOptions): Preparation {
+  const { steps, versions } = options;
+  const preparation = describePreparation(options);
+  if (preparation !== null && preparation.versions.length === versions.length) return preparation;
+  const before = preparation === null ? [] : versions.slice(0, versions.indexOf(preparation.versions[0]!));
+  const named = (some: readonly number[]) => some.map((version) => stepId(steps[version - 1]!.step));
+  const what = versions.length === 1
+    ? "no row is written anew for it"
+    : `together: no row is written anew for ${before.length === 0 ? "them" : "the first"}`;
+  throw new RefusedError(
+    `Cannot prepare ${named(versions).join(", ")}${versions.length === 1 ? ":" : ""} ${what}`,
+    {
+      hint: before.length === 0
+        ? hint`Nothing of it takes long: ${"apply"} does it`
+        : hint`Do first what takes no time: ${`apply ${named(before).join(" ")}`}`,
+    },
+  );
 }
 
 /**
