@@ -27,7 +27,6 @@ import { hint } from "../hint.ts";
 import { preparationFor, preparationName } from "./prepare/describe.ts";
 import { Preparer } from "./prepare/preparer.ts";
 import { StepByStep } from "./step_by_step.ts";
-import { stepId } from "./step_id.ts";
 import { writable } from "./write_bookkeeping.ts";
 
 /** A session over one connection. Made by the backend's `connect()`. */
