@@ -1,12 +1,10 @@
 /**
  * Records of another kind whose keys look the same: whether there are any has to be known before a key can be judged. Reading and
- * deleting begin as if there were none, and anew when one turns up; before anything else is written they are searched for, and what a
- * run has found absent it does not search for again.
+ * deleting begin as if there were none, and anew when one turns up; before anything else is written they are searched for.
  *
  * @module
  */
 
-import type { Fence } from "../lock/lock.ts";
 import { asked } from "./asked.ts";
 import type { Binary } from "./binary.ts";
 import { OpenSlotsError } from "./errors.ts";
@@ -24,9 +22,6 @@ import { walk } from "./walk/walk.ts";
 /** What such a search needs to know. */
 type Search = Pick<Lookalikes, "pattern" | "fields" | "isOne">;
 
-/** What each run found absent. Its lock keeps other tools away, and the fence stands for the lock. */
-const ABSENT = new WeakMap<Fence, readonly Search[]>();
-
 /** What a search came upon. */
 interface Sight {
   /** There are some that the changes have to know of. */
@@ -38,16 +33,14 @@ interface Sight {
 /**
  * Searches for records that some changes have to know of.
  *
- * @param context With the fence of the run, if it writes.
  * @param patterns Other keys to look for on the way.
  */
 export async function lookAhead(
   changes: readonly (CopyChange | TransformChange)[],
-  { store, signal, fence }: Pick<ReadContext, "store" | "signal"> & { readonly fence?: Fence | undefined },
+  { store, signal }: Pick<ReadContext, "store" | "signal">,
   patterns: readonly Binary[] = [],
 ): Promise<Sight> {
-  const absent = fence === undefined ? [] : ABSENT.get(fence) ?? [];
-  const searches = searchesOf(changes).filter(({ search }) => !absent.some((one) => isSame(one, search)));
+  const searches = searchesOf(changes);
   if (searches.length === 0) return { found: false, isEmpty: false };
   let isEmpty = true;
   const covering = coveringPattern([...patterns, ...searches.map(({ search }) => search.pattern)]);
@@ -59,8 +52,6 @@ export async function lookAhead(
     isEmpty = false;
     return true; // Where that cannot be told, each record is asked about.
   });
-  const known = searches.map(({ search }) => search);
-  if (!found && fence !== undefined) ABSENT.set(fence, [...absent, ...known]);
   return { found, isEmpty };
 }
 

@@ -62,7 +62,7 @@ async function walkAll(...[store, tasks, look, options]: Parameters<typeof pass>
   const changes = tasks.map(({ migration }) => migration.change);
   const { found: lookalikes, isEmpty } = await lookAhead(
     changes,
-    { store, fence, signal },
+    { store, signal },
     placesOf(changes),
   );
   const unfinished = ({ state }: Task) => look > 1 || state.status === "running" || state.status === "failed";

@@ -1,9 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
-import { acquireLock } from "../../../engine/lock/acquire.ts";
+import { assertEquals } from "@std/assert";
 import { lookAhead } from "../../../engine/redis/lookalikes.ts";
 import { copyKeys } from "../../../engine/redis/copy/copy_keys.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
-import { hashTags } from "../../../migrations/redis/001_hash_tags.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   allKeys,
@@ -18,29 +16,6 @@ import {
   tenantFields,
 } from "../../support/redis_records.ts";
 
-Deno.test("lookAhead() searches once for what a run finds absent, and again for every other run", async () => {
-  await using server = await startRedis();
-  const client = server.client();
-  await putHash(client, "tenant:t", tenantFields("t"));
-  const store = new RedisStore(client);
-  const changes = [hashTags("").change];
-  const names = { lock: "outpost:migration:lock", older: [], fence: "outpost:migration:fence" };
-  const owner = { host: "test", pid: 1, version: "1", command: "apply" };
-  const scans = async () =>
-    Number(/cmdstat_scan:calls=(\d+)/.exec(await client.info("commandstats"))?.[1] ?? 0);
-  let before = 0;
-  for (const _run of [1, 2]) {
-    await using lock = await acquireLock({ redis: { client, names }, sessions: [], owner, ttlMs: 60_000 });
-    const context = { store, signal: NEVER, fence: lock.fence! };
-    assertEquals((await lookAhead(changes, context)).found, false);
-    const searched = await scans();
-    assert(searched > before, `${searched} calls of SCAN`);
-    assertEquals((await lookAhead(changes, context)).found, false);
-    assertEquals(await scans(), searched);
-    before = searched;
-  }
-});
-
 Deno.test("lookAhead() looks for what one function tells among the keys of every pattern, by whatever fields", async () => {
   await using server = await startRedis();
   const client = server.client();
@@ -52,10 +27,7 @@ Deno.test("lookAhead() looks for what one function tells among the keys of every
       lookalikes: { pattern: `${from}:*`, isOne },
     });
   const store = new RedisStore(client);
-  const names = { lock: "shop:lock", older: [], fence: "shop:fence" };
-  const owner = { host: "test", pid: 1, version: "1", command: "apply" };
-  await using lock = await acquireLock({ redis: { client, names }, sessions: [], owner, ttlMs: 60_000 });
-  const context = { store, signal: NEVER, fence: lock.fence! };
+  const context = { store, signal: NEVER };
   await putHash(client, "b:1", { own: "1" });
   assertEquals((await lookAhead([copying("a", "own")], context)).found, false);
   assertEquals((await lookAhead([copying("b", "other")], context)).found, false);
