@@ -24,7 +24,7 @@ const WRITING = [
   ...["HMGET", "HSET", "HPEXPIRETIME", "HPEXPIREAT"],
 ];
 const COPYING = ["TYPE", "COPY", "HGET", "HDEL", "UNLINK"];
-const COPYING_ACROSS_NODES = [...COPYING, "DUMP", "RESTORE"];
+const COPYING_ACROSS_NODES = [...COPYING, "HSETNX", "DUMP", "RESTORE"];
 
 /**
  * Asks a server about its user. ARGV: how many commands, the commands, keys. Returns the refused ones, each command followed by the

@@ -2,8 +2,7 @@
  * Copies records in a cluster, where original and copy are on different nodes and no step is atomic over both. The copy is written
  * under a free name only, and marked in the same step, in the slot where it goes; then the original is read again. If it changed,
  * the copy follows, and if it is gone, the copy goes too: each only while the copy is still what was written. Then the marker
- * goes, and what later migrations make of the copy comes. A run that dies in between leaves markers, which the next one follows up.
- * Each step takes all records of a node at once.
+ * goes. A run that dies in between leaves markers, which the next one follows up. Each step takes all records of a node at once.
  *
  * @module
  */
@@ -14,7 +13,7 @@ import type { CopyContext } from "../context.ts";
 import { isTooLong } from "../errors.ts";
 import { REPLACE_OWN, RESTORE_NEW, type Restoring } from "../scripts/copying_across_nodes.ts";
 import type { Listed } from "../scripts/listing.ts";
-import { type Chain, chainOf } from "../transform/chain.ts";
+import { chainOf } from "../transform/chain.ts";
 import { convertAfter, countTaken, goesOnBehind } from "../transform/convert_records.ts";
 import { type BatchSize, throwIfAborted } from "../walk/pacing.ts";
 import { matcherOf } from "../walk/pattern.ts";
@@ -24,7 +23,7 @@ import { findMarkers, markerOf, markersOf, pairsOf, unmark } from "./markers.ts"
 import { type Order, toOrders } from "./orders.ts";
 import { findPairs, type Pair } from "./pairs.ts";
 import { toBeCopied, weigh } from "./weigh.ts";
-import { readDigests, readWhole, readWholes, type Whole, type Written } from "./whole.ts";
+import { areAsBefore, readWhole, readWholes, type Whole } from "./whole.ts";
 
 /** An original that changes again and again is followed this often before it counts as failed. */
 const ATTEMPTS = 50;
@@ -76,7 +75,7 @@ export async function followUp(
 }
 
 /**
- * Copies records, in each step all that are on one node at once. A copy that is proven is taken through later changes in that step.
+ * Copies records, in each step all that are on one node at once. A copy is written as later migrations make it.
  *
  * @param known What some of them are.
  */
@@ -101,7 +100,13 @@ async function copyMany(
       ...[...found.keys()].flatMap((key) => known.get(key) ?? []),
       ...await findPairs(change, store, lookalikes, others, own),
     ];
-    const orders = toOrders(chain, goesOnBehind(converted, context), pairs, rowOf);
+    // What is made of a copy is made of what is written, whatever was read before or after it.
+    const read = pairs.map((pair) => ({
+      ...pair,
+      type: found.get(pair.source)!.values === null ? "other" : "hash",
+      values: [],
+    }));
+    const orders = toOrders(chain, goesOnBehind(converted, context), read, rowOf);
     const lists = await readListed(change, store, orders, (key) => found.get(key)?.names);
     for (const [order, [owner, records]] of lists) {
       const keys = [order.target, owner, ...Object.values(records)];
@@ -109,20 +114,26 @@ async function copyMany(
     }
     const dead = new Set(await deadLists(change, store, orders.filter((order) => !lists.has(order))));
     const copying = orders.filter((order) => !dead.has(order))
-      .map((pair) => ({ pair, original: found.get(pair.source)!, listed: lists.get(pair) }));
+      .map((pair) => ({
+        pair,
+        original: found.get(pair.source)!,
+        listed: lists.get(pair),
+        changes: pair.changes,
+      }));
     const work = () => restore(context, copying, "new", change.deletedAt);
     const answers = await size.measure("write", copying.length, work);
     const answered = (...some: string[]) =>
       copying.filter((_, i) => some.includes(answers[i]!)).map(({ pair }) => pair);
     const written = answered("c", "l");
-    const again = await readDigests(store, written.map(({ source }) => source));
-    const isSame = ({ source }: Order, i: number) => isAsBefore(again[i] ?? null, found.get(source)!);
-    const same = written.filter(isSame);
-    const unsure = await proven(context, same, chain);
+    const sources = written.map(({ source }) => source);
+    const isSame = await areAsBefore(store, sources, sources.map((source) => found.get(source)!));
+    const same = written.filter((_, i) => isSame[i]);
+    await proven(context, same);
+    for (const { target, outcomes } of same) countTaken(converted, target, outcomes, context);
     for (const order of answered("d")) dead.add(order);
-    const taken = [...dead];
+    const [taken, unsure] = [[...dead], [] as Order[]];
     // One by one, and after the others are proven: two originals may have one name to go to.
-    for (const pair of [...written.filter((one, i) => !isSame(one, i)), ...answered("m")]) {
+    for (const pair of [...written.filter((_, i) => !isSame[i]), ...answered("m")]) {
       (await copyOne(context, pair) ? taken : unsure).push(pair);
     }
     taken.push(...answered("~"));
@@ -140,11 +151,12 @@ async function copyMany(
   }
 }
 
-/** A pair that is copied, what its original is, and what it lists, where one node has all of that. */
+/** A pair that is copied, what its original is, what it lists, where one node has all of that, and fields to set in the copy. */
 interface Copying {
   readonly pair: BothKeys;
   readonly original: Whole;
   readonly listed?: Listed | undefined;
+  readonly changes?: readonly string[];
 }
 
 /** @returns What {@linkcode RESTORE_NEW} says of each. */
@@ -159,16 +171,15 @@ async function restore(
   await store.onEachNode(copying.map(({ pair }) => pair.target), async (group) => {
     const some = group.map((i) => copying[i]!);
     const keys = some.flatMap(({ pair: { target } }) => [target, markersOf(markers, target)]);
+    const lines = some.map(({ pair, original, changes }) => markerOf(pair, original.endsAt, changes));
     const about: Restoring = {
       deletedAt,
       lists: some.map(({ listed }) => listed ?? false),
-      sizes: some.map(({ original }) => original.dump.length),
-      ends: some.map(({ original }) => original.endsAt),
-      markers: some.map(({ pair, original }) => markerOf(pair, original.endsAt)),
+      sizes: some.flatMap(({ original }, at) => [lines[at]!.length, original.dump.length]),
     };
     // Together: an argument of its own for each takes both sides longer.
     const dumps = Buffer.concat(some.map(({ original }) => original.dump));
-    const args = [mode, toBuffer(JSON.stringify(about)), dumps];
+    const args = [mode, toBuffer(JSON.stringify(about)), toBuffer(`[${lines}]`), dumps];
     const answer = await orNamed(context, some, store.write(RESTORE_NEW, keys, args, fence));
     group.forEach((i, at) => answers[i] = answer[at]!);
   });
@@ -212,29 +223,11 @@ async function copyOne(context: CopyContext, pair: BothKeys): Promise<boolean> {
   return answer === "c" ? await prove(context, pair, original!) : true;
 }
 
-function isAsBefore(now: Written | null, before: Written): boolean {
-  return now !== null && now.digest === before.digest && now.endsAt === before.endsAt;
-}
-
-/**
- * Counts copies that are what their originals are, and takes them through later changes as their markers go.
- *
- * @param chain Without it there is nothing to change.
- * @returns Those that were changed meanwhile, and are as they were.
- */
-async function proven<Keys extends BothKeys & Partial<Order>>(
-  context: CopyContext,
-  pairs: readonly Keys[],
-  chain?: Chain,
-): Promise<Keys[]> {
-  const { tally, converted } = context;
-  const answers = await unmark(context, pairs, chain);
-  tally.processed += pairs.length;
-  pairs.forEach(({ source, target, outcomes = [] }, i) => {
-    tally.recover(source);
-    if (chain !== undefined && answers[i] === "1") countTaken(converted, target, outcomes, context);
-  });
-  return pairs.filter((_, i) => answers[i] === "0");
+/** Counts copies that are what their originals are, as their markers go. */
+async function proven(context: CopyContext, pairs: readonly BothKeys[]): Promise<void> {
+  await unmark(context, pairs);
+  context.tally.processed += pairs.length;
+  for (const { source } of pairs) context.tally.recover(source);
 }
 
 /**
@@ -243,12 +236,12 @@ async function proven<Keys extends BothKeys & Partial<Order>>(
  * @param first What was written; null where nobody knows.
  * @returns True when it is not any more.
  */
-async function prove(context: CopyContext, pair: BothKeys, first: Written | null): Promise<boolean> {
+async function prove(context: CopyContext, pair: BothKeys, first: Whole | null): Promise<boolean> {
   const { store, fence, tally } = context;
   let written = first;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const now = await readWhole(store, pair.source);
-    if (written !== null && isAsBefore(now, written)) {
+    if (now?.endsAt === written?.endsAt && written?.dump.equals(now!.dump)) {
       await proven(context, [pair]);
       return false;
     }

@@ -5,51 +5,36 @@
  */
 
 import type { Buffer } from "node:buffer";
-import { type Binary, fromBytes, toBuffer } from "../binary.ts";
+import { type Binary, fromBytes } from "../binary.ts";
 import { readExisting } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
 import { keySlot, SLOTS, tagOfSlot } from "../hash_slot.ts";
 import { UNMARK } from "../scripts/copying_across_nodes.ts";
 import { UNLINK } from "../scripts/deleting.ts";
-import type { Chain } from "../transform/chain.ts";
-import { packWrites } from "../transform/field_writes.ts";
 import type { BothKeys } from "./change.ts";
-import type { Order } from "./orders.ts";
 
 /** What markers are read and written with. */
 type MarkerContext = Pick<WriteContext, "store" | "fence" | "markers">;
 
-/**
- * Takes markers away, and copies through later changes in the same step.
- *
- * @param chain Without it nothing is changed.
- * @returns What {@linkcode UNMARK} says of each.
- */
+/** Takes markers away. */
 export async function unmark(
   { store, fence, markers }: MarkerContext,
-  pairs: readonly (BothKeys & Partial<Order>)[],
-  chain?: Chain,
-): Promise<string[]> {
-  const fields = chain === undefined || chain.links.length === 0 ? [] : chain.fields;
-  const answers: string[] = [];
-  await store.onEachNode(pairs.map(({ target }) => target), async (group) => {
-    const some = group.map((i) => pairs[i]!);
-    const keys = some.flatMap(({ target }) => [target, markersOf(markers, target)]);
-    const writes = packWrites(
-      fields,
-      some.map(({ target: key, values = [], changes = [] }) =>
-        fields.length === 0 ? { key, values: [], changes: [] } : { key, values, changes }
-      ),
-    );
-    const answer = await store.write(UNMARK, keys, [toBuffer(JSON.stringify(writes))], fence);
-    group.forEach((i, at) => answers[i] = answer[at]!);
+  pairs: readonly BothKeys[],
+): Promise<void> {
+  const targets = pairs.map(({ target }) => target);
+  await store.onEachNode(targets, async (group) => {
+    const keys = group.flatMap((i) => [targets[i]!, markersOf(markers, targets[i]!)]);
+    await store.write(UNMARK, keys, [], fence);
   });
-  return answers;
 }
 
-/** What a marker says behind the digest of what was written, which the server puts there. */
-export function markerOf({ source }: BothKeys, endsAt: string): Binary {
-  return ` ${endsAt} ${source}`;
+/**
+ * The line of a marker: when the copy ends, whose it is, and the fields that were set in it behind the dump, which follows.
+ *
+ * @param changes Fields, each followed by its value.
+ */
+export function markerOf({ source }: BothKeys, endsAt: string, changes: readonly string[] = []): Binary {
+  return JSON.stringify([endsAt, source, ...changes]);
 }
 
 /** The markers of a record's slot, which move with it. */
@@ -90,6 +75,6 @@ export function pairsOf(flat: readonly Buffer[]): BothKeys[] {
 
 /** Whose copy is marked. */
 function sourceOf(marker: Binary): Binary {
-  const [digest = "", endsAt = ""] = marker.split(" ", 2);
-  return marker.slice(digest.length + endsAt.length + 2);
+  const [, source] = JSON.parse(marker.slice(0, marker.indexOf("\n"))) as [endsAt: string, Binary];
+  return source;
 }

@@ -4,24 +4,19 @@
  * @module
  */
 
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
+import { settleAll } from "../../settle_all.ts";
 import { type FieldsRow, toRow, type Values } from "../bulk_reads.ts";
-import { READ_WHOLE } from "../scripts/reading.ts";
-import type { Argument, RedisStore } from "../store.ts";
+import { DIGEST_WHOLE, READ_WHOLE } from "../scripts/reading.ts";
+import type { RedisStore } from "../store.ts";
 
 /** A record as it was read. */
-export interface Written {
-  /** SHA-1 of its dump. */
-  readonly digest: string;
+export interface Whole {
+  readonly dump: Buffer;
   /** Unix milliseconds, or 0 for none. */
   readonly endsAt: string;
-}
-
-/** A record. */
-export interface Whole extends Written {
-  readonly dump: Buffer;
   /** The values of the fields that were asked for; null for what is no hash. */
   readonly values: Values | null;
   /** Of one that has none of these fields the names of its own, if they are not too many. */
@@ -45,33 +40,8 @@ export async function readWholes(
   keys: readonly Binary[],
   fields: readonly Binary[] = [],
 ): Promise<(Whole | null | undefined)[]> {
-  const args = ["0", ...fields.map(toArgument)];
-  return await readRows(store, keys, args, ([endsAt, , ...told], dump) => ({
-    dump: dump!,
-    digest: createHash("sha1").update(dump!).digest("hex"),
-    endsAt,
-    ...told.length === 0 ? { values: null } : toRow(told, fields.length),
-  }));
-}
-
-/** The same without their dumps, to compare them with what was read before. */
-export async function readDigests(
-  store: RedisStore,
-  keys: readonly Binary[],
-): Promise<(Written | null | undefined)[]> {
-  return await readRows(store, keys, ["1"], ([endsAt, digest]) => ({ digest, endsAt }));
-}
-
-/** What {@linkcode READ_WHOLE} tells of a record. */
-type Row = [endsAt: string, digest: string, ...FieldsRow];
-
-async function readRows<One>(
-  store: RedisStore,
-  keys: readonly Binary[],
-  args: readonly Argument[],
-  toOne: (row: Row, dump: Buffer | undefined) => One,
-) {
-  const found = keys.map((): One | null | undefined => undefined);
+  const args = fields.map(toArgument);
+  const found = keys.map((): Whole | null | undefined => undefined);
   await store.onEachNode(keys, async (group) => {
     const answer = await store.evaluate(READ_WHOLE, group.map((i) => keys[i]!), args) as [
       Buffer,
@@ -79,7 +49,36 @@ async function readRows<One>(
     ];
     const rows = JSON.parse(fromBytes(answer[0])) as (Row | 0)[];
     let next = 1;
-    rows.forEach((row, at) => found[group[at]!] = row === 0 ? null : toOne(row, answer[next++]));
+    rows.forEach((row, at) => found[group[at]!] = row === 0 ? null : toWhole(row, answer[next++]!, fields));
   });
   return found;
+}
+
+/** What {@linkcode READ_WHOLE} tells of a record. */
+type Row = [endsAt: string, ...FieldsRow];
+
+function toWhole([endsAt, ...told]: Row, dump: Buffer, { length }: readonly Binary[]): Whole {
+  return { dump, endsAt, ...told.length === 0 ? { values: null } : toRow(told, length) };
+}
+
+/** Tells of each record whether it is as it was read. All of a node are told by one digest, as long as none has changed. */
+export async function areAsBefore(
+  store: RedisStore,
+  keys: readonly Binary[],
+  before: readonly Whole[],
+): Promise<boolean[]> {
+  const same = keys.map(() => false);
+  const look = async (group: readonly number[]): Promise<void> => {
+    const ends = group.map((i) => before[i]!.endsAt).join(" ");
+    const dumps = Buffer.concat(group.map((i) => before[i]!.dump));
+    const digest = createHash("sha1").update(`${ends}\n`).update(dumps).digest("hex");
+    const now = await store.evaluate(DIGEST_WHOLE, group.map((i) => keys[i]!), []);
+    if (String(now) === digest) { for (const i of group) same[i] = true; }
+    else if (group.length > 1) {
+      const half = group.length >> 1;
+      await settleAll([group.slice(0, half), group.slice(half)].map(look));
+    }
+  };
+  await store.onEachNode(keys, look);
+  return same;
 }

@@ -4,84 +4,103 @@
  * @module
  */
 
-import type { Binary } from "../binary.ts";
 import type { Orders } from "./copying.ts";
 import { DEAD_OF } from "./listing.ts";
 import { DIGEST_OF, FENCE, type Script, script } from "./script.ts";
-import { CHANGE } from "./writing.ts";
 
 /**
- * Takes away the markers of records, and changes fields of those in the same step.
+ * Takes markers away.
  *
  * - KEYS: the fence key if any, then for each record its name and the markers of its slot.
- * - ARGV: the fence; {@linkcode FieldWrites}.
- * - Returns for each record what {@linkcode CHANGE} does.
+ * - ARGV: the fence.
+ * - Returns `1`.
  */
-export const UNMARK: Script = script(`${FENCE}${CHANGE}
-local results = {}
-for i = k + 1, #KEYS, 2 do
-  results[#results + 1] = change(KEYS[i])
-  redis.call('HDEL', KEYS[i + 1], KEYS[i])
-end
-return table.concat(results)
+export const UNMARK: Script = script(`${FENCE}
+for i = k + 1, #KEYS, 2 do redis.call('HDEL', KEYS[i + 1], KEYS[i]) end
+return '1'
 `);
 
-/** What {@linkcode RESTORE_NEW} is told of dumps, and what {@linkcode Orders} say of lists. */
+/** What {@linkcode RESTORE_NEW} is told beside markers and dumps, and what {@linkcode Orders} say of lists. */
 export interface Restoring extends Pick<Orders, "lists" | "deletedAt"> {
-  /** How many bytes each has. */
+  /** For each record how many bytes the line of its marker and its dump have, by turns. */
   readonly sizes: readonly number[];
-  /** Its TTL as Unix milliseconds, 0 for none. */
-  readonly ends: readonly string[];
-  /** What its marker says behind the digest. */
-  readonly markers: readonly Binary[];
 }
 
-/** Sets `mark`, which says in its marker what was written, and `is_own`, which tells whether it is still that. */
+/**
+ * A marker says what was written: a line of JSON, see `markerOf()`, and a dump. `write` does that; `is_own` tells whether a copy is
+ * still that. A dump alone would not tell: in which order a server puts the fields of a hash depends on the server, and on who has read
+ * it since. So it is written once more, and the two are compared.
+ */
 const OWN = `${DIGEST_OF}
-local function mark(key, markers, rest)
-  redis.call('HSET', markers, key, digest_of(key) .. rest)
+local function write(key, ends, line, dump, mode)
+  local reply = redis.pcall('RESTORE', key, ends, dump, 'ABSTTL', mode)
+  -- What has ended meanwhile was not written, and is not brought back.
+  if #line > 2 and not reply.err and (ends == '0' or redis.call('EXISTS', key) == 1) then
+    local fields = {}
+    for j = 3, #line, 2 do fields[#fields + 1] = line[j] end
+    local kept = field_ends(key, fields)
+    redis.call('HSET', key, unpack(line, 3))
+    keep_ends(key, fields, kept)
+  end
+  return reply
 end
 local function is_own(key, markers)
-  local marker, digest = redis.call('HGET', markers, key), digest_of(key)
-  return marker and digest ~= '' and string.sub(marker, 1, #digest) == digest
+  local marker, digest, beside = redis.call('HGET', markers, key), digest_of(key), markers .. ':'
+  local at = marker and string.find(marker, '\\n', 1, true)
+  if not at or digest == '' then return false end
+  redis.call('HDEL', markers, '') -- A server at its memory limit lets a script finish that has begun to write.
+  local reply = write(beside, '0', cjson.decode(string.sub(marker, 1, at)), string.sub(marker, at + 1), 'REPLACE')
+  if reply.err then error(reply.err) end
+  local same = digest_of(beside) == digest
+  redis.call('UNLINK', beside)
+  return same
 end
 `;
 
 /**
- * Writes dumps under names that are free, each marked in the same step, until it is proven. Nor does a list name what was deleted.
+ * Writes records under names that are free, as later migrations make them, each marked in the same step until it is proven. Nor does a
+ * list name what was deleted.
  *
  * - KEYS: the fence key if any, then for each record its name and the markers of its slot.
- * - ARGV: the fence; `over` to write also where a marker is there, else `new`; {@linkcode Restoring} as JSON; the dumps.
+ * - ARGV: the fence; `over` to write also where a marker is there, else `new`; {@linkcode Restoring} as JSON; the lines of the markers
+ *   as a list in JSON; the dumps.
  * - Returns a character for each: `c` written; `l` written, a list that was not looked through; `d` not written, a list of which
  *   nothing would be left; `~` a record is there; `m` nothing was done, for a marker is there.
  */
 export const RESTORE_NEW: Script = script(`${FENCE}${OWN}
 local over, told, results, bytes = ARGV[a + 1] == 'over', cjson.decode(ARGV[a + 2]), {}, 0
-${DEAD_OF}local function look_through(key, list)
+${DEAD_OF}local function look_through(key, markers, list, line)
   local dead, why = dead_of(key, list, told.deletedAt)
   if why == 'd' then
     redis.call('UNLINK', key)
+    redis.call('HDEL', markers, key)
     return 'd'
   end
   if not dead then return 'l' end
-  if #dead > 0 then redis.call('HDEL', key, unpack(dead)) end
+  if #dead > 0 then
+    redis.call('HDEL', key, unpack(dead))
+    redis.call('HSET', markers, key, line .. '\\n' .. redis.call('DUMP', key))
+  end
   return 'c'
 end
-local dumps, at = ARGV[a + 3], 0
+local lines, dumps, line_at, dump_at = ARGV[a + 3], ARGV[a + 4], 1, 0
+local parsed = cjson.decode(lines)
 for i = k + 1, #KEYS, 2 do
   local number = #results + 1
   local key, markers, list, result = KEYS[i], KEYS[i + 1], told.lists[number], 'm'
-  local dump = string.sub(dumps, at + 1, at + told.sizes[number])
-  at = at + #dump
-  if over or not redis.call('HGET', markers, key) then
-    local reply = redis.pcall('RESTORE', key, told.ends[number], dump, 'ABSTTL')
+  local line = string.sub(lines, line_at + 1, line_at + told.sizes[2 * number - 1])
+  local dump = string.sub(dumps, dump_at + 1, dump_at + told.sizes[2 * number])
+  line_at, dump_at = line_at + #line + 1, dump_at + #dump
+  if over and redis.call('EXISTS', key) == 1 then
+    result = '~'
+  elseif redis.call(over and 'HSET' or 'HSETNX', markers, key, line .. '\\n' .. dump) == 1 or over then
+    local reply = write(key, parsed[number][1], parsed[number], dump, 'ABSTTL')
     if not reply.err then
-      result = list and look_through(key, list) or 'c'
-      if result ~= 'd' then mark(key, markers, told.markers[number]) end
-    elseif string.find(reply.err, 'BUSYKEY', 1, true) then
-      result = '~'
+      result = list and look_through(key, markers, list, line) or 'c'
     else
-      return reply
+      redis.call('HDEL', markers, key)
+      if not string.find(reply.err, 'BUSYKEY', 1, true) then return reply end
+      result = '~'
     end
   end
   results[number] = result
@@ -93,7 +112,7 @@ return table.concat(results)
  * Replaces one record by a dump, only if it is what its marker says; with an empty dump, deletes it then.
  *
  * - KEYS: the fence key if any, then the record and the markers of its slot.
- * - ARGV: the fence; the new dump or an empty string; its TTL as Unix milliseconds, 0 for none; what its marker says behind the digest.
+ * - ARGV: the fence; the new dump or an empty string; its TTL as Unix milliseconds, 0 for none; the line of its marker.
  * - Returns `1` when done, `0` when the record is another by now.
  */
 export const REPLACE_OWN: Script = script(`${FENCE}${OWN}
@@ -103,7 +122,7 @@ if ARGV[a + 1] == '' then
   redis.call('UNLINK', key)
 else
   redis.call('RESTORE', key, ARGV[a + 2], ARGV[a + 1], 'REPLACE', 'ABSTTL')
-  mark(key, markers, ARGV[a + 3])
+  redis.call('HSET', markers, key, ARGV[a + 3] .. '\\n' .. ARGV[a + 1])
 end
 return '1'
 `);

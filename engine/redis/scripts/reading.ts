@@ -226,13 +226,13 @@ return at == '0' and '-1' or at
  * Reads records whole, each at one moment.
  *
  * - KEYS: the records.
- * - ARGV: `1` for the SHA-1 of a dump instead of it; then names of fields to tell, or none.
+ * - ARGV: names of fields to tell, or none.
  * - Returns a list: JSON, then the dumps. The JSON has for each record `0` when there is none, else its TTL as Unix milliseconds in
- *   text, `0` for none; the SHA-1 or an empty string; and of a hash the values of the fields, with `false` for one that is not there,
- *   and names as in {@linkcode READ_FIELDS}. What would be too much at once is left out at the end.
+ *   text, `0` for none; and of a hash the values of the fields, with `false` for one that is not there, and names as in
+ *   {@linkcode READ_FIELDS}. What would be too much at once is left out at the end.
  */
 export const READ_WHOLE: Script = script(`${UNPACK}${ENDS_AT}
-local digests, names = table.remove(ARGV, 1) == '1', ARGV
+local names = ARGV
 ${FIELDS.begin}${ADD_NAMES}
 local rows, dumps, bytes = {}, { '' }, 0
 for i = 1, #KEYS do
@@ -242,14 +242,12 @@ for i = 1, #KEYS do
   local dump = redis.call('DUMP', key)
   local row = 0
   if dump then
-    row = { ends_at(key), digests and redis.sha1hex(dump) or '' }
-    if width > 0 then
-      if not values.err then
-        add_names(key, values)
-        for j = 1, #values do row[2 + j] = values[j] end
-      end
+    row = { ends_at(key) }
+    if width > 0 and not values.err then
+      add_names(key, values)
+      for j = 1, #values do row[1 + j] = values[j] end
     end
-    if not digests then dumps[#dumps + 1] = dump end
+    dumps[#dumps + 1] = dump
     bytes = bytes + #dump
   end
   rows[i] = row
@@ -257,4 +255,18 @@ for i = 1, #KEYS do
 end
 dumps[1] = cjson.encode(rows)
 return dumps
+`);
+
+/**
+ * Tells by one digest what {@linkcode READ_WHOLE} tells of records.
+ *
+ * - KEYS: the records.
+ * - Returns the SHA-1 of when they end, with spaces between and a line feed behind, and of their dumps.
+ */
+export const DIGEST_WHOLE: Script = script(`${ENDS_AT}
+local ends, dumps = {}, {}
+for i = 1, #KEYS do
+  ends[i], dumps[i] = ends_at(KEYS[i]), redis.call('DUMP', KEYS[i]) or ''
+end
+return redis.sha1hex(table.concat(ends, ' ') .. '\\n' .. table.concat(dumps))
 `);

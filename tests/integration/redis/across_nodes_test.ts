@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import type { Cluster } from "ioredis";
 import { startRedisCluster } from "../../support/redis.ts";
+import { eventually } from "../../support/server.ts";
 import {
   allKeys,
   applyAll,
@@ -100,37 +101,66 @@ Deno.test("cleanup() knows a string for the same that its copy's node dumps othe
   assertEquals([deleted, kept], [30, 0]);
 });
 
+/** Has a client send a script only when something else is done. @param isMeant Told whether a script is given a key. */
+function delay(
+  client: Cluster,
+  isMeant: (names: (key: string) => boolean) => boolean,
+  before: () => Promise<unknown>,
+): void {
+  const connected = client as unknown as {
+    sendCommand(command: { name: string; args: unknown[]; promise: unknown }, ...rest: unknown[]): unknown;
+  };
+  const send = connected.sendCommand.bind(client);
+  connected.sendCommand = (command, ...rest) => {
+    const names = (key: string) => command.args.some((argument) => String(argument) === key);
+    if (!/^eval(sha)?$/i.test(command.name) || !isMeant(names)) return send(command, ...rest);
+    before().then(() => void send(command, ...rest));
+    return command.promise;
+  };
+}
+
+const [SOURCE, TARGET] = ["tenant:t:destination:d", "tenant:{t}:destination:d"];
+
+Deno.test(
+  "apply() makes no copy between nodes of what has ended before that is written",
+  quietly,
+  async () => {
+    await using cluster = await startRedisCluster();
+    const [client, other] = [cluster.client(), cluster.client()];
+    let held = false;
+    const isMeant = (names: (key: string) => boolean) => !held && (held = names(TARGET));
+    delay(client, isMeant, () => eventually(async () => assertEquals(await other.exists(SOURCE), 0)));
+    for (let ms = 500; !held; ms *= 2) {
+      await putHash(other, SOURCE, destinationFieldsOf("d"));
+      await other.pexpire(SOURCE, ms);
+      await applyAll(outpostBackend(client));
+    }
+    assertEquals(await getHash(other, TARGET), null);
+  },
+);
+
 Deno.test(
   "apply() counts for all migrations what changes while it is copied between nodes",
   quietly,
   async () => {
     await using cluster = await startRedisCluster();
     const client = cluster.client();
-    const [source, target] = ["tenant:t:destination:d", "tenant:{t}:destination:d"];
-    await putHash(client, source, destinationFieldsOf("d"));
-    const connected = client as unknown as {
-      sendCommand(command: { name: string; args: unknown[]; promise: unknown }, ...rest: unknown[]): unknown;
-    };
-    const send = connected.sendCommand.bind(client);
+    await putHash(client, SOURCE, destinationFieldsOf("d"));
     let state: "before" | "written" | "changed" = "before";
-    connected.sendCommand = (command, ...rest) => {
-      if (!/^eval(sha)?$/i.test(command.name)) return send(command, ...rest);
-      const names = (key: string) => command.args.some((argument) => String(argument) === key);
-      if (state === "before" && names(target)) state = "written";
-      if (state !== "written" || !names(source)) return send(command, ...rest);
+    const isMeant = (names: (key: string) => boolean) => {
+      if (state === "before" && names(TARGET)) state = "written";
+      if (state !== "written" || !names(SOURCE)) return false;
       state = "changed";
-      cluster.client().hset(source, { updated_at: "2100-01-01T00:00:00Z" }).then(() =>
-        send(command, ...rest)
-      );
-      return command.promise;
+      return true;
     };
+    delay(client, isMeant, () => cluster.client().hset(SOURCE, { updated_at: "2100-01-01T00:00:00Z" }));
     const results = await applyAll(outpostBackend(client));
     assertEquals(state, "changed");
     assertEquals(
       results.map(({ outcome, processed, skipped }) => [outcome, processed, skipped]),
       Array(3).fill(["applied", 1, 0]),
     );
-    assertEquals((await getHash(client, target))?.updated_at, "4102444800000");
+    assertEquals((await getHash(client, TARGET))?.updated_at, "4102444800000");
   },
 );
 

@@ -153,6 +153,27 @@ for (
   });
 }
 
+Deno.test("apply() in a cluster follows up no copy of a killed run that the application has changed since", async () => {
+  await using cluster = await startRedisCluster();
+  const client = cluster.client();
+  let changed = 0;
+  for (let [commands, killed] = [1, true]; killed; commands++) {
+    await Promise.all(cluster.nodes.map((node) => node.client().flushall()));
+    for (const [key, fields] of Object.entries(ORIGINALS)) await putHash(client, key, fields);
+    const backend = outpostBackend(client);
+    const ids = backend.migrations.map(({ id }) => id);
+    killed = await applyKilled(client, commands, undefined, ids);
+    const unproven = await marked(client);
+    for (const key of unproven) await client.hset(key, "note", "the application's");
+    for (const key of Object.keys(ORIGINALS)) await client.hset(key, "note", "changed");
+    await backend.apply(ids, { signal: NEVER });
+    for (const key of unproven) assertEquals((await getHash(client, key))?.note, "the application's");
+    assertEquals(await marked(client), []);
+    changed += unproven.length;
+  }
+  assertGreater(changed, 0);
+});
+
 for (const [where, start] of [["on one server", startOne], ["in a cluster", startRedisCluster]] as const) {
   Deno.test(`apply() ${where} brings back no list whose tenant is deleted just before the last command of a killed run`, async () => {
     await using servers = await start();

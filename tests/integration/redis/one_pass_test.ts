@@ -145,8 +145,8 @@ for (const where of ["one server", "a cluster"]) {
       (sum, [, calls]) => sum + Number(calls),
       0,
     );
-    // Read once, and compared as it was copied or proven. A page of SCAN may tell a key twice, when the table grows.
-    assertEquals(Math.round(reads / records * 10) / 10, 2);
+    // Read once, and on one server compared as it was copied. A page of SCAN may tell a key twice, when the table grows.
+    assertEquals(Math.round(reads / records * 10) / 10, cluster === null ? 2 : 1);
   });
 }
 
