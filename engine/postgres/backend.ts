@@ -145,7 +145,7 @@ class PostgresStore implements StepStore {
           const found = await unlessHeld(async (within) => {
             // An operator's own columns, and a way down and up again, move columns without harm.
             const found = await readSchemaObjects(within, schema);
-            const differences = compareSchema(expected, found, { anyOrder: "all" });
+            const differences = compareSchema(expected, found, { anyOrder: "all", anyBounds: true });
             const { faults, warnings } = await findRowDangers(within, expected);
             const left = await findLeftBehind(within, steps.slice(0, version));
             return {

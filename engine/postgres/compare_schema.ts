@@ -10,6 +10,8 @@ import type { SchemaObjects, TableObject } from "./schema_objects.ts";
 export interface CompareOptions {
   /** Columns of these tables may stand in another order, which no statement of an application should depend on. */
   readonly anyOrder: "all" | readonly string[];
+  /** A partition may have other bounds than DEFAULT where another one of its table is that: rows find their place all the same. */
+  readonly anyBounds?: boolean;
 }
 
 /**
@@ -20,14 +22,15 @@ export interface CompareOptions {
 export function compareSchema(
   expected: SchemaObjects,
   actual: SchemaObjects,
-  { anyOrder }: CompareOptions,
+  { anyOrder, anyBounds = false }: CompareOptions,
 ): string[] {
+  const withDefault = anyBounds ? actual.filter(isDefault).map(({ partitionOf }) => partitionOf!.table) : [];
   const tables = new Map(actual.map((table) => [table.name, table]));
   return expected.flatMap((table) => {
     const found = tables.get(table.name);
     if (found === undefined) return [`Table "${table.name}" is missing`];
     return [
-      ...comparePartitioning(table, found),
+      ...comparePartitioning(table, found, withDefault),
       ...compareColumns(table, found),
       ...(anyOrder === "all" || anyOrder.includes(table.name) ? [] : compareOrder(table, found)),
       ...compareConstraints(table, found),
@@ -36,7 +39,12 @@ export function compareSchema(
   });
 }
 
-function comparePartitioning(expected: TableObject, found: TableObject): string[] {
+/** @param withDefault Tables with a partition for all rows that no other one takes. */
+function comparePartitioning(
+  expected: TableObject,
+  found: TableObject,
+  withDefault: readonly string[],
+): string[] {
   const differences: string[] = [];
   if (expected.partitionKey !== found.partitionKey) {
     differences.push(
@@ -46,8 +54,14 @@ function comparePartitioning(expected: TableObject, found: TableObject): string[
     );
   }
   const [wanted, is] = [partOf(expected), partOf(found)];
-  if (wanted !== is) differences.push(`Table "${expected.name}" is ${is}: expected ${wanted}`);
+  const table = expected.partitionOf?.table;
+  const isApart = isDefault(expected) && table === found.partitionOf?.table && withDefault.includes(table!);
+  if (wanted !== is && !isApart) differences.push(`Table "${expected.name}" is ${is}: expected ${wanted}`);
   return differences;
+}
+
+function isDefault({ partitionOf }: TableObject): boolean {
+  return partitionOf?.bound === "DEFAULT";
 }
 
 function partOf({ partitionOf }: TableObject): string {

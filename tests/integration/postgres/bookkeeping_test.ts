@@ -281,3 +281,28 @@ Deno.test("up() and prepare() record who runs them also where the database has n
   assertEquals(await applied("LATIN1"), ["???@host"]);
   for (const encoding of ["UTF8", "SQL_ASCII"]) assertEquals(await applied(encoding), ["Оля@host"]);
 });
+
+Deno.test("verify() leaves a default partition in peace that an operator gave bounds, where another one takes the other rows", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase(), { max: 2 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 4);
+  await fill(sql);
+  await migrateTo(backend, 10);
+  await sql.unsafe(`ALTER TABLE attempts DETACH PARTITION attempts_default;
+    ALTER TABLE attempts ATTACH PARTITION attempts_default FOR VALUES FROM ('2020-01-01') TO ('2030-01-01')`);
+  const bound = "FOR VALUES FROM ('2020-01-01 00:00:00+00') TO ('2030-01-01 00:00:00+00')";
+  assertEquals((await backend.verify()).issues, [
+    `Table "attempts_default" is a partition of "attempts" ${bound}: expected a partition of "attempts" DEFAULT`,
+  ]);
+  await sql`CREATE TABLE attempts_others PARTITION OF attempts DEFAULT`;
+  const { ok, issues, warnings } = await backend.verify();
+  assertEquals([ok, issues, warnings], [true, [], []]);
+  await using session = await locked(backend);
+  for (let version = 10; version > 4; version--) await session.down(version, running());
+  await session.upTogether([5, 6, 7, 8, 9, 10], running()).catch((error) =>
+    assertStringIncludes(error.message, "anew")
+  );
+  for (const version of [5, 6, 7, 8, 9, 10]) await session.up(version, running());
+  assertEquals((await backend.verify()).issues, []);
+});
