@@ -57,7 +57,16 @@ const REDIS: Readonly<Record<Purpose, readonly [rights: string, note: string]>> 
 /** What is asked of ClickHouse's own tables: sizes and parts, and for a step what it has to wait for. */
 const SYSTEM = {
   read: ["clusters", "disks", "parts", "replicas"],
-  apply: ["clusters", "disks", "mutations", "parts", "parts_columns", "processes", "replicas"],
+  apply: [
+    "clusters",
+    "detached_parts",
+    "disks",
+    "mutations",
+    "parts",
+    "parts_columns",
+    "processes",
+    "replicas",
+  ],
 };
 
 const CLICKHOUSE_NOTES: Readonly<Record<Purpose, string>> = {

@@ -10,10 +10,11 @@ import type { Blocker } from "../blocker.ts";
 import type { PendingChanges } from "../sql/step_store.ts";
 import { select } from "./bookkeeping.ts";
 import type { ClickHouseClient } from "./client.ts";
+import { findDetached } from "./detached.ts";
 import type { ClickHouseTable } from "./schema.ts";
 
 /**
- * Names what hangs on columns that go. Reads only.
+ * Names what hangs on columns that go, and rows of theirs that no step would see. Reads only.
  *
  * @param released Tables of all versions: what they have, steps deal with.
  */
@@ -24,7 +25,8 @@ export async function findDependants(
   released: readonly ClickHouseTable[],
 ): Promise<readonly Blocker[]> {
   const found: Blocker[] = [];
-  for (const { step, table, column } of changes.filter(({ change }) => change === "dropped")) {
+  for (const one of changes.filter(({ change }) => change === "dropped")) {
+    const { step, table, column } = one;
     if (column === null) continue;
     const own = released.filter(({ name }) => name === table);
     const name = prefix + table;
@@ -44,6 +46,7 @@ export async function findDependants(
           : `Take the ${kind} away before, and make it anew for the new columns afterwards`,
       });
     }
+    found.push(...await findDetached(client, one, prefix));
   }
   return found;
 }

@@ -42,7 +42,13 @@ export async function findRightsBlockers(
       rights: ["SELECT", "CREATE TABLE", "ALTER COLUMN", "ALTER INDEX", "ALTER UPDATE"],
       on: quoteName(name),
     })),
-    ...["mutations", "parts_columns", "processes", cluster === null ? "replicas" : "clusters"].map((
+    ...[
+      "detached_parts",
+      "mutations",
+      "parts_columns",
+      "processes",
+      cluster === null ? "replicas" : "clusters",
+    ].map((
       name,
     ) => ({
       rights: ["SELECT"],

@@ -115,6 +115,11 @@ export const ELSEWHERE: Readonly<Record<string, readonly [file: string, test: st
       "integration/clickhouse/dependants_test.ts",
       "blockers() names what passes on rows to a column that a step of ClickHouse takes away",
     ],
+  "Attach it (ALTER TABLE {} ATTACH PARTITION ID '{}'); if its rows are not wanted, take them out of the folder \"detached\"":
+    [
+      "integration/clickhouse/dependants_test.ts",
+      "blockers() names what is detached from a table that loses a column",
+    ],
   "Give the ClickHouse user the rights that {} shows": [
     "integration/clickhouse/backend_test.ts",
     "a right that the server refuses is named, and what migrate grants prints is what it reads",

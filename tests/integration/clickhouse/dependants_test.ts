@@ -105,6 +105,37 @@ Deno.test("blockers() names what passes on rows to a column that a step of Click
   assertEquals(error.blockers.map(({ object }) => object), [`${name}.feeds`]);
 });
 
+Deno.test("blockers() names what is detached from a table that loses a column, and would come back without it", async () => {
+  await using server = await startClickHouse();
+  const { client } = await server.createDatabase();
+  const backend = backendOf(client);
+  await up(backend, 1);
+  const run = (query: string) => client.command({ query });
+  await run(`INSERT INTO ${EVENTS} (event_id, destination_id, event_time) VALUES
+    ('old', 'mine', '2024-01-05'), ('older', 'mine', '2024-01-06'), ('new', 'mine', '2025-01-05')`);
+  const moved = (what: string) => run(`ALTER TABLE ${EVENTS} ${what} PARTITION ID '202401'`);
+  await moved("DETACH");
+  const [found, ...others] = await backend.blockers([2, 3]);
+  assertEquals([found!.detail, found!.hint, others], [
+    `The partition 202401 of ${prefix}events is detached: clickhouse/000002 drops destination_id, and its rows would come back without that`,
+    `Attach it (ALTER TABLE ${EVENTS} ATTACH PARTITION ID '202401'); if its rows are not wanted, take them out of the folder "detached"`,
+    [],
+  ]);
+  await moved("ATTACH");
+  await up(backend, 2);
+  const rows = await client.query({
+    query: `SELECT event_id, matched_destination_ids AS many FROM ${EVENTS} ORDER BY event_time`,
+    format: "JSONEachRow",
+  });
+  assertEquals(
+    await rows.json(),
+    ["old", "older", "new"].map((event_id) => ({ event_id, many: ["mine"] })),
+  );
+  await moved("DETACH");
+  assertEquals(await backend.blockers([3]), [], "nothing goes from these rows");
+  await assertRejects(() => backend.planDown(1), BlockedError, "is detached");
+});
+
 Deno.test("blockers() names what reads a column of an application whose name means something in a pattern", async () => {
   await using server = await startClickHouse();
   const { client } = await server.createDatabase();
