@@ -14,20 +14,24 @@ import type { Topology } from "./redis/servers.ts";
 export type RunnerFault = "kill" | "interrupt" | "freeze" | "cut" | "half_reply" | "lost_reply";
 
 /** One that waits until the runner is about to do something. */
-export interface AimedFault {
+export interface AimedFault<What = Deed> {
   readonly what: "freeze" | "kill";
-  readonly before: Deed;
+  readonly before: What;
+  /** How often it does that before; left out for never. */
+  readonly after?: number;
 }
 
 /**
  * What is aimed, and what may come after it: one that wakes goes on; one that wakes and dies sends what it was about to, and nothing
  * after it.
  */
-export type ChosenFault = RunnerFault | AimedFault | "wake" | "wake_and_die";
+export type ChosenFault<What = Deed> = RunnerFault | AimedFault<What> | "wake" | "wake_and_die";
 
 /** A fault in a line. */
-export function describeFault(fault: ChosenFault): string {
-  return typeof fault === "string" ? fault : `${fault.what} before it is to ${fault.before}`;
+export function describeFault(fault: ChosenFault<string>): string {
+  if (typeof fault === "string") return fault;
+  const { what, before, after = 0 } = fault;
+  return `${what} before it is to ${before}${after === 0 ? "" : `, having done so ${after} times`}`;
 }
 
 /** The next commands of a runner are not done: the server answers with an error. */

@@ -6,7 +6,7 @@
  */
 
 import { type Answer, describeAnswer, errorOf, perDeployment } from "./answer.ts";
-import { textsOf } from "./faults/aims.ts";
+import { type Deed, type LogDeed, textsOf } from "./faults/aims.ts";
 import { Gate } from "./faults/gate.ts";
 import { type ChosenFault, describeFault, type Refusal } from "./history.ts";
 import { type Command, Runner, type Stores } from "./runner.ts";
@@ -102,12 +102,13 @@ export class Stage {
   }
 
   /** Does something to a runner. @returns False when it was idle. */
-  disturb(index: number, fault: ChosenFault): boolean {
+  disturb(index: number, fault: ChosenFault<Deed | LogDeed>): boolean {
     const runner = this.#runners[index]!;
     if (!runner.busy) return false;
     this.say(`runner ${index}: ${describeFault(fault)}`);
     if (typeof fault === "object") {
-      runner.link?.aim("coming", textsOf(fault.before), () => this.#hit(index, fault.what));
+      const { what, before, after } = fault;
+      runner.link?.aim("coming", textsOf(before), () => this.#hit(index, what), after);
       return true;
     }
     switch (fault) {

@@ -1,5 +1,6 @@
 /**
- * What the program sends when it is about to do something: faults that wait for a certain moment are aimed at these scripts.
+ * What the program sends when it is about to do something: faults that wait for a certain moment are aimed at these scripts and
+ * statements.
  *
  * @module
  */
@@ -40,7 +41,17 @@ export const SCRIPTS: Readonly<Record<Deed, readonly Script[]>> = {
   prune: [PRUNE],
 };
 
+/** The same of a run that changes tables, with words of the statement by which it does that. */
+export const STATEMENTS = {
+  "shut readers out": "IN ACCESS EXCLUSIVE MODE",
+  "drop tables": "DROP TABLE",
+} as const;
+
+/** What a run that changes tables can be about to do. */
+export type LogDeed = keyof typeof STATEMENTS;
+
 /** By what commands that do it are known: a script comes by its hash, or, within a transaction, by its text. */
-export function textsOf(deed: Deed): string[] {
-  return SCRIPTS[deed].flatMap(({ sha, source }) => [sha, source]);
+export function textsOf(deed: Deed | LogDeed): string[] {
+  if (deed in STATEMENTS) return [STATEMENTS[deed as LogDeed]];
+  return SCRIPTS[deed as Deed].flatMap(({ sha, source }) => [sha, source]);
 }

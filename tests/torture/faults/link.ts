@@ -36,6 +36,8 @@ interface Aim {
   readonly when: "coming" | "passing";
   readonly texts: readonly Uint8Array[];
   readonly act: () => void;
+  /** How many such commands go by before. */
+  left: number;
 }
 
 /** A runner's network. */
@@ -91,9 +93,11 @@ export class Link implements AsyncDisposable {
   /**
    * Does something about the next command with any of these texts in it: when it comes, or before it is passed on, when all that
    * came before it was.
+   *
+   * @param after How many such commands go by before.
    */
-  aim(when: "coming" | "passing", texts: readonly string[], act: () => void): void {
-    this.#aim = { when, texts: texts.map((text) => new TextEncoder().encode(text)), act };
+  aim(when: "coming" | "passing", texts: readonly string[], act: () => void, after = 0): void {
+    this.#aim = { when, texts: texts.map((text) => new TextEncoder().encode(text)), act, left: after };
   }
 
   /** True while something waits for a command that was not sent yet. */
@@ -205,6 +209,7 @@ export class Link implements AsyncDisposable {
   #takeAim(command: Uint8Array): Aim | null {
     const aim = this.#aim;
     if (aim === null || !aim.texts.some((text) => includes(command, text))) return null;
+    if (aim.left-- > 0) return null;
     this.#aim = null;
     return aim;
   }

@@ -59,7 +59,8 @@ function deleting(random: Random, populations: readonly Population[]): Event[] {
     apply!,
     ...since.map((act, i) => ({ after: i === 0 ? WHOLE_RUN : 0, ...act })),
     { after: 0, ...run },
-    ...held(run, "delete judged", meanwhile),
+    // Lists come first, and then what proves them.
+    ...held(run, "delete judged", meanwhile, random.pick([0, 1, 2, 2, 2, 3])),
   ];
 }
 
@@ -129,14 +130,15 @@ function acts(random: Random, populations: readonly Population[], release?: Rele
   return [0, 1, 2].flatMap((tenant) => random.chance(0.5) ? [act(tenant)] : [act(tenant), act(tenant)]);
 }
 
-/** While a run stands still, just before it does something for the first time, all are changed. */
+/** While a run stands still, just before it does something, all are changed. @param after How often it does that before. */
 function held(
   { runner }: Happening & { type: "run" },
   before: Deed,
   meanwhile: readonly Act[],
+  after = 0,
 ): Event[] {
   return [
-    { after: 0, type: "runner_fault", runner, fault: { what: "freeze", before } },
+    { after: 0, type: "runner_fault", runner, fault: { what: "freeze", before, after } },
     // The first of them waits until the run stands still.
     ...meanwhile.map((act, i) => ({ after: i === 0 ? 400 : 0, ...act })),
     { after: 0, type: "runner_fault", runner, fault: "wake" },

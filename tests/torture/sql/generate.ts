@@ -4,7 +4,7 @@
  * @module
  */
 
-import { logMotif, openingMotif, prepared } from "./motifs.ts";
+import { held, logMotif, openingMotif, prepared } from "./motifs.ts";
 import { POSTGRES_ERRORS, type PostgresErrorCode } from "../../support/faults/fault.ts";
 import { Random } from "../random.ts";
 import { refused } from "../refused.ts";
@@ -134,6 +134,9 @@ function aimedOpening(seed: number): LogEvent[] {
         { after: 0, ...startOf(random, ["apply", "--yes"]) },
         { after: random.between(5, 200), type: "operator", action: "revoke_usage", at: 0 },
       ];
+    case 0:
+    case 10:
+      return held(random, seed % 20 === 0);
     case 12:
       return [{ after: 0, type: "save_plan", at: 0 }];
     case 8:

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Refusal, RunnerFault } from "../history.ts";
+import type { LogDeed } from "../faults/aims.ts";
+import { type ChosenFault, describeFault, type Refusal, type RunnerFault } from "../history.ts";
 
 /** How the database is in the beginning. */
 export interface Start {
@@ -59,7 +60,7 @@ export type LogHappening =
     readonly words: readonly string[];
     readonly process: boolean;
   }
-  | { readonly type: "runner_fault"; readonly runner: number; readonly fault: RunnerFault }
+  | { readonly type: "runner_fault"; readonly runner: number; readonly fault: ChosenFault<LogDeed> }
   | Refusal
   /** A runner stands still for as long as it takes until the application can read again. */
   | {
@@ -111,7 +112,7 @@ export function describeLog(event: LogHappening): string {
     case "run":
       return `runner ${event.runner}: ${event.words.join(" ")}${event.process ? " (a process)" : ""}`;
     case "runner_fault":
-      return `runner ${event.runner}: ${event.fault}`;
+      return `runner ${event.runner}: ${describeFault(event.fault)}`;
     case "refusal":
       return `runner ${event.runner}: ${event.code}, ${event.times} times`;
     case "long_freeze":

@@ -130,3 +130,25 @@ export function prepared(random: Random): LogEvent[] {
     ...writes(),
   ];
 }
+
+/**
+ * A run has read what it puts in the place of the application's tables, and is about to keep readers away too, or to drop the old ones.
+ * It stands still, the application writes, and it goes on: whatever was not kept waiting would be gone.
+ */
+export function held(random: Random, ready: boolean): LogEvent[] {
+  const { process: _, ...run } = startOf(random, APPLY);
+  const before = random.pick(["shut readers out", "drop tables"] as const);
+  const write = (action: LogAction, after: number): LogEvent => {
+    return { after, type: "application", action, at: random.between(0, 999) };
+  };
+  return [
+    ...(ready ? [{ after: 0, ...startOf(random, prepareWords(random)), process: false }] : []),
+    { after: ready ? WHOLE_RUN : 0, ...run, process: false },
+    { after: 0, type: "runner_fault", runner: run.runner, fault: { what: "freeze", before } },
+    // The first of them waits until the run stands still.
+    write("event", WHOLE_RUN),
+    ...(["delivery", "delivery", "orphan", "index_row"] as const).map((action) => write(action, 0)),
+    { after: 0, type: "runner_fault", runner: run.runner, fault: "wake" },
+    write("read", WHOLE_RUN),
+  ];
+}

@@ -6,7 +6,7 @@
  */
 
 import { type Answer, describeAnswer, hintOf } from "../answer.ts";
-import { type Outcome, Stage, WHOLE_RUN } from "../stage.ts";
+import { type Outcome, pause, Stage, WHOLE_RUN } from "../stage.ts";
 import { LogApplication } from "./application.ts";
 import type { Databases, LogDatabase } from "./databases.ts";
 import { differences, fingerprint, readPrepared } from "./fingerprint.ts";
@@ -21,6 +21,9 @@ const LAST_RUNS = 4;
 /** A frozen run is ended by the server after its lease of a second; one that stands for so long is ended by nothing. */
 const THAW_MS = 30_000;
 const WRITING = ["--json", "--sql-only", "--lock-ttl", "5s", "--lock-wait", "5s"];
+
+/** Far more than a few rows take that nothing keeps from being written. */
+const MEANWHILE_MS = 150;
 
 /** Plays a history in a database of its own. */
 export async function playLog(history: LogHistory, databases: Databases): Promise<Outcome> {
@@ -76,6 +79,8 @@ class LogPlay {
       case "run":
         return await this.#start(event, text);
       case "runner_fault":
+        // What was begun while it stood still has been done by now, unless it is kept waiting.
+        if (event.fault === "wake") await pause(MEANWHILE_MS);
         this.#stage.disturb(event.runner, event.fault);
         return;
       case "refusal":
