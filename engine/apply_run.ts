@@ -108,7 +108,7 @@ export class ApplyRun {
       this.#enter(result);
       if (error instanceof InterruptedError || error instanceof LockLostError || signal.aborted) throw error;
       onEvent?.({ event: "failed", id: first.id, result });
-      throw failure(first.id, this.#results, error, this.#isUndone(first));
+      throw failure(first.id, this.#results, error ?? null, this.#isUndone(first));
     }
     const results = entries.map(({ id }) => this.#results.find((one) => one.id === id)!);
     for (const result of results) {
@@ -216,7 +216,7 @@ function failure(
   if (cause === undefined && failed === 0) {
     return new ApplyError(`${id} was stopped: ${issues[0]}`, results, { hint: STAYS_HINT });
   }
-  if (cause instanceof Error) {
+  if (cause !== undefined) {
     const advice = undone
       ? hint`Nothing of this step was kept. Remove the cause and run ${"apply"} again`
       : STAYS_HINT;

@@ -7,6 +7,7 @@
 
 import type { SqlRunOptions, SqlSession } from "../sql_backend.ts";
 import { BlockedError, MigrationError, RefusedError } from "../errors.ts";
+import { runModule } from "../sql/own_step.ts";
 import { StepFailedError } from "../sql/step_failed_error.ts";
 import { migrationId } from "../migration.ts";
 import { assertForceable, assertNext } from "../sql/standing.ts";
@@ -136,7 +137,7 @@ export class ClickHouseSession implements SqlSession {
     const sequence = await this.#nextSequence();
     await this.#note(direction === "up" ? "started" : "taking_back", { ...row, sequence, durationMs: 0 });
     await appendVersion(client, tables, { version: target, dirty: true, sequence });
-    await steps[version - 1]![direction]({
+    await runModule(steps[version - 1]!, direction, migrationId("clickhouse", version, name), {
       run: async (_step, asked) => {
         const statements = step[asked];
         for (const [index, statement] of statements.entries()) {

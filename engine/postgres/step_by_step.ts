@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { SqlStep, StepModule } from "../sql/step.ts";
+import { runModule } from "../sql/own_step.ts";
+import type { StepModule } from "../sql/step.ts";
 import type { SqlRunOptions } from "../sql_backend.ts";
 import { chooseDown, chooseUp } from "./chosen_way.ts";
 import { runOutsideTransaction } from "./concurrent_step.ts";
@@ -36,15 +37,15 @@ export class StepByStep {
   /** Runs a step by its own statements, up or down: the step and its record, or neither, where it can run in a transaction. */
   async run(
     direction: "up" | "down",
-    { step, up, down }: StepModule,
+    module: StepModule,
     options: SqlRunOptions,
   ): Promise<void> {
-    const action = direction === "up" ? up : down;
-    if (!step.transactional) return await this.#outside(direction, step, action, options);
+    const { step } = module;
+    if (!step.transactional) return await this.#outside(direction, module, options);
     await this.#transactions.run(stepId(step), options, async (query, statements) => {
       const begun = performance.now();
       await this.#records.prepare(query, step, direction);
-      await action({
+      await runModule(module, direction, stepId(step), {
         run: async (given, way) =>
           await statements(
             way === "up" ? await chooseUp(query, given, options.variant) : await chooseDown(query, given),
@@ -58,16 +59,16 @@ export class StepByStep {
   /** Recorded as begun, run, recorded as done: whatever cuts it off, the next run finds it begun and does the rest. */
   async #outside(
     direction: "up" | "down",
-    step: SqlStep,
-    action: StepModule["up"],
+    module: StepModule,
     options: SqlRunOptions,
   ): Promise<void> {
+    const { step } = module;
     const begun = performance.now();
     await this.#transactions.run(stepId(step), options, async (query) => {
       await this.#records.prepare(query, step, direction);
       await this.#records.begin(query, step, direction);
     });
-    await action({
+    await runModule(module, direction, stepId(step), {
       run: (given, way) => runOutsideTransaction(this.#connection, this.#options, given, way, options),
     });
     await this.#transactions.run(

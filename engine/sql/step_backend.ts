@@ -14,6 +14,7 @@ import { BlockedError, RefusedError, RegistryError } from "../errors.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import { type Counter, countLosses, countRemains, planStep, remembering } from "./forecast.ts";
 import { needsOf, WrittenOnce } from "./fold_plan.ts";
+import { forecastDownOf, forecastOf } from "./own_step.ts";
 import { dirtyError, lowestOf, stateOf } from "./standing.ts";
 import { runThroughLey } from "./ley.ts";
 import { checkSteps, chooseBack, type SqlStep, type SqlSteps, stepChecksum, type TableUse } from "./step.ts";
@@ -71,7 +72,7 @@ export class StepBackend implements SqlBackend {
         if (step.version <= version && cutOff?.version !== step.version) {
           throw new RefusedError(`Cannot plan ${this.#id(step)}: it is applied`);
         }
-        const forecast = step.forecast(version);
+        const forecast = forecastOf(step, version, this.#id(step));
         if (fold?.versions.includes(step.version)) {
           steps.push(await this.#plan(step, withFold(fold, step), written.of(forecast), counter));
           continue;
@@ -135,12 +136,13 @@ export class StepBackend implements SqlBackend {
       const to = lowestOf(target, version);
       const back = this.#steps.slice(to, version).toReversed();
       const changes = back.flatMap((step) => {
-        return (step.forecastDown(version).changes ?? []).map((one) => ({ ...one, step: this.#id(step) }));
+        const id = this.#id(step);
+        return (forecastDownOf(step, version, id).changes ?? []).map((one) => ({ ...one, step: id }));
       });
       const blockers = back.length === 0 ? [] : await view.blockersDown(version, changes);
       if (blockers.length > 0) throw new BlockedError("take SQL steps back", blockers);
       for (const step of back) {
-        const forecast = step.forecastDown(version);
+        const forecast = forecastDownOf(step, version, this.#id(step));
         const statements = await chooseBack(step, (query) => view.holds(query));
         steps.push(await this.#plan(step, statements, forecast, counter));
         warnings.push(...await countLosses(forecast, counter));
@@ -160,7 +162,7 @@ export class StepBackend implements SqlBackend {
       const { version: from } = await view.standing();
       const forecasts = versions.map((version) => this.#step(version)).map((step) => ({
         step: this.#id(step),
-        ...step.forecast(from),
+        ...forecastOf(step, from, this.#id(step)),
       }));
       const used = forecasts.flatMap(({ tables }) => tables).filter(({ storedAs }) => storedAs !== null);
       const names = (uses: readonly TableUse[]) => [...new Set(uses.map(({ storedAs }) => storedAs!))];
