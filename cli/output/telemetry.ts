@@ -21,7 +21,7 @@ export interface Telemetry {
 }
 
 /** Reports nothing. */
-export const NO_TELEMETRY: Telemetry = {
+const NO_TELEMETRY: Telemetry = {
   span: (_name, _attributes, work) => work(),
   begin: () => () => {},
   count: () => {},

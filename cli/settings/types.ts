@@ -59,7 +59,7 @@ export function optionalText(placeholder: string): SettingType<string | null> {
 }
 
 /** A text that is checked. @param faultOf Says what is wrong with a text, as in "must be ...", or null. */
-export function checkedText(
+function checkedText(
   placeholder: string,
   faultOf: (text: string) => string | null,
 ): SettingType<string> {

@@ -120,7 +120,7 @@ export async function isMade(
 }
 
 /** Tables of the schema that have the column, but for partitions, which have it from their table. */
-export async function findLeft(query: Query, column: string): Promise<readonly string[]> {
+async function findLeft(query: Query, column: string): Promise<readonly string[]> {
   const rows = await query<{ name: string }>(LEFT, [column]);
   return rows.map(({ name }) => name);
 }

@@ -10,7 +10,7 @@ import { Duplex } from "node:stream";
 import type { AuthMethod, PostgresSecurity } from "./security.ts";
 
 /** Bytes of one message at most. Answers to this program are rows of a few kilobytes. */
-export const LONGEST_MESSAGE = 16 * 1024 * 1024;
+const LONGEST_MESSAGE = 16 * 1024 * 1024;
 /** Bytes of all messages up to the end of one answer at most. */
 export const LONGEST_ANSWER = 128 * 1024 * 1024;
 /** Bytes of one message before the server has let us in. */

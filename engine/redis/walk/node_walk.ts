@@ -6,15 +6,13 @@
 
 import { StoreUnreachableError } from "../../errors.ts";
 import type { RateLimit } from "../../rate_limit.ts";
-import type { Binary } from "../binary.ts";
 import { replyCode, toStoreError } from "../errors.ts";
-import { scanPage } from "../scan.ts";
+import { type KeyPage, scanPage, shareOfCursor } from "../scan.ts";
 import type { RedisStore } from "../store.ts";
 import { type MasterNode, processOf, watchConnection } from "../topology.ts";
 import { KeySorter } from "./key_sorter.ts";
 import { BatchSize, ReplyClock } from "./pacing.ts";
 import type { WalkOptions, WalkPart } from "./part.ts";
-import { shareOfCursor } from "./share_of_cursor.ts";
 
 /**
  * What is in flight on one node keeps the server busy while this program converts. A server often answers in one go what waits on a
@@ -41,9 +39,7 @@ export function passingFailure(store: RedisStore, error: unknown): StoreUnreacha
 }
 
 /** A reply of SCAN. */
-interface Page {
-  readonly next: string;
-  readonly keys: readonly Binary[];
+interface Page extends KeyPage {
   /** How many keys it was to look at. */
   readonly count: number;
 }

@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { shareOfCursor } from "../../../../../engine/redis/walk/share_of_cursor.ts";
+import { shareOfCursor } from "../../../../engine/redis/scan.ts";
 
 /** The next cursor of SCAN in a table of so many places: a counter whose bits are turned round. */
 function nextCursor(cursor: bigint, places: bigint): bigint {
