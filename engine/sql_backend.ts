@@ -51,7 +51,10 @@ export interface SqlVerification {
   readonly misrecorded?: true;
   /** Present where a table or a column is not there that the version has: what is pending can then not even be planned. */
   readonly incomplete?: true;
-  /** Present for a dirty database whose tables lack nothing of a version that it may be at: that one, and of two the later. */
+  /**
+   * The version of which the tables lack nothing: present where that is not the recorded one, and for a dirty database, where it is one
+   * that the step was at or was to reach. Of two the later.
+   */
   readonly fits?: number;
 }
 

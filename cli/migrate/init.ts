@@ -55,7 +55,11 @@ export const initCommand: Command = defineCommand(
       status: (result) => statusOf(result, current),
       isDone: ({ pending }) => pending.sql + pending.redis === 0,
       words: ["have nothing pending", "have something pending", "failed"],
-      next: { failed: "migrate plan", others: "migrate plan", done: "migrate verify" },
+      next: {
+        failed: "migrate plan",
+        others: "migrate plan",
+        ...(current ? {} : { done: "migrate verify" }),
+      },
     });
   },
 );

@@ -83,7 +83,8 @@ export const verifyCommand: Command = defineCommand(
       status: ({ ok }) => ok ? EXIT.done : EXIT.failed,
       isDone: ({ ok }) => ok,
       words: ["verify", "do not verify", "could not be asked"],
-      next: { failed: "migrate verify", done: "migrate status" },
+      // No server is started for several: what starts those of them all asks this before.
+      next: { failed: "migrate verify", done: full ? "migrate init --current" : "migrate verify --full" },
     });
   },
 );

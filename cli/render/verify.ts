@@ -95,6 +95,10 @@ function next(
       "or the version that the tables really have: writes it down anew",
     );
   }
+  const misplaced = settable.find(([, { fits }]) => fits !== undefined);
+  if (misplaced !== undefined) {
+    return nextAfterRepair(misplaced[1], layout, (version) => at(misplaced[0], version));
+  }
   const repaired = () =>
     nextCommand(layout, "outpost migrate verify", "once what is listed above is repaired");
   if (settable.some(([, store]) => store.incomplete)) return repaired();

@@ -97,7 +97,10 @@ async function assertCurrent(context: Context, waitMs: number): Promise<void> {
       warnOfPrepared(status, context);
       throw pendingError(status, waited, waitMs > 0);
     }
-    const who = status.lock === null ? "nobody is at work yet" : `${ownerText(status.lock)} is at work`;
+    const { lock } = status;
+    const who = lock === null
+      ? "nobody is at work yet"
+      : `${ownerText(lock)} ${lock.alive ? "is at work" : "seems dead"}`;
     context.progress.say(
       `Waiting for migrations: ${pendingText(status.pending)} pending, ${who}; ${formatDuration(waited)} of ${
         formatDuration(waitMs)

@@ -10,16 +10,25 @@ import type { SqlState, SqlVerification } from "../sql_backend.ts";
 import { findGaps } from "./standing.ts";
 import type { Findings, StoreView } from "./step_store.ts";
 
-/** Compares what a store is with what its state says. */
-export async function verifySteps(view: StoreView, state: SqlState): Promise<SqlVerification> {
+/** What came of comparing the tables with what versions should have. */
+type Compared = Findings & Pick<SqlVerification, "fits">;
+
+/**
+ * Compares what a store is with what its state says.
+ *
+ * @param seen Versions of which the tables tell whether they are reached.
+ */
+export async function verifySteps(
+  view: StoreView,
+  state: SqlState,
+  seen: ReadonlySet<number>,
+): Promise<SqlVerification> {
   const { version, latest, dirty, ahead } = state;
-  const comparable = !ahead && !dirty && version > 0;
-  const found: Findings & { readonly fits?: number } = comparable
-    ? await view.findings(version)
-    : dirty
-    ? await compareDirty(view, version, latest)
-    : { faults: [], warnings: [] };
-  const { faults, warnings, incomplete = false, fits } = found;
+  const { faults, warnings, incomplete = false, fits }: Compared = dirty
+    ? await compareDirty(view, state, seen)
+    : ahead
+    ? { faults: [], warnings: [] }
+    : await compare(view, state, seen);
   // Names of objects are whatever somebody called them.
   const issues = [...await view.untrusted(), ...findGaps(state), ...faults].map(harmless);
   return {
@@ -35,23 +44,43 @@ export async function verifySteps(view: StoreView, state: SqlState): Promise<Sql
   };
 }
 
+/** Where the tables are not what the recorded version says, the version that they have tells who wrote it down wrongly. */
+async function compare(
+  view: StoreView,
+  { version: recorded, latest }: SqlState,
+  seen: ReadonlySet<number>,
+): Promise<Compared> {
+  const found: Findings = recorded === 0 ? { faults: [], warnings: [] } : await view.findings(recorded);
+  if (recorded !== 0 && found.incomplete !== true) return found;
+  for (let version = latest; version > 0; version--) {
+    if (version === recorded || (await view.findings(version)).faults.length > 0) continue;
+    return seen.has(version) ? { ...found, faults: [...found.faults, allOf(version)], fits: version } : found;
+  }
+  return found;
+}
+
 /** What tells whoever repairs a dirty database which version it really has. */
 async function compareDirty(
   view: StoreView,
-  dirty: number,
-  latest: number,
-): Promise<Findings & { readonly fits?: number }> {
+  { version: dirty, latest }: SqlState,
+  seen: ReadonlySet<number>,
+): Promise<Compared> {
   const told: string[] = [];
   const fitting: number[] = [];
-  for (const version of dirtyVersions(dirty).filter((one) => one > 0 && one <= latest)) {
+  const [whole, before] = dirtyVersions(dirty);
+  for (const version of [whole, before].filter((one) => one > 0 && one <= latest)) {
     const { faults } = await view.findings(version);
     if (faults.length > 0) told.push(...faults.map((fault) => `Of version ${version}: ${fault}`));
     else {
       fitting.push(version);
-      told.push(`The schema has all of version ${version}`);
+      told.push(allOf(version));
     }
   }
   // A step that only adds leaves all of the version before: where its own is whole too, it was done.
-  const [fits] = fitting;
+  const [fits] = seen.has(whole) ? fitting : [];
   return { faults: told, warnings: [], ...(fits === undefined ? {} : { fits }) };
+}
+
+function allOf(version: number): string {
+  return `The schema has all of version ${version}`;
 }

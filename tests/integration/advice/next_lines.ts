@@ -188,6 +188,30 @@ export const NEXT_LINES: readonly Proof[] = [
     },
   ),
   proof(
+    "Next: outpost migrate force {}  the version that the tables have",
+    "verifies a database whose version was written down wrongly",
+    async (world, see) => {
+      await world.old();
+      await world.sql()`update schema_migrations set version = 7`;
+      const [force] = see(await world.outpost("migrate verify"));
+      ends(await world.agreed(force!));
+      return await world.outpost("migrate apply --yes");
+    },
+  ),
+  proof(
+    "Next: outpost migrate force {}  the version that the tables have",
+    "verifies a database that was restored without its bookkeeping",
+    async (world, see) => {
+      await world.current();
+      const sql = world.sql();
+      await sql`drop table schema_migrations`;
+      await sql`drop table outpost_migrations`;
+      const [force] = see(await world.outpost("migrate verify"));
+      ends(await world.agreed(force!));
+      return await followAll(world, "migrate verify");
+    },
+  ),
+  proof(
     "Next: outpost migrate status  who is at work",
     "lists beside a run",
     async (world, see) => {

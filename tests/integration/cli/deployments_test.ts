@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Redis } from "ioredis";
-import { NO_SETTINGS, runInProcess, spawnCli } from "../../support/cli.ts";
+import { type CliResult, NO_SETTINGS, runInProcess, spawnCli } from "../../support/cli.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { allKeys, getHash, putHash, tenantFields, utf8 } from "../../support/redis_records.ts";
 import { type RedisServer, startRedis } from "../../support/redis.ts";
@@ -261,7 +261,12 @@ Deno.test("migrate apply for several deployments that was killed or stopped leav
   const begun = () => eventually(async () => assertEquals(await statusOf("b"), "running"));
   const statusOf = async (id: string) =>
     (await getHash(redis, `${id}:outpost:migration:002_timestamps`))?.status;
-  const env = { REDIS_HOST: server.host, REDIS_PORT: String(server.port), MIGRATE_ONLY: "redis" };
+  const env = {
+    REDIS_HOST: server.host,
+    REDIS_PORT: String(server.port),
+    MIGRATE_ONLY: "redis",
+    NO_COLOR: "1",
+  };
   const child = spawnCli(
     ["migrate", "apply", "--yes", "--max-rate", "100", "--lock-ttl", "2s", "--deployment-id", "a,b,c"],
     { env: { ...env, CONFIG: NO_SETTINGS } },
@@ -297,4 +302,24 @@ Deno.test({
     assertEquals([code, stdout.includes("pending")], [4, false]);
     assertStringIncludes(stdout, "2 of 2 could not be asked.");
   },
+});
+
+Deno.test("the last lines for several deployments lead from the first look to the gate before their servers, and end there", async () => {
+  await using server = await startRedis();
+  await putHash(server.client(), "dp:tenant:{t}:tenant", tenantFields("t"));
+  const env = {
+    REDIS_HOST: server.host,
+    REDIS_PORT: String(server.port),
+    MIGRATE_ONLY: "redis",
+    NO_COLOR: "1",
+  };
+  const seen: string[] = [];
+  for (let line: string | undefined = "migrate status --all-deployments"; line !== undefined;) {
+    seen.push(line);
+    const { code, stdout, stderr }: CliResult = await runInProcess(line.split(" "), { env, answers: ["y"] });
+    assertEquals(code, 0, stdout + stderr);
+    line = /Next: outpost (.+)/.exec(stdout)?.[1];
+    assert(line === undefined || !seen.includes(line), `${seen.join("; ")}; ${line}`);
+  }
+  assertEquals(seen.at(-1), "migrate init --current --all-deployments");
 });
