@@ -101,6 +101,11 @@ export interface RedisDifference {
   readonly copy: string;
   /** False when there is no copy. */
   readonly hasCopy: boolean;
+  /**
+   * False for an original without a copy where only another tool says that there was one, and nobody asked for it by its key: it is left
+   * alone also where the copy is to hold.
+   */
+  readonly deletable: boolean;
   /** Why cleanup would not delete the original, or null when it would. */
   readonly fault: string | null;
   /** The fields that differ, with null for one that is not there and no value of a secret. Empty for all but the first ten. */

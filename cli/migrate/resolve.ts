@@ -103,11 +103,12 @@ async function run(context: Context, { id: loose, keys, keep, yes }: ResolveComm
 }
 
 function questionOf(found: readonly RedisDifference[], keep: KeptForm): string {
-  const without = keep === "copy" ? found.filter(({ hasCopy }) => !hasCopy).length : 0;
+  const settled = keep === "copy" ? found.filter(({ deletable }) => deletable) : found;
+  const without = keep === "copy" ? settled.filter(({ hasCopy }) => !hasCopy).length : 0;
   const losing = keep === "copy" ? "originals" : "copies";
   const deleted = without === 0 ? "" : `, and delete ${formatCounted(without, "original")} without a copy`;
   return `Write ${
-    formatCounted(found.length, "record")
+    formatCounted(settled.length, "record")
   } over their ${losing}${deleted}? This cannot be taken back.`;
 }
 

@@ -27,11 +27,17 @@ function digestOf({ type, fields, fieldEnds, members, endsAt }: Content): string
   return createHash("sha1").update(JSON.stringify([type, ...told, members, endsAt])).digest("hex");
 }
 
-/** Tells a pair for people. @param whole False for its keys alone, without its fields. */
+/**
+ * Tells a pair for people.
+ *
+ * @param deletable True where its original may go though there is no copy.
+ * @param whole False for its keys alone, without its fields.
+ */
 export function show(
   change: CopyChange,
   { pair: { source, target }, original, copy }: JudgedPair<ListKeys>,
   fault: string | null,
+  deletable: boolean,
   whole: boolean,
 ): RedisDifference {
   const names = new Set([...original.fields?.keys() ?? [], ...copy?.fields?.keys() ?? []]);
@@ -57,6 +63,7 @@ export function show(
     key: display(source),
     copy: display(target),
     hasCopy: copy !== null,
+    deletable: copy !== null || deletable,
     fault,
     fields: whole ? fields : [],
     state: stateOf({ original, copy }),

@@ -57,7 +57,9 @@ export async function findDifferences(
         const fault = faultOf(one.verdict, one.pair.target);
         if (keys === null && !isUndecided(one.verdict)) continue;
         if (found.some(({ source }) => source === one.pair.source)) continue; // SCAN may tell a key twice.
-        found.push(show(change, one, fault, keys !== null || found.length < SHOWN));
+        // What another tool has copied in part is without copies for the most part: nobody has all of that in view.
+        const deletable = keys !== null || context.doneSince !== null;
+        found.push(show(change, one, fault, deletable, keys !== null || found.length < SHOWN));
       }
     }
   };
@@ -67,6 +69,9 @@ export async function findDifferences(
 }
 
 type Settlement = Omit<ResolveResult, "id">;
+
+const ONLY_FORM =
+  "left alone, it has no copy; apply --rerun copies it, and so does resolve that keeps the original; resolve, naming it, deletes it";
 
 /**
  * Writes the form that is to hold over the other one. Originals that are to be deleted and by which others are known come last, and
@@ -79,19 +84,27 @@ export async function settleDifferences(
   keep: KeptForm,
 ): Promise<Settlement> {
   const { found: lookalikes } = await lookAhead([change], context);
+  const isOnly = ({ deletable }: RedisDifference) => keep === "copy" && !deletable;
+  const only = differences.filter(isOnly);
+  const chosen = differences.filter((one) => !isOnly(one));
   const telling = keep === "copy" && lookalikes
-    ? await findTelling(change, context, differences.filter(({ hasCopy }) => !hasCopy))
+    ? await findTelling(change, context, chosen.filter(({ hasCopy }) => !hasCopy))
     : new Set<Binary>();
-  const others = differences.filter(({ source }) => !telling.has(source));
+  const others = chosen.filter(({ source }) => !telling.has(source));
   const first = await settleSome(change, context, lookalikes, others, keep);
   const needed = await findNeeded(change, context, telling);
-  const left = differences.filter(({ source }) => needed.has(source));
-  const last = differences.filter(({ source }) => telling.has(source) && !needed.has(source));
+  const left = chosen.filter(({ source }) => needed.has(source));
+  const last = chosen.filter(({ source }) => telling.has(source) && !needed.has(source));
   const then = await settleSome(change, context, lookalikes, last, keep);
   const why = "left alone, others are known by it that are still there; settle or clean up these first";
   return {
     resolved: first.resolved + then.resolved,
-    issues: [...first.issues, ...then.issues, ...left.map(({ key }) => `${key}: ${why}`)],
+    issues: [
+      ...first.issues,
+      ...then.issues,
+      ...left.map(({ key }) => `${key}: ${why}`),
+      ...only.map(({ key }) => `${key}: ${ONLY_FORM}`),
+    ],
   };
 }
 

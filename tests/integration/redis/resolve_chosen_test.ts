@@ -120,6 +120,31 @@ Deno.test("outpost migrate resolve lets go of an original whose copy the applica
   assertEquals(await client.exists("tenant:t"), 0);
 });
 
+Deno.test("outpost migrate resolve deletes no original without a copy that nobody has named, as where another tool has copied a part", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port) };
+  const run = (line: string) => runInProcess(`migrate ${line} --redis-only`.split(" "), { env });
+  for (const id of ["a", "b", "c"]) await putHash(client, `tenant:${id}`, tenantFields(id));
+  await putHash(client, "tenant:{a}:tenant", tenantFields("a"));
+  await client.hset(
+    "outpost:migration:001_hash_tags",
+    "status",
+    "applied",
+    "applied_at",
+    "2026-01-01T00:00:00Z",
+  );
+  const next = await run("verify --full redis/1");
+  assert(next.stdout.includes("resolve redis/001_hash_tags --all --keep copy"), next.stdout);
+  const all = await run("resolve redis/1 --all --keep copy --yes");
+  assertEquals([all.code, await client.exists("tenant:b", "tenant:c")], [1, 2]);
+  assert(all.stdout.includes("tenant:b: left alone, it has no copy"), all.stdout);
+  assertEquals((await run("resolve redis/1 tenant:b --keep copy --yes")).code, 0);
+  assertEquals(await client.exists("tenant:b"), 0);
+  assertEquals((await run("apply redis/1 --rerun --yes")).code, 0);
+  assertEquals(await client.exists("tenant:{a}:tenant", "tenant:{c}:tenant"), 2);
+});
+
 Deno.test("outpost migrate resolve that cannot ask names a line that a shell takes as it is", async () => {
   await using server = await startRedis();
   const env = { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(server.port) };
