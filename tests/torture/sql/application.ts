@@ -74,6 +74,8 @@ export class LogApplication {
         return await this.#lateEvent(at);
       case "replay":
         return await this.#replay(at);
+      case "forget":
+        return await this.#forget(at);
     }
   }
 
@@ -146,6 +148,23 @@ export class LogApplication {
     if ((await this.#insert("attempts", row)).length === 0) return;
     orphan.shadowed = orphan.row;
     orphan.row = row;
+  }
+
+  /** What is old is deleted, as somebody who keeps a log does now and then. */
+  async #forget(at: number): Promise<void> {
+    const known = [...this.#ledger.deliveries.values()].filter(({ hasEvent, shadowed }) =>
+      hasEvent && shadowed === null
+    );
+    const row = known[at % Math.max(1, known.length)]?.row;
+    if (row === undefined) return;
+    const { id, time } = row as { readonly id: string; readonly time: string };
+    await this.#writer.unsafe(`set statement_timeout = ${PATIENCE_MS}`);
+    const gone = await this.#writer.unsafe(
+      `delete from ${await this.#deliveries()} where time = $1::text::timestamptz and id = $2 returning id`,
+      [time, id],
+    );
+    if (gone.length === 0 || !this.#ledger.deliveries.delete(id)) return;
+    this.#ledger.forgotten.add(id);
   }
 
   async #read(): Promise<void> {

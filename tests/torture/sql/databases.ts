@@ -177,10 +177,10 @@ export class Databases implements AsyncDisposable {
   async #grant(name: string, schema: string, version: number): Promise<void> {
     const client = this.#server.client(urlOf(this.#server, name, OWNER, schema), { max: 1 });
     await client.unsafe(`grant usage on schema ${schema} to ${WRITER};
-      grant select, insert, update on all tables in schema ${schema} to ${WRITER}`);
+      grant select, insert, update, delete on all tables in schema ${schema} to ${WRITER}`);
     if (version < LAST_NEW_TABLE) {
       await client.unsafe(
-        `alter default privileges in schema ${schema} grant select, insert, update on tables to ${WRITER}`,
+        `alter default privileges in schema ${schema} grant select, insert, update, delete on tables to ${WRITER}`,
       );
     }
     await client.end();

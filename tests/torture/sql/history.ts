@@ -35,7 +35,15 @@ export interface Hosts {
 }
 
 /** What the application writes. Which form its rows have, the tables that it finds decide. */
-export type LogAction = "event" | "delivery" | "orphan" | "index_row" | "late_event" | "replay" | "read";
+export type LogAction =
+  | "event"
+  | "delivery"
+  | "orphan"
+  | "index_row"
+  | "late_event"
+  | "replay"
+  | "forget"
+  | "read";
 
 /** What the operator and others do in the database. Most of it lasts until `relax`. */
 export type OperatorAction =

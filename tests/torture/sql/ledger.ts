@@ -22,6 +22,8 @@ export interface Delivery {
 export class LogLedger {
   readonly events = new Map<string, Row>();
   readonly deliveries = new Map<string, Delivery>();
+  /** Deliveries that were deleted. */
+  readonly forgotten = new Set<string>();
   readonly indexRows = new Map<string, Row>();
   /** How long each read of the application waited, in milliseconds. */
   readonly waits: number[] = [];

@@ -142,8 +142,14 @@ export function held(random: Random, ready: boolean): LogEvent[] {
     return { after, type: "application", action, at: random.between(0, 999) };
   };
   return [
-    ...(ready ? [{ after: 0, ...startOf(random, prepareWords(random)), process: false }] : []),
-    { after: ready ? WHOLE_RUN : 0, ...run, process: false },
+    ...(ready
+      ? [
+        { after: 0, ...startOf(random, prepareWords(random)), process: false },
+        write("forget", WHOLE_RUN),
+        write("forget", 0),
+      ]
+      : []),
+    { after: 0, ...run, process: false },
     { after: 0, type: "runner_fault", runner: run.runner, fault: { what: "freeze", before } },
     // The first of them waits until the run stands still.
     write("event", WHOLE_RUN),

@@ -74,6 +74,9 @@ export async function judgeLog(sql: postgres.Sql, ledger: LogLedger): Promise<Fi
     judgeRow(name, there, wanted, ATTEMPT.filter(written), complain, true);
     judgeRow(name, aside, wanted, DELIVERY.filter(written), complain, true);
   }
+  for (const id of ledger.forgotten) {
+    if (attempts.has(id) || kept.has(id)) complain(`delivery ${id}`, "it was deleted and is back");
+  }
   const index = await quarantined(sql, "event_delivery_index");
   for (const [key, row] of ledger.lowest < INDEX_SINCE ? [] : ledger.indexRows) {
     const columns = Object.keys(row).filter((name) => ledger.lowest >= (LATER[name] ?? 0));
