@@ -86,7 +86,7 @@ export {
 } from "./engine/create_engine.ts";
 export type { DownOptions, PlanDownOptions } from "./engine/down.ts";
 export type { ForceOptions } from "./engine/force.ts";
-export { Engine, type MigrationList } from "./engine/engine.ts";
+export { Engine } from "./engine/engine.ts";
 export {
   ApplyError,
   BlockedError,
@@ -112,6 +112,7 @@ export type { Blocker } from "./engine/blocker.ts";
 export { createFleet, type CreateFleetOptions, type Fleet, type FleetOutcome } from "./engine/fleet.ts";
 export type { Hint } from "./engine/hint.ts";
 export type { InitOptions, InitResult } from "./engine/init.ts";
+export type { MigrationList } from "./engine/list.ts";
 export type { ClearedLock, UnlockOptions } from "./engine/lock/clear.ts";
 export type { LockOptions, LockOwner, RedisLockNames } from "./engine/lock/lock.ts";
 export type { Plan, PlannedStore, PlanOptions } from "./engine/plan.ts";

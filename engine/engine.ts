@@ -13,47 +13,29 @@ import {
   planCleanup,
   type PlanCleanupOptions,
 } from "./cleanup.ts";
-import type { CleanupResult, MigrationEntry } from "./migration.ts";
+import type { CleanupResult } from "./migration.ts";
 import type { SqlPrepared } from "./sql/sql_prepared.ts";
 import type { DownTarget, SqlDownPlan } from "./sql/sql_plan.ts";
 import type { KeptForm, RedisDifference, ResolveResult } from "./redis_backend.ts";
 import { checkOptions, checkTarget, shown } from "./check_options.ts";
 import { down, type DownOptions, planDown, type PlanDownOptions } from "./down.ts";
-import { PendingError, RefusedError } from "./errors.ts";
+import { RefusedError } from "./errors.ts";
 import { force, type ForceOptions } from "./force.ts";
-import { hint } from "./hint.ts";
 import { init, type InitOptions, type InitResult } from "./init.ts";
 import type { ClearedLock, UnlockOptions } from "./lock/clear.ts";
 import type { LockOptions, LockOwner } from "./lock/lock.ts";
+import { assertNonePending, makeList, type MigrationList } from "./list.ts";
 import { listening } from "./listening.ts";
 import { resolveId } from "./resolve_id.ts";
 import { abortPrepared, prepare, type PrepareOptions } from "./prepare.ts";
 import { makePlan, type Plan, type PlanOptions } from "./plan.ts";
-import {
-  type PendingCounts,
-  readState,
-  type ReadStateOptions,
-  type StateReading,
-  type UnreadStore,
-} from "./state.ts";
+import { readState, type ReadStateOptions, type StateReading } from "./state.ts";
 import { planResolve, type PlanResolveOptions, resolveDifferences } from "./resolve.ts";
 import { makeStatus, type Status } from "./status.ts";
 import { askEach, type EngineContext } from "./stores.ts";
 import { lockOwner, unlock } from "./unlock.ts";
 import { readUntilStopped, type StopOptions } from "./until_stopped.ts";
 import { verify, type VerifyOptions, type VerifyResult } from "./verify.ts";
-
-/** Every migration with its status. */
-export interface MigrationList {
-  /** The deployment; empty for none. */
-  readonly deployment: string;
-  /** Postgres first, then ClickHouse, then Redis, each in version order. */
-  readonly migrations: readonly MigrationEntry[];
-  /** How many keep a server from starting. */
-  readonly pending: PendingCounts;
-  /** Stores whose bookkeeping somebody holds, where that was allowed: they count for nothing in `pending`. */
-  readonly unread?: readonly UnreadStore[];
-}
 
 /**
  * One workflow over the SQL and the Redis data of an application.
@@ -95,9 +77,8 @@ export class Engine {
    */
   async list(options: ReadStateOptions = {}): Promise<MigrationList> {
     checkOptions(options);
-    const { entries, pending, unread } = await readUntilStopped(options.signal, this.#read(options));
-    const known = { deployment: this.#context.deployment, migrations: entries, pending };
-    return unread.length === 0 ? known : { ...known, unread };
+    const state = await readUntilStopped(options.signal, this.#read(options));
+    return makeList(this.#context.deployment, state);
   }
 
   /**
@@ -358,13 +339,7 @@ export class Engine {
    */
   async assertCurrent(options: StopOptions = {}): Promise<void> {
     checkOptions(options);
-    const { pending } = await this.#readFor(options);
-    if (pending.sql === 0 && pending.redis === 0) return;
-    throw new PendingError(
-      `Cannot start: ${pending.sql} SQL and ${pending.redis} Redis migrations are pending`,
-      pending,
-      { hint: hint`Apply them first: ${"apply"}` },
-    );
+    assertNonePending(await this.#readFor(options));
   }
 
   #read(options: StateReading = {}) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { MigrationList } from "../../engine/engine.ts";
+import type { MigrationList } from "../../engine/list.ts";
 import { type Command, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { readAll } from "../deployments/reading.ts";

@@ -9,7 +9,7 @@ import type { KeptForm, ResolveResult } from "../../engine/redis_backend.ts";
 import type { SqlVerification } from "../../engine/sql_backend.ts";
 import type { SqlPlan } from "../../engine/sql/sql_plan.ts";
 import type { ApplyEvent } from "../../engine/apply.ts";
-import type { MigrationList } from "../../engine/engine.ts";
+import type { MigrationList } from "../../engine/list.ts";
 import type { InitResult } from "../../engine/init.ts";
 import type { PlannedStore } from "../../engine/plan.ts";
 import type { VerifyResult } from "../../engine/verify.ts";

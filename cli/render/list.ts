@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { MigrationList } from "../../engine/engine.ts";
+import type { MigrationList } from "../../engine/list.ts";
 import type { MigrationStatus } from "../../engine/migration.ts";
 import type { PendingCounts } from "../../engine/state.ts";
 import { formatCounted, formatMinute } from "../output/format.ts";
