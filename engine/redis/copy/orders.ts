@@ -4,17 +4,16 @@
  * @module
  */
 
-import { type Binary, toBuffer } from "../binary.ts";
+import type { Binary } from "../binary.ts";
 import { Rows, type Values } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
 import { senselessAnswer } from "../errors.ts";
-import type { Orders } from "../scripts/copying.ts";
 import type { Listed } from "../scripts/listing.ts";
 import type { Script } from "../scripts/script.ts";
 import type { RedisStore } from "../store.ts";
 import { type Chain, follow, take, type Taken } from "../transform/chain.ts";
 import { isInconvertible } from "../transform/change.ts";
-import { packWrites } from "../transform/field_writes.ts";
+import { packOrders } from "../transform/field_writes.ts";
 import type { BatchSize } from "../walk/pacing.ts";
 import type { CopyChange } from "./change.ts";
 import { findPairs, type Pair } from "./pairs.ts";
@@ -131,14 +130,7 @@ export async function* carryOut(
 ): AsyncGenerator<readonly [Order, string]> {
   for (let rest = orders; rest.length > 0;) {
     const keys = rest.flatMap(({ source, target }) => [source, target]);
-    const writes = packWrites(fields, rest.map((order) => ({ ...order, key: order.target })));
-    const about: Orders = {
-      ...writes,
-      types: rest.map(({ type }) => type),
-      lists: rest.map(({ listed }) => listed ?? false),
-      deletedAt,
-    };
-    const args = [toBuffer(JSON.stringify(about))];
+    const args = [packOrders(fields, rest.map((order) => ({ ...order, key: order.target })), deletedAt)];
     const answer = await size.measure("write", rest.length, () => store.write(script, keys, args, fence));
     if (answer === "") throw senselessAnswer("EVALSHA");
     for (let i = 0; i < answer.length; i++) yield [rest[i]!, answer[i]!];

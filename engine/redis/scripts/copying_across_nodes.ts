@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Orders } from "./copying.ts";
-import { DEAD_OF } from "./listing.ts";
+import type { Binary } from "../binary.ts";
+import { DEAD_OF, type Listed } from "./listing.ts";
 import { DIGEST_OF, FENCE, type Script, script } from "./script.ts";
 
 /**
@@ -20,8 +20,12 @@ for i = k + 1, #KEYS, 2 do redis.call('HDEL', KEYS[i + 1], KEYS[i]) end
 return '1'
 `);
 
-/** What {@linkcode RESTORE_NEW} is told beside markers and dumps, and what {@linkcode Orders} say of lists. */
-export interface Restoring extends Pick<Orders, "lists" | "deletedAt"> {
+/** What {@linkcode RESTORE_NEW} is told beside markers and dumps. */
+export interface Restoring {
+  /** For each record what it lists, where that is to be looked at; else `false`. */
+  readonly lists: readonly (Listed | false)[];
+  /** The field that tells a deletion; empty for none. */
+  readonly deletedAt: Binary;
   /** For each record how many bytes the line of its marker and its dump have, by turns. */
   readonly sizes: readonly number[];
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ENDS_AT, FENCE, type Script, script, TOGETHER } from "./script.ts";
+import { ENDS_AT, FENCE, ORDERS, type Script, script, TOGETHER } from "./script.ts";
 
 /**
  * What a script looks at together, and of one original: what is larger is for others to judge. A copy is about as large, but where the
@@ -22,15 +22,15 @@ const MOST = { bytes: 512 * 1024, bytesOfOriginal: 64 * 1024, fieldsOfCopy: 1000
  *   much at once is left out at the end.
  */
 export const DELETE_SAME: Script = script(`${FENCE}${TOGETHER}
-local orders, pcall = cjson.decode(ARGV[a + 1]), redis.pcall
-local names, shapes, told, at, bytes = orders.fields, orders.shapes, orders.values, 0, 0
-local width, column, places = #names, {}, {}
+${ORDERS.begin}
+local pcall, width, bytes, column = redis.pcall, #names, 0, {}
 for j = 1, width do column[names[j]] = j end
 for i = 1, #shapes do
-  places[i] = {}
-  for j = 1, #shapes[i] do places[i][shapes[i][j]] = j end
+  local set, place = shapes[i].set, {}
+  for j = 1, #set do place[set[j]] = j end
+  shapes[i].place = place
 end
-local function judge(source, target, shape, place)
+local function judge(source, target)
   local size = pcall('MEMORY', 'USAGE', source)
   if not size then return '-' end
   if type(size) ~= 'number' or size > ${MOST.bytesOfOriginal} then return '?' end
@@ -39,9 +39,9 @@ local function judge(source, target, shape, place)
   bytes = bytes + 2 * size
   local original, copy = pcall('HGETALL', source), pcall('HGETALL', target)
   if original.err or copy.err then return '?' end
-  -- Mostly a copy has the fields in the same order, and others behind them: a table of its own would cost more than all the rest.
-  local there, unread, more, set_at = nil, 0, #shape, at + width + 1
-  for j = 1, width do if told[at + j] then unread = unread + 1 end end
+  -- What a loop uses most is the function's own: to reach what is another's takes longer.
+  local told, at, set_at, column, place = told, at, set_at, column, shape.place
+  local there, unread, more = nil, shape.there, #fields
   for j = 1, #original, 2 do
     local name, value = original[j], original[j + 1]
     local read, set = column[name], place[name]
@@ -52,10 +52,11 @@ local function judge(source, target, shape, place)
     if set then
       value, more = told[set_at + set], more - 1
     end
-    if copy[j] ~= name then there = there or by_name(copy) end
-    local found = there and there[name]
-    if not there then found = copy[j + 1] end
-    if found ~= value then return '?' end
+    -- Mostly a copy has the fields in the same order, and others behind them: a table of its own would cost more than all the rest.
+    if copy[j + 1] ~= value or copy[j] ~= name then
+      there = there or by_name(copy)
+      if there[name] ~= value then return '?' end
+    end
   end
   if unread ~= 0 then return '0' end
   if #copy ~= #original + 2 * more then return '?' end
@@ -63,8 +64,8 @@ local function judge(source, target, shape, place)
     local set = place[copy[j]]
     if not set or told[set_at + set] ~= copy[j + 1] then return '?' end
   end
-  for j = 1, there and #shape or 0 do
-    if there[shape[j]] ~= told[set_at + j] then return '?' end
+  for j = 1, there and #fields or 0 do
+    if there[fields[j]] ~= told[set_at + j] then return '?' end
   end
   if not ends_together(source, target, copy) then return '?' end
   redis.call('UNLINK', source)
@@ -72,10 +73,8 @@ local function judge(source, target, shape, place)
 end
 local results = {}
 for i = k + 1, #KEYS, 2 do
-  local number = told[at + width + 1]
-  local shape = shapes[number]
-  results[#results + 1] = judge(KEYS[i], KEYS[i + 1], shape, places[number])
-  at = at + width + 1 + #shape
+  ${ORDERS.next}
+  results[#results + 1] = judge(KEYS[i], KEYS[i + 1])
   if bytes > ${MOST.bytes} then break end
 end
 return table.concat(results)

@@ -34,8 +34,10 @@ local function is_time(text)
   local fraction, zone = string.match(rest, '^%.(%d+)(.*)$')
   return (fraction == nil or #fraction <= 9) and is_zone(zone or rest)
 end
+local pcall = redis.pcall
 local function is_deleted(key, field)
-  local told = redis.pcall('HGET', key, field)
+  local told = pcall('HGET', key, field)
+  if not told then return false end -- As of most of them.
   return type(told) == 'string' and is_time(told)
 end
 `;
@@ -49,10 +51,10 @@ const BYTES_OF_LISTED = 256;
  */
 export const DEAD_OF = `${IS_DELETED}
 local function dead_of(key, list, deleted_at)
-  local dead, names = {}, redis.call('HKEYS', key)
+  local dead, names, records = {}, redis.call('HKEYS', key), list[2]
   bytes = bytes + ${BYTES_OF_LISTED} * #names
   for j = 1, #names do
-    local record = list[2][names[j]]
+    local record = records[names[j]]
     if not record then return nil, '0' end
     if is_deleted(record, deleted_at) then dead[#dead + 1] = names[j] end
   end

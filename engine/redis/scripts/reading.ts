@@ -66,17 +66,21 @@ local function with_copy(key, target)
   local original, copy = pcall('HGETALL', key), pcall('HGETALL', target)
   if original.err or copy.err or #original == 0 or #copy == 0 then return false end
   if not ends_together(key, target, copy) then return false end
-  local values, differing, at, any, there = {}, {}, 0, false, nil
+  local values, differing, at, any, there, column = {}, {}, 0, false, nil, column
   for j = 1, width do values[j] = false end
-  -- Mostly a copy has the fields in the same order, and others behind them: a table of its own would cost more than all the rest.
   for j = 1, #original, 2 do
     local name, value = original[j], original[j + 1]
-    local read, found = column[name], nil
+    local read, found = column[name], copy[j + 1]
     if read then values[read], any = value, true end
-    if copy[j] ~= name then there = there or by_name(copy) end
-    if there then found = there[name] else found = copy[j + 1] end
-    if found ~= value then
-      differing[at + 1], differing[at + 2], at = name, found or false, at + 2
+    -- Mostly a copy has the fields in the same order, and others behind them: a table of its own would cost more than all the rest.
+    if found ~= value or copy[j] ~= name then
+      if copy[j] ~= name then
+        there = there or by_name(copy)
+        found = there[name]
+      end
+      if found ~= value then
+        differing[at + 1], differing[at + 2], at = name, found or false, at + 2
+      end
     end
   end
   local names = there and by_name(original)

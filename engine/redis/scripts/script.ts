@@ -38,19 +38,18 @@ export const UNPACK = `local unpack = table.unpack or unpack
  */
 export const FIELDS = {
   begin: `
-local pcall, width = redis.pcall, #names
+local call, pcall, width = redis.call, redis.pcall, #names
 `,
   read: `
   local values = pcall('HMGET', key, unpack(names))
 `,
-  /** After `read`: sets `same` and `any` by what is told of the record in `told` behind `at`, with `false` for none. */
+  /** After `read` and {@linkcode ORDERS}: sets `same`, and `is_there`. */
   compare: `
-  local same, any = true, false
+  same = true
   for j = 1, width do
-    local value = values[j]
-    if value then any = true end
-    if value ~= told[at + j] then same = false end
+    if values[j] ~= told[at + j] then same = false end
   end
+  is_there = same and shape.there > 0 or call('EXISTS', key) == 1
 `,
 };
 
@@ -155,21 +154,41 @@ local function by_name(hash)
 end
 `;
 
-/** `set_shape` sets the fields that a shape names to the values behind `at` in `told`. Their ends are kept. */
-export const SET_SHAPE = `${FIELD_ENDS}
-local pairs_of = {} -- By shape: a table for each record would take longer than what is done with it.
-local function set_shape(key, shape, told, at)
-  local count = #shape
-  if count == 0 then return end
-  local ends, pairs = field_ends(key, shape), pairs_of[shape]
-  if not pairs then
-    pairs = {}
-    for j = 1, 2 * count do pairs[j] = shape[(j + 1) / 2] or '' end
-    pairs_of[shape] = pairs
+/**
+ * How {@linkcode Orders} are taken: `begin` once, which also sets `names`; `next` for each record, which sets its `shape`, and `at`: behind
+ * that stand in `told` the values that were read, and from `set_at` those to set.
+ */
+export const ORDERS = {
+  begin: `
+local orders = cjson.decode(ARGV[a + 1])
+local names, shapes, told = orders.fields, orders.shapes, orders.values
+local number, shape, fields, at, set_at, next_at = nil, nil, nil, 0, 0, 0
+`,
+  next: `
+  at = next_at + 1
+  if told[at] ~= number then -- Mostly it is as before.
+    number = told[at]
+    shape = shapes[number]
+    fields = shape.set
   end
-  for j = 1, count do pairs[2 * j] = told[at + j] end
-  redis.call('HSET', key, unpack(pairs))
-  keep_ends(key, shape, ends)
+  set_at = at + width
+  next_at = set_at + shape.size
+`,
+};
+
+/** `set_fields` sets the fields that a shape names to the values that are told. Their ends are kept. */
+export const SET_FIELDS = `${FIELD_ENDS}
+for i = 1, #shapes do -- A table for each record would take longer than what is done with it.
+  local shape = shapes[i]
+  shape.pairs = {}
+  for j = 1, 2 * #shape.set do shape.pairs[j] = shape.set[(j + 1) / 2] or '' end
+end
+local function set_fields(key)
+  if #fields == 0 then return end
+  local pairs, ends = shape.pairs, knows_field_ends and field_ends(key, fields)
+  for j = 1, #fields do pairs[2 * j] = told[set_at + j] end
+  call('HSET', key, unpack(pairs))
+  if ends then keep_ends(key, fields, ends) end
 end
 `;
 

@@ -4,53 +4,55 @@
  * @module
  */
 
-import { FENCE, FIELDS, type Script, script, SET_SHAPE } from "./script.ts";
+import type { Binary } from "../binary.ts";
+import type { Listed } from "./listing.ts";
+import { FENCE, FIELDS, ORDERS, type Script, script, SET_FIELDS } from "./script.ts";
 
-/** What {@linkcode WRITE_FIELDS} is told, as JSON: a server takes that apart faster than arguments of its own. */
-export interface FieldWrites {
+/** What scripts are told of records, as JSON: a server takes that apart faster than arguments of its own. */
+export interface Orders {
   /** Names of the fields that were read. */
-  readonly fields: readonly string[];
-  /** The sets of fields to set, each named once. */
-  readonly shapes: readonly (readonly string[])[];
-  /** For each record the values that were read, `false` for none; which shape, from 1; and the values to set. */
-  readonly values: readonly (string | false | number)[];
+  readonly fields: readonly Binary[];
+  /** What records have in common, told once. */
+  readonly shapes: readonly Shape[];
+  /**
+   * For each record which shape, from 1; the values that were read, `false` for none; the values to set; and of a list what it lists,
+   * where that is to be looked at.
+   */
+  readonly values: readonly (Binary | false | number | Listed)[];
+  /** The field that tells a deletion; empty for none. */
+  readonly deletedAt: Binary;
+}
+
+/** What most records of a batch have in common. */
+export interface Shape {
+  /** The type of an original. Of one that is no hash nothing is looked at but that. */
+  readonly type: string;
+  /** How many of the fields that were read were there. */
+  readonly there: number;
+  /** The fields to set. */
+  readonly set: readonly Binary[];
+  /** Of a list it is told what it lists. */
+  readonly lists: boolean;
+  /** How much is told of a record behind the values that were read. */
+  readonly size: number;
 }
 
 /**
- * Sets `change`, which changes fields of the next hash that {@linkcode FieldWrites} tell of, if it exists and the fields that were
- * read are as they were. Their ends are kept. It returns `1` for done, `0` for changed meanwhile, `-` for gone.
- */
-export const CHANGE = `
-local writes = cjson.decode(ARGV[a + 1])
-local names, shapes, told, at = writes.fields, writes.shapes, writes.values, 0
-${FIELDS.begin}
-${SET_SHAPE}local function change(key)
-  local shape, result = shapes[told[at + width + 1]], '1'
-  if #shape > 0 then
-    ${FIELDS.read}${FIELDS.compare}
-    if not any and redis.call('EXISTS', key) == 0 then
-      result = '-'
-    elseif same then
-      set_shape(key, shape, told, at + width + 1)
-    else
-      result = '0'
-    end
-  end
-  at = at + width + 1 + #shape
-  return result
-end
-`;
-
-/**
- * Changes fields of many hashes.
+ * Changes fields of hashes that exist while those that were read are as they were. Their ends are kept.
  *
  * - KEYS: the fence key if any, then the records.
- * - ARGV: the fence; {@linkcode FieldWrites}.
- * - Returns for each record what {@linkcode CHANGE} does.
+ * - ARGV: the fence; {@linkcode Orders}.
+ * - Returns a character for each record: `1` for done, `0` for changed meanwhile, `-` for gone.
  */
-export const WRITE_FIELDS: Script = script(`${FENCE}${CHANGE}
+export const WRITE_FIELDS: Script = script(`${FENCE}${ORDERS.begin}${FIELDS.begin}${SET_FIELDS}
 local results = {}
-for i = k + 1, #KEYS do results[i - k] = change(KEYS[i]) end
+for i = k + 1, #KEYS do
+  ${ORDERS.next}
+  local key, same, is_there = KEYS[i], nil, nil
+  ${FIELDS.read}${FIELDS.compare}
+  if same and is_there then set_fields(key) end
+  results[i - k] = not is_there and '-' or same and '1' or '0'
+end
 return table.concat(results)
 `);
 

@@ -4,10 +4,12 @@
  * @module
  */
 
+import type { Buffer } from "node:buffer";
 import { type Binary, decodeText, display, isBytes, toBuffer } from "../binary.ts";
 import type { Values } from "../bulk_reads.ts";
 import type { WriteContext } from "../context.ts";
-import { type FieldWrites, WRITE_FIELDS } from "../scripts/writing.ts";
+import type { Listed } from "../scripts/listing.ts";
+import { type Orders, type Shape, WRITE_FIELDS } from "../scripts/writing.ts";
 
 /** One record that is to be changed. */
 export interface FieldWrite {
@@ -34,29 +36,36 @@ export async function writeFields(
   await store.onEachNode(todo.map(({ key }) => key), async (group) => {
     const records = group.map((i) => todo[i]!);
     const keys = records.map(({ key }) => key);
-    const writes = toBuffer(JSON.stringify(packWrites(fields, records)));
-    const answer = await store.write(WRITE_FIELDS, keys, [writes], fence);
+    const answer = await store.write(WRITE_FIELDS, keys, [packOrders(fields, records)], fence);
     group.forEach((i, at) => results[i] = answer[at]!);
   });
   return results;
 }
 
-/** Most records of a batch have the same fields set: their names are sent once. */
-export function packWrites(fields: readonly Binary[], records: readonly FieldWrite[]): FieldWrites {
+/** Tells scripts of records: {@linkcode Orders}. */
+export function packOrders(
+  fields: readonly Binary[],
+  records: readonly (FieldWrite & Pick<Partial<Shape>, "type"> & { readonly listed?: Listed | undefined })[],
+  deletedAt: Binary = "",
+): Buffer {
   const numbers = new Map<string, number>();
-  const shapes: string[][] = [];
-  const values: (string | false | number)[] = [];
-  for (const { key, values: before, changes } of records) {
-    for (const value of before) values.push(value ?? false);
+  const shapes: Shape[] = [];
+  const values: (Binary | false | number | Listed)[] = [];
+  for (const { key, values: before, changes, type = "hash", listed } of records) {
     if (changes.length % 2 !== 0) throw refusal(key, `${changes.at(-1)} has no value`);
-    let name = "";
+    const lists = listed !== undefined;
+    let there = 0;
+    for (const value of before) if (value !== null) there++;
+    let name = `${type} ${there} ${lists} `;
     for (let at = 0; at < changes.length; at += 2) name += `${changes[at]!.length}:${changes[at]}`;
     let number = numbers.get(name);
     if (number === undefined) {
-      number = shapes.push(shapeOf(key, changes));
+      const set = namesIn(key, changes);
+      number = shapes.push({ type, there, set, lists, size: set.length + Number(lists) });
       numbers.set(name, number);
     }
     values.push(number);
+    for (const value of before) values.push(value ?? false);
     for (let at = 1; at < changes.length; at += 2) {
       const value = changes[at]!;
       if (!isBytes(value)) {
@@ -64,12 +73,14 @@ export function packWrites(fields: readonly Binary[], records: readonly FieldWri
       }
       values.push(value);
     }
+    if (listed !== undefined) values.push(listed);
   }
-  return { fields, shapes, values };
+  const orders: Orders = { fields, shapes, values, deletedAt };
+  return toBuffer(JSON.stringify(orders));
 }
 
 /** The names of the fields to set. */
-function shapeOf(key: Binary, changes: readonly string[]): string[] {
+function namesIn(key: Binary, changes: readonly string[]): string[] {
   const names = changes.filter((_, at) => at % 2 === 0);
   for (const name of names) {
     if (decodeText(name) === null) {

@@ -1,12 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { toArgument } from "../../../engine/redis/binary.ts";
 import { Rows } from "../../../engine/redis/bulk_reads.ts";
 import { type Order, partSame } from "../../../engine/redis/copy/orders.ts";
 import { BatchSize, ReplyClock } from "../../../engine/redis/walk/pacing.ts";
 import { DELETE_SAME } from "../../../engine/redis/scripts/deleting.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
-import { packWrites } from "../../../engine/redis/transform/field_writes.ts";
+import { packOrders } from "../../../engine/redis/transform/field_writes.ts";
 import { startRedis } from "../../support/redis.ts";
 
 type Fields = Readonly<Record<string, string>>;
@@ -42,8 +41,7 @@ Deno.test("DELETE_SAME deletes originals that are the same as their copies, and 
       await client.pexpireat(`new${i}`, 4_102_444_800_000 + end);
     }
     const keys = CASES.flatMap((_, i) => [`old${i}`, `new${i}`]);
-    const told = { ...packWrites(["n", "m"], CASES.map(() => order)), types: CASES.map(() => "hash") };
-    const args = [toArgument(JSON.stringify(told))];
+    const args = [packOrders(["n", "m"], CASES.map(() => order))];
     const answers = [...await store.write(DELETE_SAME, keys, args, undefined)];
     const wanted = CASES.map(([, , answer]) => answer === "1" && end === 1 ? "?" : answer);
     CASES.forEach(([, , , why], i) => assertEquals(answers[i], wanted[i], `${why}, ends ${ends}`));
@@ -95,7 +93,7 @@ Deno.test("any original and any copy are the same if their fields say so, in wha
         return now.size === wanted.size && [...wanted].every(([name, value]) => now.get(name) === value);
       }));
       const orders = pairs.map(() => ({ key: "", values: read, changes: set }));
-      const args = [toArgument(JSON.stringify(packWrites(["n", "m"], orders)))];
+      const args = [packOrders(["n", "m"], orders)];
       const keys = pairs.flatMap((_, i) => [`old${i}`, `new${i}`]);
       const told: Order[] = pairs.map(([original], i) => ({
         ...{ source: `old${i}`, target: `new${i}`, kind: "any", type: "hash", outcomes: [] },
@@ -125,7 +123,7 @@ Deno.test("DELETE_SAME takes no record of another type for the same, and answers
   const client = server.client();
   const store = new RedisStore(client);
   const orders = Array.from({ length: 40 }, () => ({ key: "", values: [null], changes: [] }));
-  const args = [toArgument(JSON.stringify(packWrites(["n"], orders)))];
+  const args = [packOrders(["n"], orders)];
   const keys = orders.flatMap((_, i) => [`old${i}`, `new${i}`]);
   for (const key of keys) await client.rpush(key, "member");
   assertEquals(await store.write(DELETE_SAME, keys, args, undefined), "?".repeat(40));
