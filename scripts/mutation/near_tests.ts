@@ -55,7 +55,7 @@ const NEAR: readonly (readonly [path: string, tests: string])[] = [
   ],
   [
     "engine/redis/scripts/writing",
-    "redis/field_writes redis/field_ends redis/backend redis/changing_records",
+    "redis/recording redis/field_writes redis/field_ends redis/backend redis/changing_records",
   ],
   ["engine/redis/store", "redis/by_node redis/backend redis/cluster"],
   ["engine/redis/stored_state", "redis/bookkeeping redis/backend contract/redis"],

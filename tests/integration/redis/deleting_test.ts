@@ -1,9 +1,10 @@
+import { createHash } from "node:crypto";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { Rows } from "../../../engine/redis/bulk_reads.ts";
 import { type Order, partSame } from "../../../engine/redis/copy/orders.ts";
 import { BatchSize, ReplyClock } from "../../../engine/redis/walk/pacing.ts";
-import { DELETE_SAME } from "../../../engine/redis/scripts/deleting.ts";
+import { DELETE_PROVEN, DELETE_SAME } from "../../../engine/redis/scripts/deleting.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
 import { packOrders } from "../../../engine/redis/transform/field_writes.ts";
 import { startRedis } from "../../support/redis.ts";
@@ -132,4 +133,35 @@ Deno.test("DELETE_SAME takes no record of another type for the same, and answers
   const answer = await store.write(DELETE_SAME, keys, args, undefined);
   assertEquals(answer, "1".repeat(answer.length));
   assertEquals(answer.length < 10, true, answer);
+});
+
+Deno.test("DELETE_PROVEN deletes an original only while it and its copy are what was judged, and end when they did", async () => {
+  await using server = await startRedis();
+  const client = server.client();
+  const store = new RedisStore(client);
+  const keys = ["old", "new"];
+  const END = 4_102_444_800_000;
+  const since: readonly (readonly [answer: string, why: string, change: () => Promise<unknown>])[] = [
+    ["1", "nothing has changed", () => Promise.resolve()],
+    ["0", "the original holds something else", () => client.hset("old", "n", "2")],
+    ["0", "the copy holds something else", () => client.hset("new", "n", "2")],
+    ["0", "the original ends later", () => client.pexpireat("old", END + 1)],
+    ["0", "the copy ends later", () => client.pexpireat("new", END + 1)],
+    ["0", "the copy never ends", () => client.persist("new")],
+    ["0", "the copy is gone", () => client.del("new")],
+    ["-", "the original is gone", () => client.del("old")],
+  ];
+  for (const [answer, why, change] of since) {
+    await client.flushall();
+    const judged: string[] = [];
+    for (const key of keys) {
+      await client.hset(key, "n", "1");
+      await client.pexpireat(key, END);
+      const digest = createHash("sha1").update((await client.dumpBuffer(key))!).digest("hex");
+      judged.push(digest, String(END));
+    }
+    await change();
+    assertEquals(await store.write(DELETE_PROVEN, keys, judged, undefined), answer, why);
+    assertEquals(await client.exists("old"), answer === "0" ? 1 : 0, why);
+  }
 });
