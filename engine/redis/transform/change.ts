@@ -152,8 +152,8 @@ export function transformRecords(given: TransformRules): TransformChange {
 }
 
 /** @throws {RegistryError} When it is none of what a change may answer. */
-function checked({ pattern }: TransformRules, changes: Changes): Changes {
-  const fault = faultOf(changes);
+function checked({ pattern, fields }: TransformRules, changes: Changes): Changes {
+  const fault = faultOf(changes, fields);
   if (fault === null) return changes;
   throw new RegistryError(`Cannot go by change() of the records "${display(pattern)}": ${fault}`, {
     hint:
@@ -161,11 +161,12 @@ function checked({ pattern }: TransformRules, changes: Changes): Changes {
   });
 }
 
-function faultOf(answer: unknown): string | null {
+function faultOf(answer: unknown, fields: readonly Binary[]): string | null {
   if (answer === null) return null;
   if (!Array.isArray(answer)) {
     const { invalid } = (answer ?? {}) as { invalid?: unknown };
-    return typeof invalid === "string" ? null : `it answered ${typeof answer}`;
+    if (typeof invalid !== "string") return `it answered ${typeof answer}`;
+    return fields.includes(invalid) ? null : `it calls "${display(invalid)}" invalid, which it does not read`;
   }
   if (!answer.every((part) => typeof part === "string")) return "it sets what is no string";
   if (answer.length % 2 === 1) return `it sets "${display(answer.at(-1)!)}" to no value`;

@@ -60,3 +60,16 @@ Deno.test("transformRecords() and copyKeys() ask about no key that the pattern d
   });
   assertEquals([kindOf("a:1", [null]), kindOf("c:1", [null])], ["a", null]);
 });
+
+Deno.test("a change refuses to call a field invalid that it does not read: nothing could be shown of it", () => {
+  const { change } = transformRecords({
+    ...{ pattern: "user:*", fields: ["email"], kindOf: () => "users", groupOf: () => "" },
+    change: (_kind, [email]) => ({ invalid: email ? "email" : "mail" }),
+  });
+  assertEquals(change("users", ["Ada"]), { invalid: "email" });
+  assertThrows(
+    () => change("users", [null]),
+    RegistryError,
+    'it calls "mail" invalid, which it does not read',
+  );
+});
