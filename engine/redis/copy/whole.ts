@@ -8,8 +8,9 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { type Binary, fromBytes, toArgument } from "../binary.ts";
 import { settleAll } from "../../settle_all.ts";
+import { slices } from "../../slices.ts";
 import { type FieldsRow, toRow, type Values } from "../bulk_reads.ts";
-import { DIGEST_WHOLE, READ_WHOLE } from "../scripts/reading.ts";
+import { DIGEST_WHOLE, DIGESTED_AT_ONCE, READ_WHOLE } from "../scripts/reading.ts";
 import type { RedisStore } from "../store.ts";
 
 /** A record as it was read. */
@@ -61,7 +62,7 @@ function toWhole([endsAt, ...told]: Row, dump: Buffer, { length }: readonly Bina
   return { dump, endsAt, ...told.length === 0 ? { values: null } : toRow(told, length) };
 }
 
-/** Tells of each record whether it is as it was read. All of a node are told by one digest, as long as none has changed. */
+/** Tells of each record whether it is as it was read. Those of a node are told together, as long as none has changed. */
 export async function areAsBefore(
   store: RedisStore,
   keys: readonly Binary[],
@@ -69,11 +70,12 @@ export async function areAsBefore(
 ): Promise<boolean[]> {
   const same = keys.map(() => false);
   const look = async (group: readonly number[]): Promise<void> => {
-    const ends = group.map((i) => before[i]!.endsAt).join(" ");
-    const dumps = Buffer.concat(group.map((i) => before[i]!.dump));
-    const digest = createHash("sha1").update(`${ends}\n`).update(dumps).digest("hex");
+    const digests = Array.from(
+      slices(group, DIGESTED_AT_ONCE),
+      (some) => digestOf(some.map((i) => before[i]!)),
+    );
     const now = await store.evaluate(DIGEST_WHOLE, group.map((i) => keys[i]!), []);
-    if (String(now) === digest) { for (const i of group) same[i] = true; }
+    if (String(now) === digests.join("")) { for (const i of group) same[i] = true; }
     else if (group.length > 1) {
       const half = group.length >> 1;
       await settleAll([group.slice(0, half), group.slice(half)].map(look));
@@ -81,4 +83,11 @@ export async function areAsBefore(
   };
   await store.onEachNode(keys, look);
   return same;
+}
+
+/** By the order of {@linkcode DIGEST_WHOLE}. */
+function digestOf(records: readonly Whole[]): string {
+  const ends = records.map(({ endsAt }) => endsAt).join(" ");
+  const dumps = Buffer.concat(records.map(({ dump }) => dump));
+  return createHash("sha1").update(`${ends}\n`).update(dumps).digest("hex");
 }
