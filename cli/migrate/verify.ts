@@ -14,7 +14,8 @@ import { EXIT } from "../output/error_catalogue.ts";
 import { verifyPage } from "../html/verify_page.ts";
 import { formatCounted } from "../output/format.ts";
 import { verifyJson } from "../output/json.ts";
-import { renderVerify } from "../render/verify.ts";
+import { renderVerify, type VerifyView } from "../render/verify.ts";
+import { configuredStores } from "../stores/configured.ts";
 import { readWholeNumber } from "../line/whole_number.ts";
 import { writeFile } from "../output/write_file.ts";
 
@@ -74,12 +75,7 @@ export const verifyCommand: Command = defineCommand(
           `${issue ?? "not verified"}${others.length === 0 ? "" : `, and ${others.length} more`}`,
         );
       },
-      text: (result, layout) =>
-        renderVerify(result, layout, {
-          full,
-          sample,
-          named: ids.length > 0,
-        }),
+      text: (result, layout) => renderVerify(result, layout, viewOf(context, { ids, full, sample })),
       status: ({ ok }) => ok ? EXIT.done : EXIT.failed,
       isDone: ({ ok }) => ok,
       words: ["verify", "do not verify", "could not be asked"],
@@ -121,7 +117,14 @@ async function run(context: Context, { ids, full, sample, html }: VerifyCommandO
   context.output.result(verifyJson(result, deployment), (layout) =>
     [
       ...(html === undefined ? [] : [`Written as a page to ${html}.`, ""]),
-      renderVerify(result, layout, { full, sample, named: ids.length > 0 }),
+      renderVerify(result, layout, viewOf(context, { ids, full, sample })),
     ].join("\n"));
   return result.ok ? EXIT.done : EXIT.failed;
+}
+
+function viewOf(
+  { settings }: Context,
+  { ids, full, sample }: Pick<VerifyCommandOptions, "ids" | "full" | "sample">,
+): VerifyView {
+  return { full, sample, named: ids.length > 0, sqlStores: configuredStores(settings).length };
 }

@@ -17,6 +17,8 @@ import { wrap } from "../output/table.ts";
 export interface VerifyView {
   readonly full: boolean;
   readonly sample: number;
+  /** How many SQL stores are configured, also where not all were looked at. */
+  readonly sqlStores: number;
   /** Only the migrations that were named. */
   readonly named?: boolean;
 }
@@ -72,7 +74,7 @@ function verdict({ ok }: VerifyResult, style: Style): string {
 function next(
   result: VerifyResult,
   layout: Layout,
-  { full, named = false }: VerifyView,
+  { full, named = false, sqlStores }: VerifyView,
 ): string {
   const { ok, redis } = result;
   if (ok && !full && redis.length > 0) {
@@ -84,7 +86,7 @@ function next(
   const sql = stores.map(([, store]) => store);
   // A version that is not known can be set by the release alone that knows it.
   const settable = stores.filter(([, { current, latest }]) => current <= latest);
-  const at = (name: string, version: number) => `${version}${storeFlag(name, { size: sql.length })}`;
+  const at = (name: string, version: number) => `${version}${storeFlag(name, { size: sqlStores })}`;
   const dirty = settable.find(([, store]) => store.dirty);
   if (dirty !== undefined) return nextAfterRepair(dirty[1], layout, (version) => at(dirty[0], version));
   const misrecorded = settable.find(([, store]) => store.misrecorded);

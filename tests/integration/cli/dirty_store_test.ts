@@ -70,6 +70,11 @@ Deno.test("where two SQL stores are configured, every force that is advised says
     (await run("verify")).stdout,
     "Next: outpost migrate force 10 --store postgres --sql-only",
   );
+  // Also where only one of the two was looked at.
+  assertStringIncludes(
+    (await run("verify sql/10")).stdout,
+    "Next: outpost migrate force 10 --store postgres --sql-only",
+  );
   assertEquals((await run("force 10 --store postgres --yes")).code, 0);
   await sql`INSERT INTO schema_migrations VALUES (9, false)`;
   assertStringIncludes(

@@ -120,6 +120,7 @@ Deno.test("renderVerify() shows what was checked and what to do about what is wr
     {
       full: false,
       sample: 20,
+      sqlStores: 1,
     },
   );
   assertStringIncludes(text, "FAIL redis/002_timestamps    39 of 40 checks passed\n    - tenant:{x}: old");
@@ -139,6 +140,7 @@ Deno.test("renderVerify() shows what was checked and what to do about what is wr
     {
       full: false,
       sample: 20,
+      sqlStores: 1,
     },
   );
   assertStringIncludes(schema, "    ! Table y belongs to z");
@@ -149,6 +151,7 @@ Deno.test("renderVerify() shows what was checked and what to do about what is wr
     renderVerify({ ok: false, stores: [], postgres: newer, clickhouse: null, redis: [] }, layout, {
       full: false,
       sample: 20,
+      sqlStores: 1,
     }),
     "Next: outpost migrate verify  with the release that applied these steps",
   );
