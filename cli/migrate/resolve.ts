@@ -89,21 +89,22 @@ async function run(context: Context, { id: loose, keys, keep, yes }: ResolveComm
   if (found.length > 0 && !context.output.json) {
     context.output.text(renderDifferences(found, keep, context.output.layout));
   }
-  if (found.length > 0 && !yes) {
-    const question: Question = { text: questionOf(found, keep), instead };
+  const isLeft = ({ deletable }: RedisDifference) => keep === "copy" && !deletable;
+  const settled = found.filter((one) => !isLeft(one));
+  if (settled.length > 0 && !yes) {
+    const question: Question = { text: questionOf(settled, keep), instead };
     if (!await context.confirm(question)) throw new DeclinedError("Nothing was settled: the answer was no");
   }
   const result = await open.engine.resolveDifferences(id, found, keep, lockOptions(context));
   const issues = [...missing.map((key) => `${key}: there is no such original`), ...result.issues];
   context.output.result(
     resolveJson({ ...result, issues }, keep),
-    (layout) => renderResult({ ...result, issues }, layout),
+    (layout) => renderResult({ ...result, issues }, layout, found.some(isLeft)),
   );
   return issues.length > 0 ? EXIT.failed : EXIT.done;
 }
 
-function questionOf(found: readonly RedisDifference[], keep: KeptForm): string {
-  const settled = keep === "copy" ? found.filter(({ deletable }) => deletable) : found;
+function questionOf(settled: readonly RedisDifference[], keep: KeptForm): string {
   const without = keep === "copy" ? settled.filter(({ hasCopy }) => !hasCopy).length : 0;
   const losing = keep === "copy" ? "originals" : "copies";
   const deleted = without === 0 ? "" : `, and delete ${formatCounted(without, "original")} without a copy`;
@@ -137,11 +138,14 @@ function renderDifferences(found: readonly RedisDifference[], keep: KeptForm, la
   ].join("\n\n");
 }
 
-function renderResult({ id, resolved, issues }: ResolveResult, layout: Layout): string {
+/** @param left Whether there are originals without a copy that nobody named: `status` would lead back to here. */
+function renderResult({ id, resolved, issues }: ResolveResult, layout: Layout, left: boolean): string {
   const { style, width } = layout;
   return [
     `${style.cyan(id)}  ${formatCounted(resolved, "record")} settled`,
     ...issues.slice(0, NAMED).map((issue) => wrap(`  ${style.yellow("!")} ${issue}`, width, "    ")),
-    nextCommand(layout, "outpost migrate status", "and apply, where the migration is not applied yet"),
+    left
+      ? nextCommand(layout, `outpost migrate apply ${id} --rerun`, "copies what has no copy")
+      : nextCommand(layout, "outpost migrate status", "and apply, where the migration is not applied yet"),
   ].join("\n");
 }

@@ -369,6 +369,18 @@ export const NEXT_LINES: readonly Proof[] = [
       return await world.outpost(verify!);
     },
   ),
+  proof(
+    "Next: outpost migrate apply {} --rerun  copies what has no copy",
+    "settles all that another tool copied in part",
+    async (world, see) => {
+      await world.old();
+      const recorded = { status: "applied", applied_at: "2026-01-01T00:00:00Z" };
+      await world.client.hset("outpost:migration:001_hash_tags", recorded);
+      const [rerun] = see(await world.outpost("migrate resolve redis/1 --all --keep copy --yes"));
+      ends(await world.agreed(rerun!));
+      return await world.outpost("migrate verify redis/1 --full");
+    },
+  ),
   proof("Next: {}  convert what was left", "finds records of an old server", async (world, see) => {
     await world.current();
     await world.client.hset("tenant:{late}:tenant", { id: "late", created_at: "2024-01-15T10:30:00Z" });

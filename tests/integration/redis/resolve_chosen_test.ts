@@ -139,6 +139,14 @@ Deno.test("outpost migrate resolve deletes no original without a copy that nobod
   const all = await run("resolve redis/1 --all --keep copy --yes");
   assertEquals([all.code, await client.exists("tenant:b", "tenant:c")], [1, 2]);
   assert(all.stdout.includes("tenant:b: left alone, it has no copy"), all.stdout);
+  assert(all.stdout.includes("Next: outpost migrate apply redis/001_hash_tags --rerun"), all.stdout);
+  const asked = await runInProcess("migrate resolve redis/1 --all --keep copy".split(" "), {
+    env,
+    answers: ["n"],
+  });
+  // Nothing is to be written, and so nothing to be asked.
+  assertEquals([asked.code, asked.stdout.includes("Write 0 records")], [1, false]);
+  assert(asked.stdout.includes("tenant:b: left alone, it has no copy"), asked.stdout + asked.stderr);
   assertEquals((await run("resolve redis/1 tenant:b --keep copy --yes")).code, 0);
   assertEquals(await client.exists("tenant:b"), 0);
   assertEquals((await run("apply redis/1 --rerun --yes")).code, 0);
