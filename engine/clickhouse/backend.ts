@@ -115,6 +115,11 @@ class ClickHouseStore implements StepStore {
     return Promise.resolve(null);
   }
 
+  shows(version: number): boolean {
+    const { schemas } = this.#options;
+    return compareTables(schemas[version - 1]!, schemas[version - 2] ?? []).length > 0;
+  }
+
   expand(text: string): string {
     return expandFor(this.#options, text);
   }

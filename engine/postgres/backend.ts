@@ -46,6 +46,9 @@ export function createPostgresBackend(options: PostgresOptions): SqlBackend {
   return new StepBackend(new PostgresStore(options), options);
 }
 
+/** An operator's own columns, and a way down and up again, move columns without harm. */
+const ANY_PLACE = { anyOrder: "all", anyBounds: true } as const;
+
 class PostgresStore implements StepStore {
   readonly name = "postgres";
   readonly #options: PostgresOptions;
@@ -143,9 +146,8 @@ class PostgresStore implements StepStore {
         async findings(version) {
           const expected = schemas[version - 1]!;
           const found = await unlessHeld(async (within) => {
-            // An operator's own columns, and a way down and up again, move columns without harm.
             const found = await readSchemaObjects(within, schema);
-            const differences = compareSchema(expected, found, { anyOrder: "all", anyBounds: true });
+            const differences = compareSchema(expected, found, ANY_PLACE);
             const { faults, warnings } = await findRowDangers(within, expected);
             const left = await findLeftBehind(within, steps.slice(0, version));
             return {
@@ -161,6 +163,11 @@ class PostgresStore implements StepStore {
         },
       });
     });
+  }
+
+  shows(version: number): boolean {
+    const { schemas } = this.#options;
+    return compareSchema(schemas[version - 1]!, schemas[version - 2] ?? [], ANY_PLACE).length > 0;
   }
 
   expand(text: string): string {

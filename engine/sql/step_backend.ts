@@ -29,8 +29,6 @@ export class StepBackend implements SqlBackend {
   readonly #store: StepStore;
   readonly #steps: readonly SqlStep[];
   readonly #directory: string | null;
-  /** Versions of which the tables tell whether they are reached: a step that changes rows alone leaves no trace in them. */
-  readonly #seen: ReadonlySet<number>;
 
   /** @throws {RegistryError} When steps or schemas have gaps. */
   constructor(store: StepStore, { steps: modules, schemas, directory }: SqlSteps<unknown>) {
@@ -44,9 +42,6 @@ export class StepBackend implements SqlBackend {
     this.#store = store;
     this.#steps = steps;
     this.#directory = directory;
-    const texts = schemas.map((schema) => JSON.stringify(schema));
-    const seen = steps.filter((_, i) => texts[i] !== "[]" && texts[i] !== texts[i - 1]);
-    this.#seen = new Set(seen.map(({ version }) => version));
     this.migrations = steps.map((step) => ({
       id: this.#id(step),
       store: store.name,
@@ -197,7 +192,8 @@ export class StepBackend implements SqlBackend {
   async verify(): Promise<SqlVerification> {
     return await this.#store.read(
       "verify",
-      async (view) => await verifySteps(view, await this.#state(view), this.#seen),
+      async (view) =>
+        await verifySteps(view, await this.#state(view), (version) => this.#store.shows(version)),
     );
   }
 

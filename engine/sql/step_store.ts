@@ -79,6 +79,11 @@ export interface StepStore {
   readonly name: SqlStoreName;
   /** @param action For messages: `Cannot <action> Postgres`. */
   read<T>(action: string, work: (view: StoreView) => Promise<T>): Promise<T>;
+  /**
+   * True where the tables tell that a version is reached: they lack something of it as long as it is not. A step that changes rows
+   * alone, or only takes away, leaves no such trace.
+   */
+  shows(version: number): boolean;
   /** Makes a statement what the server is given. */
   expand(text: string): string;
   connect(): Promise<SqlSession>;

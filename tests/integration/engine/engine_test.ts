@@ -240,6 +240,18 @@ test("apply() refuses a database that golang-migrate left dirty, and force() is 
   await engine.assertCurrent();
 });
 
+test("verify() finds the version of the tables where golang-migrate failed on the way down, which leaves them as they were", async () => {
+  const { engine, sql } = await legacyDeployment();
+  await engine.apply();
+  const { version } = (await engine.status()).postgres!;
+  // It writes down the version that it goes back to, and the server undoes what it began.
+  await sql`UPDATE schema_migrations SET version = ${version - 1}, dirty = true`;
+  const { issues, fits } = (await engine.verify()).postgres!;
+  assertEquals([fits, issues.at(-1)], [version, `The schema has all of version ${version}`]);
+  await engine.force(fits!);
+  await engine.assertCurrent();
+});
+
 test("apply() of many at once: one works, all succeed, nothing is done twice", async () => {
   const { another, sql } = await legacyDeployment({ tenants: 50 });
   const runs = await Promise.all(Array.from({ length: 6 }, () => another().apply({ waitMs: 60_000 })));

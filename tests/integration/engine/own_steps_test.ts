@@ -3,6 +3,8 @@
 import { assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import { createEngine } from "../../../engine/create_engine.ts";
 import { ApplyError, RegistryError } from "../../../engine/errors.ts";
+import { queryThrough } from "../../../engine/postgres/query.ts";
+import { readSchemaObjects, type SchemaObjects } from "../../../engine/postgres/schema_objects.ts";
 import type { SqlStep, StepModule, StepRunner } from "../../../engine/sql/step.ts";
 import { startPostgres } from "../../support/postgres.ts";
 
@@ -58,6 +60,25 @@ Deno.test("apply() waits for a step that its up() does not wait for", async () =
   }
 });
 
+Deno.test("verify() of a dirty database does not take a step for done that only takes away", async () => {
+  await using server = await startPostgres();
+  const sql = server.client(await server.createDatabase());
+  const steps = ["CREATE TABLE own (a int, b int)", "ALTER TABLE own DROP COLUMN b"];
+  const read = async () =>
+    (await readSchemaObjects(queryThrough(sql), "public")).filter(({ name }) => name === "own");
+  const schemas: SchemaObjects[] = [];
+  for (const text of steps) {
+    await sql.unsafe(text);
+    schemas.push(await read());
+  }
+  await sql.unsafe("DROP TABLE own");
+  const modules = steps.map((text, i) => moduleOf(text, runs, { version: i + 1 }));
+  const engine = engineOf(sql, ...modules.map((module, i) => ({ ...module, schema: schemas[i]! })));
+  await engine.apply({ ids: ["sql/1"] });
+  await sql`UPDATE shop_version SET version = 2, dirty = true`;
+  assertEquals((await engine.verify()).postgres!.fits, undefined, "they lack nothing of either version");
+});
+
 Deno.test("plan(), apply() and planDown() name the step whose forecast is none", async () => {
   await using server = await startPostgres();
   const wrong = [
@@ -82,9 +103,13 @@ Deno.test("plan(), apply() and planDown() name the step whose forecast is none",
   }
 });
 
-function engineOf(sql: ReturnType<Awaited<ReturnType<typeof startPostgres>>["client"]>, module: StepModule) {
+function engineOf(
+  sql: ReturnType<Awaited<ReturnType<typeof startPostgres>>["client"]>,
+  ...modules: readonly (StepModule & { readonly schema?: SchemaObjects })[]
+) {
+  const schemas = modules.map(({ schema = [] }) => schema);
   return createEngine({
-    registry: { postgres: { steps: [module], directory: null, schemas: [[]] } },
+    registry: { postgres: { steps: modules, directory: null, schemas } },
     names: {
       tool: "shop",
       postgres: { bookkeepingTable: "shop_version", historyTable: "shop_history", lockKey: () => 7n },
