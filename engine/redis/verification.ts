@@ -74,7 +74,7 @@ function checksOf(
       return;
     }
     const context = { ...rulesFor(store, standing), ...options };
-    const chain = chainOf(applied, change.fields);
+    const chain = chainOf(store.clustered ? [] : applied, change.fields); // Of a copy elsewhere no server is told what it should be.
     copies.push({ change, context, chain, tally, matches: matcherOf(change.pattern) });
   });
   const { fields } = chainOf(

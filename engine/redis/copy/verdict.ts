@@ -71,6 +71,7 @@ export function isSame(
 ): boolean {
   if (original.type !== copy.type || !endsTogether(drifts, original, copy)) return false;
   if (original.fields === null || copy.fields === null) return original.members === copy.members;
+  if (areEqual(afterMigrations(target, original.fields, later), copy.fields)) return true; // Most of them.
   const repaired = withRepairs(target, original.fields, copy.fields, later);
   const migrated = afterMigrations(target, repaired, later);
   for (const [field, value] of original.fields) {
@@ -145,15 +146,20 @@ export function afterMigrations(
   fields: ReadonlyMap<Binary, Binary>,
   later: readonly TransformChange[],
 ): ReadonlyMap<Binary, Binary> {
-  let result = fields;
+  let changed: Map<Binary, Binary> | null = null;
   for (const change of later) {
-    const changes = changesOf(change, target, valuesFor(change, result));
+    const changes = changesOf(change, target, valuesFor(change, changed ?? fields));
     if (changes === null || isInconvertible(changes)) continue;
-    const changed = new Map(result);
+    changed ??= new Map(fields);
     for (const [field, value] of byTurns(changes)) changed.set(field, value);
-    result = changed;
   }
-  return result;
+  return changed ?? fields;
+}
+
+function areEqual(one: ReadonlyMap<Binary, Binary>, other: ReadonlyMap<Binary, Binary>): boolean {
+  if (one.size !== other.size) return false;
+  for (const [field, value] of one) if (other.get(field) !== value) return false;
+  return true;
 }
 
 function valuesFor({ fields }: TransformChange, record: ReadonlyMap<Binary, Binary>): Values {
