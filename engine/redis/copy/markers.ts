@@ -73,8 +73,10 @@ export function pairsOf(flat: readonly Buffer[]): BothKeys[] {
   }));
 }
 
-/** Whose copy is marked. */
+/** Whose copy is marked. Older versions wrote a digest, when the copy ends, and its original. */
 function sourceOf(marker: Binary): Binary {
+  const older = /^[^[ ]* \S+ /.exec(marker);
+  if (older !== null) return marker.slice(older[0].length);
   const [, source] = JSON.parse(marker.slice(0, marker.indexOf("\n"))) as [endsAt: string, Binary];
   return source;
 }

@@ -33,7 +33,7 @@ export interface Restoring {
 /**
  * A marker says what was written: a line of JSON, see `markerOf()`, and a dump. `write` does that; `is_own` tells whether a copy is
  * still that. A dump alone would not tell: in which order a server puts the fields of a hash depends on the server, and on who has read
- * it since. So it is written once more, and the two are compared.
+ * it since. So it is written once more, and the two are compared. Older versions marked by the digest of what they wrote, with no line.
  */
 const OWN = `${DIGEST_OF}
 local function write(key, ends, line, dump, mode)
@@ -50,8 +50,9 @@ local function write(key, ends, line, dump, mode)
 end
 local function is_own(key, markers)
   local marker, digest, beside = redis.call('HGET', markers, key), digest_of(key), markers .. ':'
-  local at = marker and string.find(marker, '\\n', 1, true)
-  if not at or digest == '' then return false end
+  if not marker or digest == '' then return false end
+  if string.sub(marker, 1, 1) ~= '[' then return string.sub(marker, 1, #digest) == digest end
+  local at = string.find(marker, '\\n', 1, true)
   redis.call('HDEL', markers, '') -- A server at its memory limit lets a script finish that has begun to write.
   local reply = write(beside, '0', cjson.decode(string.sub(marker, 1, at)), string.sub(marker, at + 1), 'REPLACE')
   if reply.err then error(reply.err) end

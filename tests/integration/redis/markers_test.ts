@@ -2,6 +2,8 @@
 
 import { assertEquals, assertGreater, assertMatch, equal } from "@std/assert";
 import type { Cluster, Redis } from "ioredis";
+import { DIGEST_OF, script, UNPACK } from "../../../engine/redis/scripts/script.ts";
+import { RedisStore } from "../../../engine/redis/store.ts";
 import { startRedis, startRedisCluster } from "../../support/redis.ts";
 import {
   allKeys,
@@ -258,6 +260,42 @@ for (const [whose, before] of [["cleanup", true], ["a rerun", false]] as const) 
     await backend.apply([HASH_TAGS], { signal: NEVER, rerun: true });
     for (const [key, copy] of Object.entries(COPIES)) {
       assertEquals(await getHash(client, copy), ORIGINALS[key as keyof typeof ORIGINALS], copy);
+    }
+    assertEquals(await marked(client), []);
+  });
+}
+
+const DIGEST = script(`${UNPACK}${DIGEST_OF}return digest_of(KEYS[1])`);
+
+for (
+  const [what, live] of [
+    ["changed", (client: Cluster, key: string) => client.hset(key, "note", "changed")],
+    ["deleted", (client: Cluster, key: string) => client.del(key)],
+  ] as const
+) {
+  Deno.test(`apply() in a cluster follows up what a killed run of an older version has marked whose original is ${what}`, async () => {
+    await using cluster = await startRedisCluster();
+    const client = cluster.client();
+    // Such keys are no reason to take one form of a marker for the other.
+    const copies = { "tenant:a\nb": "tenant:{a\nb}:tenant", "tenant:t": "tenant:{t}:tenant" };
+    for (const key of Object.keys(copies)) {
+      await putHash(client, key, tenantFields(key.slice("tenant:".length)));
+    }
+    const markers = await markersOfKilledRun(client);
+    let followed = 0;
+    for (const [key, fields] of markers) {
+      for (const [target, marker] of Object.entries(fields)) {
+        const [, source] = JSON.parse(marker.slice(0, marker.indexOf("\n"))) as [string, string];
+        const digest = String(await new RedisStore(client).evaluate(DIGEST, [target], []));
+        await client.hset(key, target, `${digest} 0 ${source}`);
+        await live(client, source);
+        followed++;
+      }
+    }
+    assertGreater(followed, 0);
+    assertEquals((await applyOne(outpostBackend(client), HASH_TAGS, { signal: NEVER })).outcome, "applied");
+    for (const [original, copy] of Object.entries(copies)) {
+      assertEquals(await getHash(client, copy), await getHash(client, original), copy);
     }
     assertEquals(await marked(client), []);
   });
