@@ -8,6 +8,7 @@ import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { FileError, UsageError } from "../errors.ts";
 import { EXIT } from "../output/error_catalogue.ts";
+import { newJson } from "../output/json.ts";
 import { REDIS_LIST, scaffoldRedisMigration } from "../scaffold/redis_migration.ts";
 import { isMigrationName, type Scaffold } from "../scaffold/scaffold.ts";
 import { scaffoldSqlStep, SQL_LIST } from "../scaffold/sql_step.ts";
@@ -73,12 +74,8 @@ async function run({ output }: Context, { kind, name }: NewOptions): Promise<num
     });
   }
   await writeScaffold(made);
-  output.result(toJson(made), () => toText(made));
+  output.result(newJson(made), () => toText(made));
   return EXIT.done;
-}
-
-function toJson({ id, created, changed }: Scaffold) {
-  return { id, created: created.map(({ path }) => path), changed: [changed.path] };
 }
 
 function toText({ id, created, changed, next }: Scaffold): string {

@@ -9,7 +9,7 @@ import { type Command, type CommandInput, defineCommand } from "../command.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../output/error_catalogue.ts";
 import { formatBytes, formatCount, formatCounted } from "../output/format.ts";
-import { preparedJson } from "../output/status_json.ts";
+import { prepareJson } from "../output/json.ts";
 import { lockOptions, paceOf, tellRetry } from "./lock_options.ts";
 import { type Layout, nextCommand } from "../output/output.ts";
 import { LOCK_SETTINGS, PACE_SETTINGS, STEP_SETTINGS } from "../line/shared_options.ts";
@@ -48,7 +48,7 @@ async function run(context: Context, { abort }: PrepareCommandOptions): Promise<
   if (abort) {
     const there = await open.engine.abortPrepared(lockOptions(context));
     context.output.result(
-      { prepared: null, aborted: there },
+      prepareJson(null, there),
       (layout) => renderDone(there ? "Took away what was prepared." : "Nothing was prepared.", layout),
     );
     return EXIT.done;
@@ -65,7 +65,7 @@ async function run(context: Context, { abort }: PrepareCommandOptions): Promise<
     onRetry: (attempt, waitMs, reason) => tellRetry(context.log, { id: "prepare", attempt, waitMs, reason }),
   });
   context.output.result(
-    { prepared: prepared === null ? null : preparedJson(prepared) },
+    prepareJson(prepared),
     (layout) => renderOutcome(prepared, layout),
   );
   return EXIT.done;

@@ -14,6 +14,8 @@ import type { InitResult } from "../../engine/init.ts";
 import type { PlannedStore } from "../../engine/plan.ts";
 import type { VerifyResult } from "../../engine/verify.ts";
 import type { PlanToTell } from "../migrate/plan_to_tell.ts";
+import type { SqlPrepared } from "../../engine/sql/sql_prepared.ts";
+import type { Scaffold } from "../scaffold/scaffold.ts";
 import { wayOut } from "./typed_command.ts";
 import { activityJson, pendingJson, perSqlStoreJson, preparedJson, time } from "./status_json.ts";
 
@@ -219,6 +221,14 @@ export function initJson({ redis, pending }: InitResult) {
   return { redis, pending: { sql: pending.sql, redis: pending.redis } };
 }
 
+/** `outpost migrate prepare --json` @param aborted With `--abort`, whether there was anything. */
+export function prepareJson(prepared: SqlPrepared | null, aborted?: boolean) {
+  return {
+    prepared: prepared === null ? null : preparedJson(prepared),
+    ...(aborted === undefined ? {} : { aborted }),
+  };
+}
+
 /** `outpost migrate down --json` */
 export function downJson(ids: readonly string[]) {
   return { taken_back: [...ids] };
@@ -227,4 +237,9 @@ export function downJson(ids: readonly string[]) {
 /** `outpost migrate force --json` */
 export function forceJson(version: number) {
   return { version, dirty: false };
+}
+
+/** `outpost migrate new --json` */
+export function newJson({ id, created, changed }: Scaffold) {
+  return { id, created: created.map(({ path }) => path), changed: [changed.path] };
 }
