@@ -34,6 +34,7 @@ export class PinnedConnection implements AsyncDisposable {
   readonly database: string;
   /** The characters that the database can hold, as the server calls them. */
   readonly encoding: string;
+  readonly #server: string;
   readonly #source: Client;
   readonly #client: Client;
   readonly #state: { lost: boolean };
@@ -55,6 +56,7 @@ export class PinnedConnection implements AsyncDisposable {
     this.schema = facts.schema;
     this.database = facts.database;
     this.encoding = facts.encoding;
+    this.#server = facts.server;
     this.#state = state;
   }
 
@@ -72,10 +74,10 @@ export class PinnedConnection implements AsyncDisposable {
       // The first query opens the connection: its errors say why that failed, those of a reservation do not.
       await client.unsafe("SELECT 1");
       const reserved = guardReserved(await client.reserve() as postgres.ReservedSql, () => state.lost);
-      const found = await reserved.unsafe<{ pid: number; standby: boolean; encoding: string }[]>(
-        "SELECT pg_backend_pid() AS pid, pg_is_in_recovery() AS standby, current_setting('server_encoding') AS encoding",
+      const found = await reserved.unsafe<(Omit<Facts, "schema" | "database"> & { standby: boolean })[]>(
+        FACTS,
       );
-      const { pid, standby, encoding } = found[0]!;
+      const { pid, standby, encoding, server } = found[0]!;
       if (standby) {
         throw new RefusedError("Cannot migrate Postgres: the server is a standby, which takes no writes", {
           hint:
@@ -92,7 +94,13 @@ export class PinnedConnection implements AsyncDisposable {
       }
       // A pooler invents the process id of the handshake; a server tells its own.
       if (found.state.pid !== pid) await refuseSharedConnections(source, query, pid);
-      return new PinnedConnection(source, client, reserved, { pid, schema, database, encoding }, state);
+      return new PinnedConnection(
+        source,
+        client,
+        reserved,
+        { pid, schema, database, encoding, server },
+        state,
+      );
     } catch (error) {
       await client.end({ timeout: 0 });
       throw storeError(error, "Cannot connect to Postgres", whereOf(source.options));
@@ -182,7 +190,7 @@ export class PinnedConnection implements AsyncDisposable {
   async #cancel(): Promise<void> {
     const client = singleClient(this.#source);
     try {
-      await queryThrough(client)("SELECT pg_cancel_backend($1::int)", [this.backendPid]);
+      await queryThrough(client)(CANCEL, [this.backendPid, this.#server]);
     } catch {
       // Without a second connection the statement runs to its end, and the run stops after it.
     } finally {
@@ -204,7 +212,19 @@ interface Facts {
   readonly schema: string;
   readonly database: string;
   readonly encoding: string;
+  /** Another text for each server. */
+  readonly server: string;
 }
+
+/** Tells servers apart: when one began, to the microsecond, which a client would round. */
+const SERVER = "to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')";
+
+const FACTS = `
+  SELECT pg_backend_pid() AS pid, pg_is_in_recovery() AS standby, current_setting('server_encoding') AS encoding,
+         ${SERVER} AS server`;
+
+/** Of several hosts another one may answer, where a process of the same id is a stranger's. */
+const CANCEL = `SELECT pg_cancel_backend($1::int) WHERE ${SERVER} = $2::text`;
 
 /** While other stores are at work this connection is silent and keeps the lock. Settings that a server does not know are left out. */
 const STAY = `

@@ -1,6 +1,6 @@
 /** A cancellation that comes to the server late: it hits the statement that it was for, or none. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertExists } from "@std/assert";
 import { PinnedConnection } from "../../../engine/postgres/pinned_connection.ts";
 import { pause } from "../../../engine/pause.ts";
 import { startFaultProxy } from "../../support/faults/fault_proxy.ts";
@@ -39,4 +39,25 @@ Deno.test("query() ends when no cancellation of it can hit the statement after i
   stop.abort();
   assertEquals((await first).length, 1);
   assertEquals((await connection.query("SELECT pg_sleep(2)")).length, 1);
+});
+
+Deno.test("query() cancels no stranger where another host answers, whose process has the same id", async () => {
+  await using server = await startPostgres();
+  await using another = await startPostgres();
+  const stranger = another.client(await another.createDatabase(), { max: 2 });
+  const source = server.client(await server.createDatabase(), { max: 2 });
+  await using connection = await PinnedConnection.open(source);
+  const others = stranger`SELECT pg_sleep(1)`.execute();
+  const pid = await eventually(async () => {
+    const [row] = await stranger`SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'`;
+    assertExists(row);
+    return row!["pid"];
+  });
+  Object.assign(connection, { backendPid: pid });
+  source.options.port.splice(0, 1, another.port);
+  const stop = new AbortController();
+  const own = connection.query(FIRST, [], stop.signal);
+  stop.abort();
+  assertEquals((await own).length, 1);
+  assertEquals((await others).length, 1);
 });
