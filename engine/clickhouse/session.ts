@@ -7,7 +7,7 @@
 
 import type { SqlRunOptions, SqlSession } from "../sql_backend.ts";
 import { BlockedError, MigrationError, RefusedError } from "../errors.ts";
-import { runModule } from "../sql/own_step.ts";
+import { forecastDownOf, runModule } from "../sql/own_step.ts";
 import { StepFailedError } from "../sql/step_failed_error.ts";
 import { migrationId } from "../migration.ts";
 import { assertForceable, assertNext } from "../sql/standing.ts";
@@ -117,10 +117,13 @@ export class ClickHouseSession implements SqlSession {
   }
 
   /** What is planned may be long ago, or was not asked for. @throws {BlockedError} When something hangs on what would go. */
-  async #assertUnused({ version, name, forecastDown }: SqlStep): Promise<void> {
+  async #assertUnused(step: SqlStep): Promise<void> {
     const { client, prefix, schemas } = this.#options;
-    const id = migrationId("clickhouse", version, name);
-    const changes = (forecastDown(version).changes ?? []).map((change) => ({ ...change, step: id }));
+    const id = migrationId("clickhouse", step.version, step.name);
+    const changes = (forecastDownOf(step, step.version, id).changes ?? []).map((change) => ({
+      ...change,
+      step: id,
+    }));
     const blockers = await findDependants(client, changes, prefix, schemas.flat());
     if (blockers.length > 0) throw new BlockedError("take SQL steps back", blockers);
   }

@@ -7,6 +7,7 @@
 import { RefusedError } from "../errors.ts";
 import { type Hint, hint } from "../hint.ts";
 import { BY_EXCHANGE, type Fold } from "../sql/rewrite.ts";
+import { runModule } from "../sql/own_step.ts";
 import type { SqlStatement } from "../sql/statement.ts";
 import type { SqlStep, StepModule } from "../sql/step.ts";
 import type { SqlRunOptions } from "../sql_backend.ts";
@@ -118,7 +119,9 @@ export class FoldRunner {
     { after, own }: Pick<Fold, "after"> & { readonly own?: readonly SqlStatement[] | undefined },
     begun: number,
   ): Promise<void> {
-    for (const { up } of modules) await up({ run: (given) => run(own ?? given.up) });
+    for (const module of modules) {
+      await runModule(module, "up", stepId(module.step), { run: (given) => run(own ?? given.up) });
+    }
     await run(after);
     const steps = modules.map(({ step }) => step);
     await this.#options.records.finishTogether(query, steps, performance.now() - begun);

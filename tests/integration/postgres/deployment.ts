@@ -14,6 +14,7 @@ import { queryThrough } from "../../../engine/postgres/query.ts";
 import { frozenRegistry } from "../../support/frozen_registry.ts";
 
 const { steps, directory, schemas } = frozenRegistry("").postgres!;
+export { steps };
 
 /** The backend as the program builds it. */
 export function backendOver(sql: postgres.Sql, changes: Partial<PostgresOptions> = {}): SqlBackend {

@@ -1,11 +1,20 @@
 /** Steps that run as one end where the same steps end one by one. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { RefusedError } from "../../../engine/errors.ts";
+import { RefusedError, RegistryError } from "../../../engine/errors.ts";
 import type postgres from "postgres";
 import { eventually, meanwhile } from "../../support/server.ts";
 import { type PostgresServer, startPostgres } from "../../support/postgres.ts";
-import { backendOver, contents, everything, locked, lockHolder, migrateTo, running } from "./deployment.ts";
+import {
+  backendOver,
+  contents,
+  everything,
+  locked,
+  lockHolder,
+  migrateTo,
+  running,
+  steps,
+} from "./deployment.ts";
 import { books, constraints, dump, quarantine } from "./ends.ts";
 import { OWN_WORK } from "./own_work.ts";
 import { fillAtRandom, writeAtRandom } from "./random_log.ts";
@@ -280,4 +289,22 @@ Deno.test("Readers go on beside steps that run as one, and long ones are waited 
     "the work was done once",
   );
   assertEquals((await backend.read()).version, 10);
+});
+
+Deno.test("A step that its up() does not run is not recorded among those that run as one, nor alone", async () => {
+  await using server = await startPostgres();
+  for (const versions of [[5, 6, 7, 8, 9, 10], [6]]) {
+    const sql = server.client(await server.createDatabase(), { max: 2 });
+    await logAt(sql, versions[0]! - 1);
+    const before = await everything(sql);
+    const idle = steps.map((module) =>
+      module.step.version === 6 ? { ...module, up: () => Promise.resolve() } : module
+    );
+    await using session = await locked(backendOver(sql, { steps: idle }));
+    const run = versions.length > 1
+      ? session.upTogether!(versions, running())
+      : session.up(versions[0]!, running());
+    await assertRejects(() => run, RegistryError, "its up() did not run it up");
+    assertEquals(await everything(sql), before);
+  }
 });
