@@ -109,7 +109,10 @@ END
 $$`,
 };
 
-/** The view again, where somebody dropped it before its tables; without that of event_delivery_index, a table. */
+/**
+ * The view again, where somebody dropped it before its tables; without that of event_delivery_index, a table. It is their owner's: another
+ * one's would be closed to him. Who runs this in his place is refused then, as beside a view that nobody dropped.
+ */
 const MEND = `DO $$
 DECLARE
   own oid = (SELECT relowner FROM pg_class WHERE oid = to_regclass('outpost_quarantine_rows') AND relkind = 'r');
@@ -121,6 +124,7 @@ BEGIN
     ALTER TABLE outpost_quarantine_rows RENAME TO outpost_quarantine;
   ELSIF (SELECT relowner FROM pg_class WHERE oid = to_regclass('outpost_quarantine_index')) = own THEN
 ${SHOW}
+    EXECUTE format('ALTER VIEW outpost_quarantine OWNER TO %s', own::regrole);
   END IF;
 END
 $$`;

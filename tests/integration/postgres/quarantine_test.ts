@@ -1,6 +1,6 @@
 /** What step 5 keeps of event_delivery_index stays where it lies, and reads like any other row of the quarantine. */
 
-import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type postgres from "postgres";
 import { RefusedError } from "../../../engine/errors.ts";
 import { startPostgres } from "../../support/postgres.ts";
@@ -148,6 +148,26 @@ Deno.test("What a quarantine showed that somebody dropped counts, comes back and
   await sql`DROP VIEW outpost_quarantine`;
   assertEquals(await session.cleanup(5, running()), orphans + rows);
   assertEquals([await kindOf(sql), (await backend.planCleanup(5))?.rows], ["r", 0]);
+});
+
+Deno.test("A quarantine that somebody dropped is its owner's again, and not that of an administrator who runs a step", async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase();
+  const admin = server.client(url);
+  await admin.unsafe(`CREATE ROLE migrator LOGIN; GRANT ALL ON SCHEMA public TO migrator;
+    ALTER DATABASE ${new URL(url).pathname.slice(1)} OWNER TO migrator`);
+  const sql = server.client(url.replace("postgres@", "migrator@"), { max: 2 });
+  const backend = backendOver(sql);
+  await migrateTo(backend, 4);
+  const { orphans, indexRows: rows } = await fill(sql);
+  await migrateTo(backend, 5);
+  await sql`DROP VIEW outpost_quarantine`;
+  const refused = await assertRejects(() => migrateTo(backendOver(admin), 6), RefusedError);
+  assertStringIncludes(String(refused.hint), "run as its owner");
+  await migrateTo(backend, 6);
+  assertEquals((await backend.planCleanup(5))?.rows, orphans + rows);
+  await using session = await locked(backend);
+  assertEquals(await session.cleanup(5, running()), orphans + rows);
 });
 
 Deno.test("prepare() says of a quarantine that somebody dropped what it says of the view", async () => {
