@@ -6,7 +6,7 @@
 
 import type { Binary } from "../binary.ts";
 import { DEAD_OF, type Listed } from "./listing.ts";
-import { DIGEST_OF, FENCE, type Script, script } from "./script.ts";
+import { DIGEST_OF, ENDS_AT, FENCE, type Script, script } from "./script.ts";
 
 /**
  * Takes markers away.
@@ -33,9 +33,9 @@ export interface Restoring {
 /**
  * A marker says what was written: a line of JSON, see `markerOf()`, and a dump. `write` does that; `is_own` tells whether a copy is
  * still that. A dump alone would not tell: in which order a server puts the fields of a hash depends on the server, and on who has read
- * it since. So it is written once more, and the two are compared. Older versions marked by the digest of what they wrote, with no line.
+ * it since. So it is written once more, and the two are compared. Older versions wrote a digest, when the copy ends, and its original.
  */
-const OWN = `${DIGEST_OF}
+const OWN = `${ENDS_AT}${DIGEST_OF}
 local function write(key, ends, line, dump, mode)
   local reply = redis.pcall('RESTORE', key, ends, dump, 'ABSTTL', mode)
   -- What has ended meanwhile was not written, and is not brought back.
@@ -51,10 +51,15 @@ end
 local function is_own(key, markers)
   local marker, digest, beside = redis.call('HGET', markers, key), digest_of(key), markers .. ':'
   if not marker or digest == '' then return false end
-  if string.sub(marker, 1, 1) ~= '[' then return string.sub(marker, 1, #digest) == digest end
+  if string.sub(marker, 1, 1) ~= '[' then
+    local begin = digest .. ' ' .. ends_at(key) .. ' '
+    return string.sub(marker, 1, #begin) == begin
+  end
   local at = string.find(marker, '\\n', 1, true)
+  local line = cjson.decode(string.sub(marker, 1, at))
+  if line[1] ~= ends_at(key) then return false end
   redis.call('HDEL', markers, '') -- A server at its memory limit lets a script finish that has begun to write.
-  local reply = write(beside, '0', cjson.decode(string.sub(marker, 1, at)), string.sub(marker, at + 1), 'REPLACE')
+  local reply = write(beside, '0', line, string.sub(marker, at + 1), 'REPLACE')
   if reply.err then error(reply.err) end
   local same = digest_of(beside) == digest
   redis.call('UNLINK', beside)

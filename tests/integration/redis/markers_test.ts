@@ -1,6 +1,6 @@
 /** A run in a cluster that ends between any two of its commands: what it left half done, the next one follows up. */
 
-import { assertEquals, assertGreater, assertMatch, equal } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertMatch, equal } from "@std/assert";
 import type { Cluster, Redis } from "ioredis";
 import { DIGEST_OF, script, UNPACK } from "../../../engine/redis/scripts/script.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
@@ -155,26 +155,41 @@ for (
   });
 }
 
-Deno.test("apply() in a cluster follows up no copy of a killed run that the application has changed since", async () => {
-  await using cluster = await startRedisCluster();
-  const client = cluster.client();
-  let changed = 0;
-  for (let [commands, killed] = [1, true]; killed; commands++) {
-    await Promise.all(cluster.nodes.map((node) => node.client().flushall()));
-    for (const [key, fields] of Object.entries(ORIGINALS)) await putHash(client, key, fields);
-    const backend = outpostBackend(client);
-    const ids = backend.migrations.map(({ id }) => id);
-    killed = await applyKilled(client, commands, undefined, ids);
-    const unproven = await marked(client);
-    for (const key of unproven) await client.hset(key, "note", "the application's");
-    for (const key of Object.keys(ORIGINALS)) await client.hset(key, "note", "changed");
-    await backend.apply(ids, { signal: NEVER });
-    for (const key of unproven) assertEquals((await getHash(client, key))?.note, "the application's");
-    assertEquals(await marked(client), []);
-    changed += unproven.length;
-  }
-  assertGreater(changed, 0);
-});
+for (
+  const [what, live, isKept] of [
+    [
+      "changed",
+      (client: Cluster, key: string) => client.hset(key, "note", "the application's"),
+      async (client: Cluster, key: string) => (await getHash(client, key))?.note === "the application's",
+    ],
+    [
+      "given a TTL",
+      (client: Cluster, key: string) => client.expire(key, 1000),
+      async (client: Cluster, key: string) => await client.ttl(key) > 0,
+    ],
+  ] as const
+) {
+  Deno.test(`apply() in a cluster follows up no copy of a killed run that the application has ${what} since`, async () => {
+    await using cluster = await startRedisCluster();
+    const client = cluster.client();
+    let changed = 0;
+    for (let [commands, killed] = [1, true]; killed; commands++) {
+      await Promise.all(cluster.nodes.map((node) => node.client().flushall()));
+      for (const [key, fields] of Object.entries(ORIGINALS)) await putHash(client, key, fields);
+      const backend = outpostBackend(client);
+      const ids = backend.migrations.map(({ id }) => id);
+      killed = await applyKilled(client, commands, undefined, ids);
+      const unproven = await marked(client);
+      for (const key of unproven) await live(client, key);
+      for (const key of Object.keys(ORIGINALS)) await client.hset(key, "note", "changed");
+      await backend.apply(ids, { signal: NEVER });
+      for (const key of unproven) assert(await isKept(client, key), key);
+      assertEquals(await marked(client), []);
+      changed += unproven.length;
+    }
+    assertGreater(changed, 0);
+  });
+}
 
 for (const [where, start] of [["on one server", startOne], ["in a cluster", startRedisCluster]] as const) {
   Deno.test(`apply() ${where} brings back no list whose tenant is deleted just before the last command of a killed run`, async () => {
