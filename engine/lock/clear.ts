@@ -71,10 +71,11 @@ export async function clearLock(
       if (++tries > MOST_TRIES) throw neverStill(name);
       first ??= found.owner;
       refuseLive(found.owner, force);
-      if (signal?.aborted) throw stopped(cleared);
       const { value } = found;
       await asking(redis.client, "Cannot clear the lock", async () => {
+        if (signal?.aborted) throw stopped(cleared);
         await breakFence(redis.client, redis.names.fence);
+        if (signal?.aborted) throw stopped(cleared);
         if (await redis.client.eval(CLEAR, 1, name, value) !== 1) return;
         cleared.push(name);
         const token = tokenOf(value);

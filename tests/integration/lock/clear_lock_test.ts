@@ -59,6 +59,25 @@ Deno.test("clearLock() clears nothing once its caller waits no longer", async ()
   assertEquals(await client.keys("*"), [names.lock]);
 });
 
+Deno.test("clearLock() clears nothing either whose caller stopped waiting while it was at it", async () => {
+  await using redis = await startRedis();
+  const client = redis.client();
+  await client.set(names.lock, "12", "EX", 3600);
+  const stop = new AbortController();
+  const first = client.eval.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  client.eval = async (...args: unknown[]) => {
+    const answer = await first(...args);
+    stop.abort();
+    return answer;
+  };
+  await assertRejects(
+    () => clearLock({ redis: { client, names } }, { force: true, signal: stop.signal }),
+    InterruptedError,
+    "nothing was",
+  );
+  assertEquals(await client.keys("*"), [names.lock]);
+});
+
 Deno.test("clearLock() clears what older tools left under each of their names", async () => {
   await using redis = await startRedis();
   const client = redis.client();
