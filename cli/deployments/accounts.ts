@@ -111,7 +111,7 @@ function resolved(engine: Engine, id: string): string[] {
 }
 
 /** What went wrong, as it is told. Further commands are for this deployment alone. */
-export function describeFailure(context: Context, name: string | null, error: unknown): ErrorReport {
+export function describeFailure(context: Context, name: string, error: unknown): ErrorReport {
   return describeError(error, {
     scrub: context.scrub,
     stoppedBy: context.host.stoppedBy(),
@@ -121,8 +121,7 @@ export function describeFailure(context: Context, name: string | null, error: un
 }
 
 /** The flags that a command needs which is for one deployment alone. */
-export function carriedFor({ carried, settings }: Context, name: string | null): string {
-  if (name === null) return carried;
+export function carriedFor({ carried, settings }: Context, name: string): string {
   const others = carried.replace(/ --all-deployments| --deployment-id (?:'[^']*'|\S+)/g, "");
   const off = settings.allDeployments && !carried.includes(" --all-deployments")
     ? " --no-all-deployments"

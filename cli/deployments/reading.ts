@@ -28,5 +28,5 @@ export async function readAll<T>(context: Context, reading: Reading<T>): Promise
   const accounts = await context.reading(
     askAll(chosen, (engine) => reading.ask(engine, chosen.idsOf(engine))),
   );
-  return reportAll(context, accounts, reading);
+  return reportAll(context, accounts, { ...reading, looks: true });
 }

@@ -32,6 +32,8 @@ export interface Telling<T> {
   readonly words: readonly [done: string, others: string, failed?: string];
   /** What comes next: for one that failed, for all that are not done, and for all when they are. */
   readonly next: { readonly failed: string; readonly others?: string; readonly done?: string };
+  /** The command only looks: what is wrong with what all share is told in full, and repaired, with any one of them. */
+  readonly looks?: boolean;
   /** More keys of the JSON. */
   readonly more?: object;
   /** Of one that failed, what the JSON says beside the error. */
@@ -46,9 +48,10 @@ const NAMED = 10;
 /** Writes the result. @returns The most serious of the exit statuses. */
 export function reportAll<T>(context: Context, accounts: readonly Account<T>[], telling: Telling<T>): number {
   const { output } = context;
+  const alone = aloneAmong(accounts);
   const failures = new Map(
     accounts.flatMap((account) =>
-      account.ok ? [] : [[account, describeFailure(context, account.name, account.error)] as const]
+      account.ok ? [] : [[account, describeFailure(context, alone(account), account.error)] as const]
     ),
   );
   const statusOf = (account: Account<T>) =>
@@ -85,13 +88,14 @@ export function tableOf<T>(
   const { layout } = context.output;
   const { style, width, verbose } = layout;
   if (accounts.length === 0) return ["This Redis holds no deployment."];
+  const alone = aloneAmong(accounts);
   const failure = ({ headline, code }: ErrorReport) => style.red(`${headline} [${code}]`);
   if (verbose || full) {
     return accounts.flatMap((account) => [
       style.bold(shownName(account.name)),
       account.ok
-        ? text(account.value, { ...layout, carried: carriedFor(context, account.name) })
-        : renderError(describeFailure(context, account.name, account.error), layout),
+        ? text(account.value, { ...layout, carried: carriedFor(context, alone(account)) })
+        : renderError(describeFailure(context, alone(account), account.error), layout),
       ...(account.ok ? [] : named?.(account) ?? []).map((one) =>
         wrap(`${style.yellow("!")} ${one}`, width, "  ")
       ),
@@ -100,7 +104,9 @@ export function tableOf<T>(
   }
   const rows = accounts.map((account) => [
     shownName(account.name),
-    account.ok ? line(account.value, layout) : failure(describeFailure(context, account.name, account.error)),
+    account.ok
+      ? line(account.value, layout)
+      : failure(describeFailure(context, alone(account), account.error)),
   ]);
   const table = renderTable([{ title: "DEPLOYMENT" }, { title: "RESULT" }], rows, {
     width: Infinity,
@@ -120,7 +126,7 @@ export function tableOf<T>(
 function closing<T>(
   context: Context,
   accounts: readonly Account<T>[],
-  { isDone, isAdoptable, words, next }: Telling<T>,
+  { isDone, isAdoptable, words, next, looks = false }: Telling<T>,
 ): readonly string[] {
   const { style, carried } = context.output.layout;
   const others = accounts.filter((account) => !account.ok || !isDone(account.value));
@@ -128,6 +134,9 @@ function closing<T>(
   const adoptable = others.length === 0 &&
     accounts.some((account) => account.ok && isAdoptable?.(account.value) === true);
   const then = others.length === 0 ? next.done : next.others;
+  // What goes on with a run of all goes on with all; what looks once more sees more of one.
+  const carriedAt = (account: Account<T>) =>
+    account.name === null && !looks ? carried : carriedFor(context, aloneAmong(accounts)(account));
   const counted = new Map<string, number>();
   for (const { ok } of others) {
     const said = ok ? words[1] : words[2] ?? words[1];
@@ -138,11 +147,17 @@ function closing<T>(
       [...counted].map(([said, count]) => `${count} of ${accounts.length} ${said}.`).join(" "),
     ),
     ...(failed !== undefined
-      ? [nextCommand({ style, carried: carriedFor(context, failed.name) }, `outpost ${next.failed}`)]
+      ? [nextCommand({ style, carried: carriedAt(failed) }, `outpost ${next.failed}`)]
       : adoptable
       ? [nextToAdopt({ style, carried })]
       : then === undefined
       ? []
       : [nextCommand({ style, carried }, `outpost ${then}`)]),
   ];
+}
+
+/** With which deployment alone an account is looked at and repaired: what all share with the first. */
+function aloneAmong<T>(accounts: readonly Account<T>[]): (account: Account<T>) => string {
+  const first = accounts.find(({ name }) => name !== null)?.name ?? "";
+  return ({ name }) => name ?? first;
 }

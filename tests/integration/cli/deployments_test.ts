@@ -3,6 +3,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Redis } from "ioredis";
 import { type CliResult, NO_SETTINGS, runInProcess, spawnCli } from "../../support/cli.ts";
+import { seedVersion4 } from "../../support/outpost_data.ts";
+import { bringToVersion } from "../../support/outpost_database.ts";
 import { startPostgres } from "../../support/postgres.ts";
 import { allKeys, getHash, putHash, tenantFields, utf8 } from "../../support/redis_records.ts";
 import { type RedisServer, startRedis } from "../../support/redis.ts";
@@ -322,4 +324,29 @@ Deno.test("the last lines for several deployments lead from the first look to th
     assert(line === undefined || !seen.includes(line), `${seen.join("; ")}; ${line}`);
   }
   assertEquals(seen.at(-1), "migrate init --current --all-deployments");
+});
+
+Deno.test("the last lines for several deployments lead out of what is wrong with the database that they share", async () => {
+  await using server = await startRedis();
+  await using postgres = await startPostgres();
+  const url = await postgres.createDatabase();
+  await bringToVersion(url, 4, seedVersion4);
+  await putHash(server.client(), "dp:tenant:{t}:tenant", tenantFields("t"));
+  const env = { REDIS_HOST: server.host, REDIS_PORT: String(server.port), POSTGRES_URL: url, NO_COLOR: "1" };
+  const run = (line: string) => runInProcess(line.split(" "), { env, answers: ["y"] });
+  for (const first of ["verify", "plan", "apply --yes --verbose", "verify --verbose"]) {
+    await postgres.client(url, { max: 1 })`UPDATE schema_migrations SET version = 4, dirty = true`;
+    const seen: string[] = [];
+    for (let line: string | undefined = `migrate ${first} ${ALL}`; line !== undefined;) {
+      seen.push(line);
+      const { code, stdout, stderr }: CliResult = await run(line);
+      if (line.startsWith("migrate force")) assertEquals(code, 0, stderr);
+      if (line.startsWith("migrate force")) break;
+      const told = stdout + stderr;
+      line = /outpost (migrate force 4 --deployment-id \S+)/.exec(told)?.[1] ??
+        /Next: outpost (.+?)(?: {2}|\n)/.exec(told)?.[1];
+      assert(line !== undefined && !seen.includes(line), `${seen.join("; ")}; ${line}: ${told}`);
+    }
+    assertStringIncludes(seen.at(-1)!, "migrate force 4 --deployment-id ");
+  }
 });
