@@ -66,7 +66,7 @@ class ClickHouseStore implements StepStore {
     const { client, tables, identity, prefix } = this.#options;
     try {
       return await work({
-        counter: { rows: (query) => this.#one(query), bytes: (table) => this.#bytes(table) },
+        counter: { rows: (query) => this.#count(query), bytes: (table) => this.#bytes(table) },
         held: () => null,
         fold: () => Promise.resolve({ fold: null, apart: [] }),
         assertTrusted: () => Promise.resolve(),
@@ -168,6 +168,18 @@ class ClickHouseStore implements StepStore {
       });
     }
     return blockers;
+  }
+
+  /** @returns Null where a step that was cut off has taken away already what it is asked of: the rest of it goes on without. */
+  async #count(query: string): Promise<number | null> {
+    try {
+      return await this.#one(query);
+    } catch (error) {
+      if (!(error instanceof ClickHouseError) || !GONE.has(error.code)) throw error;
+      const { client, tables, identity } = this.#options;
+      if ((await readStanding(client, tables, identity)).cutOff === null) throw error;
+      return null;
+    }
   }
 
   async #one(query: string): Promise<number> {

@@ -47,10 +47,12 @@ export async function verifySteps(
 /** Where the tables are not what the recorded version says, the version that they have tells who wrote it down wrongly. */
 async function compare(
   view: StoreView,
-  { version: recorded, latest }: SqlState,
+  { version: recorded, latest, entries }: SqlState,
   shows: (version: number) => boolean,
 ): Promise<Compared> {
   const found: Findings = recorded === 0 ? { faults: [], warnings: [] } : await view.findings(recorded);
+  // In the middle of a step of ours the tables are neither: the next run does the rest.
+  if (entries.some(({ status }) => status === "failed")) return { ...found, incomplete: false };
   if (recorded !== 0 && found.incomplete !== true) return found;
   for (let version = latest; version > 0; version--) {
     if (version === recorded || (await view.findings(version)).faults.length > 0) continue;

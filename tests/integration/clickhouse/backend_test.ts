@@ -394,3 +394,32 @@ Deno.test("ClickHouse", async (t) => {
     await Promise.all([wrong.close(), absent.close(), client.close()]);
   });
 });
+
+Deno.test("A step that was cut off after its old column was gone is planned and goes on, and nobody is told to call it done", async () => {
+  await using server = await startClickHouse();
+  for (const way of ["up", "down"] as const) {
+    for (const cut of ["MODIFY COLUMN", "DROP COLUMN"]) {
+      const { client } = await server.createDatabase();
+      const backend = backendOf(client);
+      await up(backend, way === "up" ? 1 : 2);
+      const reached = async () => (await backend.read()).version;
+      const begun = await reached();
+      let renamed = false;
+      const onStatement = (_index: number, _count: number, text: string) => {
+        renamed ||= text.includes("RENAME COLUMN");
+        if (renamed && text.includes(cut)) throw new Error("cut off");
+      };
+      {
+        await using session = await backend.connect();
+        await assertRejects(() => session[way](2, run({ onStatement })), Error, "cut off");
+      }
+      const { fits, incomplete } = await backend.verify();
+      assertEquals([fits, incomplete, await reached()], [undefined, undefined, begun]);
+      const { steps } = way === "up" ? await backend.plan([2, 3]) : await backend.planDown({ to: 1 });
+      assertEquals(steps[0]?.id, "clickhouse/000002");
+      await using session = await backend.connect();
+      await session[way](2, run());
+      assertEquals(await reached(), way === "up" ? 2 : 1);
+    }
+  }
+});
