@@ -229,7 +229,7 @@ export class Engine {
    *
    * @param id In any form that names one migration.
    * @param differences What {@linkcode Engine.planResolve} found, or some of it.
-   * @param keep The form that holds. Where the copy holds and there is none, the original is deleted.
+   * @param keep The form that holds. Where the copy holds and there is none, the original is deleted if it is `deletable`.
    * @param options How long to wait for the lock.
    * @returns How many were settled, and why others were not.
    */

@@ -38,7 +38,8 @@ export const resolveCommand: Command = defineCommand(
     details: [
       "Shows both forms side by side, secrets hidden, and asks. Then the form that is kept is written over the other one, each " +
       "record only while both are what was shown; what has changed since is left alone and listed, with exit status 1.",
-      "Keeping a copy that is not there deletes the original. Afterwards both forms are one, and cleanup deletes the original.",
+      "Keeping a copy that is not there deletes the original; where another tool alone says that there was one, only an original " +
+      "that is named. Afterwards both forms are one, and cleanup deletes the original.",
     ],
     examples: [
       { command: "outpost migrate resolve redis/1 tenant:acme --keep original", does: "the old form holds" },
