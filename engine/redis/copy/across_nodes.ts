@@ -67,7 +67,11 @@ export async function followUp(
     for (const pair of pairsOf(flat)) {
       const pairs = await findPairs(change, store, lookalikes, [pair.source]);
       const isDead = (await deadLists(change, store, pairs)).size > 0;
-      if (!isDead || await readWhole(store, pair.source) === null) await copyOne(context, pair);
+      if (!isDead || await readWhole(store, pair.source) === null) {
+        const isTaken = await copyOne(context, pair);
+        const isProven = !context.tally.failures.has(pair.source); // Another is known by what was written.
+        if (isProven) await convertAfter(context, [pair.target], lookalikes, !isTaken);
+      }
       await prune(change, context, pairs);
       if (isDead) await unmark(context, [pair]); // What a run had copied of it was just taken away.
     }

@@ -1,6 +1,6 @@
 /** A run in a cluster that ends between any two of its commands: what it left half done, the next one follows up. */
 
-import { assert, assertEquals, assertGreater, assertMatch, equal } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertMatch, assertRejects, equal } from "@std/assert";
 import type { Cluster, Redis } from "ioredis";
 import { DIGEST_OF, script, UNPACK } from "../../../engine/redis/scripts/script.ts";
 import { RedisStore } from "../../../engine/redis/store.ts";
@@ -279,6 +279,43 @@ for (const [whose, before] of [["cleanup", true], ["a rerun", false]] as const) 
     assertEquals(await marked(client), []);
   });
 }
+
+Deno.test("apply() in a cluster leaves copies converted that it follows up after later migrations were applied", async () => {
+  await using cluster = await startRedisCluster();
+  const [client, runner] = [cluster.client(), cluster.client()];
+  const backend = outpostBackend(client);
+  const ids = backend.migrations.map(({ id }) => id);
+  await backend.apply(ids, { signal: NEVER });
+  const late = new Date(Date.now() + 3000).toISOString();
+  for (const [key, fields] of Object.entries(ORIGINALS)) {
+    await putHash(client, key, { ...fields, created_at: late, updated_at: late });
+  }
+  const send = runner.callBuffer.bind(runner) as (...args: unknown[]) => Promise<unknown>;
+  let isKilled = false;
+  runner.callBuffer = (async (...args: unknown[]) => {
+    if (isKilled) throw new Killed();
+    const reply = await send(...args);
+    isKilled ||= (await marked(client)).length > 0;
+    return reply;
+  }) as typeof runner.callBuffer;
+  await assertRejects(
+    () => outpostBackend(runner).apply([HASH_TAGS], { signal: NEVER, rerun: true }),
+    Killed,
+  );
+  await client.hset("tenant:t", "note", "changed");
+  const result = await applyOne(backend, HASH_TAGS, { signal: NEVER, rerun: true });
+  assertEquals([result.outcome, result.issues], ["applied", []]);
+  for (const [key, copy] of Object.entries(COPIES)) {
+    const found = await getHash(client, copy);
+    assertEquals([found?.created_at, found?.note], [
+      String(Date.parse(late)),
+      key === "tenant:t" ? "changed" : undefined,
+    ]);
+  }
+  const verified = await backend.verify(ids, { signal: NEVER, full: true, sample: 0 });
+  assertEquals(verified.flatMap(({ issues }) => issues), []);
+  assertEquals(await marked(client), []);
+});
 
 const DIGEST = script(`${UNPACK}${DIGEST_OF}return digest_of(KEYS[1])`);
 
