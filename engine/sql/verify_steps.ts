@@ -84,7 +84,7 @@ async function compareDirty(
     }
   }
   // A step that only adds leaves all of the version before: where its own is whole too, it was done.
-  const [fits] = shows(whole) ? fitting : [];
+  const [fits] = whole <= latest && shows(whole) ? fitting : [];
   return { faults: told, warnings: [], ...(fits === undefined ? {} : { fits }) };
 }
 
