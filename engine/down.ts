@@ -41,7 +41,7 @@ export async function planDown(
   options: PlanDownOptions,
 ): Promise<SqlDownPlan> {
   const { name, backend } = chooseSqlStore(stores, options);
-  assertKnown(name, await backend.read());
+  assertKnown(name, await backend.read(), stores);
   return await backend.planDown(target);
 }
 
@@ -49,8 +49,12 @@ export async function planDown(
  * @throws {DirtyError} When another tool left the database dirty: what it has is then known to nobody.
  * @throws {RefusedError} When it is at a version whose way back this program does not know.
  */
-function assertKnown(store: SqlStoreName, { ahead, dirty, version, latest }: SqlState): void {
-  if (dirty) throw dirtyError(store, version, latest);
+function assertKnown(
+  store: SqlStoreName,
+  { ahead, dirty, version, latest }: SqlState,
+  { sql }: Stores,
+): void {
+  if (dirty) throw dirtyError(store, version, latest, storeFlag(store, sql));
   if (!ahead) return;
   throw new RefusedError(
     `Cannot take SQL steps back: the database is at version ${version}, and this program knows ${latest}`,
@@ -70,7 +74,7 @@ export async function down(
   try {
     return await withLock(context, "down", options, async ({ lock, beginStep, signal }) => {
       const state = await backend.read();
-      assertKnown(name, state);
+      assertKnown(name, state, context);
       const { version } = state;
       const lowest = lowestOf(target, version);
       if (options.from !== undefined && options.from !== version) {

@@ -18,7 +18,7 @@ import { digestOf } from "./checksum.ts";
 import { RefusedError } from "./errors.ts";
 import { resolveId } from "./resolve_id.ts";
 import { assertFits, basisOf, type PlanBasis, type SavedPlan } from "./saved_plan.ts";
-import { assertNoneDirtyAhead, type State } from "./state.ts";
+import { assertClean, assertNoneDirtyAhead, type State } from "./state.ts";
 import { askEach, type EngineContext, perSqlStore, type Stores } from "./stores.ts";
 import type { StopOptions } from "./until_stopped.ts";
 
@@ -70,11 +70,11 @@ export async function makePlan(
   const together = maySelectedRunAsOne(ids, saved);
   const sql = await askEach(
     context.sql,
-    (backend, name) =>
-      backend.plan(selected.filter(({ store }) => store === name).map(({ version }) => version), {
-        together,
-        noPrepared,
-      }),
+    (backend, name) => {
+      const versions = selected.filter(({ store }) => store === name).map(({ version }) => version);
+      if (versions.length > 0) assertClean(name, state);
+      return backend.plan(versions, { together, noPrepared });
+    },
   );
   const grouped = selected.filter(({ store, version }) =>
     store !== "redis" && sql.get(store)?.grouping?.together.includes(version)

@@ -128,6 +128,12 @@ export function assertNoneDirtyAhead({ sql }: State): void {
   }
 }
 
+/** @throws {DirtyError} When another tool failed in the middle of a version of a store: then nobody knows what is pending. */
+export function assertClean(store: SqlStoreName, { sql }: State): void {
+  const { dirty, version, latest } = sql.get(store)!;
+  if (dirty) throw dirtyError(store, version, latest, storeFlag(store, sql));
+}
+
 /** @throws {DirtyError | DriftError} When the SQL bookkeeping does not allow going on. */
 export function assertSound(store: SqlStoreName, { sql }: State): void {
   const state = sql.get(store)!;

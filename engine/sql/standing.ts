@@ -85,12 +85,17 @@ export function findGaps({ drift, dirty, ahead, version, latest, entries }: SqlS
   return gaps;
 }
 
-/** Another tool failed in the middle of a step. @param latest The highest version that this program knows, where that may be lower. */
-export function dirtyError(store: SqlStoreName, version: number, latest = version): DirtyError {
+/**
+ * Another tool failed in the middle of a step.
+ *
+ * @param latest The highest version that this program knows, where that may be lower.
+ * @param flag {@linkcode storeFlag}
+ */
+export function dirtyError(store: SqlStoreName, version: number, latest = version, flag = ""): DirtyError {
   return new DirtyError(
     version,
     `Cannot change ${storeTitle(store)}: version ${version} was left dirty by another tool`,
-    { hint: dirtyHint(version, latest) },
+    { hint: dirtyHint(version, latest, flag) },
   );
 }
 

@@ -75,6 +75,10 @@ Deno.test("where two SQL stores are configured, every force that is advised says
     (await run("verify sql/10")).stdout,
     "Next: outpost migrate force 10 --store postgres --sql-only",
   );
+  for (const command of ["plan sql/10", "apply --yes", "down 1 --store postgres --yes"]) {
+    const { stdout, stderr } = await run(command);
+    assertStringIncludes(`${command}: ${stdout}${stderr}`, "outpost migrate force 10 --store postgres");
+  }
   assertEquals((await run("force 10 --store postgres --yes")).code, 0);
   await sql`INSERT INTO schema_migrations VALUES (9, false)`;
   assertStringIncludes(
