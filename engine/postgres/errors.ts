@@ -70,8 +70,7 @@ export function connectionError(error: unknown, action: string, where: string): 
         cause: error,
       });
     }
-    // What is wrong with a setting of the URL ends a connection before it begins.
-    if (NOT_NOW.test(error.code) || (error.severity === "FATAL" && /^(42704|22023)$/.test(error.code))) {
+    if (NOT_NOW.test(error.code) || isWrongSetting(error)) {
       return unreachable(error, action, where);
     }
     return error;
@@ -94,13 +93,18 @@ export function storeError(error: unknown, action: string, where: string): unkno
 function unreachable(error: ServerError, action: string, where: string): StoreUnreachableError {
   const hint = error.code === "3D000"
     ? "Check the name of the database in the Postgres URL"
-    : /^(42704|22023)$/.test(error.code) && error.severity === "FATAL"
+    : isWrongSetting(error)
     ? "Check the parameters of the Postgres URL: what no client knows is taken for a setting of the server, and this is none"
     : adviceFor(error) ?? HINT;
   return new StoreUnreachableError("postgres", `${action} at ${where}: ${toldByServer(error).message}`, {
     hint,
     cause: error,
   });
+}
+
+/** What is wrong with a setting of the URL ends a connection before it begins. */
+function isWrongSetting({ code, severity }: ServerError): boolean {
+  return severity === "FATAL" && /^(42601|42704|22023)$/.test(code);
 }
 
 const HINT = "Check that Postgres runs and that the Postgres URL names its host and port";

@@ -170,7 +170,7 @@ Deno.test("connectPostgres() refuses parameters that make no sense, without conn
 Deno.test("a parameter of the URL that is no setting of the server is told as that", async () => {
   await using server = await startPostgres();
   const url = await server.createDatabase();
-  for (const parameter of ["serach_path=a", "work_mem=much"]) {
+  for (const parameter of ["serach_path=a", "work_mem=much", "options=-c%20search_path%3Da+b"]) {
     const sql = connectPostgres(`${url}?${parameter}`);
     const error = await assertRejects(() => backendOver(sql).read(), StoreUnreachableError);
     assertStringIncludes(error.hint ?? "", "Check the parameters of the Postgres URL");
