@@ -13,6 +13,7 @@ import { migrateHelp, programHelp } from "./program_help.ts";
 import { type SettingKey, SETTINGS } from "../settings/table.ts";
 import type { SettingDefinition } from "../settings/setting.ts";
 import { SHARED_FLAGS, SHARED_SETTINGS, usefulFlags } from "./shared_options.ts";
+import { closest } from "./suggest.ts";
 
 /** A command line that was understood. */
 export type ParsedLine =
@@ -205,6 +206,17 @@ function toUsageError(
     : error.message;
   const [message, suggestion] = told.split("\n");
   const text = message!.replace(/^error: /, "").replace(/\.$/, "");
-  const hint = suggestion === undefined ? see : `${suggestion.replace(/^\(|\)$/g, "")} ${see}`;
+  const meant = error.code === "commander.unknownCommand" ? withoutGroup(message!, commands) : null;
+  const said = suggestion?.replace(/^\(|\)$/g, "") ?? (meant === null ? undefined : `Did you mean ${meant}?`);
+  const hint = said === undefined ? see : `${said} ${see}`;
   return new UsageError(text.charAt(0).toUpperCase() + text.slice(1), { hint });
+}
+
+/** What was meant by a word that is a command only behind another one, such as `apply`; or null. */
+function withoutGroup(message: string, commands: readonly Command[]): string | null {
+  const paths = commands.filter(({ hidden, path }) => hidden !== true && path.includes(" "))
+    .map(({ path }) => path);
+  const last = paths.map((path) => path.split(" ").at(-1)!);
+  const word = closest(/'([^']*)'/.exec(message)?.[1] ?? "", last, 2);
+  return word === null ? null : paths[last.indexOf(word)]!;
 }

@@ -18,6 +18,7 @@ function parse(...args: string[]) {
 const WRONG: readonly (readonly [line: string, message: string, hint: string])[] = [
   ["migrate aply", "Unknown command 'aply'", "Did you mean apply?"],
   ["migrte", "Unknown command 'migrte'", "Did you mean migrate?"],
+  ["apply --yes", "Unknown command 'apply'", "Did you mean migrate apply? See outpost --help"],
   ["help aply", "Unknown command 'aply'", "outpost --help"],
   ["migrate help aply", "Unknown command 'aply'", "Did you mean apply?"],
   ["migrate aply --help", "Unknown command 'aply'", "Did you mean apply?"],
