@@ -89,6 +89,8 @@ function formsOf(secret: string): readonly string[] {
     secret.trim(),
     encodeURIComponent(whole),
     encodeURI(whole),
+    encodeURIComponent(whole).replaceAll("%20", "+"),
+    whole.replaceAll(" ", "+"),
     encodeURIComponent(whole).toLowerCase(),
     JSON.stringify(secret).slice(1, -1),
     harmless(secret),

@@ -28,6 +28,13 @@ Deno.test("makeScrub() removes every form in which a client may repeat a secret"
   }));
 });
 
+Deno.test("makeScrub() removes a password that a URL writes with plus signs for its spaces", () => {
+  const scrub = makeScrub({ postgresUrl: "postgres://u@h/d?password=long+secret+word" });
+  for (const form of ["long secret word", "long+secret+word", "long%20secret%20word"]) {
+    assertEquals(scrub(`Cannot log in with ${form}`), `Cannot log in with ${HIDDEN}`);
+  }
+});
+
 Deno.test("makeScrub() removes passwords from any URL, whatever the settings", () => {
   assertEquals(
     makeScrub({})("at postgres://me:pass@host/db and redis://:pw@h:1 and https://host/x@y"),
