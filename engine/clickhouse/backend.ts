@@ -12,6 +12,7 @@ import type { Blocker } from "../blocker.ts";
 import { StepBackend } from "../sql/step_backend.ts";
 import {
   type Findings,
+  isBeyond,
   isIncomplete,
   type PendingChanges,
   type StepStore,
@@ -125,13 +126,19 @@ class ClickHouseStore implements StepStore {
   }
 
   async #findings(version: number): Promise<Findings> {
-    const { client, prefix, schemas } = this.#options;
-    const expected = schemas[version - 1]!.map((table) => ({ ...table, name: prefix + table.name }));
-    const names = expected.map(({ name }) => name);
-    const { faults, warnings } = await findRowDangers(client, names);
-    const found = await readTables(client, names);
-    const incomplete = isIncomplete(expected, found);
-    return { faults: [...compareTables(expected, found), ...faults], warnings, incomplete };
+    const { client, prefix } = this.#options;
+    const schemas = this.#options.schemas.map((tables) =>
+      tables.map((table) => ({ ...table, name: prefix + table.name }))
+    );
+    const expected = schemas[version - 1]!;
+    const { faults, warnings } = await findRowDangers(client, expected.map(({ name }) => name));
+    const found = await readTables(client, [...new Set(schemas.flat().map(({ name }) => name))]);
+    return {
+      faults: [...compareTables(expected, found), ...faults],
+      warnings,
+      incomplete: isIncomplete(expected, found),
+      beyond: isBeyond(schemas, version, found),
+    };
   }
 
   /** Rights, replicas, and room: a rewrite needs the table's size again, for as long as it takes; merges only the parts that they work on. */

@@ -8,7 +8,7 @@ import type { SqlBackend, SqlSession } from "../sql_backend.ts";
 import type { LockOwner } from "../lock/lock.ts";
 import type { SqlActivity } from "../sql/activity.ts";
 import { StepBackend } from "../sql/step_backend.ts";
-import { isIncomplete, type StepStore, type StoreView } from "../sql/step_store.ts";
+import { isBeyond, isIncomplete, type StepStore, type StoreView } from "../sql/step_store.ts";
 import { readActivity } from "./activity.ts";
 import { columnsBeforehand, findLeftBehind } from "./beforehand.ts";
 import { ownTables } from "./bookkeeping.ts";
@@ -155,6 +155,7 @@ class PostgresStore implements StepStore {
               warnings: [...warnings, ...left],
               // Without a partition that an operator did away with steps run all the same.
               incomplete: isIncomplete(expected.filter(({ partitionOf }) => partitionOf === null), found),
+              beyond: isBeyond(schemas, version, found),
             };
           });
           return "held" in found

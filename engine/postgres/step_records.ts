@@ -14,7 +14,7 @@ import {
   writeHistory,
   writeVersion,
 } from "./write_bookkeeping.ts";
-import type { Query } from "./query.ts";
+import { type Query, tableExists } from "./query.ts";
 import type { PostgresOptions } from "./options.ts";
 import { cutOffOf } from "./standing.ts";
 import { assertTrusted } from "./trusted_tables.ts";
@@ -111,8 +111,15 @@ export class StepRecords {
   /** Makes views again that somebody dropped before what is kept behind them. @throws {RefusedError} When a table cannot be trusted. */
   async mend(query: Query): Promise<void> {
     await this.assertTrusted(query);
-    for (const { step } of this.#options.steps) {
-      if (step.remains?.behind !== undefined) await query(step.remains.behind.mend);
+    for (const { step: { remains } } of this.#options.steps) {
+      // Nothing is sent that no plan shows where there is nothing to mend.
+      if (remains?.behind === undefined || await tableExists(query, remains.table)) continue;
+      for (const table of Object.keys(remains.behind.rows)) {
+        if (await tableExists(query, table)) {
+          await query(remains.behind.mend);
+          break;
+        }
+      }
     }
   }
 

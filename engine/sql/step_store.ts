@@ -36,6 +36,8 @@ export interface Findings {
   readonly warnings: readonly string[];
   /** True where a table or a column is not there: steps cannot run, nor be planned. */
   readonly incomplete?: boolean;
+  /** True where a table or a column is there that only later versions have. */
+  readonly beyond?: boolean;
 }
 
 /** What several steps do as one, as things are now. */
@@ -103,4 +105,16 @@ export function isIncomplete(expected: readonly Shape[], found: readonly Shape[]
     const is = found.find((table) => table.name === name);
     return !columns.every((column) => is?.columns.some((one) => one.name === column.name));
   });
+}
+
+/** True where a table or a column is there that versions after this one have, and not this one. @param schemas Of all versions. */
+export function isBeyond(
+  schemas: readonly (readonly Shape[])[],
+  version: number,
+  found: readonly Shape[],
+): boolean {
+  const partsOf = (tables: readonly Shape[]) =>
+    tables.flatMap(({ name, columns }) => [name, ...columns.map((column) => `${name}\0${column.name}`)]);
+  const [own, there] = [schemas[version - 1]!, found].map((tables) => new Set(partsOf(tables)));
+  return partsOf(schemas.slice(version).flat()).some((part) => !own!.has(part) && there!.has(part));
 }

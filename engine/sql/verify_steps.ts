@@ -55,8 +55,13 @@ async function compare(
   if (entries.some(({ status }) => status === "failed")) return { ...found, incomplete: false };
   if (recorded !== 0 && found.incomplete !== true) return found;
   for (let version = latest; version > 0; version--) {
-    if (version === recorded || (await view.findings(version)).faults.length > 0) continue;
-    return shows(version) ? { ...found, faults: [...found.faults, allOf(version)], fits: version } : found;
+    if (version === recorded) continue;
+    const { faults, beyond } = await view.findings(version);
+    if (faults.length > 0) continue;
+    // What has a part of later versions has lost another part: it was not written down wrongly.
+    return shows(version) && beyond !== true
+      ? { ...found, faults: [...found.faults, allOf(version)], fits: version }
+      : found;
   }
   return found;
 }
