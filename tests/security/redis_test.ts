@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { runCli, runInProcess } from "../support/cli.ts";
 import { startFakeServer } from "../support/fake_server.ts";
 import { startRedis } from "../support/redis.ts";
@@ -10,28 +10,39 @@ const quietly = { sanitizeOps: false, sanitizeResources: false };
 /** After how many bytes a server that loads answers in between. */
 const INTERVAL = "loading-process-events-interval-bytes";
 
-/** A server that answers every command in one way. */
-function startMonotone(reply: string) {
+/** Where a command begins, with its name. */
+const COMMAND = /(?:^|\r\n)\*\d+\r\n\$\d+\r\n(\w+)/g;
+
+/** A server that answers every command in one way, but for some. @param said Its answers to those, by name. */
+function startMonotone(reply: string, said: Readonly<Record<string, string>> = {}) {
   return startFakeServer(async (connection) => {
     for (let chunk = await connection.read(); chunk !== null; chunk = await connection.read()) {
-      const commands = new TextDecoder("latin1").decode(chunk).match(/(?:^|\r\n)\*\d+\r\n\$/g)?.length ?? 1;
-      await connection.write(reply.repeat(commands));
+      for (const [, name] of new TextDecoder("latin1").decode(chunk).matchAll(COMMAND)) {
+        await connection.write(said[name!.toLowerCase()] ?? reply);
+      }
     }
   });
 }
+
+/** Nobody has the lock, and nothing is recorded. */
+const BOOKS = { get: "$-1\r\n", pttl: ":-2\r\n", hgetall: "*0\r\n" };
 
 function envOf({ port }: { readonly port: number }) {
   return { REDIS_HOST: "127.0.0.1", REDIS_PORT: String(port) };
 }
 
 Deno.test("unlock gives up on a Redis whose lock is there however often it is deleted", quietly, async () => {
-  for (const reply of ["+x\r\n", "$3\r\nabc\r\n", ":1\r\n"]) {
+  const again = "is there again each time it is deleted";
+  const senseless = "what it answers to PTTL makes no sense";
+  for (
+    const [reply, told] of [["+x\r\n", senseless], ["$3\r\nabc\r\n", senseless], [":1\r\n", again]] as const
+  ) {
     await using server = startMonotone(reply);
     const { code, stderr } = await runInProcess(["migrate", "unlock", "--yes", "--redis-only"], {
       env: envOf(server),
     });
     assertEquals(code, 4, stderr);
-    assertStringIncludes(stderr, "is there again each time it is deleted");
+    assertStringIncludes(stderr, told);
   }
 });
 
@@ -39,16 +50,18 @@ Deno.test(
   "what answers as no Redis does is told as that, and not as a fault of the program",
   quietly,
   async () => {
-    const ask = async (line: string, reply: string) => {
-      await using server = startMonotone(reply);
+    const ask = async (line: string, reply: string, said = {}) => {
+      await using server = startMonotone(reply, said);
       return await runInProcess(`migrate ${line} --redis-only`.split(" "), { env: envOf(server) });
     };
     for (const reply of ["+OK\r\n", "$-1\r\n", ":1\r\n", "*1\r\n:2\r\n", "*2\r\n+0\r\n:1\r\n"]) {
-      const { code, stderr } = await ask("plan", reply);
-      assertEquals(code, 4, stderr);
-      assertStringIncludes(stderr, "what it answers to SCAN makes no sense");
+      for (const [said, commands] of [[{}, "(PTTL|HGETALL)"], [BOOKS, "SCAN"]] as const) {
+        const { code, stderr } = await ask("plan", reply, said);
+        assertEquals(code, 4, stderr);
+        assertMatch(stderr, new RegExp(`what it answers to ${commands} makes no sense`));
+      }
     }
-    const { code, stderr } = await ask("apply --yes --lock-wait 0", ":1\r\n");
+    const { code, stderr } = await ask("apply --yes --lock-wait 0", ":1\r\n", BOOKS);
     assertEquals(code, 4, stderr);
     assertStringIncludes(stderr, "what it answers to EVAL makes no sense");
     // A page of keys that is true, and the same again as the answer to whatever is asked of one.
@@ -75,33 +88,19 @@ Deno.test("unlock tells what a Redis says that has moved the lock away", quietly
     pttl: ":5\r\n",
     eval: "-MOVED 1 h:1\r\n",
   };
-  await using server = startFakeServer(async (connection) => {
-    for (let chunk = await connection.read(); chunk !== null; chunk = await connection.read()) {
-      for (const [, name] of new TextDecoder("latin1").decode(chunk).matchAll(COMMAND)) {
-        await connection.write(said[name!.toLowerCase()] ?? "+OK\r\n");
-      }
-    }
-  });
+  await using server = startMonotone("+OK\r\n", said);
   const args = ["migrate", "unlock", "--yes", "--force", "--redis-only"];
   const { code, stderr } = await runInProcess(args, { env: envOf(server) });
   assertEquals(code, 4, stderr);
   assertStringIncludes(stderr, "Cannot clear the lock: Redis is a cluster");
 });
 
-/** Where a command begins, with its name. */
-const COMMAND = /(?:^|\r\n)\*\d+\r\n\$\d+\r\n(\w+)/g;
 /** A server that lets anybody in. */
 const SAID: Readonly<Record<string, string>> = { hello: "-ERR unknown command 'HELLO'\r\n", auth: "+OK\r\n" };
 
 Deno.test("nothing that a client prints by itself reaches a stream as it is", async () => {
   const password = "Zq7#secret";
-  await using server = startFakeServer(async (connection) => {
-    for (let chunk = await connection.read(); chunk !== null; chunk = await connection.read()) {
-      for (const [, name] of new TextDecoder("latin1").decode(chunk).matchAll(COMMAND)) {
-        await connection.write(SAID[name!.toLowerCase()] ?? `-NOPERM \x1b[8m${password} ::add-mask::x\r\n`);
-      }
-    }
-  });
+  await using server = startMonotone(`-NOPERM \x1b[8m${password} ::add-mask::x\r\n`, SAID);
   const env = {
     REDIS_HOST: "127.0.0.1",
     REDIS_PORT: String(server.port),

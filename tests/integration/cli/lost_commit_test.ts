@@ -42,7 +42,7 @@ Deno.test(
           let seen = 0;
           let writing = -1;
           proxy.decide = ({ name, text, connection }) => {
-            if (/^BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE/.test(text)) writing = connection;
+            if (/^\s*BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE/.test(text)) writing = connection;
             return name === "COMMIT" && connection === writing && ++seen === lost ? { type: fault } : null;
           };
           const first = await run(words, through);
