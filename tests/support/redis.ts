@@ -161,6 +161,12 @@ export async function startReplica(cluster: RedisCluster, master: number): Promi
       throw new Error("It does not follow");
     }
   });
+  // What it has not heard of its master's slots it would not serve in its place, and nobody would.
+  await eventually(async () => {
+    if (!String(await client.call("CLUSTER", "INFO")).includes("cluster_slots_assigned:16384")) {
+      throw new Error("It has not heard of all slots");
+    }
+  });
   // By word of mouth, which takes a while before 7.0: whoever has not heard of it never takes it for the successor.
   for (const node of cluster.nodes) {
     await eventually(async () => {
