@@ -6,7 +6,16 @@
 
 import type { EventEmitter } from "node:events";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
-import { eventually, findProgram, freePort, type Server, spawnServer, stop, untilUp } from "./server.ts";
+import {
+  eventually,
+  findProgram,
+  freePort,
+  isFree,
+  type Server,
+  spawnServer,
+  stop,
+  untilUp,
+} from "./server.ts";
 
 const BUS_OFFSET = 10_000;
 
@@ -182,13 +191,6 @@ export async function startReplica(cluster: RedisCluster, master: number): Promi
 function freeClusterPort(): number {
   while (true) {
     const port = freePort();
-    if (port + BUS_OFFSET > 65_535) continue;
-    try {
-      using listener = Deno.listen({ hostname: "127.0.0.1", port: port + BUS_OFFSET });
-      void listener;
-      return port;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    }
+    if (isFree(port + BUS_OFFSET)) return port;
   }
 }

@@ -35,10 +35,30 @@ export function findProgram(name: string, packageName: string, folders: readonly
   throw new MissingProgramError(name, packageName);
 }
 
-/** A port that was free a moment ago. Ports above the ephemeral range's middle are rarely taken twice. */
+/**
+ * Where ports for servers are, which are chosen some time before the server takes them. Systems give out those from 32768 on to whoever
+ * connects; and 10,000 further is the bus of a Redis Cluster.
+ */
+const PORTS = { first: 10_240, count: 10_000 };
+
+/** A port that was free a moment ago, and that only another one's chance would take. */
 export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  while (true) {
+    const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
+    if (isFree(port)) return port;
+  }
+}
+
+/** True where nobody listens at a port of the loopback. */
+export function isFree(port: number): boolean {
+  try {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port });
+    void listener;
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return false;
+    throw error;
+  }
 }
 
 /** True for the super-user, whom PostgreSQL refuses to run as. */
