@@ -78,7 +78,7 @@ function makeCluster(
   common: RedisOptions,
   attempts: Attempts,
 ): Cluster {
-  const cluster = new Cluster([{ host, port }], {
+  return new Cluster([{ host, port }], {
     lazyConnect: true,
     redisOptions: common,
     slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
@@ -87,21 +87,6 @@ function makeCluster(
       ? { natMap: (address: string) => ({ host, port: Number(address.slice(address.lastIndexOf(":") + 1)) }) }
       : {}),
   });
-  (cluster as unknown as EventEmitter).on("+node", ignoreAsking); // Older compilers miss the inherited method.
-  return cluster;
-}
-
-/**
- * The client sends ASKING before a command that was sent on to another node, and waits for the command alone: where the node goes
- * right then, the failure of the first would be nobody's, and end the process.
- */
-function ignoreAsking(node: Redis): void {
-  const asking = node.asking.bind(node);
-  node.asking = () => {
-    const answer = asking();
-    answer.catch(() => {});
-    return answer;
-  };
 }
 
 function tlsOf({ tls, tlsCa, tlsInsecure, host }: RedisSettings): Pick<RedisOptions, "tls"> {

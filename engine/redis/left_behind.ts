@@ -1,11 +1,11 @@
 /**
- * Commands that a client would leave without an answer for ever.
+ * What a client of ioredis would leave behind: commands without an answer, and failures that nobody waits for.
  *
  * @module
  */
 
 import type { EventEmitter } from "node:events";
-import type { Cluster } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 import { type Ioredis, isCluster } from "./client.ts";
 
 /** Where ioredis keeps what was sent and not answered when the connection broke, until it is ready again. */
@@ -27,7 +27,23 @@ export function failLeftBehind(client: Ioredis): void {
       item.command.reject(new Error("Connection is closed."));
     }
   });
-  if (isCluster(client)) endClosed(client, events);
+  if (!isCluster(client)) return;
+  endClosed(client, events);
+  for (const node of client.nodes("all")) ignoreAsking(node);
+  events.on("+node", ignoreAsking);
+}
+
+/**
+ * A cluster's client sends ASKING before a command that was sent on to another node, and waits for the command alone: where the node
+ * goes right then, the failure of the first would be nobody's, and end the process.
+ */
+function ignoreAsking(node: Redis): void {
+  const asking = node.asking.bind(node);
+  node.asking = () => {
+    const answer = asking();
+    answer.catch(() => {});
+    return answer;
+  };
 }
 
 /** What of a cluster's client closes it. */

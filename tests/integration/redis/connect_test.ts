@@ -3,6 +3,7 @@ import { Cluster } from "ioredis";
 import { connectRedis, type RedisSettings } from "../../../cli/stores/redis.ts";
 import { MigrationError, StoreDeniedError, StoreUnreachableError } from "../../../engine/errors.ts";
 import { watchFailures } from "../../../engine/redis/errors.ts";
+import { ownConnection } from "../../../engine/redis/lock/own_connection.ts";
 import { within } from "../../../engine/within.ts";
 import { certificates } from "../../support/certificates.ts";
 import { startFaultProxy } from "../../support/faults/fault_proxy.ts";
@@ -187,7 +188,7 @@ Deno.test(
 );
 
 Deno.test(
-  "connectRedis() leaves no failure to nobody when a node goes on the way to a slot",
+  "No client, nor the connection of a lease, leaves a failure to nobody when a node goes on the way to a slot",
   quietly,
   async () => {
     await using cluster = await startRedisCluster();
@@ -214,10 +215,14 @@ Deno.test(
       cluster: true,
       clusterHostOverride: true,
     });
-    assertEquals(await client.get("key"), null);
-    client.disconnect();
-    await macrotask();
-    assertEquals([failures.seen, seen.ASKING > 0], [[], true]);
+    watchFailures(client);
+    for (const one of [client, ownConnection(client, 10_000)]) {
+      seen.GET = seen.ASKING = 0;
+      await one.get("key").catch((error) => assertEquals(error.message, "Connection is closed."));
+      one.disconnect();
+      await macrotask();
+      assertEquals([failures.seen, seen.ASKING > 0], [[], true]);
+    }
   },
 );
 
