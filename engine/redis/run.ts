@@ -45,8 +45,8 @@ export async function runMigrations(
     ({ evicted } = watch);
     const tasks: Task[] = [];
     for (const one of counted) {
-      const { migration: { name }, state, markers } = one;
-      if (look === 1 && state.status === "applied") {
+      const { migration: { name, change }, state, markers } = one;
+      if (look === 1 && change.type === "copy" && state.status === "applied") {
         await forgetMarkers({ store, fence: options.fence, markers });
       }
       const begin = await bookkeeping.begin(name, state, evicted, options.fence);
