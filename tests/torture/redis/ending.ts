@@ -9,7 +9,7 @@ import { type Answer, appliedBy, describeAnswer, issuesOf, perDeployment, unname
 import { flagsOf } from "../history.ts";
 import { judge, type Verdicts } from "./oracle.ts";
 import type { Beginning } from "./populate.ts";
-import { isApplied, isForAll, LEASE_MS, type Scene, STRANGER } from "./scene.ts";
+import { isApplied, isForAll, LEASE_MS, resolveAll, type Scene, STRANGER } from "./scene.ts";
 import { contentOf } from "./stored.ts";
 
 /** How the program finishes what it can. */
@@ -102,17 +102,7 @@ export class Ending {
       said.some((answer) => answer.deployment === "" && issuesOf(answer).some(isDifference));
     if (!differs()) return;
     const keep = this.#history.seed % 2 === 0 ? "original" : "copy";
-    const words = [
-      "migrate",
-      "resolve",
-      "redis/1",
-      "--all",
-      "--keep",
-      keep,
-      "--yes",
-      "--json",
-      "--redis-only",
-    ];
+    const words = resolveAll(keep);
     // What is settled may show another difference: of a list whose destinations have changed by it.
     for (let round = 1; round <= LAST_RUNS; round++) await this.#stage.ask(words);
     this.#ledger.settle(words);

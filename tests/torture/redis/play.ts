@@ -12,7 +12,7 @@ import { Ending } from "./ending.ts";
 import { Ledger } from "./ledger.ts";
 import { OlderTool } from "./older_tool.ts";
 import { populate } from "./populate.ts";
-import { isApplied, type Scene } from "./scene.ts";
+import { isApplied, resolveAll, type Scene } from "./scene.ts";
 import { calm, type RedisWorld } from "./servers.ts";
 import { disturbServers, type LastingFault } from "./server_faults.ts";
 import { digestAnywhere, readStored } from "./stored.ts";
@@ -98,17 +98,7 @@ class Play implements Scene {
 
   /** Whoever settles what differs settles what was shown: what is written in between stays as it is. */
   async #settleMeanwhile({ keep, acts }: Happening & { type: "settle_meanwhile" }): Promise<void> {
-    const words = [...[
-      "migrate",
-      "resolve",
-      "redis/1",
-      "--all",
-      "--keep",
-      keep,
-      "--yes",
-      "--json",
-      "--redis-only",
-    ], ...["--lock-ttl", "6s", "--lock-wait", "3s"]];
+    const words = [...resolveAll(keep), "--lock-ttl", "6s", "--lock-wait", "3s"];
     await this.#start({ type: "run", runner: 0, words, deployment: 0, process: false });
     await this.#disturb(0, { what: "freeze", before: "settle" });
     await this.stage.after(400);

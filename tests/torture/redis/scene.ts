@@ -33,6 +33,11 @@ export interface Scene {
   replicated(): Promise<void>;
 }
 
+/** A person settles all that differs. */
+export function resolveAll(keep: "original" | "copy"): string[] {
+  return ["migrate", "resolve", "redis/1", "--all", "--keep", keep, "--yes", "--json", "--redis-only"];
+}
+
 /** Some run is for all deployments that there are: it has to tell which these are. */
 export function isForAll({ events }: History): boolean {
   return events.some((event) => event.type === "run" && event.together?.length === 0);
